@@ -1,0 +1,3 @@
+from imtrans.cli.main import main
+
+main()

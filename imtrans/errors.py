@@ -1,0 +1,28 @@
+"""What a user sees when something is wrong that the user can mend."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class ImtransError(Exception):
+    """A mistake the user can mend: printed as one clear message, exit code 2, no traceback.
+
+    The text says what is wrong, where, and what to do; lower case, values quoted.
+    """
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x' or 'y'?` for the nearest known words, or nothing when none is near."""
+    near = get_close_matches(word, list(known), n=3, cutoff=0.6)
+    return f"; did you mean {quoted(near, ' or ')}?" if near else ""
+
+
+def quoted(words: Iterable[str], separator: str = ", ") -> str:
+    return separator.join(f"'{word}'" for word in words)
+
+
+def some(names: Iterable[str], limit: int = 5) -> str:
+    """The first few names, and how many more there are."""
+    names = list(names)
+    more = len(names) - limit
+    return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,67 @@
+"""Building blocks that any component, ours or a stranger's, may use: norms, init, size checks.
+
+Conventions of pix2pix (Isola et al. 2017, section 6.1) in the form of its PyTorch code.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+from pydantic import Field
+from torch import Tensor, nn
+
+Norm = Literal["batch", "instance", "none"]
+Width = Annotated[int, Field(ge=1)]
+DropoutRate = Annotated[float, Field(ge=0, lt=1)]
+
+LEAK = 0.2  # slope of every LeakyReLU in the paper
+
+
+def norm_layer(norm: Norm) -> Callable[[int], nn.Module]:
+    """A function from channels to a layer: `batch` is affine and keeps running statistics,
+    `instance` is neither, `none` is the identity."""
+    if norm == "batch":
+        return nn.BatchNorm2d
+    if norm == "instance":
+        return nn.InstanceNorm2d
+    return lambda channels: nn.Identity()
+
+
+def needs_bias(norm: Norm) -> bool:
+    """Whether a convolution before this norm has a bias.
+
+    Only under instance norm, which has no shift of its own. With `none` there is no bias either:
+    so it is in the published code, and so its weights stay loadable.
+    """
+    return norm == "instance"
+
+
+def init_weights(network: nn.Module, std: float = 0.02) -> None:
+    """Draw convolution weights from N(0, std), norm gains from N(1, std); biases become 0."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.normal_(module.weight, 0.0, std)
+        # The base class covers SyncBatchNorm too, whose gains must not silently stay at 1.
+        elif isinstance(module, nn.modules.batchnorm._BatchNorm) and module.affine:
+            nn.init.normal_(module.weight, 1.0, std)
+        else:
+            continue
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+def check_multiple(image: Tensor, stride: int) -> None:
+    """Raise ValueError, with the nearest sizes that fit, unless H and W are multiples of `stride`."""
+    height, width = image.shape[-2:]
+    if height % stride == 0 and width % stride == 0:
+        return
+    raise ValueError(
+        f"needs sizes that are multiples of {stride}; the image is {width} x {height}. "
+        f"use {' or '.join(f'{w} x {h}' for w, h in _nearest(width, height, stride))}"
+    )
+
+
+def _nearest(width: int, height: int, stride: int) -> list[tuple[int, int]]:
+    """The next smaller size, where there is one, and the next larger."""
+    down = (width // stride * stride, height // stride * stride)
+    up = (-(-width // stride) * stride, -(-height // stride) * stride)
+    return [down, up] if min(down) > 0 else [up]

@@ -1,0 +1,104 @@
+"""Find the installed plugins and collect what they register.
+
+imtrans's own components are named in its own entry points and found like everybody else's.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cache, partial
+from importlib.metadata import EntryPoint, entry_points
+
+import pluggy
+
+from imtrans import hookspecs
+from imtrans.errors import ImtransError, did_you_mean
+from imtrans.registry import Plugin, Registry
+
+GROUP = "imtrans"
+
+
+@dataclass
+class Catalog:
+    """Every component that is installed, and every plugin that failed to import."""
+
+    generators: Registry = field(
+        default_factory=lambda: Registry("generator", ("in_channels", "out_channels"))
+    )
+    discriminators: Registry = field(
+        default_factory=lambda: Registry("discriminator", ("source_channels", "target_channels"))
+    )
+    objectives: Registry = field(default_factory=lambda: Registry("objective", ()))
+    losses: Registry = field(default_factory=lambda: Registry("loss", ()))
+    plugins: list[Plugin] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+
+    @property
+    def registries(self) -> dict[str, Registry]:
+        """The registries by role."""
+        roles = (self.generators, self.discriminators, self.objectives, self.losses)
+        return {registry.role: registry for registry in roles}
+
+
+@cache
+def catalog() -> Catalog:
+    """The catalog of this Python environment; made once."""
+    return collect(entry_points(group=GROUP))
+
+
+def collect(points: Iterable[EntryPoint]) -> Catalog:
+    """Import each plugin and let it register.
+
+    A plugin that cannot be imported is listed in `broken` and costs only its own components. A
+    taken name, a builder that cannot be checked or a misspelt hook is an ImtransError: leaving it
+    out would let a recipe mean something else than its author thinks.
+    """
+    made = Catalog()
+    for point in sorted(points, key=_core_first):
+        plugin = Plugin(point.value, *_distribution(point))
+        try:
+            module = point.load()
+        except (Exception, SystemExit) as error:  # a stranger's code: anything can come out of it
+            made.broken.append(f"plugin {plugin} cannot be imported: {_one_line(error)}")
+            continue
+        _let_register(module, plugin, made)
+        made.plugins.append(plugin)
+    return made
+
+
+def _let_register(module: object, plugin: Plugin, made: Catalog) -> None:
+    manager = pluggy.PluginManager(GROUP)
+    manager.add_hookspecs(hookspecs)
+    try:
+        manager.register(module)
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise ImtransError(f"plugin {plugin}: {_one_line(error)}{_near_hook(error)}") from error
+    hooks = manager.hook
+    for hook, registry in (
+        (hooks.register_generators, made.generators),
+        (hooks.register_discriminators, made.discriminators),
+        (hooks.register_objectives, made.objectives),
+        (hooks.register_losses, made.losses),
+    ):
+        hook(register=partial(registry.register, plugin=plugin))
+
+
+def _core_first(point: EntryPoint) -> tuple[bool, str, str]:
+    # A fixed order, ours first, so that a clash always names the newcomer second.
+    distribution, _ = _distribution(point)
+    return distribution != GROUP, distribution, point.name
+
+
+def _distribution(point: EntryPoint) -> tuple[str, str]:
+    return (point.dist.name, point.dist.version) if point.dist else ("unknown", "?")
+
+
+def _near_hook(error: pluggy.PluginValidationError) -> str:
+    known = [name for name in vars(hookspecs) if name.startswith("register_")]
+    said = [word.strip("'\"") for word in str(error).split()]
+    return next(filter(None, (did_you_mean(word, known) for word in said)), "")
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,151 @@
+"""Names and what they build: one registry per role.
+
+A builder's signature is its schema. Positional parameters are facts of the data; keyword-only
+parameters are recipe options, checked against their annotations. An option that a
+`functools.partial` has already given is fixed, and no option any more.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, create_model
+from pydantic.errors import PydanticUserError
+
+from imtrans.errors import ImtransError, did_you_mean, quoted
+from imtrans.schema import Problem, validate
+
+RESERVED = ("name", "weight")  # keys of the recipe itself, in every component's table
+LOGGED = ("d", "g")  # what the log calls the adversarial losses
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """The module a component comes from, and the distribution that shipped it."""
+
+    module: str
+    distribution: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.module} ({self.distribution} {self.version})"
+
+
+@dataclass(frozen=True)
+class Component:
+    """A named builder and where it comes from."""
+
+    role: str
+    name: str
+    builder: Callable[..., Any]
+    plugin: Plugin
+
+    @cached_property
+    def parameters(self) -> list[inspect.Parameter]:
+        signature = inspect.signature(self.builder, eval_str=True)
+        fixed = self.builder.keywords if isinstance(self.builder, partial) else {}
+        return [p for p in signature.parameters.values() if p.name not in fixed]
+
+    @cached_property
+    def options(self) -> dict[str, inspect.Parameter]:
+        """The recipe options: the keyword-only parameters."""
+        return {p.name: p for p in self.parameters if p.kind is p.KEYWORD_ONLY}
+
+    @property
+    def summary(self) -> str:
+        """The first line of the builder's docstring."""
+        made = self.builder.func if isinstance(self.builder, partial) else self.builder
+        return (inspect.getdoc(made) or "").split("\n")[0]
+
+    @cached_property
+    def _schema(self) -> type[BaseModel]:
+        fields: dict[str, Any] = {
+            name: (
+                Any if p.annotation is p.empty else p.annotation,
+                ... if p.default is p.empty else p.default,
+            )
+            for name, p in self.options.items()
+        }
+        config = ConfigDict(extra="forbid", arbitrary_types_allowed=False, allow_inf_nan=False)
+        return create_model(self.name, __config__=config, **fields)
+
+    def check(self, options: dict[str, Any]) -> list[Problem]:
+        """Every problem of these options against the signature."""
+        checked = validate(self._schema, options)
+        return checked if isinstance(checked, list) else []
+
+    def build(self, *facts: int, **options: Any) -> Any:
+        """What the builder makes of these facts and of checked options."""
+        checked = validate(self._schema, options)
+        if isinstance(checked, list):
+            first = checked[0]
+            raise ValueError(f"{self.role} '{self.name}': {first.location}: {first.message}")
+        return self.builder(*facts, **{name: getattr(checked, name) for name in self.options})
+
+    def check_signature(self, facts: tuple[str, ...]) -> None:
+        """Refuse, at registration, a builder that could only fail later."""
+
+        def fault(what: str) -> ImtransError:
+            return ImtransError(f"plugin {self.plugin}: {self.role} '{self.name}': {what}")
+
+        try:
+            parameters = self.parameters
+        except (NameError, TypeError, ValueError) as error:
+            raise fault(f"its builder has no readable signature: {error}") from error
+        positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        if len(positional) != len(facts):
+            wanted = f"({', '.join([*facts, '*', '...'])})"
+            raise fault(
+                f"a builder of this role takes {wanted}; this one has "
+                f"{len(positional)} positional parameters instead of {len(facts)}. "
+                "options are keyword-only: put them after '*'"
+            )
+        if any(p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL) for p in parameters):
+            raise fault("name every option: '*args' and '**kwargs' cannot be checked")
+        if taken := [name for name in RESERVED if name in self.options]:
+            raise fault(f"the option {quoted(taken)} is a key of the recipe itself; rename it")
+        try:
+            _ = self._schema
+        except (PydanticUserError, TypeError, NameError) as error:
+            raise fault(f"the annotation of an option cannot be checked: {error}") from error
+
+
+@dataclass
+class Registry:
+    """The components of one role, by name."""
+
+    role: str
+    facts: tuple[str, ...]
+    components: dict[str, Component] = field(default_factory=dict)
+
+    def register(self, name: str, builder: Callable[..., Any], plugin: Plugin) -> None:
+        component = Component(self.role, name, builder, plugin)
+        if name in self.components:
+            raise ImtransError(
+                f"the {self.role} name '{name}' is taken: registered by "
+                f"{self.components[name].plugin} and by {plugin}. uninstall one of them"
+            )
+        if self.role == "loss" and name in LOGGED:
+            raise ImtransError(f"plugin {plugin}: the loss name '{name}' is used by the log; rename it")
+        component.check_signature(self.facts)
+        self.components[name] = component
+
+    def names(self) -> list[str]:
+        return sorted(self.components)
+
+    def __iter__(self) -> Iterator[Component]:
+        return (self.components[name] for name in self.names())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.components
+
+    def __getitem__(self, name: str) -> Component:
+        if name not in self.components:
+            raise ImtransError(self.unknown(name))
+        return self.components[name]
+
+    def unknown(self, name: str) -> str:
+        near = did_you_mean(name, self.components)
+        return f"no {self.role} '{name}'{near or '; known are ' + quoted(self.names())}"

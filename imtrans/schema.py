@@ -1,0 +1,227 @@
+"""The tables of a recipe, typed, and how a breach of them is told to a person.
+
+A key that is not declared here is an error: a misspelt option must not train silently with its
+default. Component tables keep their further keys as options; those are checked against the
+component's own signature, by `imtrans.registry`.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
+
+from imtrans.errors import did_you_mean, quoted
+
+Location = tuple[str | int, ...]
+Count = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with a recipe: the keys that lead to it, and what is wrong there."""
+
+    location: Location
+    message: str
+
+
+class Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class DataTable(Table):
+    """Where the pairs are, and how a pair becomes a training sample."""
+
+    root: str
+    layout: Literal["side_by_side", "folders", "photos"] = "side_by_side"
+    train: str = "train"  # folder under root, or the prefix of trainA and trainB
+    validation: str | None = None  # likewise; None: `val` or `test`, whichever is there
+    direction: Literal["AtoB", "BtoA"] = "AtoB"
+    derive: Literal["lab"] | None = None  # photos: what makes the source from the photograph
+    source_channels: Literal[1, 3] = 3  # 1: grey, 3: RGB
+    target_channels: Literal[1, 3] = 3
+    load_size: Count | None = None  # px; both halves are resized to this square; None: crop_size
+    crop_size: Count = 256  # px; the square that the networks see
+    flip: bool = True
+    workers: Annotated[int, Field(ge=0)] | None = None  # loading processes; None: by the machine
+
+    @field_validator("crop_size")
+    @classmethod
+    def _fits_into_load_size(cls, crop: int, info: ValidationInfo) -> int:
+        load = info.data.get("load_size")
+        if load is not None and crop > load:
+            raise ValueError(f"{crop} is larger than load_size, which is {load}")
+        return crop
+
+    @field_validator("derive")
+    @classmethod
+    def _goes_with_photos(cls, derive: str | None, info: ValidationInfo) -> str | None:
+        layout = info.data.get("layout")
+        if derive and layout in ("side_by_side", "folders"):
+            raise ValueError(f"only the layout 'photos' derives its sources; layout is '{layout}'")
+        if layout == "photos" and not derive:
+            raise ValueError("the layout 'photos' needs derive = 'lab'")
+        if derive and info.data.get("direction") == "BtoA":
+            raise ValueError("a derived source has one direction; leave 'direction' out")
+        return derive
+
+    model_config = ConfigDict(validate_default=True)
+
+
+class ComponentTable(Table):
+    """A component by its name; every other key is an option of that component."""
+
+    name: str
+
+    model_config = ConfigDict(extra="allow")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class LossTable(ComponentTable):
+    weight: Annotated[float, Field(ge=0)] = 1.0
+
+
+class TrainTable(Table):
+    """How long, how fast, and how often something is written."""
+
+    epochs: Count
+    decay_from: Count | None = None  # epoch after which the learning rate falls linearly to 0
+    batch_size: Count = 1
+    learning_rate: Rate = 2e-4
+    betas: tuple[Fraction, Fraction] = (0.5, 0.999)
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    log_every: Count = 50  # steps
+    sample_every: Count = 500  # steps
+    checkpoint_every: Count = 2000  # steps; also at the end and when interrupted
+    keep_last: Count = 2  # checkpoints
+
+    @field_validator("decay_from")
+    @classmethod
+    def _within_the_epochs(cls, start: int | None, info: ValidationInfo) -> int | None:
+        epochs = info.data.get("epochs")
+        if start is not None and epochs is not None and start > epochs:
+            raise ValueError(f"{start} is after the last epoch, which is {epochs}")
+        return start
+
+
+class Recipe(Table):
+    """One task, whole: data, networks, objective, losses and training."""
+
+    title: str = ""
+    reference: str = ""
+    requires: tuple[str, ...] = ()  # distributions that bring components this recipe names
+    seed: Annotated[int, Field(ge=0)] = 0
+    data: DataTable
+    generator: ComponentTable
+    discriminator: ComponentTable
+    objective: ComponentTable
+    loss: tuple[LossTable, ...] = ()
+    train: TrainTable
+
+    @field_validator("loss")
+    @classmethod
+    def _named_once(cls, losses: tuple[LossTable, ...]) -> tuple[LossTable, ...]:
+        names = [loss.name for loss in losses]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"{quoted(sorted(twice))} stands more than once")
+        return losses
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def validate(model: type[Model], values: Mapping[str, Any]) -> Model | list[Problem]:
+    """The model filled with a TOML table's values, or every problem found.
+
+    Types are strict as TOML's are: a text is never read as a number. JSON is the way in, because
+    pydantic's strict JSON mode takes an array for a tuple where its strict Python mode does not.
+    """
+    try:
+        return model.model_validate_json(json.dumps(values, default=str), strict=True)
+    except ValidationError as error:
+        return list(_problems(error, model, values))
+
+
+def _problems(
+    error: ValidationError, model: type[BaseModel], values: Mapping[str, Any]
+) -> Iterable[Problem]:
+    told: dict[Location, list[str]] = {}
+    for detail in error.errors():
+        location, message = _explain(detail, model, values)
+        told.setdefault(location, []).append(message)
+    # A union reports each of its members: together they are one problem.
+    return [Problem(place, " or ".join(dict.fromkeys(said))) for place, said in told.items()]
+
+
+def _explain(
+    detail: ErrorDetails, model: type[BaseModel], values: Mapping[str, Any]
+) -> tuple[Location, str]:
+    location, kind, found = detail["loc"], detail["type"], detail["input"]
+    context = detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        *table, key = location
+        known = _fields(model, table)
+        return location, f"no key '{key}'{did_you_mean(str(key), known) or _allowed(known)}"
+    if kind == "missing":
+        return location, f"the key '{location[-1]}' is missing"
+    location = _within(values, location)
+    if kind == "literal_error":
+        return location, f"{_show(found)} is not one of {context['expected'].replace(' or ', ', ')}"
+    if kind == "value_error":
+        return location, str(context["error"])
+    wanted = detail["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+    return location, f"{_show(found)} is not {_TYPES.get(kind, wanted)}"
+
+
+_TYPES = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "string_type": "a text",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "finite_number": "a finite number",
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+}
+
+
+def _fields(model: type[BaseModel], path: Iterable[str | int]) -> list[str]:
+    """The keys that the table at `path` knows."""
+    for key in path:
+        if isinstance(key, int):
+            continue
+        annotation = model.model_fields[key].annotation
+        inner = [annotation, *getattr(annotation, "__args__", ())]
+        model = next(t for t in inner if isinstance(t, type) and issubclass(t, BaseModel))
+    return list(model.model_fields)
+
+
+def _within(values: Any, location: Location) -> Location:
+    """The part of a location that exists in the input; pydantic appends names of union members."""
+    for depth, key in enumerate(location):
+        try:
+            values = values[key]
+        except (KeyError, IndexError, TypeError):
+            return location[:depth]
+    return location
+
+
+def _allowed(known: Iterable[str]) -> str:
+    names = quoted(known)
+    return f"; known are {names}" if names else "; it has none"
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = f"'{value}'" if isinstance(value, str) else json.dumps(value, default=str)
+    return text if len(text) <= 60 else text[:57] + "..."
