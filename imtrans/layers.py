@@ -50,7 +50,7 @@ def init_weights(network: nn.Module, std: float = 0.02) -> None:
 
 
 def check_multiple(image: Tensor, stride: int) -> None:
-    """Raise ValueError, with the nearest sizes that fit, unless H and W are multiples of `stride`."""
+    """Raise ValueError, with the nearest sizes that fit, unless `stride` divides H and W."""
     height, width = image.shape[-2:]
     if height % stride == 0 and width % stride == 0:
         return

@@ -6,7 +6,7 @@ parameters are recipe options, checked against their annotations. An option that
 """
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, create_model
 from pydantic.errors import PydanticUserError
 
 from imtrans.errors import ImtransError, did_you_mean, quoted
-from imtrans.schema import Problem, validate
+from imtrans.schema import ComponentTable, LossTable, Problem, validate
 
 RESERVED = ("name", "weight")  # keys of the recipe itself, in every component's table
 LOGGED = ("d", "g")  # what the log calls the adversarial losses
@@ -71,9 +71,17 @@ class Component:
         config = ConfigDict(extra="forbid", arbitrary_types_allowed=False, allow_inf_nan=False)
         return create_model(self.name, __config__=config, **fields)
 
-    def check(self, options: dict[str, Any]) -> list[Problem]:
-        """Every problem of these options against the signature."""
-        checked = validate(self._schema, options)
+    @cached_property
+    def _table(self) -> type[BaseModel]:
+        """The whole recipe table: the options beside the recipe's own keys."""
+        base = LossTable if self.role == "loss" else ComponentTable
+        closed = create_model("Closed", __base__=base)
+        closed.model_config["extra"] = "forbid"
+        return create_model(self.name, __base__=(closed, self._schema))
+
+    def check(self, table: Mapping[str, Any]) -> list[Problem]:
+        """Every problem of a recipe's table against the signature."""
+        checked = validate(self._table, table)
         return checked if isinstance(checked, list) else []
 
     def build(self, *facts: int, **options: Any) -> Any:
@@ -94,7 +102,9 @@ class Component:
             parameters = self.parameters
         except (NameError, TypeError, ValueError) as error:
             raise fault(f"its builder has no readable signature: {error}") from error
-        positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        positional = [
+            p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        ]
         if len(positional) != len(facts):
             wanted = f"({', '.join([*facts, '*', '...'])})"
             raise fault(
@@ -128,7 +138,9 @@ class Registry:
                 f"{self.components[name].plugin} and by {plugin}. uninstall one of them"
             )
         if self.role == "loss" and name in LOGGED:
-            raise ImtransError(f"plugin {plugin}: the loss name '{name}' is used by the log; rename it")
+            raise ImtransError(
+                f"plugin {plugin}: the loss name '{name}' is used by the log; rename it"
+            )
         component.check_signature(self.facts)
         self.components[name] = component
 

@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from pydantic_core import ErrorDetails
 
 from imtrans.errors import did_you_mean, quoted
+from imtrans.toml import Location
 
-Location = tuple[str | int, ...]
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -171,11 +171,11 @@ def _explain(
         return location, f"no key '{key}'{did_you_mean(str(key), known) or _allowed(known)}"
     if kind == "missing":
         return location, f"the key '{location[-1]}' is missing"
+    if kind == "value_error":
+        return location, str(context["error"])
     location = _within(values, location)
     if kind == "literal_error":
         return location, f"{_show(found)} is not one of {context['expected'].replace(' or ', ', ')}"
-    if kind == "value_error":
-        return location, str(context["error"])
     wanted = detail["msg"].removeprefix("Input should be ").removeprefix("a valid ")
     return location, f"{_show(found)} is not {_TYPES.get(kind, wanted)}"
 

@@ -1,0 +1,210 @@
+"""What a run leaves behind: written whole, read with suspicion. No pickle anywhere.
+
+A checkpoint is a directory, written beside its place and renamed, so that it is complete or absent:
+
+    generator.safetensors      enough to translate: the recipe and the size rule are in its header
+    discriminator.safetensors
+    training.safetensors       optimiser moments, random state, counters
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+import imtrans
+from imtrans import recipe as recipes
+from imtrans.errors import ImtransError
+from imtrans.plugins import Catalog
+from imtrans.schema import Recipe
+
+FORMAT = "1"
+GENERATOR, DISCRIMINATOR, TRAINING = (
+    f"{part}.safetensors" for part in ("generator", "discriminator", "training")
+)
+State = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says about itself."""
+
+    path: Path
+    part: str  # generator, discriminator or training
+    recipe_text: str
+    step: int
+    epoch: int
+    facts: dict[str, str]  # everything, as written
+
+    def recipe(self, catalog: Catalog | None = None) -> Recipe:
+        """The recipe inside. Raises ImtransError when a plugin it needs is missing, naming it."""
+        try:
+            return recipes.parse(self.recipe_text, f"the recipe in {self.path}", (), catalog)
+        except ImtransError as error:
+            raise ImtransError(f"{error}{self._plugins_to_install(catalog)}") from error
+
+    def _plugins_to_install(self, catalog: Catalog | None) -> str:
+        installed = {plugin.distribution for plugin in catalog.plugins} if catalog else set()
+        needed = json.loads(self.facts.get("plugins", "{}"))
+        missing = [f"{name}=={version}" for name, version in needed.items() if name not in installed]
+        if not missing:
+            return ""
+        return f"\n  it was written with plugins that are not here: pip install {' '.join(missing)}"
+
+
+def save(
+    folder: Path,
+    parts: Mapping[str, State],
+    *,
+    recipe: Recipe,
+    catalog: Catalog,
+    stride: int | None = None,
+    step: int = 0,
+    epoch: int = 0,
+    facts: Mapping[str, str] | None = None,
+) -> None:
+    """Write a checkpoint directory of the given parts (file name -> tensors), whole or not at all."""
+    header = {
+        "imtrans": imtrans.__version__,
+        "torch": torch.__version__,
+        "format": FORMAT,
+        "recipe": recipes.dumps(recipe),
+        "plugins": json.dumps(_plugins_used(recipe, catalog)),
+        "step": str(step),
+        "epoch": str(epoch),
+        **({"stride": str(stride)} if stride else {}),
+        **(facts or {}),
+    }
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir()
+        for name, state in parts.items():
+            _write(partial / name, state, {**header, "part": Path(name).stem})
+        if folder.exists():
+            shutil.rmtree(folder)
+        partial.rename(folder)
+        _sync(folder.parent)
+    except (OSError, SafetensorError) as error:
+        raise ImtransError(f"{folder}: cannot write the checkpoint: {_reason(error)}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def checkpoints(run_dir: Path) -> list[Path]:
+    """The checkpoints of a run, oldest first."""
+    found = (run_dir / "checkpoints").glob("step_*")
+    return sorted(path for path in found if (path / GENERATOR).is_file())
+
+
+def generator_file(path: Path) -> Path:
+    """The generator of a run (its newest checkpoint), of a checkpoint, or the file itself."""
+    if path.is_file():
+        return path
+    if (path / GENERATOR).is_file():
+        return path / GENERATOR
+    if newest := checkpoints(path)[-1:]:
+        return newest[0] / GENERATOR
+    if not path.exists():
+        raise ImtransError(f"{path}: no such checkpoint")
+    raise ImtransError(
+        f"{path}: no checkpoint there; a run, a checkpoint directory or a {GENERATOR} is expected"
+    )
+
+
+def read_header(path: Path) -> Header:
+    """The header of one file of a checkpoint. Raises ImtransError when it is none, or damaged."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise ImtransError(f"{path}: {_why_unreadable(path, error)}") from error
+    if "recipe" not in facts or "part" not in facts:
+        raise ImtransError(f"{path}: a safetensors file, but not a checkpoint of imtrans")
+    if facts.get("format") != FORMAT:
+        raise ImtransError(
+            f"{path}: written in format {facts.get('format')} by imtrans {facts.get('imtrans')}; "
+            f"this is imtrans {imtrans.__version__}, which reads format {FORMAT}. upgrade imtrans"
+        )
+    step, epoch = int(facts.get("step", 0)), int(facts.get("epoch", 0))
+    return Header(path, facts["part"], facts["recipe"], step, epoch, facts)
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise ImtransError(f"{path}: {_why_unreadable(path, error)}") from error
+
+
+def load_into(network: nn.Module, path: Path) -> None:
+    """Fill a network with a file's tensors. Raises ImtransError naming the first that does not fit."""
+    found, wanted = read_tensors(path), network.state_dict()
+    for name in [*wanted, *found]:
+        if name not in found:
+            raise ImtransError(f"{path}: the tensor '{name}' is missing")
+        if name not in wanted:
+            raise ImtransError(f"{path}: the network has no tensor '{name}'")
+        if found[name].shape != wanted[name].shape:
+            raise ImtransError(
+                f"{path}: '{name}' is {tuple(found[name].shape)}; "
+                f"the network has {tuple(wanted[name].shape)}"
+            )
+    network.load_state_dict(found)
+
+
+def _plugins_used(recipe: Recipe, catalog: Catalog) -> dict[str, str]:
+    """Distribution -> version of every plugin but imtrans itself whose components the recipe names."""
+    tables = [
+        ("generator", recipe.generator),
+        ("discriminator", recipe.discriminator),
+        ("objective", recipe.objective),
+        *(("loss", loss) for loss in recipe.loss),
+    ]
+    plugins = (catalog.registries[role][table.name].plugin for role, table in tables)
+    return {p.distribution: p.version for p in plugins if p.distribution != "imtrans"}
+
+
+def _write(path: Path, state: State, header: dict[str, str]) -> None:
+    # safetensors refuses shared and strided tensors (channels_last): write plain copies.
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    save_file(plain, path, metadata=header)
+    _sync(path)
+
+
+def _sync(path: Path) -> None:
+    """Have the disk hold what was written, before a rename makes it count."""
+    if os.name == "nt" and path.is_dir():
+        return  # Windows opens no directories
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _why_unreadable(path: Path, error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    try:
+        start = path.open("rb").read(4)
+    except OSError as unreadable:
+        return _reason(unreadable)
+    if start[:2] in (b"PK", b"\x80\x02"):
+        return "a PyTorch pickle, not a checkpoint. bring it in with `imtrans import-weights`"
+    return f"not a whole safetensors file ({_reason(error)}). it may have been cut off; use another"
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return " ".join(str(error).split())

@@ -1,0 +1,22 @@
+"""Every random choice about data, drawn from (seed, epoch, index) alone.
+
+Nothing depends on which process draws, or on what was drawn before: the order of the pairs and
+their augmentation are the same for any number of workers, and after any interruption.
+"""
+
+import hashlib
+import random
+
+import torch
+
+
+def epoch_order(seed: int, epoch: int, count: int) -> list[int]:
+    """A permutation of 0 .. count - 1 for this epoch."""
+    digest = hashlib.sha256(f"order {seed} {epoch}".encode()).digest()
+    generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+    return torch.randperm(count, generator=generator).tolist()
+
+
+def sample_draw(seed: int, epoch: int, index: int) -> random.Random:
+    """The source of every choice about one sample; seeding by text is stable across versions."""
+    return random.Random(f"sample {seed} {epoch} {index}")

@@ -1,0 +1,96 @@
+"""Batches of training samples, in an order that can be taken up anywhere."""
+
+import signal
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from imtrans.data.draws import epoch_order
+from imtrans.data.pairs import Pair
+from imtrans.data.samples import Sample, Sampler
+from imtrans.errors import ImtransError
+
+Key = tuple[int, int]  # epoch, index
+
+
+class Batches:
+    """The batches of all epochs, as one endless walk from any position.
+
+    Iterating yields (source, target), uint8 (N, C, H, W) each. `per_epoch` batches make an epoch; the
+    last may be smaller. Workers read ahead across the border between epochs.
+    """
+
+    def __init__(
+        self, pairs: list[Pair], sampler: Sampler, batch_size: int, *, workers: int, pin: bool
+    ) -> None:
+        self.per_epoch = -(-len(pairs) // batch_size)
+        self._pairs, self._sampler, self._batch_size = pairs, sampler, batch_size
+        self._workers, self._pin = workers, pin
+
+    def start(self, epoch: int, batch: int) -> Iterator[Sample]:
+        """Walk from batch `batch` (from 0) of epoch `epoch` (from 1) on."""
+        loader: DataLoader[Sample | ImtransError] = DataLoader(
+            _Samples(self._pairs, self._sampler),
+            batch_sampler=self._keys(epoch, batch),  # type: ignore[arg-type]  # endless: no length
+            num_workers=self._workers,
+            collate_fn=_collate,
+            pin_memory=self._pin,
+            worker_init_fn=_leave_interrupts_to_the_parent,
+            # Seeds of workers come from here, so that reading data never moves the global state.
+            generator=torch.Generator().manual_seed(0),
+        )
+        for batch_or_error in loader:
+            if isinstance(batch_or_error, ImtransError):
+                raise batch_or_error
+            yield batch_or_error
+
+    def _keys(self, epoch: int, batch: int) -> "_Endless":
+        return _Endless(len(self._pairs), self._batch_size, self._sampler.seed, epoch, batch)
+
+
+class _Endless:
+    """Lists of (epoch, index), batch by batch, epoch after epoch."""
+
+    def __init__(self, count: int, batch_size: int, seed: int, epoch: int, batch: int) -> None:
+        self.count, self.batch_size, self.seed = count, batch_size, seed
+        self.epoch, self.batch = epoch, batch
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        epoch, first = self.epoch, self.batch * self.batch_size
+        while True:
+            order = epoch_order(self.seed, epoch, self.count)
+            for start in range(first, self.count, self.batch_size):
+                yield [(epoch, index) for index in order[start : start + self.batch_size]]
+            epoch, first = epoch + 1, 0
+
+
+class _Samples(Dataset[Sample | ImtransError]):
+    def __init__(self, pairs: list[Pair], sampler: Sampler) -> None:
+        self.pairs, self.sampler = pairs, sampler
+
+    def __getitem__(self, key: Key) -> Sample | ImtransError:
+        epoch, index = key
+        try:
+            return self.sampler.training(self.pairs[index], epoch, index)
+        except ImtransError as error:
+            # Raised in a worker it would reach the user wrapped in the worker's traceback.
+            return error
+
+
+def _collate(samples: list[Sample | ImtransError]) -> Sample | ImtransError:
+    for sample in samples:
+        if isinstance(sample, ImtransError):
+            return sample
+    sources, targets = zip(*samples, strict=True)
+    return _stack(sources), _stack(targets)
+
+
+def _stack(images: tuple[Tensor, ...]) -> Tensor:
+    return torch.stack(images)
+
+
+def _leave_interrupts_to_the_parent(worker: int) -> None:
+    # Ctrl-C reaches every process of the terminal; a worker that dies of it would look like a crash.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

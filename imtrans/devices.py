@@ -1,0 +1,52 @@
+"""Which device computes, and in which precision."""
+
+from contextlib import AbstractContextManager
+from typing import Literal
+
+import torch
+
+from imtrans.errors import ImtransError
+
+Precision = Literal["fp32", "bf16"]
+
+
+def choose_device(name: str | None = None) -> torch.device:
+    """The named device, or the best there is: CUDA, then MPS, then the CPU."""
+    if name is None or name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise ImtransError(
+            f"device '{name}' cannot be used: {reason}. use one of 'cpu', 'cuda', 'cuda:1', 'mps' "
+            "that this machine has, or leave it out"
+        ) from error
+    return device
+
+
+def choose_precision(wanted: str, device: torch.device) -> Precision:
+    """`auto` is bf16 where the device computes in it natively, else fp32."""
+    if wanted == "auto":
+        return "bf16" if _native_bf16(device) else "fp32"
+    if wanted in ("fp32", "bf16"):
+        return wanted  # type: ignore[return-value]
+    raise ImtransError(f"precision '{wanted}' is not one of 'auto', 'fp32', 'bf16'")
+
+
+def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
+    """A context in which convolutions compute in this precision; weights stay fp32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
+def _native_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "cpu":
+        # Without these instructions bf16 is emulated and slower than fp32.
+        known = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+        return bool(known.get("amx_bf16") or known.get("avx512_bf16"))
+    return False

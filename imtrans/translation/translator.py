@@ -1,0 +1,148 @@
+"""One image through a trained generator."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from imtrans import checkpoint
+from imtrans.assemble import build_generator
+from imtrans.data import images
+from imtrans.data.colour import Colours, colours
+from imtrans.devices import Precision, autocast, choose_device, choose_precision
+from imtrans.errors import ImtransError
+from imtrans.plugins import catalog
+from imtrans.schema import Recipe
+from imtrans.translation.padding import pad_to_multiple
+
+Statistics = Literal["image", "running"]
+
+
+class Translator:
+    """A generator that takes and returns PIL images of any size.
+
+    `statistics` is what batch norm normalises with: each image's own (`image`, what the paper does
+    with its batch size of 1; the result does not depend on what else is translated) or the averages
+    gathered in training (`running`). Dropout is off unless `dropout_seed` is given; then every image
+    is translated with the noise of that seed.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        shown_as: Colours,
+        *,
+        device: torch.device,
+        precision: Precision = "fp32",
+        statistics: Statistics = "image",
+        dropout_seed: int | None = None,
+    ) -> None:
+        self.generator = generator.to(device)
+        self.colours = shown_as
+        self.device = device
+        self.precision = precision
+        self.statistics: Statistics = statistics
+        self.dropout_seed = dropout_seed
+
+    def __call__(self, image: Image.Image) -> Image.Image:
+        """The translation of a grey or RGB image, at its size. Raises ImtransError for other depths."""
+        images.check_depth(image)
+        pixels = images.to_tensor(images.convert(image, self.colours.stored_channels[0]))
+        return images.to_image(self.translate(pixels[None])[0])
+
+    def translate(self, stored: Tensor) -> Tensor:
+        """uint8 (1, C, H, W) to uint8 (1, 1 or 3, H, W), on the CPU."""
+        source = self.colours.encode_source(stored.to(self.device))
+        padded, (rows, columns) = pad_to_multiple(source, int(self.generator.stride))  # type: ignore[arg-type]
+        with (
+            torch.inference_mode(),
+            translating(self.generator, self.statistics, dropout=self.dropout_seed is not None),
+            autocast(self.device, self.precision),
+            self._seeded(),
+        ):
+            fake = self.generator(padded).float()
+        return self.colours.decode(fake[..., rows, columns], source).cpu()
+
+    @contextmanager
+    def _seeded(self) -> Iterator[None]:
+        if self.dropout_seed is None:
+            yield
+            return
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(self.dropout_seed)
+            yield
+
+
+@contextmanager
+def translating(network: nn.Module, statistics: Statistics, *, dropout: bool) -> Iterator[None]:
+    """Put a network into the state in which it translates, and leave no trace of it."""
+    before = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        for module in network.modules():
+            if isinstance(module, nn.modules.dropout._DropoutNd):
+                module.training = dropout
+            if isinstance(module, nn.modules.batchnorm._BatchNorm) and statistics == "image":
+                # In training mode, but without tracking: a translation must not move the averages.
+                module.training = True
+                module.track_running_stats = False
+        yield
+    finally:
+        for module, training in before:
+            module.training = training
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.track_running_stats = module.running_mean is not None
+
+
+def load(
+    path: str | Path,
+    *,
+    device: str | None = None,
+    precision: str = "auto",
+    statistics: Statistics = "image",
+    dropout_seed: int | None = None,
+) -> Translator:
+    """The translator of a run, a checkpoint directory or a generator.safetensors.
+
+    `imtrans.load("runs/maps")(image)` takes a PIL image and returns one.
+    """
+    _, translator = load_with_recipe(
+        Path(path),
+        device=device,
+        precision=precision,
+        statistics=statistics,
+        dropout_seed=dropout_seed,
+    )
+    return translator
+
+
+def load_with_recipe(
+    path: Path,
+    *,
+    device: str | None = None,
+    precision: str = "auto",
+    statistics: Statistics = "image",
+    dropout_seed: int | None = None,
+) -> tuple[Recipe, Translator]:
+    file = checkpoint.generator_file(path)
+    header = checkpoint.read_header(file)
+    if header.part != "generator":
+        raise ImtransError(f"{file}: holds the {header.part}; translating needs the generator")
+    recipe = header.recipe(catalog())
+    generator = build_generator(recipe, catalog())
+    checkpoint.load_into(generator, file)
+    chosen = choose_device(device)
+    translator = Translator(
+        generator,
+        colours(recipe.data),
+        device=chosen,
+        precision=choose_precision(precision, chosen),
+        statistics=statistics,
+        dropout_seed=dropout_seed,
+    )
+    return recipe, translator
