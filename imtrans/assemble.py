@@ -112,8 +112,8 @@ def _check_shapes(recipe: Recipe, parts: Parts, device: torch.device) -> None:
     fake = _try(recipe.generator.name, parts.generator, "generator", source)
     if fake.shape != target.shape:
         raise ImtransError(
-            f"generator '{recipe.generator.name}' made {tuple(fake.shape)} of {tuple(source.shape)}; "
-            f"the target is {tuple(target.shape)}"
+            f"generator '{recipe.generator.name}' made {tuple(fake.shape)} of "
+            f"{tuple(source.shape)}; the target is {tuple(target.shape)}"
         )
     logits = _try(recipe.discriminator.name, parts.discriminator, "discriminator", source, fake)
     if logits.dim() != 4 or logits.shape[:2] != (1, 1):

@@ -29,6 +29,7 @@ FORMAT = "1"
 GENERATOR, DISCRIMINATOR, TRAINING = (
     f"{part}.safetensors" for part in ("generator", "discriminator", "training")
 )
+PARTS = (GENERATOR, DISCRIMINATOR, TRAINING)
 State = Mapping[str, Tensor]
 
 
@@ -53,7 +54,7 @@ class Header:
     def _plugins_to_install(self, catalog: Catalog | None) -> str:
         installed = {plugin.distribution for plugin in catalog.plugins} if catalog else set()
         needed = json.loads(self.facts.get("plugins", "{}"))
-        missing = [f"{name}=={version}" for name, version in needed.items() if name not in installed]
+        missing = [f"{name}=={needed[name]}" for name in needed if name not in installed]
         if not missing:
             return ""
         return f"\n  it was written with plugins that are not here: pip install {' '.join(missing)}"
@@ -70,7 +71,7 @@ def save(
     epoch: int = 0,
     facts: Mapping[str, str] | None = None,
 ) -> None:
-    """Write a checkpoint directory of the given parts (file name -> tensors), whole or not at all."""
+    """Write a checkpoint directory, whole or not at all; `parts` is file name -> tensors."""
     header = {
         "imtrans": imtrans.__version__,
         "torch": torch.__version__,
@@ -89,14 +90,22 @@ def save(
         partial.mkdir()
         for name, state in parts.items():
             _write(partial / name, state, {**header, "part": Path(name).stem})
-        if folder.exists():
-            shutil.rmtree(folder)
-        partial.rename(folder)
-        _sync(folder.parent)
+        _replace(partial, folder)
     except (OSError, SafetensorError) as error:
         raise ImtransError(f"{folder}: cannot write the checkpoint: {_reason(error)}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _replace(new: Path, folder: Path) -> None:
+    """Put a finished directory in its place; one that is there already is moved aside first."""
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    new.rename(folder)
+    _sync(folder.parent)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def checkpoints(run_dir: Path) -> list[Path]:
@@ -147,7 +156,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def load_into(network: nn.Module, path: Path) -> None:
-    """Fill a network with a file's tensors. Raises ImtransError naming the first that does not fit."""
+    """Fill a network with a file's tensors. Raises ImtransError naming the first misfit."""
     found, wanted = read_tensors(path), network.state_dict()
     for name in [*wanted, *found]:
         if name not in found:
@@ -163,7 +172,7 @@ def load_into(network: nn.Module, path: Path) -> None:
 
 
 def _plugins_used(recipe: Recipe, catalog: Catalog) -> dict[str, str]:
-    """Distribution -> version of every plugin but imtrans itself whose components the recipe names."""
+    """Distribution -> version of every plugin, but imtrans itself, that the recipe draws on."""
     tables = [
         ("generator", recipe.generator),
         ("discriminator", recipe.discriminator),

@@ -75,6 +75,12 @@ def packaged() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
+def available() -> dict[str, Path]:
+    """Every recipe that a bare name finds: those in ./recipes, then the packaged ones."""
+    local = {path.stem: path for path in sorted(Path("recipes").glob("*.toml"))}
+    return local | {name: path for name, path in packaged().items() if name not in local}
+
+
 def component_problems(values: Mapping[str, Any], catalog: "Catalog") -> list[Problem]:
     """Unknown components, and options that their signatures do not allow."""
     problems = []

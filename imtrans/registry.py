@@ -9,7 +9,9 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any
+from itertools import chain
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, create_model
 from pydantic.errors import PydanticUserError
@@ -54,10 +56,10 @@ class Component:
         return {p.name: p for p in self.parameters if p.kind is p.KEYWORD_ONLY}
 
     @property
-    def summary(self) -> str:
-        """The first line of the builder's docstring."""
+    def documentation(self) -> str:
+        """The builder's docstring."""
         made = self.builder.func if isinstance(self.builder, partial) else self.builder
-        return (inspect.getdoc(made) or "").split("\n")[0]
+        return inspect.getdoc(made) or "not documented"
 
     @cached_property
     def _schema(self) -> type[BaseModel]:
@@ -120,6 +122,31 @@ class Component:
             _ = self._schema
         except (PydanticUserError, TypeError, NameError) as error:
             raise fault(f"the annotation of an option cannot be checked: {error}") from error
+
+
+def describe_annotation(annotation: Any) -> str:
+    """An option's type as a person reads it: `int, >= 1`, or `'batch', 'instance'`."""
+    if annotation is inspect.Parameter.empty:
+        return "anything"
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        limits = [getattr(item, "metadata", [item]) for item in inner[1:]]
+        said = ", ".join(filter(None, map(_limit, chain.from_iterable(limits))))
+        return f"{describe_annotation(inner[0])}{', ' + said if said else ''}"
+    if origin is Literal:
+        return " or ".join(repr(value) for value in inner)
+    if origin in (UnionType, Union):
+        return " or ".join(map(describe_annotation, inner))
+    return getattr(annotation, "__name__", str(annotation)) if origin is None else str(annotation)
+
+
+def _limit(constraint: Any) -> str:
+    signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<", "multiple_of": "multiple of"}
+    return ", ".join(
+        f"{sign} {getattr(constraint, name)}"
+        for name, sign in signs.items()
+        if hasattr(constraint, name)
+    )
 
 
 @dataclass

@@ -48,8 +48,10 @@ class ResNet(nn.Module):
         super().__init__()
         bias, normalise = needs_bias(norm), norm_layer(norm)
 
-        def down(before: int, after: int, kernel: int, **geometry: int) -> list[nn.Module]:
-            conv = nn.Conv2d(before, after, kernel, bias=bias, **geometry)
+        def down(before: int, after: int, kernel: int, stride: int = 1) -> list[nn.Module]:
+            # The first is padded by reflection outside, to the effect of padding 3.
+            padding = 1 if stride == 2 else 0
+            conv = nn.Conv2d(before, after, kernel, stride, padding, bias=bias)
             return [conv, normalise(after), nn.ReLU()]
 
         def up(before: int, after: int) -> list[nn.Module]:
@@ -61,8 +63,8 @@ class ResNet(nn.Module):
         self.encoder = nn.Sequential(
             nn.ReflectionPad2d(3),
             *down(in_channels, width, 7),
-            *down(width, width * 2, 3, stride=2, padding=1),
-            *down(width * 2, width * 4, 3, stride=2, padding=1),
+            *down(width, width * 2, 3, stride=2),
+            *down(width * 2, width * 4, 3, stride=2),
         )
         self.blocks = nn.Sequential(
             *(ResidualBlock(width * 4, norm, dropout) for _ in range(blocks))

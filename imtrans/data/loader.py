@@ -4,7 +4,6 @@ import signal
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from imtrans.data.draws import epoch_order
@@ -18,8 +17,8 @@ Key = tuple[int, int]  # epoch, index
 class Batches:
     """The batches of all epochs, as one endless walk from any position.
 
-    Iterating yields (source, target), uint8 (N, C, H, W) each. `per_epoch` batches make an epoch; the
-    last may be smaller. Workers read ahead across the border between epochs.
+    Each is (source, target), uint8 (N, C, H, W). `per_epoch` batches make an epoch, and its last
+    may be smaller. Workers read ahead across the border between epochs.
     """
 
     def __init__(
@@ -33,7 +32,7 @@ class Batches:
         """Walk from batch `batch` (from 0) of epoch `epoch` (from 1) on."""
         loader: DataLoader[Sample | ImtransError] = DataLoader(
             _Samples(self._pairs, self._sampler),
-            batch_sampler=self._keys(epoch, batch),  # type: ignore[arg-type]  # endless: no length
+            batch_sampler=self._keys(epoch, batch),
             num_workers=self._workers,
             collate_fn=_collate,
             pin_memory=self._pin,
@@ -79,18 +78,21 @@ class _Samples(Dataset[Sample | ImtransError]):
             return error
 
 
+def stack(samples: list[Sample]) -> Sample:
+    """Samples as one batch."""
+    sources, targets = zip(*samples, strict=True)
+    return torch.stack(sources), torch.stack(targets)
+
+
 def _collate(samples: list[Sample | ImtransError]) -> Sample | ImtransError:
+    whole: list[Sample] = []
     for sample in samples:
         if isinstance(sample, ImtransError):
             return sample
-    sources, targets = zip(*samples, strict=True)
-    return _stack(sources), _stack(targets)
-
-
-def _stack(images: tuple[Tensor, ...]) -> Tensor:
-    return torch.stack(images)
+        whole.append(sample)
+    return stack(whole)
 
 
 def _leave_interrupts_to_the_parent(worker: int) -> None:
-    # Ctrl-C reaches every process of the terminal; a worker that dies of it would look like a crash.
+    # Ctrl-C reaches every process of the terminal; a worker that dies of it looks like a crash.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,4 +1,7 @@
-"""Which pictures belong together: one function per layout. Pairs are matched by name, never by order."""
+"""Which pictures belong together: one function per layout.
+
+Pairs are matched by name, never by order.
+"""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -81,7 +84,8 @@ def _folders(root: Path, split: str) -> list[Pair]:
                 f"{root / f'{split}{letter}'}: {count} no partner in {split}{other}: {names}. "
                 "add the missing files, or remove these"
             )
-    return [Pair(name, Picture(sides[0][name]), Picture(sides[1][name])) for name in sorted(sides[0])]
+    a, b = sides
+    return [Pair(name, Picture(a[name]), Picture(b[name])) for name in sorted(a)]
 
 
 LAYOUTS: dict[str, Callable[[Path, str], list[Pair]]] = {
@@ -132,4 +136,3 @@ def _remedy(root: Path, name: str, layout: str, there: Iterable[str]) -> str:
     if layout != "folders" and find_images(root):
         return f"images lie in {root} itself: use --set data.train=. or move them to {root / name}"
     return f"{root} holds {quoted(there)}" if there else f"{root} is empty"
-

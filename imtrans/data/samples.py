@@ -72,4 +72,3 @@ def _half(image: Image.Image, picture: Picture) -> Image.Image:
     middle = width // 2
     box = (0, 0, middle, height) if picture.half == "left" else (width - middle, 0, width, height)
     return image.crop(box)
-

@@ -39,13 +39,9 @@ def plan(inputs: Path, output: Path) -> list[tuple[Path, Path]]:
         raise ImtransError(f"{inputs}: no images there (looked for {', '.join(images.SUFFIXES)})")
     if output.resolve() == root.resolve():
         raise ImtransError(f"{output}: results would replace the inputs; choose another --output")
-    taken: set[Path] = set()
-    jobs = []
-    for name in names:
-        result = _result_name(name, taken)
-        taken.add(result)
-        jobs.append((root / name, output / result))
-    return jobs
+    return [
+        (root / name, output / result) for name, result in zip(names, _results(names), strict=True)
+    ]
 
 
 def translate_files(
@@ -78,12 +74,18 @@ def translate_files(
     return outcome
 
 
-def _result_name(name: Path, taken: set[Path]) -> Path:
-    """The input's own name; a format that would lose something (JPEG, WebP) becomes .png."""
-    if name.suffix.lower() not in LOSSLESS:
-        name = name.with_suffix(".png") if name.with_suffix(".png") not in taken else name
-        name = name if name.suffix == ".png" else name.with_name(name.name + ".png")
-    return name
+def _results(names: list[Path]) -> list[Path]:
+    """Each input's own name; where its format would lose something (JPEG, WebP) it becomes .png."""
+    taken = {name for name in names if name.suffix.lower() in LOSSLESS}
+    results = []
+    for name in names:
+        if name not in taken:
+            png = name.with_suffix(".png")
+            # Beside a.png the translation of a.jpg is a.jpg.png: neither replaces the other.
+            name = png if png not in taken else name.with_name(f"{name.name}.png")
+            taken.add(name)
+        results.append(name)
+    return results
 
 
 def _read_ahead(

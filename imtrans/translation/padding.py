@@ -20,7 +20,7 @@ def pad_to_multiple(image: Tensor, stride: int) -> tuple[Tensor, tuple[slice, sl
 
 
 def _reflected(size: int, stride: int) -> tuple[Tensor, int]:
-    """Which original position each position of the padded axis shows, and where the original starts."""
+    """Which original position each padded position shows, and where the original starts."""
     padded = -(-size // stride) * stride
     before = (padded - size) // 2
     # A triangle wave: 0 .. size-1 and back, the outermost position not repeated.

@@ -25,10 +25,10 @@ Statistics = Literal["image", "running"]
 class Translator:
     """A generator that takes and returns PIL images of any size.
 
-    `statistics` is what batch norm normalises with: each image's own (`image`, what the paper does
-    with its batch size of 1; the result does not depend on what else is translated) or the averages
-    gathered in training (`running`). Dropout is off unless `dropout_seed` is given; then every image
-    is translated with the noise of that seed.
+    `statistics` is what batch norm normalises with: each image's own (`image`: what the paper does,
+    with its batch size of 1, and independent of what else is translated) or the averages gathered
+    in training (`running`). Dropout is off unless `dropout_seed` is given; then every image is
+    translated with the noise of that seed.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Translator:
         self.dropout_seed = dropout_seed
 
     def __call__(self, image: Image.Image) -> Image.Image:
-        """The translation of a grey or RGB image, at its size. Raises ImtransError for other depths."""
+        """The translation of an 8-bit image, at its size. Raises ImtransError for other depths."""
         images.check_depth(image)
         pixels = images.to_tensor(images.convert(image, self.colours.stored_channels[0]))
         return images.to_image(self.translate(pixels[None])[0])

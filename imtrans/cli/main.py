@@ -1,0 +1,67 @@
+"""The command line: `imtrans COMMAND`. Commands import torch inside themselves, never here."""
+
+import sys
+
+import typer
+
+import imtrans
+from imtrans.cli.check import check
+from imtrans.cli.import_weights import import_weights
+from imtrans.cli.inspect import inspect
+from imtrans.cli.plugins import plugins
+from imtrans.cli.quickstart import quickstart
+from imtrans.cli.recipes import recipes
+from imtrans.cli.train import train
+from imtrans.cli.translate import translate
+from imtrans.errors import ImtransError
+
+app = typer.Typer(
+    name="imtrans",
+    help="Learn a picture-to-picture task from paired images, and apply it to folders.",
+    epilog="New here? `imtrans quickstart demo` trains on pairs it draws itself, in minutes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+app.command()(train)
+app.command()(translate)
+app.command()(check)
+app.add_typer(recipes, name="recipes")
+app.add_typer(plugins, name="plugins")
+app.command()(inspect)
+app.command(name="import-weights")(import_weights)
+app.command()(quickstart)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"imtrans {imtrans.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; a mistake that the user can mend is one message and exit code 2."""
+    try:
+        app()
+    except ImtransError as error:
+        _fail(str(error), 2)
+    except KeyboardInterrupt:
+        _fail("interrupted", 130)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{(error.strerror or str(error)).lower()}", 2)
+
+
+def _fail(message: str, code: int) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(code)

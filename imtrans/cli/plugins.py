@@ -1,0 +1,74 @@
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from imtrans.cli.common import console, installed
+from imtrans.errors import ImtransError, did_you_mean
+
+if TYPE_CHECKING:
+    import inspect
+
+    from imtrans.registry import Component
+
+plugins = typer.Typer(
+    help="List the installed components and the plugins they come from, or show one.\n\n"
+    "Example: `imtrans plugins show unet_256`",
+    invoke_without_command=True,
+)
+
+
+@plugins.callback()
+def _default(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        list_()
+
+
+@plugins.command(name="list")
+def list_() -> None:
+    """List every component by role, with its distribution, version and options.
+
+    Example: `imtrans plugins list`
+    """
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("role", "name", "distribution", "options"):
+        table.add_column(heading, overflow="fold")
+    for role, registry in installed().registries.items():
+        for component in registry:
+            plugin = component.plugin
+            source = f"{plugin.distribution} {plugin.version}"
+            table.add_row(role, component.name, source, ", ".join(component.options))
+    console().print(table)
+
+
+@plugins.command()
+def show(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
+    """Show a component: what it is, where it comes from, its options and their defaults.
+
+    Example: `imtrans plugins show unet_256`
+    """
+    registries = installed().registries.values()
+    found = [registry[name] for registry in registries if name in registry]
+    if not found:
+        known = [other for registry in registries for other in registry.names()]
+        near = did_you_mean(name, known) or ". `imtrans plugins list` lists all"
+        raise ImtransError(f"no component '{name}'{near}")
+    for component in found:
+        _describe(component)
+
+
+def _describe(component: "Component") -> None:
+    typer.echo(f"{component.role} '{component.name}'\n{component.documentation}\n")
+    typer.echo(f"from  {component.plugin}")
+    typer.echo("options" if component.options else "no options")
+    for parameter in component.options.values():
+        typer.echo(f"  {_option(parameter)}")
+
+
+def _option(parameter: "inspect.Parameter") -> str:
+    """`width: int, >= 1 (default 64)`, from the annotation."""
+    from imtrans.registry import describe_annotation
+
+    default = "required" if parameter.default is parameter.empty else f"default {parameter.default}"
+    return f"{parameter.name}: {describe_annotation(parameter.annotation)} ({default})"

@@ -1,0 +1,22 @@
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from imtrans.cli.common import console, exit_if_interrupted, installed
+
+
+def quickstart(
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="A new folder for the pairs, the run and the results."),
+    ],
+) -> None:
+    """Draw a small paired data set, train on it and translate held-out plans: minutes on a CPU.
+
+    Example: `imtrans quickstart demo`
+    """
+    from imtrans.quickstart.run import quickstart as run
+
+    out = console()
+    exit_if_interrupted(run(folder, installed(), out), out)

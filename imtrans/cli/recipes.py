@@ -1,0 +1,49 @@
+import typer
+
+from imtrans.cli.common import RecipeArgument, SetOption, console
+
+recipes = typer.Typer(
+    help="List the recipes that come with imtrans, or show one.\n\n"
+    "Example: `imtrans recipes show maps > my-maps.toml`",
+    invoke_without_command=True,
+)
+
+
+@recipes.callback()
+def _default(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        list_()
+
+
+@recipes.command(name="list")
+def list_() -> None:
+    """List the recipes: those in ./recipes first, then the packaged ones.
+
+    Example: `imtrans recipes list`
+    """
+    from rich.table import Table
+
+    from imtrans import recipe as all_recipes
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("recipe", "task", "networks", "epochs"):
+        table.add_column(heading, overflow="fold")
+    for name, path in all_recipes.available().items():
+        recipe = all_recipes.read(path)
+        networks = f"{recipe.generator.name} + {recipe.discriminator.name}"
+        table.add_row(name, recipe.title, networks, str(recipe.train.epochs))
+    console().print(table)
+
+
+@recipes.command()
+def show(recipe: RecipeArgument, set_: SetOption = None, resolved: bool = False) -> None:
+    """Print a recipe; with --resolved, every default filled in.
+
+    Example: `imtrans recipes show facades > my-facades.toml`
+    """
+    from imtrans import recipe as all_recipes
+
+    if resolved or set_:
+        typer.echo(all_recipes.dumps(all_recipes.read(recipe, set_ or ())), nl=False)
+    else:
+        typer.echo(all_recipes.find(recipe).read_text(encoding="utf-8"), nl=False)

@@ -1,0 +1,101 @@
+from enum import StrEnum
+from pathlib import Path
+from time import monotonic
+from typing import Annotated
+
+import typer
+
+from imtrans.cli.common import (
+    CheckpointHelp,
+    DeviceOption,
+    console,
+    installed,
+    progress,
+    run_name,
+    say,
+)
+from imtrans.errors import ImtransError
+
+
+class Precision(StrEnum):
+    fp32 = "fp32"
+    bf16 = "bf16"
+
+
+class Statistics(StrEnum):
+    image = "image"
+    running = "running"
+
+
+def translate(
+    input_: Annotated[
+        Path, typer.Argument(metavar="INPUT", help="A folder of images of any size, or one image.")
+    ],
+    recipe: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The recipe whose run in runs/ is used.")
+    ] = None,
+    checkpoint: Annotated[Path | None, typer.Option(metavar="PATH", help=CheckpointHelp)] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where results go; INPUT-NAME by default.")
+    ] = None,
+    device: DeviceOption = None,
+    precision: Annotated[
+        Precision | None, typer.Option(help="bf16 where the device is good at it, by default.")
+    ] = None,
+    statistics: Annotated[
+        Statistics,
+        typer.Option(help="What batch norm uses: each image's own values, or the training's."),
+    ] = Statistics.image,
+    dropout_seed: Annotated[
+        int | None, typer.Option(metavar="N", help="Keep dropout on, with the noise of this seed.")
+    ] = None,
+) -> None:
+    """Translate every image below a folder; same tree, same names, same sizes.
+
+    Results of formats that would lose something, like JPEG, are written as .png. An image that
+    cannot be read is reported and skipped, and the exit code is 1.
+
+    Example: `imtrans translate --recipe maps photos/ --output maps/`
+    """
+    from imtrans.translation.folder import plan, translate_files
+    from imtrans.translation.translator import load
+
+    name, source = _model(recipe, checkpoint)
+    target = output or input_.parent / f"{input_.stem}-{name}"
+    jobs = plan(input_, target)
+    installed()
+    translator = load(
+        source,
+        device=device,
+        precision=precision or "auto",
+        statistics=statistics.value,
+        dropout_seed=dropout_seed,
+    )
+    out = console()
+    start = monotonic()
+    with progress(out, "translating", len(jobs)) as advance:
+        outcome = translate_files(translator, jobs, advance)
+    for broken in outcome.broken:
+        typer.echo(f"skipped: {broken}", err=True)
+    speed = outcome.done / max(monotonic() - start, 1e-9)
+    images = "1 image" if outcome.done == 1 else f"{outcome.done} images"
+    skipped = f", {len(outcome.broken)} skipped" if outcome.broken else ""
+    say(out, f"{images} in {target}{skipped} ({speed:.1f} images/s)")
+    raise typer.Exit(1 if outcome.broken else 0)
+
+
+def _model(recipe: str | None, checkpoint: Path | None) -> tuple[str, Path]:
+    """What the results are named after, and the generator's file."""
+    from imtrans.checkpoint import generator_file
+
+    if checkpoint:
+        name = run_name(recipe) if recipe else checkpoint.resolve().stem
+        return name, generator_file(checkpoint)
+    if not recipe:
+        raise ImtransError("which model? name the --recipe that you trained, or a --checkpoint")
+    run = Path("runs") / run_name(recipe)
+    if not run.exists():
+        raise ImtransError(
+            f"{run}: no such run. train it with `imtrans train {recipe}`, or name a --checkpoint"
+        )
+    return run.name, generator_file(run)

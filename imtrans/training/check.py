@@ -1,0 +1,92 @@
+"""Everything that can be known about a recipe before it trains."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from time import monotonic
+
+import torch
+
+from imtrans.assemble import Parts, assemble
+from imtrans.data.loader import stack
+from imtrans.data.pairs import Pair, training_pairs, validation_pairs
+from imtrans.data.samples import Sample, Sampler
+from imtrans.devices import choose_device, choose_precision
+from imtrans.errors import ImtransError
+from imtrans.plugins import Catalog
+from imtrans.schema import Recipe
+from imtrans.training.pix2pix import Pix2Pix
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report; `wrong` says what to mend."""
+
+    subject: str
+    said: str
+    wrong: bool = False
+
+
+def check(recipe: Recipe, catalog: Catalog, device: str | None = None) -> Iterator[Finding]:
+    """Build the components, find the data, take one step on them; nothing is kept.
+
+    Findings come as they are made. Without data the step is taken on noise.
+    """
+    chosen = choose_device(device)
+    parts: Parts | None = None
+    try:
+        parts = assemble(recipe, catalog, chosen)
+        yield Finding("components", _components(recipe, parts))
+    except ImtransError as error:
+        yield Finding("components", str(error), wrong=True)
+    pairs: list[Pair] = []
+    try:
+        pairs = training_pairs(recipe.data)
+        held_out = validation_pairs(recipe.data)
+        yield Finding("data", f"{len(pairs)} pairs to train on, {len(held_out)} held out")
+    except ImtransError as error:
+        yield Finding("data", str(error), wrong=True)
+    if parts:
+        yield _step(recipe, parts, pairs, chosen)
+
+
+def _components(recipe: Recipe, parts: Parts) -> str:
+    generator, discriminator = (
+        f"{sum(p.numel() for p in network.parameters()):,} parameters"
+        for network in (parts.generator, parts.discriminator)
+    )
+    terms = " + ".join(f"{term.weight:g} {term.name}" for term in parts.losses)
+    return (
+        f"{recipe.generator.name} ({generator}, sizes in multiples of {parts.generator.stride}), "
+        f"{recipe.discriminator.name} ({discriminator}, sees {parts.discriminator.receptive_field}"
+        f" px), {recipe.objective.name}{' + ' + terms if terms else ''}"
+    )
+
+
+def _step(recipe: Recipe, parts: Parts, pairs: list[Pair], device: torch.device) -> Finding:
+    precision = choose_precision(recipe.train.precision, device)
+    model = Pix2Pix(parts, recipe.train, device=device, precision=precision)
+    try:
+        source, target = _batch(recipe, parts, pairs)
+        start = monotonic()
+        losses = model.step(
+            parts.colours.encode_source(source.to(device)),
+            parts.colours.encode_target(target.to(device)),
+        )
+        values = {name: float(loss) for name, loss in losses.items()}
+        seconds = monotonic() - start
+    except (ImtransError, ValueError, RuntimeError) as error:
+        return Finding("one step", " ".join(str(error).split()), wrong=True)
+    shown = "  ".join(f"{name} {value:.3f}" for name, value in values.items())
+    on = "the first pairs" if pairs else "noise"
+    return Finding("one step", f"on {on}, {device}, {precision}, {seconds:.2f} s: {shown}")
+
+
+def _batch(recipe: Recipe, parts: Parts, pairs: list[Pair]) -> Sample:
+    count, size = recipe.train.batch_size, recipe.data.crop_size
+    if pairs:
+        sampler = Sampler(recipe.data, recipe.seed)
+        samples = [sampler.training(pair, 1, index) for index, pair in enumerate(pairs[:count])]
+        return stack(samples)
+    source_channels, target_channels = parts.colours.stored_channels
+    noise = torch.randint(0, 256, (count, 3, size, size), dtype=torch.uint8)
+    return noise[:, :source_channels], noise[:, :target_channels]

@@ -1,0 +1,216 @@
+"""The loop that drives the method: batches in, steps, and now and then something written."""
+
+import math
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from imtrans import checkpoint
+from imtrans.assemble import assemble
+from imtrans.data.colour import colours
+from imtrans.data.loader import Batches
+from imtrans.data.pairs import training_pairs, validation_pairs
+from imtrans.data.samples import Sample, Sampler
+from imtrans.devices import choose_device, choose_precision
+from imtrans.errors import ImtransError
+from imtrans.plugins import Catalog
+from imtrans.schema import Recipe
+from imtrans.training.display import Display, Progression, display
+from imtrans.training.interrupt import Interrupt
+from imtrans.training.meter import Meter
+from imtrans.training.pix2pix import Losses, Pix2Pix
+from imtrans.training.preview import Preview
+from imtrans.training.run_dir import RunDir
+from imtrans.training.schedule import learning_rate
+from imtrans.training.state import Position, restore, save
+from imtrans.translation.translator import Translator
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a sitting ended."""
+
+    run_dir: Path
+    checkpoint: Path
+    step: int
+    interrupted_by: signal.Signals | None = None
+
+
+def fit(
+    recipe: Recipe,
+    catalog: Catalog,
+    run_dir: Path,
+    *,
+    device: str | None = None,
+    fresh: bool = False,
+    console: Console | None = None,
+) -> Outcome:
+    """Train a recipe in its run directory, from its newest checkpoint on if there is one.
+
+    Ends when all epochs are done, or after the step in which SIGINT or SIGTERM arrived, with a
+    checkpoint either way. Raises ImtransError for whatever the user can mend.
+    """
+    pairs, held_out = training_pairs(recipe.data), validation_pairs(recipe.data)
+    chosen = choose_device(device)
+    precision = choose_precision(recipe.train.precision, chosen)
+    parts = assemble(recipe, catalog, chosen)
+    model = Pix2Pix(parts, recipe.train, device=chosen, precision=precision)
+    sampler = Sampler(recipe.data, recipe.seed)
+    translator = Translator(parts.generator, parts.colours, device=chosen, precision=precision)
+    preview = Preview(held_out or pairs, sampler, translator)
+    batches = Batches(
+        pairs,
+        sampler,
+        recipe.train.batch_size,
+        workers=_workers(recipe, chosen),
+        pin=chosen.type == "cuda",
+    )
+    run = RunDir(run_dir, recipe, fresh=fresh)
+    fitting = Fitting(recipe, catalog, model, batches, preview, run, console or Console())
+    fitting.console.print(
+        f"{len(pairs)} pairs, {len(held_out)} held out; {_size(model.generator)} + "
+        f"{_size(model.discriminator)} parameters; {chosen}, {precision}; {run_dir}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    try:
+        fitting.take_up()
+        return fitting.run()
+    finally:
+        run.close()
+
+
+class Fitting:
+    """One sitting of a run: what it works with, and where it stands."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        catalog: Catalog,
+        model: Pix2Pix,
+        batches: Batches,
+        preview: Preview,
+        run: RunDir,
+        console: Console,
+    ) -> None:
+        self.recipe, self.catalog = recipe, catalog
+        self.model, self.batches = model, batches
+        self.preview, self.run_dir, self.console = preview, run, console
+        self.colours = colours(recipe.data)
+        self.position = Position()
+        self.steps = recipe.train.epochs * batches.per_epoch
+        self.meter = Meter()
+
+    def take_up(self) -> None:
+        """Continue where the newest checkpoint stands, if there is one."""
+        newest = checkpoint.checkpoints(self.run_dir.path)[-1:]
+        torch.manual_seed(self.recipe.seed)
+        if newest:
+            self.position = restore(newest[0], self.model, self.batches.per_epoch)
+            where = f"epoch {self.position.epoch}, step {self.position.step}"
+            self.console.print(f"continuing after {newest[0]}: {where}", soft_wrap=True)
+        self.run_dir.forget_after(self.position.step)
+
+    def run(self) -> Outcome:
+        """Step through the remaining epochs."""
+        train, position = self.recipe.train, self.position
+        shown = display(self.console, train.epochs, self.steps, position.step)
+        try:
+            with Interrupt() as interrupt:
+                batches = self.batches.start(position.epoch, position.batch)
+                for epoch in range(position.epoch, train.epochs + 1):
+                    self.model.set_learning_rate(learning_rate(epoch, train))
+                    for batch in range(position.batch, self.batches.per_epoch):
+                        losses = self._step(batches)
+                        position.epoch, position.batch = epoch, batch + 1
+                        position.step += 1
+                        shown.advance(epoch, position.step)
+                        self._write_what_is_due(losses, shown)
+                        if interrupt.received:
+                            return self._end(shown, interrupt.received)
+                    position.epoch, position.batch = epoch + 1, 0
+                return self._end(shown)
+        except NotFinite:
+            raise
+        except ImtransError:
+            # A broken image must not cost what was learned before it was met.
+            self._end(shown)
+            raise
+        finally:
+            shown.close()
+
+    def _step(self, batches: Iterator[Sample]) -> Losses:
+        with self.meter.waiting():
+            source, target = next(batches)
+        shown_as, device = self.colours, self.model.device
+        return self.model.step(
+            shown_as.encode_source(source.to(device, non_blocking=True)),
+            shown_as.encode_target(target.to(device, non_blocking=True)),
+        )
+
+    def _write_what_is_due(self, losses: Losses, shown: Display) -> None:
+        train, step = self.recipe.train, self.position.step
+        last = step == self.steps
+        self.meter.count(losses, self.recipe.train.batch_size)
+        if step % train.log_every == 0:
+            self._log(shown)
+        if step % train.sample_every == 0 or last:
+            self.preview.write(self.run_dir.sample_path(step))
+        if step % train.checkpoint_every == 0 and not last:
+            self._save(shown)
+
+    def _log(self, shown: Display) -> None:
+        """Fetch the losses from the device, once for all the steps since the last time."""
+        if not self.meter.steps:
+            return
+        reading = self.meter.read()
+        epoch, step = self.position.epoch, self.position.step
+        for name, value in reading.losses.items():
+            if not math.isfinite(value):
+                raise NotFinite(
+                    f"the loss '{name}' became {value} before step {step}. the checkpoint before "
+                    "it is kept; try a smaller train.learning_rate, or train.precision = 'fp32'"
+                )
+        self.run_dir.log(
+            {"step": step, "epoch": epoch}
+            | {name: round(value, 6) for name, value in reading.losses.items()}
+            | {"learning_rate": learning_rate(epoch, self.recipe.train)}
+            | {"images_per_second": round(reading.images_per_second, 2)}
+            | {"waiting": round(reading.waiting, 4)}
+        )
+        shown.logged(Progression(epoch, self.recipe.train.epochs, step, self.steps, reading))
+
+    def _end(self, shown: Display, signal_: signal.Signals | None = None) -> Outcome:
+        path = self.run_dir.checkpoint_path(self.position.step)
+        if self.position.step and not path.exists():
+            self._save(shown)
+        return Outcome(self.run_dir.path, path, self.position.step, signal_)
+
+    def _save(self, shown: Display) -> None:
+        self._log(shown)  # which stops here when a loss is not finite: such weights are not kept
+        path = self.run_dir.checkpoint_path(self.position.step)
+        save(path, self.model, self.position, self.recipe, self.catalog, self.batches.per_epoch)
+        for old in checkpoint.checkpoints(self.run_dir.path)[: -self.recipe.train.keep_last]:
+            shutil.rmtree(old)
+
+
+class NotFinite(ImtransError):
+    """A loss became infinite or not a number: the weights of now must not be kept."""
+
+
+def _workers(recipe: Recipe, device: torch.device) -> int:
+    """Enough processes to feed a GPU; on a CPU one, because the network needs the cores."""
+    if recipe.data.workers is not None:
+        return recipe.data.workers
+    cores = os.cpu_count() or 1
+    return min(1, cores - 1) if device.type == "cpu" else min(8, max(1, cores - 1))
+
+
+def _size(network: torch.nn.Module) -> str:
+    return f"{sum(p.numel() for p in network.parameters()) / 1e6:.1f} M"

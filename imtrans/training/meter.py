@@ -1,0 +1,64 @@
+"""What is measured between two log lines."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import monotonic
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The steps since the last reading, together."""
+
+    losses: dict[str, float]  # means
+    images_per_second: float
+    steps_per_second: float
+    waiting: float  # share of the time spent waiting for data, 0 .. 1
+
+
+class Meter:
+    """Gathers losses, which stay on the device until they are read, and time."""
+
+    def __init__(self) -> None:
+        self._start_anew()
+
+    @property
+    def steps(self) -> int:
+        """How many steps are unread."""
+        return len(self._losses)
+
+    def count(self, losses: dict[str, Tensor], images: int) -> None:
+        """One step is done."""
+        self._losses.append(losses)
+        self._images += images
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Time in here counts as waiting for data."""
+        start = monotonic()
+        yield
+        self._waited += monotonic() - start
+
+    def read(self) -> Reading:
+        """Fetch the mean losses from the device, once for all steps since the last time."""
+        names = list(self._losses[0])
+        rows = torch.stack([torch.stack([row[name] for name in names]) for row in self._losses])
+        losses = dict(zip(names, rows.mean(dim=0).tolist(), strict=True))
+        seconds = max(monotonic() - self._since, 1e-9)
+        reading = Reading(
+            losses,
+            images_per_second=self._images / seconds,
+            steps_per_second=self.steps / seconds,
+            waiting=self._waited / seconds,
+        )
+        self._start_anew()
+        return reading
+
+    def _start_anew(self) -> None:
+        self._losses: list[dict[str, Tensor]] = []
+        self._images = 0
+        self._waited = 0.0
+        self._since = monotonic()

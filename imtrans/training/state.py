@@ -1,0 +1,88 @@
+"""Everything from which a run can be continued, to and from a checkpoint."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from imtrans import checkpoint
+from imtrans.errors import ImtransError
+from imtrans.plugins import Catalog
+from imtrans.schema import Recipe
+from imtrans.training.pix2pix import Pix2Pix
+
+
+@dataclass
+class Position:
+    """What comes next: batch `batch` (from 0) of epoch `epoch` (from 1), after `step` steps."""
+
+    epoch: int = 1
+    batch: int = 0
+    step: int = 0
+
+
+def save(
+    path: Path,
+    model: Pix2Pix,
+    position: Position,
+    recipe: Recipe,
+    catalog: Catalog,
+    batches_per_epoch: int,
+) -> None:
+    """Write a checkpoint of a model at a position."""
+    parts = {
+        checkpoint.GENERATOR: model.generator.state_dict(),
+        checkpoint.DISCRIMINATOR: model.discriminator.state_dict(),
+        checkpoint.TRAINING: model.optimizer_state() | _random_state(model.device),
+    }
+    checkpoint.save(
+        path,
+        parts,
+        recipe=recipe,
+        catalog=catalog,
+        stride=int(model.generator.stride),  # type: ignore[arg-type]
+        step=position.step,
+        epoch=position.epoch,
+        facts={"batch": str(position.batch), "batches_per_epoch": str(batches_per_epoch)},
+    )
+
+
+def restore(path: Path, model: Pix2Pix, batches_per_epoch: int) -> Position:
+    """Put a model into the state of a checkpoint; returns its position.
+
+    Raises ImtransError when a file is missing or damaged, or when the position lies inside an epoch
+    of another length: it means nothing in other data.
+    """
+    header = checkpoint.read_header(path / checkpoint.TRAINING)
+    position = Position(header.epoch, int(header.facts["batch"]), header.step)
+    before = int(header.facts["batches_per_epoch"])
+    if position.batch and before != batches_per_epoch:
+        raise ImtransError(
+            f"{path}: an epoch had {before} batches, the data now give {batches_per_epoch}. "
+            "bring the data back, or start anew with --fresh"
+        )
+    checkpoint.load_into(model.generator, path / checkpoint.GENERATOR)
+    checkpoint.load_into(model.discriminator, path / checkpoint.DISCRIMINATOR)
+    state = checkpoint.read_tensors(path / checkpoint.TRAINING)
+    try:
+        model.load_optimizer_state(state)
+        _set_random_state(state, model.device)
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise ImtransError(
+            f"{path / checkpoint.TRAINING}: does not fit this recipe: {error}"
+        ) from error
+    return position
+
+
+def _random_state(device: torch.device) -> dict[str, Tensor]:
+    state = {"random/cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        state["random/cuda"] = torch.cuda.get_rng_state(device)
+    return state
+
+
+def _set_random_state(state: dict[str, Tensor], device: torch.device) -> None:
+    torch.set_rng_state(state["random/cpu"])
+    if device.type == "cuda" and "random/cuda" in state:
+        torch.cuda.set_rng_state(state["random/cuda"], device)
