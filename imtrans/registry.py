@@ -44,11 +44,15 @@ class Component:
     builder: Callable[..., Any]
     plugin: Plugin
 
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """What a partial has given already."""
+        return self.builder.keywords if isinstance(self.builder, partial) else {}
+
     @cached_property
     def parameters(self) -> list[inspect.Parameter]:
         signature = inspect.signature(self.builder, eval_str=True)
-        fixed = self.builder.keywords if isinstance(self.builder, partial) else {}
-        return [p for p in signature.parameters.values() if p.name not in fixed]
+        return [p for p in signature.parameters.values() if p.name not in self.fixed]
 
     @cached_property
     def options(self) -> dict[str, inspect.Parameter]:

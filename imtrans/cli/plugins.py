@@ -61,6 +61,8 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
 def _describe(component: "Component") -> None:
     typer.echo(f"{component.role} '{component.name}'\n{component.documentation}\n")
     typer.echo(f"from  {component.plugin}")
+    for name, value in component.fixed.items():
+        typer.echo(f"with  {name} = {value}")
     typer.echo("options" if component.options else "no options")
     for parameter in component.options.values():
         typer.echo(f"  {_option(parameter)}")

@@ -3,9 +3,13 @@
 import torch
 from torch import Tensor
 
+# Whatever the stride: a network reflects at its own borders, and normalises over what it sees.
+SMALLEST = 32  # px
+
 
 def pad_to_multiple(image: Tensor, stride: int) -> tuple[Tensor, tuple[slice, slice]]:
-    """Reflect an image (N, C, H, W) to the next multiples of `stride`, equally on opposite sides.
+    """Reflect an image (N, C, H, W) to the next multiples of `stride`, equally on opposite sides,
+    and to no less than SMALLEST.
 
     Returns it with the (rows, columns) where the original lies. Unlike torch's own reflection pad
     it takes images smaller than the border: the reflection goes back and forth.
@@ -21,7 +25,7 @@ def pad_to_multiple(image: Tensor, stride: int) -> tuple[Tensor, tuple[slice, sl
 
 def _reflected(size: int, stride: int) -> tuple[Tensor, int]:
     """Which original position each padded position shows, and where the original starts."""
-    padded = -(-size // stride) * stride
+    padded = -(-max(size, SMALLEST) // stride) * stride
     before = (padded - size) // 2
     # A triangle wave: 0 .. size-1 and back, the outermost position not repeated.
     period = max(2 * (size - 1), 1)
