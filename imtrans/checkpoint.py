@@ -205,7 +205,8 @@ def _why_unreadable(path: Path, error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "no such file"
     try:
-        start = path.open("rb").read(4)
+        with path.open("rb") as file:
+            start = file.read(4)
     except OSError as unreadable:
         return _reason(unreadable)
     if start[:2] in (b"PK", b"\x80\x02"):

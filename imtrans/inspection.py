@@ -20,7 +20,7 @@ def describe(path: Path) -> str:
     facts = first.facts
     rows = [
         ("checkpoint", str(files[0].parent if len(files) > 1 else files[0])),
-        ("trained", f"{first.step} steps, epoch {first.epoch}" if first.step else "imported"),
+        ("trained", _trained(first)),
         (
             "sizes",
             f"multiples of {facts['stride']} px; others are padded" if "stride" in facts else "any",
@@ -44,6 +44,15 @@ def _files(path: Path) -> list[Path]:
     if not files:
         raise ImtransError(f"{path}: no checkpoint there; expected a run or {', '.join(PARTS)}")
     return files
+
+
+def _trained(header: Header) -> str:
+    """A position says what comes next: batch 0 of epoch 3 stands after 2 epochs."""
+    if not header.step:
+        return "not here: imported"
+    done, batch = header.epoch - 1, int(header.facts.get("batch", 0))
+    more = f" and {batch} batches" if batch else ""
+    return f"{header.step} steps, {done} epochs{more}"
 
 
 def _part(header: Header) -> str:

@@ -19,7 +19,7 @@ GROUP = "imtrans"
 
 @dataclass
 class Catalog:
-    """Every component that is installed, and every plugin that failed to import."""
+    """Every component that is installed, and every plugin that failed."""
 
     generators: Registry = field(
         default_factory=lambda: Registry("generator", ("in_channels", "out_channels"))
@@ -48,7 +48,7 @@ def catalog() -> Catalog:
 def collect(points: Iterable[EntryPoint]) -> Catalog:
     """Import each plugin and let it register.
 
-    A plugin that cannot be imported is listed in `broken` and costs only its own components. A
+    A plugin whose code fails is listed in `broken` and costs only its own components. A
     taken name, a builder that cannot be checked or a misspelt hook is an ImtransError: leaving it
     out would let a recipe mean something else than its author thinks.
     """
@@ -56,12 +56,12 @@ def collect(points: Iterable[EntryPoint]) -> Catalog:
     for point in sorted(points, key=_core_first):
         plugin = Plugin(point.value, *_distribution(point))
         try:
-            module = point.load()
+            _let_register(point.load(), plugin, made)
+            made.plugins.append(plugin)
+        except ImtransError:
+            raise
         except (Exception, SystemExit) as error:  # a stranger's code: anything can come out of it
-            made.broken.append(f"plugin {plugin} cannot be imported: {_one_line(error)}")
-            continue
-        _let_register(module, plugin, made)
-        made.plugins.append(plugin)
+            made.broken.append(f"plugin {plugin} cannot be used: {_one_line(error)}")
     return made
 
 

@@ -5,11 +5,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from PIL import Image, ImageDraw
+import torch
+from drawn import write_pairs
 
 from imtrans import recipe as recipes
 from imtrans.cli.main import main
 from imtrans.plugins import catalog
+
+# The networks of the tests are tiny; threads only wait for each other on a busy machine.
+torch.set_num_threads(1)
 
 ROOT = Path(__file__).parent.parent
 
@@ -44,26 +48,6 @@ log_every = 2
 sample_every = 3
 checkpoint_every = 4
 """
-
-
-def draw_picture(number: int, size: tuple[int, int]) -> Image.Image:
-    """A picture that differs with its number, and has an orientation."""
-    picture = Image.new("RGB", size, (number * 37 % 256, 120, 200))
-    pen = ImageDraw.Draw(picture)
-    pen.rectangle((3, 3, 12 + number, 9), "red")
-    pen.ellipse((20, 30, 40 + number, 60), "yellow")
-    return picture
-
-
-def write_pairs(folder: Path, count: int, size: tuple[int, int] = (80, 64)) -> None:
-    """Side-by-side pairs: the right half is the left one inverted."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for number in range(count):
-        left = draw_picture(number, size)
-        pair = Image.new("RGB", (size[0] * 2, size[1]))
-        pair.paste(left, (0, 0))
-        pair.paste(left.point(lambda value: 255 - value), (size[0], 0))
-        pair.save(folder / f"{number:03d}.png")
 
 
 @pytest.fixture

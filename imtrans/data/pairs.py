@@ -133,6 +133,6 @@ def _remedy(root: Path, name: str, layout: str, there: Iterable[str]) -> str:
         return f"{name}A and {name}B are there: use --set data.layout=folders"
     if layout == "folders" and name[:-1] in there:
         return f"{name[:-1]} is there: use --set data.layout=side_by_side if its images hold A|B"
-    if layout != "folders" and find_images(root):
+    if layout != "folders" and any(len(name.parts) == 1 for name in find_images(root)):
         return f"images lie in {root} itself: use --set data.train=. or move them to {root / name}"
     return f"{root} holds {quoted(there)}" if there else f"{root} is empty"

@@ -33,12 +33,12 @@ def plan(inputs: Path, output: Path) -> list[tuple[Path, Path]]:
     if output.exists() and not output.is_dir():
         raise ImtransError(f"{output}: is a file; the output is a folder")
     root = inputs if inputs.is_dir() else inputs.parent
+    if output.resolve() == root.resolve():
+        raise ImtransError(f"{output}: results would replace the inputs; choose another --output")
     names = images.find_images(inputs) if inputs.is_dir() else [Path(inputs.name)]
     names = [name for name in names if not (root / name).is_relative_to(output)]
     if not names:
         raise ImtransError(f"{inputs}: no images there (looked for {', '.join(images.SUFFIXES)})")
-    if output.resolve() == root.resolve():
-        raise ImtransError(f"{output}: results would replace the inputs; choose another --output")
     return [
         (root / name, output / result) for name, result in zip(names, _results(names), strict=True)
     ]
