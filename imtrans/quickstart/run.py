@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from PIL.Image import Resampling
 from rich.console import Console
 
 import imtrans
@@ -15,7 +16,7 @@ from imtrans.training.fit import Outcome, fit
 from imtrans.training.preview import grid
 
 TRAINING_PAIRS, HELD_OUT_PAIRS = 400, 16
-SHOWN = 4
+SHOWN, ENLARGED = 3, 2
 RESULT = "result.png"
 
 
@@ -49,7 +50,10 @@ def quickstart(folder: Path, catalog: Catalog, console: Console) -> Outcome:
         plan.save(plans / f"{number:04d}.png")
         building.save(buildings / f"{number:04d}.png")
         rows.append([images.to_tensor(picture) for picture in (plan, building, drawn)])
-    images.to_image(grid(rows[:SHOWN])).save(folder / RESULT)
+    picture = images.to_image(grid(rows[:SHOWN]))
+    picture.resize([side * ENLARGED for side in picture.size], Resampling.NEAREST).save(
+        folder / RESULT
+    )
     say(f"open {folder / RESULT}: plan | what the network made of it | what was drawn")
     return outcome
 

@@ -1,0 +1,27 @@
+# Each target makes .venv and installs what it needs.
+PYTHON ?= python3
+BIN := .venv/bin
+PLUGINS := $(wildcard plugins/imtrans-*)
+
+.PHONY: demo test lint clean
+
+demo: .venv/installed  ## train on drawn pairs and translate held-out plans, in minutes
+	$(BIN)/imtrans quickstart demo
+
+test: .venv/installed  ## everything that runs without a GPU
+	$(BIN)/python -m pytest
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf .venv demo
+
+# Entry points are read from installed metadata: a changed pyproject.toml installs again.
+.venv/installed: pyproject.toml constraints.txt $(PLUGINS:%=%/pyproject.toml)
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt \
+		-e ".[dev]" $(PLUGINS:%=-e %)
+	touch $@

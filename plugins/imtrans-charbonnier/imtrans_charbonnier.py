@@ -1,0 +1,37 @@
+"""The Charbonnier loss: L1 for large differences, L2 for small ones.
+
+Charbonnier et al., "Two deterministic half-quadratic regularization algorithms for computed
+imaging", ICIP 1994; with epsilon = 1e-3 as in Lai et al., "Deep Laplacian Pyramid Networks for
+Fast and Accurate Super-Resolution", CVPR 2017.
+"""
+
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from imtrans.hookspecs import Register, hookimpl
+
+
+@hookimpl
+def register_losses(register: Register) -> None:
+    register("charbonnier", Charbonnier)
+
+
+class Charbonnier:
+    """Mean of sqrt((fake - target)^2 + epsilon^2) - epsilon, in units of the [-1, 1] range.
+
+    Equal images cost 0: the published form lacks the last term, which leaves its gradient as it is
+    and makes values comparable with those of `l1`.
+    """
+
+    def __init__(self, *, epsilon: Annotated[float, Field(gt=0)] = 1e-3) -> None:
+        self.epsilon = epsilon
+
+    def __call__(self, fake: Tensor, target: Tensor) -> Tensor:
+        difference = fake - target
+        # A tensor made on the device, for hypot; hypot, because it squares nothing: a small
+        # epsilon ** 2 rounds to 0, and the gradient of sqrt(0) is not a number.
+        epsilon = difference.new_full((), self.epsilon)
+        return (torch.hypot(difference, epsilon) - epsilon).mean()
