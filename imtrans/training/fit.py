@@ -105,7 +105,6 @@ class Fitting:
         self.colours = colours(recipe.data)
         self.position = Position()
         self.steps = recipe.train.epochs * batches.per_epoch
-        self.meter = Meter()
 
     def take_up(self) -> None:
         """Continue where the newest checkpoint stands, if there is one."""
@@ -113,14 +112,20 @@ class Fitting:
         torch.manual_seed(self.recipe.seed)
         if newest:
             self.position = restore(newest[0], self.model, self.batches.per_epoch)
-            where = f"epoch {self.position.epoch}, step {self.position.step}"
-            self.console.print(f"continuing after {newest[0]}: {where}", soft_wrap=True)
+            self.console.print(f"continuing after {newest[0]}{self._remark()}", soft_wrap=True)
         self.run_dir.forget_after(self.position.step)
+
+    def _remark(self) -> str:
+        epochs = self.recipe.train.epochs
+        if self.position.epoch <= epochs:
+            return f", in epoch {self.position.epoch} of {epochs}"
+        return f": all {epochs} epochs are done; a larger train.epochs would go on"
 
     def run(self) -> Outcome:
         """Step through the remaining epochs."""
         train, position = self.recipe.train, self.position
         shown = display(self.console, train.epochs, self.steps, position.step)
+        self.meter = Meter()
         try:
             with Interrupt() as interrupt:
                 batches = self.batches.start(position.epoch, position.batch)
