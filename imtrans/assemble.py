@@ -1,7 +1,7 @@
 """Recipe + catalog -> the networks, the objective and the losses."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -36,30 +36,33 @@ class Parts:
 
 
 def assemble(recipe: Recipe, catalog: Catalog, device: torch.device) -> Parts:
-    """Build every part of a recipe; weights are drawn from its seed.
+    """Build every part of a recipe; what is drawn at random comes from its seed.
 
     Raises ImtransError when a component refuses its options or the recipe's image size.
     """
-    generator, discriminator = build_networks(recipe, catalog)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        generator = build_generator(recipe, catalog)
+        discriminator = build_discriminator(recipe, catalog)
+        objective = _build(catalog.objectives[recipe.objective.name], recipe.objective)
+        losses = [
+            WeightedLoss(table.name, table.weight, _build(catalog.losses[table.name], table))
+            for table in recipe.loss
+        ]
     parts = Parts(
         generator.to(device),
         discriminator.to(device),
-        _build(catalog.objectives[recipe.objective.name], recipe.objective),
-        [
-            WeightedLoss(table.name, table.weight, _build(catalog.losses[table.name], table))
-            for table in recipe.loss
-        ],
+        _placed(objective, device),
+        [replace(term, loss=_placed(term.loss, device)) for term in losses],
         colours(recipe.data),
     )
     _check_shapes(recipe, parts, device)
     return parts
 
 
-def build_networks(recipe: Recipe, catalog: Catalog) -> tuple[nn.Module, nn.Module]:
-    """Generator and discriminator on the CPU, the same weights for the same seed."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
-        return build_generator(recipe, catalog), build_discriminator(recipe, catalog)
+def _placed(judge: Any, device: torch.device) -> Any:
+    """An objective or a loss that holds a network, on the device; it is not trained."""
+    return judge.to(device).requires_grad_(False) if isinstance(judge, nn.Module) else judge
 
 
 def build_generator(recipe: Recipe, catalog: Catalog) -> nn.Module:

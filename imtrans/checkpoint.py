@@ -10,7 +10,7 @@ A checkpoint is a directory, written beside its place and renamed, so that it is
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,10 +44,14 @@ class Header:
     epoch: int
     facts: dict[str, str]  # everything, as written
 
-    def recipe(self, catalog: Catalog | None = None) -> Recipe:
-        """The recipe inside. Raises ImtransError when a plugin it needs is missing, naming it."""
+    def recipe(self, catalog: Catalog | None = None, roles: Iterable[str] | None = None) -> Recipe:
+        """The recipe inside. Raises ImtransError when a plugin it needs is missing, naming it.
+
+        `roles` limits which components must be there.
+        """
+        origin = f"the recipe in {self.path}"
         try:
-            return recipes.parse(self.recipe_text, f"the recipe in {self.path}", (), catalog)
+            return recipes.parse(self.recipe_text, origin, (), catalog, roles)
         except ImtransError as error:
             raise ImtransError(f"{error}{self._plugins_to_install(catalog)}") from error
 

@@ -3,10 +3,12 @@
 imtrans's own components are named in its own entry points and found like everybody else's.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 import pluggy
 
@@ -72,15 +74,21 @@ def _let_register(module: object, plugin: Plugin, made: Catalog) -> None:
         manager.register(module)
         manager.check_pending()
     except pluggy.PluginValidationError as error:
-        raise ImtransError(f"plugin {plugin}: {_one_line(error)}{_near_hook(error)}") from error
+        raise ImtransError(f"plugin {plugin}: {_misspelt(error)}") from error
     hooks = manager.hook
+    registered: list[tuple[Registry, str, Callable[..., Any]]] = []
     for hook, registry in (
         (hooks.register_generators, made.generators),
         (hooks.register_discriminators, made.discriminators),
         (hooks.register_objectives, made.objectives),
         (hooks.register_losses, made.losses),
     ):
-        hook(register=partial(registry.register, plugin=plugin))
+        hook(register=lambda name, builder, to=registry: registered.append((to, name, builder)))
+    if not registered:
+        raise LookupError("it registers nothing; is '@hookimpl' missing before its hook?")
+    # Only now: a plugin that fails halfway leaves nothing behind.
+    for registry, name, builder in registered:
+        registry.register(name, builder, plugin)
 
 
 def _core_first(point: EntryPoint) -> tuple[bool, str, str]:
@@ -93,10 +101,12 @@ def _distribution(point: EntryPoint) -> tuple[str, str]:
     return (point.dist.name, point.dist.version) if point.dist else ("unknown", "?")
 
 
-def _near_hook(error: pluggy.PluginValidationError) -> str:
+def _misspelt(error: pluggy.PluginValidationError) -> str:
+    unknown = re.search(r"unknown hook '(\w+)'", str(error))
+    if not unknown:
+        return _one_line(error)
     known = [name for name in vars(hookspecs) if name.startswith("register_")]
-    said = [word.strip("'\"") for word in str(error).split()]
-    return next(filter(None, (did_you_mean(word, known) for word in said)), "")
+    return f"unknown hook '{unknown[1]}'{did_you_mean(unknown[1], known)}"
 
 
 def _one_line(error: BaseException) -> str:

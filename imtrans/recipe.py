@@ -27,9 +27,16 @@ def read(
 
 
 def parse(
-    text: str, origin: str, overrides: Iterable[str] = (), catalog: "Catalog | None" = None
+    text: str,
+    origin: str,
+    overrides: Iterable[str] = (),
+    catalog: "Catalog | None" = None,
+    roles: Iterable[str] | None = None,
 ) -> Recipe:
-    """A recipe from its TOML text; `origin` names it in errors."""
+    """A recipe from its TOML text; `origin` names it in errors.
+
+    `roles` limits which components must be there: translating needs the generator alone.
+    """
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -41,10 +48,10 @@ def parse(
     checked = validate(Recipe, values)
     problems = checked if isinstance(checked, list) else []
     if catalog:
-        problems += component_problems(values, catalog)
+        problems += component_problems(values, catalog, roles or catalog.registries)
     if isinstance(checked, Recipe) and not problems:
         return checked
-    raise ImtransError(_report(origin, problems, places, _requires(values)))
+    raise ImtransError(_report(origin, problems, places, _to_install(values, catalog)))
 
 
 def find(source: str | Path) -> Path:
@@ -81,14 +88,16 @@ def available() -> dict[str, Path]:
     return local | {name: path for name, path in packaged().items() if name not in local}
 
 
-def component_problems(values: Mapping[str, Any], catalog: "Catalog") -> list[Problem]:
+def component_problems(
+    values: Mapping[str, Any], catalog: "Catalog", roles: Iterable[str]
+) -> list[Problem]:
     """Unknown components, and options that their signatures do not allow."""
     problems = []
     for location, table in _component_tables(values):
         role = str(location[0])
         name = table.get("name")
-        if not isinstance(name, str):
-            continue  # reported as a missing or mistyped key already
+        if role not in roles or not isinstance(name, str):
+            continue  # a missing or mistyped name is reported already
         registry = catalog.registries[role]
         if name not in registry:
             problems.append(Problem((*location, "name"), registry.unknown(name)))
@@ -149,7 +158,7 @@ def _index(tables: list[Any], key: str, override: str) -> int:
 
 
 def _report(
-    origin: str, problems: list[Problem], places: dict[Location, str], requires: list[str]
+    origin: str, problems: list[Problem], places: dict[Location, str], to_install: list[str]
 ) -> str:
     def order(place: str) -> tuple[bool, int]:
         return (False, int(place.split()[1])) if place.startswith("line") else (True, 0)
@@ -161,8 +170,8 @@ def _report(
     count = "1 problem" if len(rows) == 1 else f"{len(rows)} problems"
     body = [f"{origin}: {count}", *(f"  {place:<{width}}  {said}" for place, said in rows)]
     missing_component = any(p.location[-1] == "name" and "no " in p.message for p in problems)
-    if requires and missing_component:
-        body.append(f"  this recipe requires plugins: pip install {' '.join(requires)}")
+    if to_install and missing_component:
+        body.append(f"  this recipe requires plugins: pip install {' '.join(to_install)}")
     return "\n".join(body)
 
 
@@ -182,9 +191,11 @@ def _sentence(problem: Problem) -> str:
     return f"{path}: {problem.message}" if path else problem.message
 
 
-def _requires(values: Mapping[str, Any]) -> list[str]:
+def _to_install(values: Mapping[str, Any], catalog: "Catalog | None") -> list[str]:
+    """The distributions that the recipe requires and that are not here."""
     names = values.get("requires")
-    return [str(name) for name in names] if isinstance(names, list) else []
+    here = {plugin.distribution for plugin in catalog.plugins} if catalog else set()
+    return [str(n) for n in names if n not in here] if isinstance(names, list) else []
 
 
 def dumps(recipe: Recipe) -> str:

@@ -63,7 +63,8 @@ class Component:
     def documentation(self) -> str:
         """The builder's docstring."""
         made = self.builder.func if isinstance(self.builder, partial) else self.builder
-        return inspect.getdoc(made) or "not documented"
+        # Not getdoc, which would give a class without a docstring that of nn.Module.
+        return inspect.cleandoc(made.__doc__ or "not documented")
 
     @cached_property
     def _schema(self) -> type[BaseModel]:
@@ -95,7 +96,7 @@ class Component:
         checked = validate(self._schema, options)
         if isinstance(checked, list):
             first = checked[0]
-            raise ValueError(f"{self.role} '{self.name}': {first.location}: {first.message}")
+            raise ValueError(f"{'.'.join(map(str, first.location))}: {first.message}")
         return self.builder(*facts, **{name: getattr(checked, name) for name in self.options})
 
     def check_signature(self, facts: tuple[str, ...]) -> None:
@@ -112,11 +113,10 @@ class Component:
             p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
         ]
         if len(positional) != len(facts):
-            wanted = f"({', '.join([*facts, '*', '...'])})"
+            found = quoted(p.name for p in positional) or "none"
             raise fault(
-                f"a builder of this role takes {wanted}; this one has "
-                f"{len(positional)} positional parameters instead of {len(facts)}. "
-                "options are keyword-only: put them after '*'"
+                f"its positional parameters are {found}; imtrans gives "
+                f"{quoted(facts) or 'none'}. options are keyword-only: put them after '*'"
             )
         if any(p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL) for p in parameters):
             raise fault("name every option: '*args' and '**kwargs' cannot be checked")
@@ -125,7 +125,8 @@ class Component:
         try:
             _ = self._schema
         except (PydanticUserError, TypeError, NameError) as error:
-            raise fault(f"the annotation of an option cannot be checked: {error}") from error
+            reason = str(error).split("\n")[0]
+            raise fault(f"the annotation of an option cannot be checked: {reason}") from error
 
 
 def describe_annotation(annotation: Any) -> str:

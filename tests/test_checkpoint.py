@@ -7,16 +7,21 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from imtrans import checkpoint
-from imtrans.assemble import build_networks
+from imtrans.assemble import assemble
 from imtrans.checkpoint import DISCRIMINATOR, GENERATOR
 from imtrans.errors import ImtransError
 from imtrans.inspection import describe
 from imtrans.plugins import Catalog, catalog
 
 
+def networks_of(recipe):
+    parts = assemble(recipe, catalog(), torch.device("cpu"))
+    return parts.generator, parts.discriminator
+
+
 @pytest.fixture
 def networks(tiny):
-    return build_networks(tiny, catalog())
+    return networks_of(tiny)
 
 
 @pytest.fixture
@@ -35,7 +40,7 @@ def test_a_checkpoint_says_what_it_is(saved, tiny):
 
 
 def test_what_is_saved_comes_back(saved, tiny, networks):
-    other = build_networks(tiny.model_copy(update={"seed": 5}), catalog())[0]
+    other, _ = networks_of(tiny.model_copy(update={"seed": 5}))
     checkpoint.load_into(other, saved / GENERATOR)
     for key, tensor in networks[0].state_dict().items():
         assert torch.equal(other.state_dict()[key], tensor)
@@ -123,7 +128,7 @@ def test_a_later_format_asks_for_an_upgrade(saved, tiny, networks, monkeypatch, 
 
 def test_a_tensor_that_does_not_fit_is_named(saved, tiny):
     wide = tiny.model_copy(update={"generator": tiny.generator.model_copy(update={"width": 8})})
-    network = build_networks(wide, catalog())[0]
+    network, _ = networks_of(wide)
     with pytest.raises(
         ImtransError, match=r"'encoder.1.weight' is \(4, 3, 7, 7\); the network has"
     ):
@@ -154,6 +159,14 @@ def test_a_missing_plugin_is_named_with_what_to_install(saved, tiny, networks, t
     told = str(caught.value)
     assert "no generator 'resnet_6'; did you mean 'resnet_9'" in told
     assert "pip install imtrans-strange==1.2" in told
+
+
+def test_translating_needs_no_plugin_but_the_generators(saved):
+    header = checkpoint.read_header(saved / GENERATOR)
+    poorer = catalog_with("l1", None)
+    assert header.recipe(poorer, roles=["generator"])
+    with pytest.raises(ImtransError, match="no loss 'l1'"):
+        header.recipe(poorer)
 
 
 def test_inspect_describes_a_checkpoint_without_its_plugins(saved):

@@ -7,7 +7,7 @@ from PIL import Image
 from torch import nn
 
 import imtrans as public
-from imtrans.assemble import build_networks
+from imtrans.assemble import assemble
 from imtrans.data import images
 from imtrans.data.colour import Direct, Lab
 from imtrans.errors import ImtransError
@@ -235,6 +235,6 @@ def test_a_preview_shows_exactly_what_translate_writes(tiny, tmp_path):
 
 def test_networks_are_the_same_for_the_same_seed_and_leave_the_random_state_alone(tiny):
     before = torch.get_rng_state()
-    one, other = (build_networks(tiny, catalog())[0].state_dict() for _ in range(2))
+    one, other = (assemble(tiny, catalog(), CPU).generator.state_dict() for _ in range(2))
     assert all(torch.equal(one[key], other[key]) for key in one)
     assert torch.equal(before, torch.get_rng_state())

@@ -133,7 +133,7 @@ def load_with_recipe(
     header = checkpoint.read_header(file)
     if header.part != "generator":
         raise ImtransError(f"{file}: holds the {header.part}; translating needs the generator")
-    recipe = header.recipe(catalog())
+    recipe = header.recipe(catalog(), roles=["generator"])
     generator = build_generator(recipe, catalog())
     checkpoint.load_into(generator, file)
     chosen = choose_device(device)

@@ -22,8 +22,8 @@ def register_losses(register: Register) -> None:
 class Charbonnier:
     """Mean of sqrt((fake - target)^2 + epsilon^2) - epsilon, in units of the [-1, 1] range.
 
-    Equal images cost 0: the published form lacks the last term, which leaves its gradient as it is
-    and makes values comparable with those of `l1`.
+    Subtracting epsilon, which the published form does not, makes equal images cost 0 and values
+    comparable with those of `l1`; the gradient is the same.
     """
 
     def __init__(self, *, epsilon: Annotated[float, Field(gt=0)] = 1e-3) -> None:
