@@ -89,8 +89,21 @@ def test_a_misspelt_hook_is_an_error_with_the_hook_that_was_meant(plugin):
         def register_loses(register):
             pass
     """
-    with pytest.raises(ImtransError, match="did you mean 'register_losses'"):
+    with pytest.raises(
+        ImtransError, match="unknown hook 'register_loses'; did you mean 'register_l"
+    ):
         collect([plugin(code)])
+
+
+def test_a_hook_without_its_mark_is_noticed(plugin):
+    found = collect([plugin("def register_losses(register): ...")])
+    assert "registers nothing; is '@hookimpl' missing" in found.broken[0]
+
+
+def test_a_plugin_that_fails_halfway_leaves_nothing_behind(plugin):
+    found = collect([plugin(GOOD + "        raise RuntimeError")])
+    assert "RuntimeError" in found.broken[0]
+    assert found.losses.names() == []
 
 
 @pytest.mark.parametrize(
@@ -98,7 +111,7 @@ def test_a_misspelt_hook_is_an_error_with_the_hook_that_was_meant(plugin):
     [
         (
             "lambda in_channels: None",
-            "takes \\(in_channels, out_channels, \\*, ...\\); this one has 1",
+            "parameters are 'in_channels'; imtrans gives 'in_channels', 'out_channels'",
         ),
         ("lambda a, b, width: None", "options are keyword-only: put them after '\\*'"),
         ("lambda a, b, **options: None", "name every option"),
