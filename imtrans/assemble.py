@@ -1,15 +1,18 @@
 """Recipe + catalog -> the networks, the objective and the losses."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import nn
 
-from imtrans.data.colour import Colours, colours
+from imtrans.data.encoding import Derived, Direct, Encoding
+from imtrans.data.pairs import split_pairs
+from imtrans.data.samples import Sampler
 from imtrans.errors import ImtransError
-from imtrans.hookspecs import Loss, Objective
+from imtrans.hookspecs import Derivation, Loss, Objective
+from imtrans.pictures import Pair
 from imtrans.plugins import Catalog
 from imtrans.registry import Component
 from imtrans.schema import ComponentTable, Recipe
@@ -32,7 +35,7 @@ class Parts:
     discriminator: nn.Module
     objective: Objective
     losses: list[WeightedLoss]
-    colours: Colours
+    encoding: Encoding
 
 
 def assemble(recipe: Recipe, catalog: Catalog, device: torch.device) -> Parts:
@@ -54,7 +57,7 @@ def assemble(recipe: Recipe, catalog: Catalog, device: torch.device) -> Parts:
         discriminator.to(device),
         _placed(objective, device),
         [replace(term, loss=_placed(term.loss, device)) for term in losses],
-        colours(recipe.data),
+        build_encoding(recipe, catalog),
     )
     _check_shapes(recipe, parts, device)
     return parts
@@ -66,24 +69,46 @@ def _placed(judge: Any, device: torch.device) -> Any:
 
 
 def build_generator(recipe: Recipe, catalog: Catalog) -> nn.Module:
-    channels = colours(recipe.data)
+    encoding = build_encoding(recipe, catalog)
     component = catalog.generators[recipe.generator.name]
-    network = _build(
-        component, recipe.generator, channels.source_channels, channels.target_channels
-    )
-    return _with_contract(network, component, "stride")
+    facts = (encoding.source_channels, encoding.target_channels)
+    return _with_contract(_build(component, recipe.generator, *facts), component, "stride")
 
 
 def build_discriminator(recipe: Recipe, catalog: Catalog) -> nn.Module:
-    channels = colours(recipe.data)
+    encoding = build_encoding(recipe, catalog)
     component = catalog.discriminators[recipe.discriminator.name]
-    network = _build(
-        component, recipe.discriminator, channels.source_channels, channels.target_channels
-    )
+    facts = (encoding.source_channels, encoding.target_channels)
+    network = _build(component, recipe.discriminator, *facts)
     return _with_contract(network, component, "receptive_field")
 
 
-def _build(component: Component, table: ComponentTable, *facts: int) -> Any:
+def build_encoding(recipe: Recipe, catalog: Catalog) -> Encoding:
+    """How the recipe's pixels become what the networks see."""
+    derivation = _derivation(recipe, catalog)
+    return Derived(derivation, recipe.data) if derivation else Direct(recipe.data)
+
+
+def build_sampler(recipe: Recipe, catalog: Catalog) -> Sampler:
+    """What reads a pair as a training sample."""
+    augmentations = [_build(catalog.augmentations[table.name], table) for table in recipe.augment]
+    derivation = _derivation(recipe, catalog)
+    return Sampler(recipe.data, recipe.seed, derivation=derivation, augmentations=augmentations)
+
+
+def find_pairs(recipe: Recipe, catalog: Catalog) -> tuple[Sequence[Pair], Sequence[Pair]]:
+    """The recipe's pairs: to train on, and held out."""
+    table = recipe.data.layout
+    layout = _build(catalog.layouts[table.name], table, recipe.data.root)
+    return split_pairs(layout, recipe.data, recipe.seed)
+
+
+def _derivation(recipe: Recipe, catalog: Catalog) -> Derivation | None:
+    table = recipe.data.derive
+    return _build(catalog.derivations[table.name], table) if table else None
+
+
+def _build(component: Component, table: ComponentTable, *facts: object) -> Any:
     try:
         return component.build(*facts, **table.options)
     except (ValueError, TypeError) as error:
@@ -110,8 +135,8 @@ def _check_shapes(recipe: Recipe, parts: Parts, device: torch.device) -> None:
             f"generator '{recipe.generator.name}' needs sizes that are multiples of {stride}; "
             f"crop_size is {size}. use {' or '.join(map(str, sizes))}"
         )
-    source = torch.zeros(1, parts.colours.source_channels, size, size, device=device)
-    target = torch.zeros(1, parts.colours.target_channels, size, size, device=device)
+    source = torch.zeros(1, parts.encoding.source_channels, size, size, device=device)
+    target = torch.zeros(1, parts.encoding.target_channels, size, size, device=device)
     fake = _try(recipe.generator.name, parts.generator, "generator", source)
     if fake.shape != target.shape:
         raise ImtransError(

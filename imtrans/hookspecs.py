@@ -15,7 +15,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pluggy
 
 if TYPE_CHECKING:
+    from random import Random
+
     from torch import Tensor
+
+    from imtrans.pictures import Layout as Layout
 
 hookspec = pluggy.HookspecMarker("imtrans")
 hookimpl = pluggy.HookimplMarker("imtrans")
@@ -35,6 +39,62 @@ class Loss(Protocol):
     """A term on (fake, target), both (N, C, H, W) in [-1, 1]: a scalar, smallest when equal."""
 
     def __call__(self, fake: Tensor, target: Tensor) -> Tensor: ...
+
+
+class Derivation(Protocol):
+    """Makes the source of a training pair from the target's photograph.
+
+    Images are float32 (C, H, W) on the CPU: photographs in [0, 1], what networks see in [-1, 1].
+    """
+
+    source_channels: int  # of what the networks see
+    target_channels: int
+
+    def derive(self, photo: Tensor, draw: Random) -> Tensor:
+        """The source of a photograph (3, H, W): a pure function of it and of the draws."""
+        ...
+
+    def target(self, photo: Tensor) -> Tensor:
+        """What the generator is to make of that source."""
+        ...
+
+    def given(self, picture: Tensor) -> Tensor:
+        """The source of what a user has: grey (1, H, W), RGB (3, H, W) or RGBA (4, H, W)."""
+        ...
+
+    def compose(self, fake: Tensor, source: Tensor) -> Tensor:
+        """The photograph (3, H, W) that a fake and its source stand for."""
+        ...
+
+
+class Augmentation(Protocol):
+    """Changes a training image (C, H, W), float32 in [0, 1] (or 0 and 1 for classes).
+
+    `sides` says which: `both` is geometry, called once for the source and once for the target with
+    draws that are equal, so that both halves move alike; `source` is never shown the target.
+    It may change H and W only if it does so for every image alike.
+    """
+
+    sides: str
+
+    def __call__(self, image: Tensor, draw: Random, resample: str) -> Tensor:
+        """The image changed; `resample` is `bilinear`, or `nearest` for labels."""
+        ...
+
+
+@hookspec
+def register_layouts(register: Register) -> None:
+    """Builders `(root, *, options) -> Layout`; `root` is the recipe's folder, a text."""
+
+
+@hookspec
+def register_derivations(register: Register) -> None:
+    """Builders `(*, options) -> Derivation`."""
+
+
+@hookspec
+def register_augmentations(register: Register) -> None:
+    """Builders `(*, options) -> Augmentation`."""
 
 
 @hookspec

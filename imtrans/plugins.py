@@ -19,26 +19,30 @@ from imtrans.registry import Plugin, Registry
 GROUP = "imtrans"
 
 
+def _registry(role: str, *facts: str) -> Registry:
+    registry: Registry = field(default_factory=lambda: Registry(role, facts))
+    return registry
+
+
 @dataclass
 class Catalog:
     """Every component that is installed, and every plugin that failed."""
 
-    generators: Registry = field(
-        default_factory=lambda: Registry("generator", ("in_channels", "out_channels"))
-    )
-    discriminators: Registry = field(
-        default_factory=lambda: Registry("discriminator", ("source_channels", "target_channels"))
-    )
-    objectives: Registry = field(default_factory=lambda: Registry("objective", ()))
-    losses: Registry = field(default_factory=lambda: Registry("loss", ()))
+    generators: Registry = _registry("generator", "in_channels", "out_channels")
+    discriminators: Registry = _registry("discriminator", "source_channels", "target_channels")
+    objectives: Registry = _registry("objective")
+    losses: Registry = _registry("loss")
+    layouts: Registry = _registry("layout", "root")
+    derivations: Registry = _registry("derivation")
+    augmentations: Registry = _registry("augmentation")
     plugins: list[Plugin] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
 
     @property
     def registries(self) -> dict[str, Registry]:
         """The registries by role."""
-        roles = (self.generators, self.discriminators, self.objectives, self.losses)
-        return {registry.role: registry for registry in roles}
+        found = (value for value in vars(self).values() if isinstance(value, Registry))
+        return {registry.role: registry for registry in found}
 
 
 @cache
@@ -75,15 +79,12 @@ def _let_register(module: object, plugin: Plugin, made: Catalog) -> None:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         raise ImtransError(f"plugin {plugin}: {_misspelt(error)}") from error
-    hooks = manager.hook
     registered: list[tuple[Registry, str, Callable[..., Any]]] = []
-    for hook, registry in (
-        (hooks.register_generators, made.generators),
-        (hooks.register_discriminators, made.discriminators),
-        (hooks.register_objectives, made.objectives),
-        (hooks.register_losses, made.losses),
-    ):
-        hook(register=lambda name, builder, to=registry: registered.append((to, name, builder)))
+    for hook, registry in vars(made).items():
+        if isinstance(registry, Registry):
+            getattr(manager.hook, f"register_{hook}")(
+                register=lambda name, builder, to=registry: registered.append((to, name, builder))
+            )
     if not registered:
         raise LookupError("it registers nothing; is '@hookimpl' missing before its hook?")
     # Only now: a plugin that fails halfway leaves nothing behind.

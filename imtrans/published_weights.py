@@ -16,8 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from imtrans import checkpoint
-from imtrans.assemble import build_discriminator, build_generator
-from imtrans.data.colour import colours
+from imtrans.assemble import build_discriminator, build_encoding, build_generator
 from imtrans.errors import ImtransError
 from imtrans.plugins import Catalog
 from imtrans.schema import Recipe
@@ -61,7 +60,7 @@ def import_weights(
     if len(set(roles)) < len(roles):
         raise ImtransError(f"two files hold a {roles[0]}; give one generator, one discriminator")
     for each in found:
-        recipe = _fit_recipe(recipe, each)
+        recipe = _fit_recipe(recipe, catalog, each)
     parts, stride = {}, None
     for each in found:
         build = build_generator if each.role == "generator" else build_discriminator
@@ -235,26 +234,24 @@ def _known(path: Path, names: Mapping[int, str], number: int, what: str) -> str:
     return names[number]
 
 
-def _fit_recipe(recipe: Recipe, found: Found) -> Recipe:
+def _fit_recipe(recipe: Recipe, catalog: Catalog, found: Found) -> Recipe:
     """The recipe with this network in it, and with its channels where the data can follow."""
-    changes: dict[str, Any] = {found.role: {**found.table}}
-    shown = colours(recipe.data)
-    have = (shown.source_channels, shown.target_channels)
+    values = recipe.model_dump(mode="json", exclude_none=True)
+    values[found.role] = table = {**found.table}
+    encoding = build_encoding(recipe, catalog)
+    have = (encoding.source_channels, encoding.target_channels)
     if found.role == "generator" and found.channels != have:
-        if recipe.data.derive or not set(found.channels) <= {1, 3}:
+        if recipe.data.derive or recipe.data.source.classes or recipe.data.target.classes:
             raise ImtransError(
                 f"{found.path}: translates {found.channels[0]} channels to {found.channels[1]}; "
                 f"the recipe's data have {have[0]} and {have[1]}. choose another --recipe"
             )
-        source, target = found.channels
-        changes["data"] = {"source_channels": source, "target_channels": target}
+        values["data"]["source"]["channels"], values["data"]["target"]["channels"] = found.channels
     if found.role == "discriminator" and found.channels[0] != sum(have):
         if found.channels[0] != have[1]:
             raise ImtransError(
                 f"{found.path}: judges {found.channels[0]} channels; the recipe's data have "
                 f"{have[0]} and {have[1]}. choose another --recipe"
             )
-        changes["discriminator"]["conditional"] = False
-    values = recipe.model_dump(mode="json", exclude_none=True)
-    values["data"] |= changes.pop("data", {})
-    return Recipe.model_validate(values | changes)
+        table["conditional"] = False
+    return Recipe.model_validate(values)

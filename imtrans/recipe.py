@@ -6,9 +6,10 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from imtrans import toml
 from imtrans.errors import ImtransError, did_you_mean, quoted
 from imtrans.schema import Location, Problem, Recipe, validate
-from imtrans.toml import block, lines
+from imtrans.toml import lines
 
 if TYPE_CHECKING:
     from imtrans.plugins import Catalog
@@ -93,8 +94,7 @@ def component_problems(
 ) -> list[Problem]:
     """Unknown components, and options that their signatures do not allow."""
     problems = []
-    for location, table in _component_tables(values):
-        role = str(location[0])
+    for role, location, table in _component_tables(values):
         name = table.get("name")
         if role not in roles or not isinstance(name, str):
             continue  # a missing or mistyped name is reported already
@@ -107,14 +107,28 @@ def component_problems(
     return problems
 
 
-def _component_tables(values: Mapping[str, Any]) -> Iterator[tuple[Location, Mapping[str, Any]]]:
+def _component_tables(
+    values: Mapping[str, Any],
+) -> Iterator[tuple[str, Location, Mapping[str, Any]]]:
+    """Each component that a recipe names: its role, where it stands, and its table."""
+    data = values.get("data")
+    if isinstance(data, dict):
+        yield "layout", ("data", "layout"), _component(data.get("layout", "side_by_side"))
+        if "derive" in data:
+            yield "derivation", ("data", "derive"), _component(data["derive"])
     for role in ("generator", "discriminator", "objective"):
-        if isinstance(values.get(role), dict):
-            yield (role,), values[role]
-    losses = values.get("loss")
-    for index, table in enumerate(losses if isinstance(losses, list) else []):
-        if isinstance(table, dict):
-            yield ("loss", index), table
+        yield role, (role,), _component(values.get(role))
+    for key, role in (("loss", "loss"), ("augment", "augmentation")):
+        tables = values.get(key)
+        for index, table in enumerate(tables if isinstance(tables, list) else []):
+            yield role, (key, index), _component(table)
+
+
+def _component(value: Any) -> Mapping[str, Any]:
+    """A component's table; where it has no options its name may stand alone."""
+    if isinstance(value, str):
+        return {"name": value}
+    return value if isinstance(value, dict) else {}
 
 
 def _text(path: Path) -> str:
@@ -201,10 +215,10 @@ def _to_install(values: Mapping[str, Any], catalog: "Catalog | None") -> list[st
 def dumps(recipe: Recipe) -> str:
     """The whole recipe as TOML, defaults included; `parse` reads it back to an equal recipe."""
     values = recipe.model_dump(mode="json", exclude_none=True)
-    tables = {key: values.pop(key) for key in list(values) if isinstance(values[key], dict)}
-    losses = values.pop("loss")
-    blocks = [block("", values)]
-    blocks += [block(f"[{key}]", table) for key, table in tables.items() if key != "train"]
-    blocks += [block("[[loss]]", loss) for loss in losses]
-    blocks += [block("[train]", tables["train"])]
-    return "\n".join(blocks)
+    for key in ("layout", "derive"):
+        table = values["data"].get(key, {})
+        if set(table) == {"name"}:
+            values["data"][key] = table[
+                "name"
+            ]  # a component without options is written as its name
+    return toml.dumps(values)

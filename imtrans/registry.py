@@ -91,7 +91,7 @@ class Component:
         checked = validate(self._table, table)
         return checked if isinstance(checked, list) else []
 
-    def build(self, *facts: int, **options: Any) -> Any:
+    def build(self, *facts: object, **options: Any) -> Any:
         """What the builder makes of these facts and of checked options."""
         checked = validate(self._schema, options)
         if isinstance(checked, list):

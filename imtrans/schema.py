@@ -10,7 +10,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import ErrorDetails
 
 from imtrans.errors import did_you_mean, quoted
@@ -19,6 +27,7 @@ from imtrans.toml import Location
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+HeldOut = str | Annotated[float, Field(gt=0, lt=1)]
 
 
 @dataclass(frozen=True)
@@ -33,20 +42,79 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+class ComponentTable(Table):
+    """A component by its name; every other key is an option of that component."""
+
+    name: str
+
+    model_config = ConfigDict(extra="allow")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+Component = Annotated[
+    ComponentTable,
+    BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value),
+]
+
+
+class SideTable(Table):
+    """What the pictures of one side are."""
+
+    channels: Count = 3  # 1: grey, 3: RGB, 4: RGBA, or as many as the files have
+    dtype: Literal["uint8", "uint16", "float32"] = "uint8"
+    range: tuple[float, float] | None = None  # what becomes -1 and 1; None: all of the dtype
+    resample: Literal["bicubic", "bilinear", "nearest"] = "bicubic"  # nearest for label maps
+    alpha: Literal["white", "black", "drop", "keep"] | None = None  # None: transparency is refused
+    classes: tuple[tuple[int, ...], ...] | None = None  # the colours of a label map, for one-hot
+
+    @field_validator("range")
+    @classmethod
+    def _rises(
+        cls, span: tuple[float, float] | None, info: ValidationInfo
+    ) -> tuple[float, float] | None:
+        if span is None and info.data.get("dtype") == "float32":
+            raise ValueError("float32 has no range of its own: give one, as in range = [0.0, 1.0]")
+        if span is not None and not span[0] < span[1]:
+            raise ValueError(f"{list(span)} does not rise")
+        return span
+
+    @field_validator("classes")
+    @classmethod
+    def _fit_the_channels(
+        cls, colours: tuple[tuple[int, ...], ...] | None, info: ValidationInfo
+    ) -> tuple[tuple[int, ...], ...] | None:
+        if colours is None:
+            return None
+        channels = info.data.get("channels")
+        if len(colours) < 2 or any(len(colour) != channels for colour in colours):
+            raise ValueError(f"needs two colours or more, each a list of {channels} numbers")
+        if len(set(colours)) < len(colours):
+            raise ValueError("a colour stands more than once")
+        return colours
+
+    model_config = ConfigDict(validate_default=True)
+
+
 class DataTable(Table):
     """Where the pairs are, and how a pair becomes a training sample."""
 
     root: str
-    layout: Literal["side_by_side", "folders", "photos"] = "side_by_side"
-    train: str = "train"  # folder under root, or the prefix of trainA and trainB
-    validation: str | None = None  # likewise; None: `val` or `test`, whichever is there
+    layout: Component = ComponentTable(name="side_by_side")
+    train: str = "train"  # a split: a folder, or whatever the layout makes of the word
+    validation: HeldOut | None = None  # likewise, or a share of the training pairs, as in 0.1;
+    # None: `val` or `test`, whichever is there
     direction: Literal["AtoB", "BtoA"] = "AtoB"
-    derive: Literal["lab"] | None = None  # photos: what makes the source from the photograph
-    source_channels: Literal[1, 3] = 3  # 1: grey, 3: RGB
-    target_channels: Literal[1, 3] = 3
-    load_size: Count | None = None  # px; both halves are resized to this square; None: crop_size
+    derive: Component | None = None  # layouts of targets only: what makes the source
+    source: SideTable = SideTable()
+    target: SideTable = SideTable()
+    resize: Literal["square", "shorter"] = "square"  # what load_size is: both sides, or the shorter
+    load_size: Count | None = None  # px; None: crop_size
     crop_size: Count = 256  # px; the square that the networks see
     flip: bool = True
+    max_pixels: Count = 178_956_970  # of one image; more is refused before memory is taken
     workers: Annotated[int, Field(ge=0)] | None = None  # loading processes; None: by the machine
 
     @field_validator("crop_size")
@@ -59,29 +127,21 @@ class DataTable(Table):
 
     @field_validator("derive")
     @classmethod
-    def _goes_with_photos(cls, derive: str | None, info: ValidationInfo) -> str | None:
+    def _has_photographs(
+        cls, derive: ComponentTable | None, info: ValidationInfo
+    ) -> ComponentTable | None:
         layout = info.data.get("layout")
-        if derive and layout in ("side_by_side", "folders"):
-            raise ValueError(f"only the layout 'photos' derives its sources; layout is '{layout}'")
-        if layout == "photos" and not derive:
-            raise ValueError("the layout 'photos' needs derive = 'lab'")
+        if derive and layout and layout.name in ("side_by_side", "folders", "table"):
+            raise ValueError(
+                f"derives sources from targets alone; the layout '{layout.name}' has both"
+            )
+        if layout and layout.name == "photos" and not derive:
+            raise ValueError("the layout 'photos' has targets only; derive = 'lab' makes sources")
         if derive and info.data.get("direction") == "BtoA":
             raise ValueError("a derived source has one direction; leave 'direction' out")
         return derive
 
     model_config = ConfigDict(validate_default=True)
-
-
-class ComponentTable(Table):
-    """A component by its name; every other key is an option of that component."""
-
-    name: str
-
-    model_config = ConfigDict(extra="allow")
-
-    @property
-    def options(self) -> dict[str, Any]:
-        return dict(self.model_extra or {})
 
 
 class LossTable(ComponentTable):
@@ -123,6 +183,7 @@ class Recipe(Table):
     discriminator: ComponentTable
     objective: ComponentTable
     loss: tuple[LossTable, ...] = ()
+    augment: tuple[ComponentTable, ...] = ()
     train: TrainTable
 
     @field_validator("loss")

@@ -61,14 +61,32 @@ def _leaves(values: Any) -> Iterator[Location]:
             yield from ((key, *rest) for rest in _leaves(value))
 
 
-def block(header: str, table: Mapping[str, Any]) -> str:
-    """A table under its header, one key a line."""
+def dumps(values: Mapping[str, Any], path: str = "") -> str:
+    """Nested tables as TOML: plain keys, then tables, then arrays of tables."""
+    plain = {k: v for k, v in values.items() if not _holds_tables(v)}
+    blocks = [_block(f"[{path}]" if path else "", plain)] if plain else []
+    for key, value in values.items():
+        inner = f"{path}.{key}" if path else key
+        if isinstance(value, Mapping):
+            blocks.append(dumps(value, inner))
+        elif _holds_tables(value):
+            blocks += [_block(f"[[{inner}]]", table) for table in value]
+    return "\n".join(blocks)
+
+
+def _holds_tables(value: Any) -> bool:
+    return isinstance(value, Mapping) or (
+        isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)
+    )
+
+
+def _block(header: str, table: Mapping[str, Any]) -> str:
     rows = [header] if header else []
     return "\n".join([*rows, *(f"{key} = {_toml(value)}" for key, value in table.items()), ""])
 
 
 def _toml(value: Any) -> str:
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return "{" + ", ".join(f"{json.dumps(k)} = {_toml(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(_toml, value)) + "]"

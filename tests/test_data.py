@@ -1,15 +1,20 @@
 """From folders of pictures to batches: matched by name, cut alike, in an order of their own."""
 
+import tarfile
+
 import pytest
 import torch
 from drawn import draw_picture, write_pairs
+from PIL import Image
 
+from imtrans import recipe as recipes
+from imtrans.assemble import build_sampler, find_pairs
 from imtrans.data import images
 from imtrans.data.draws import epoch_order
 from imtrans.data.loader import Batches
-from imtrans.data.pairs import training_pairs, validation_pairs
-from imtrans.data.samples import Sampler
+from imtrans.data.resize import resize
 from imtrans.errors import ImtransError
+from imtrans.plugins import catalog
 from imtrans.schema import DataTable
 
 
@@ -18,112 +23,117 @@ def write(path, number=0, size=(40, 30)):
     draw_picture(number, size).save(path)
 
 
-def table(root, **keys):
-    return DataTable(**{"root": str(root), "crop_size": 32, **keys})
+def recipe_for(root, **keys):
+    """A recipe of these pairs; networks play no part here."""
+    recipe = recipes.read("maps")
+    values = {"root": str(root), "crop_size": 32, "workers": 0, **keys}
+    return recipe.model_copy(update={"data": DataTable(**values)})
+
+
+def found(root, **keys):
+    """(pairs to train on, pairs held out, what reads them)."""
+    recipe = recipe_for(root, **keys)
+    return (*find_pairs(recipe, catalog()), build_sampler(recipe, catalog()))
 
 
 def names(pairs):
     return [pair.name for pair in pairs]
 
 
-def test_a_pair_side_by_side_is_two_halves_of_one_file(tmp_path):
-    write_pairs(tmp_path / "train", 2)
-    pair = training_pairs(table(tmp_path))[1]
-    assert pair.source.path == pair.target.path == tmp_path / "train" / "001.png"
-    assert (pair.source.half, pair.target.half) == ("left", "right")
-
-
 def test_the_direction_says_which_half_is_the_source(tmp_path):
     write_pairs(tmp_path / "train", 1)
-    forth, back = (
-        Sampler(data, 0).plain(training_pairs(data)[0])
-        for data in (table(tmp_path), table(tmp_path, direction="BtoA"))
-    )
+    plain = []
+    for direction in ("AtoB", "BtoA"):
+        (pair,), _, sampler = found(tmp_path, direction=direction)
+        plain.append(sampler.plain(pair))
+    forth, back = plain
     assert torch.equal(forth[0], back[1])
     assert torch.equal(forth[1], back[0])
     assert not torch.equal(forth[0], back[0])
 
 
-def test_folders_are_matched_by_name_whatever_the_order_and_the_suffix(tmp_path):
-    for name in ("b.png", "sub/a.png", "c.jpg"):
-        write(tmp_path / "trainA" / name)
-    for name in ("c.png", "sub/a.jpg", "b.png"):
-        write(tmp_path / "trainB" / name)
-    pairs = training_pairs(table(tmp_path, layout="folders"))
-    assert names(pairs) == ["b", "c", "sub/a"]
-    for pair in pairs:
-        assert pair.source.path.stem == pair.target.path.stem
-
-
-def test_orphans_are_refused_by_name(tmp_path):
-    for name in ("1.png", "2.png", "3.png"):
-        write(tmp_path / "trainA" / name)
-    write(tmp_path / "trainB" / "2.png")
-    with pytest.raises(ImtransError) as caught:
-        training_pairs(table(tmp_path, layout="folders"))
-    told = str(caught.value)
-    assert "2 images have no partner in trainB: trainA/1.png, trainA/3.png" in told
-    write(tmp_path / "trainB" / "9.png")
-    (tmp_path / "trainA" / "1.png").unlink()
-    (tmp_path / "trainA" / "3.png").unlink()
-    with pytest.raises(ImtransError, match="1 image has no partner in trainA: trainB/9.png"):
-        training_pairs(table(tmp_path, layout="folders"))
-
-
-def test_a_name_that_stands_twice_is_refused(tmp_path):
-    for name in ("trainA/1.png", "trainA/1.jpg", "trainB/1.png"):
-        write(tmp_path / name)
-    with pytest.raises(ImtransError, match="'1' stands there twice, as 1.jpg and 1.png"):
-        training_pairs(table(tmp_path, layout="folders"))
-
-
-def test_photos_are_their_own_source(tmp_path):
-    write(tmp_path / "train" / "daisy" / "1.jpg")
-    (pair,) = training_pairs(table(tmp_path, layout="photos", derive="lab"))
-    assert pair.source == pair.target
-
-
-@pytest.mark.parametrize(("there", "found"), [("val", 1), ("test", 1), ("other", 0)])
-def test_validation_pairs_are_those_of_val_or_test(tmp_path, there, found):
+@pytest.mark.parametrize(("there", "count"), [("val", 1), ("test", 1), ("other", 0)])
+def test_held_out_pairs_are_those_of_val_or_test(tmp_path, there, count):
     write_pairs(tmp_path / "train", 2)
     write_pairs(tmp_path / there, 1)
-    assert len(validation_pairs(table(tmp_path))) == found
-    assert len(validation_pairs(table(tmp_path, validation=there))) == 1
+    assert len(found(tmp_path)[1]) == count
+    assert len(found(tmp_path, validation=there)[1]) == 1
 
 
-@pytest.mark.parametrize(
-    ("made", "keys", "told"),
-    [
-        ([], {"root": "nowhere"}, "nowhere: no such folder. put the pairs there, or name"),
-        ([], {}, "train: no such folder. .* is empty"),
-        (["photos/1.png"], {}, "holds 'photos'"),
-        (["1.png"], {}, "images lie in .* itself: use --set data.train=."),
-        (["trainA/1.png", "trainB/1.png"], {}, "use --set data.layout=folders"),
-        (["train/1.png"], {"layout": "folders"}, "use --set data.layout=side_by_side"),
-        (["train/notes.txt.png"], {"train": "nope"}, "nope: no such folder. .* holds 'train'"),
-    ],
-)
-def test_what_is_not_there_is_told_with_what_to_do(tmp_path, monkeypatch, made, keys, told):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "data").mkdir()
-    for name in made:
-        write(tmp_path / "data" / name)
-    with pytest.raises(ImtransError, match=told):
-        training_pairs(table(**{"root": "data", **keys}))
+def test_a_share_is_held_out_by_the_seed(tmp_path):
+    write_pairs(tmp_path / "train", 10)
+    training, held_out, _ = found(tmp_path, validation=0.3)
+    assert (len(training), len(held_out)) == (7, 3)
+    assert sorted(names(training) + names(held_out)) == names(found(tmp_path)[0])
+    assert names(found(tmp_path, validation=0.3)[1]) == names(held_out)
+    with pytest.raises(ImtransError, match="0.01 of 10 pairs holds out 0"):
+        found(tmp_path, validation=0.01)
 
 
-def test_a_folder_without_images_is_told(tmp_path):
-    (tmp_path / "train").mkdir()
-    (tmp_path / "train" / "readme.txt").write_text("no image")
-    with pytest.raises(ImtransError, match=r"train: no images there \(looked for .png"):
-        training_pairs(table(tmp_path))
+def test_pairs_of_different_shapes_are_named(tmp_path):
+    write(tmp_path / "trainA" / "1.png", size=(40, 30))
+    write(tmp_path / "trainB" / "1.png", size=(30, 40))
+    (pair,), _, sampler = found(tmp_path, layout="folders")
+    with pytest.raises(ImtransError, match="the source is 40 x 30, the target 30 x 40: not the"):
+        sampler.training(pair, 1, 0)
+
+
+def test_a_side_may_be_larger_than_the_other(tmp_path):
+    write(tmp_path / "trainA" / "1.png", size=(40, 30))
+    write(tmp_path / "trainB" / "1.png", size=(160, 120))
+    (pair,), _, sampler = found(tmp_path, layout="folders")
+    assert [side.shape for side in sampler.training(pair, 1, 0)] == [(3, 32, 32)] * 2
+
+
+def test_a_missing_root_is_told(tmp_path):
+    with pytest.raises(ImtransError, match="nowhere: no such folder. put the pairs there, or name"):
+        found(tmp_path / "nowhere")
+
+
+def test_several_source_columns_are_one_source_of_all_their_channels(tmp_path):
+    for name, mode in (("rgb", "RGB"), ("depth", "L"), ("out", "RGB")):
+        draw_picture(1, (32, 32)).convert(mode).save(tmp_path / f"{name}.png")
+    (tmp_path / "pairs.csv").write_text("rgb,depth,target\nrgb.png,depth.png,out.png\n")
+    layout = {"name": "table", "source": ["rgb", "depth"]}
+    keys = {"layout": layout, "source": {"channels": 4}, "flip": False}
+    (pair,), _, sampler = found(tmp_path, **keys)
+    source, target = sampler.training(pair, 1, 0)
+    assert (source.shape, target.shape) == ((4, 32, 32), (3, 32, 32))
+    assert torch.equal(source[:3], target)
+    keys["source"] = {"channels": 5}
+    (pair,), _, sampler = found(tmp_path, **keys)
+    with pytest.raises(ImtransError, match="4 channels together; the recipe says channels = 5"):
+        sampler.training(pair, 1, 0)
+
+
+def test_shorter_resizes_the_shorter_side_and_keeps_the_shape(tmp_path):
+    write(tmp_path / "trainA" / "1.png", size=(80, 40))
+    write(tmp_path / "trainB" / "1.png", size=(80, 40))
+    (pair,), _, sampler = found(tmp_path, layout="folders", resize="shorter", load_size=40)
+    whole = images.to_tensor(draw_picture(0, (80, 40)))
+    cut, _ = sampler.training(pair, 1, 0)
+    places = [
+        torch.equal(whole[:, y : y + 32, x : x + 32], seen)
+        for y in range(9)
+        for x in range(49)
+        for seen in (cut, cut.flip(-1))
+    ]
+    assert any(places)
+    assert torch.equal(sampler.plain(pair)[0], sampler.plain(pair)[1])
+
+
+@pytest.mark.parametrize("channels", [1, 5])
+def test_nearest_resampling_invents_no_value(channels):
+    labels = torch.randint(0, 3, (channels, 37, 53), dtype=torch.int32) * 100
+    resized = resize(labels, 64, 20, "nearest")
+    assert resized.shape == (channels, 64, 20)
+    assert set(resized.flatten().tolist()) <= {0, 100, 200}
 
 
 def test_jitter_cuts_and_mirrors_both_halves_alike(tmp_path):
     for letter in "AB":
         write(tmp_path / f"train{letter}" / "1.png", size=(64, 64))
-    data = table(tmp_path, layout="folders", load_size=48)
-    (pair,), sampler = training_pairs(data), Sampler(data, 0)
+    (pair,), _, sampler = found(tmp_path, layout="folders", load_size=48)
     cuts = [sampler.training(pair, epoch, 0) for epoch in range(40)]
     assert all(torch.equal(source, target) for source, target in cuts)
     assert all(source.shape == (3, 32, 32) for source, _ in cuts)
@@ -134,16 +144,14 @@ def test_every_offset_and_both_orientations_occur(tmp_path):
     ramp = torch.arange(4, dtype=torch.uint8).repeat(3, 4, 1)
     (tmp_path / "train").mkdir()
     images.to_image(torch.cat([ramp, ramp], dim=2)).save(tmp_path / "train" / "1.png")
-    data = table(tmp_path, load_size=4, crop_size=2)
-    (pair,), sampler = training_pairs(data), Sampler(data, 0)
+    (pair,), _, sampler = found(tmp_path, load_size=4, crop_size=2)
     rows = {tuple(sampler.training(pair, e, 0)[0][0, 0].tolist()) for e in range(200)}
     assert rows == {(0, 1), (1, 2), (2, 3), (1, 0), (2, 1), (3, 2)}
 
 
 def test_without_jitter_or_flip_a_sample_is_always_the_same(tmp_path):
     write_pairs(tmp_path / "train", 1)
-    data = table(tmp_path, flip=False)
-    (pair,), sampler = training_pairs(data), Sampler(data, 0)
+    (pair,), _, sampler = found(tmp_path, flip=False)
     assert torch.equal(sampler.training(pair, 1, 0)[0], sampler.training(pair, 2, 0)[0])
     assert torch.equal(sampler.training(pair, 1, 0)[0], sampler.plain(pair)[0])
 
@@ -153,14 +161,15 @@ def test_an_odd_width_leaves_its_middle_column_to_neither_half(tmp_path):
     pixels[:, :, 2] = 255
     (tmp_path / "train").mkdir()
     images.to_image(pixels).save(tmp_path / "train" / "1.png")
-    source, target = Sampler(table(tmp_path), 0).plain(training_pairs(table(tmp_path))[0])
+    (pair,), _, sampler = found(tmp_path)
+    source, target = sampler.plain(pair)
     assert not source.any()
     assert not target.any()
 
 
 def batches(root, workers=0, batch_size=2, **keys):
-    data = table(root, load_size=40, **keys)
-    return Batches(training_pairs(data), Sampler(data, 7), batch_size, workers=workers, pin=False)
+    pairs, _, sampler = found(root, load_size=40, **keys)
+    return Batches(pairs, sampler, batch_size, workers=workers, pin=False)
 
 
 def take(walk, count):
@@ -169,6 +178,35 @@ def take(walk, count):
 
 def equal(one, other):
     return all(torch.equal(a, b) for x, y in zip(one, other, strict=True) for a, b in zip(x, y))  # noqa: B905
+
+
+def store_in_every_layout(root):
+    """Six pairs, stored in four ways under the same names."""
+    write_pairs(root / "side" / "train", 6)
+    rows = ["source,target"]
+    with tarfile.open(root / "train-0.tar", "w") as shard:
+        for path in sorted((root / "side" / "train").iterdir()):
+            with Image.open(path) as pair:
+                width = pair.width // 2
+                halves = {
+                    "A": pair.crop((0, 0, width, pair.height)),
+                    "B": pair.crop((width, 0, 2 * width, pair.height)),
+                }
+            for letter, half in halves.items():
+                (root / f"train{letter}").mkdir(exist_ok=True)
+                half.save(root / f"train{letter}" / path.name)
+                side = "source" if letter == "A" else "target"
+                shard.add(root / f"train{letter}" / path.name, f"{path.stem}.{side}.png")
+            rows.append(f"trainA/{path.name},trainB/{path.name}")
+    (root / "pairs.csv").write_text("\n".join(rows))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_the_same_pairs_give_identical_batches_in_every_layout(tmp_path, workers):
+    store_in_every_layout(tmp_path)
+    side = take(batches(tmp_path / "side", workers=workers).start(1, 0), 7)
+    for layout in ("folders", "table", "shards"):
+        assert equal(side, take(batches(tmp_path, workers=workers, layout=layout).start(1, 0), 7))
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -18,19 +18,23 @@ FLOORS = [
     "published_weights",
     "inspection",
     "assemble",
-    "data",
     "checkpoint",
+    "data",
     "recipe",
     "plugins",
     "registry",
     "schema",
     "toml",
+    "layout_tools",
     "hookspecs",
+    "pictures",
     "devices",
     "layers",
     "errors",
 ]
-STRANGERS_MAY = {"imtrans.hookspecs", "imtrans.layers", "imtrans.errors"}
+STRANGERS_MAY = {
+    f"imtrans.{name}" for name in ("hookspecs", "layers", "pictures", "layout_tools", "errors")
+}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -95,6 +95,8 @@ def compare_lengths(state, found, trace):
     names = dict(leaves(found, lengths))
     assert set(names.values()) == {k for k in state if not k.endswith("num_batches_tracked")}
     for theirs, ours in names.items():
+        if trace["norm"] == "instance" and ours.endswith(".bias") and ours != "decoder.6.1.bias":
+            continue  # cancelled by the norm: its gradient is rounding, which Adam makes a walk
         expected = pytest.approx(lengths[f"G.{theirs}"], rel=1e-2, abs=1e-3)
         assert float(state[ours].norm()) == expected, ours
 

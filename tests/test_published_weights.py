@@ -107,10 +107,11 @@ def test_channels_follow_the_weights_where_the_data_can(facades, tmp_path):
     state["model.model.0.weight"] = state["model.model.0.weight"][:, :1].clone()
     import_weights([stored(state, tmp_path)], facades, catalog(), tmp_path / "grey")
     recipe = read_header(tmp_path / "grey" / "generator.safetensors").recipe(catalog())
-    assert (recipe.data.source_channels, recipe.data.target_channels) == (1, 3)
+    assert (recipe.data.source.channels, recipe.data.target.channels) == (1, 3)
     state["model.model.0.weight"] = torch.zeros(4, 5, 4, 4)
-    with pytest.raises(ImtransError, match="translates 5 channels to 3; the recipe's data have 3"):
-        import_weights([stored(state, tmp_path)], facades, catalog(), tmp_path / "five")
+    colorize = recipes.read("colorize", catalog=catalog())
+    with pytest.raises(ImtransError, match="translates 5 channels to 3; the recipe's data have 1"):
+        import_weights([stored(state, tmp_path)], colorize, catalog(), tmp_path / "five")
 
 
 def test_an_unconditional_discriminator_is_recognised_by_its_channels(facades, tmp_path):

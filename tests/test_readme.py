@@ -11,10 +11,13 @@ from drawn import draw_picture, write_pairs
 
 from imtrans import recipe as recipes
 from imtrans.plugins import GROUP, catalog, collect
+from imtrans.schema import DataTable, SideTable, TrainTable
+from imtrans.toml import dumps
 
 ROOT = Path(__file__).parent.parent
 GOLDEN = ROOT / "tests" / "data" / "golden"
 README = (ROOT / "README.md").read_text()
+REFERENCE = (ROOT / "recipes" / "README.md").read_text()
 GUIDE = (ROOT / "plugins" / "README.md").read_text()
 
 # Training is shortened to a moment; everything else is run as it stands.
@@ -110,6 +113,27 @@ def test_a_python_snippet_that_registers_something_is_a_working_plugin(text):
 def test_the_toml_of_the_plugin_guide_is_valid():
     for text in snippets(GUIDE, "toml"):
         tomllib.loads(text)
+
+
+def test_the_snippets_of_the_recipe_reference_fit_into_a_recipe():
+    """Each replaces what it names in a recipe that is otherwise whole."""
+    for text in snippets(REFERENCE, "toml"):
+        values = tomllib.loads(recipes.packaged()["maps"].read_text())
+        snippet = tomllib.loads(text)
+        if "derive" in snippet.get("data", {}):
+            values["data"]["layout"] = "photos"
+            del values["data"]["direction"]
+        values["data"] |= snippet.pop("data", {})
+        recipes.parse(dumps(values | snippet), "recipes/README.md", (), catalog())
+
+
+def test_the_recipe_reference_names_every_key_and_component_of_data():
+    known = {*DataTable.model_fields, *SideTable.model_fields, *TrainTable.model_fields}
+    found = catalog()
+    for registry in (found.layouts, found.derivations, found.augmentations):
+        known |= {name for c in registry for name in (c.name, *c.options)}
+    told = set(re.findall(r"\w+", " ".join(re.findall(r"`[^`]*`|```.*?```", REFERENCE, re.DOTALL))))
+    assert not known - told - {"workers", "both", "names"}
 
 
 def test_links_lead_somewhere():

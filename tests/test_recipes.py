@@ -17,12 +17,15 @@ SHIPPED = [
     "colorize",
     "day2night",
     "edges2handbags",
+    "edges2photo",
     "edges2shoes",
     "facades",
     "facades_photo2label",
+    "inpaint",
     "map2satellite",
     "maps",
     "quickstart",
+    "superres_4x",
 ]
 
 
@@ -159,8 +162,14 @@ def test_every_problem_is_reported_at_once_with_its_line(maps):
         (('name = "unet_256"', 'name = "unet_256"\nwidth = 0'), "width: 0 is not greater than or"),
         (('name = "unet_256"', 'name = "unet_256"\nnorm = "bach"'), "'bach' is not one of 'batch'"),
         (('name = "unet_256"', 'name = "unet_256"\ndepth = 7'), "generator: no key 'depth'"),
-        (('layout    = "side_by_side"', 'layout = "photos"'), "'photos' needs derive = 'lab'"),
-        (("[data]", "[data]\nderive = 'lab'"), "only the layout 'photos' derives its sources"),
+        (
+            ('layout    = "side_by_side"', 'layout = "photos"'),
+            "the layout 'photos' has targets only; derive = 'lab' makes",
+        ),
+        (
+            ("[data]", "[data]\nderive = 'lab'"),
+            "derives sources from targets alone; the layout 'side_by_side'",
+        ),
     ],
 )
 def test_one_problem(maps, change, told):

@@ -9,12 +9,12 @@ import time
 
 import pytest
 import torch
+from PIL import Image
 from rich.console import Console
 
 from imtrans import recipe as recipes
 from imtrans.assemble import assemble
 from imtrans.checkpoint import checkpoints, read_tensors
-from imtrans.data import images
 from imtrans.errors import ImtransError
 from imtrans.plugins import catalog
 from imtrans.schema import TrainTable
@@ -138,7 +138,8 @@ def test_a_run_leaves_recipe_losses_samples_and_checkpoints(tiny, tmp_path):
     }
     samples = sorted((run / "samples").iterdir())
     assert [int(path.stem[5:]) for path in samples] == [3, 6, 9, 12]
-    assert images.read(samples[0]).size == (3 * 64 + 2 * 4, 3 * 64 + 2 * 4)
+    with Image.open(samples[0]) as grid:
+        assert grid.size == (3 * 64 + 2 * 4, 3 * 64 + 2 * 4)
     assert [path.name for path in checkpoints(run)] == ["step_00000008", "step_00000012"]
     assert sorted(path.name for path in outcome.checkpoint.iterdir()) == [
         *("discriminator.safetensors", "generator.safetensors", "training.safetensors"),
@@ -292,21 +293,21 @@ def test_the_meter_reads_means_and_starts_anew():
 def start(tiny_file, tmp_path):
     command = [sys.executable, "-m", "imtrans", "train", str(tiny_file), "--run-dir", "run"]
     command += ["--set", "train.epochs=2000", "--set", "data.workers=1"]
-    return subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.Popen(command, cwd=tmp_path, start_new_session=True, **pipes)
 
 
+@pytest.mark.parametrize("kill", [os.kill, os.killpg], ids=["process", "group"])
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
 def test_ctrl_c_and_sigterm_finish_the_step_save_and_say_how_to_continue(
-    tiny_file, tmp_path, sent, code
+    tiny_file, tmp_path, sent, code, kill
 ):
     process = start(tiny_file, tmp_path)
     metrics = tmp_path / "run" / "metrics.jsonl"
     deadline = time.monotonic() + 120
     while not (metrics.exists() and metrics.stat().st_size) and time.monotonic() < deadline:
         time.sleep(0.1)
-    process.send_signal(sent)
+    kill(process.pid, sent)
     out, _ = process.communicate(timeout=120)
     assert process.returncode == code, out
     assert "Traceback" not in out

@@ -9,9 +9,14 @@ from torch import nn
 import imtrans as public
 from imtrans.assemble import assemble
 from imtrans.data import images
-from imtrans.data.colour import Direct, Lab
+from imtrans.data.decode import decode
+from imtrans.data.encode import encode
+from imtrans.data.encoding import Direct
+from imtrans.data.formats.stored import Wanted
 from imtrans.errors import ImtransError
+from imtrans.pictures import Picture
 from imtrans.plugins import catalog
+from imtrans.schema import DataTable
 from imtrans.training.fit import fit
 from imtrans.translation.folder import plan, translate_files
 from imtrans.translation.padding import SMALLEST, pad_to_multiple
@@ -33,8 +38,12 @@ class Same(nn.Module):
         return source
 
 
-def same(stride=1, shown_as=None):
-    return Translator(Same(stride), shown_as or Direct(3, 3), device=CPU)
+def encoding(**sides):
+    return Direct(DataTable(root="x", **sides))
+
+
+def same(stride=1, **sides):
+    return Translator(Same(stride), encoding(**sides), device=CPU)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (33, 64), (71, 233), (256, 256), (257, 3)])
@@ -73,22 +82,8 @@ def test_every_8_bit_mode_is_taken(mode):
 
 
 def test_a_depth_that_would_be_clipped_is_refused():
-    with pytest.raises(ImtransError, match="only 8-bit images can be read"):
+    with pytest.raises(ImtransError, match="16 bits per channel; only 8-bit"):
         same()(Image.new("I;16", (4, 4)))
-
-
-@pytest.mark.parametrize("mode", ["L", "RGB"])
-def test_colourisation_keeps_the_lightness_of_the_photograph(mode):
-    class Blue(Same):
-        def forward(self, source):
-            return torch.cat([source * 0 + 0.1, source * 0 - 0.3], dim=1)
-
-    photo = draw_picture(1, (50, 40)).point(lambda value: 60 + value // 3).convert(mode)
-    blue = Translator(Blue(), Lab(), device=CPU)(photo)
-    assert (blue.mode, blue.size) == ("RGB", (50, 40))
-    shown = [Lab().encode_source(images.to_tensor(p.convert("RGB"))[None]) for p in (photo, blue)]
-    assert (shown[0] - shown[1]).abs().max() < 0.03
-    assert images.to_tensor(blue).float().mean(dim=(1, 2))[2] > 100
 
 
 @pytest.fixture(scope="module")
@@ -110,9 +105,7 @@ def state_of(network):
 def test_translating_leaves_no_trace_in_the_network(unet, statistics, seed):
     unet.train()
     before, random = state_of(unet), torch.get_rng_state()
-    translator = Translator(
-        unet, Direct(3, 3), device=CPU, statistics=statistics, dropout_seed=seed
-    )
+    translator = Translator(unet, encoding(), device=CPU, statistics=statistics, dropout_seed=seed)
     translator(draw_picture(1, (128, 128)))
     assert all(torch.equal(before[key], value) for key, value in unet.state_dict().items())
     assert torch.equal(random, torch.get_rng_state())
@@ -145,11 +138,16 @@ def test_dropout_is_off_or_has_the_noise_of_its_seed(unet):
     picture = draw_picture(1, (128, 128))
 
     def translated(seed):
-        return Translator(unet, Direct(3, 3), device=CPU, dropout_seed=seed)(picture).tobytes()
+        return Translator(unet, encoding(), device=CPU, dropout_seed=seed)(picture).tobytes()
 
     assert translated(None) == translated(None)
     assert translated(1) == translated(1)
     assert len({translated(None), translated(1), translated(2)}) == 3
+
+
+def pixels(path):
+    with Image.open(path) as image:
+        return image.convert("RGB")
 
 
 def folder_of(tmp_path, *names):
@@ -160,33 +158,35 @@ def folder_of(tmp_path, *names):
     return tmp_path / "input"
 
 
+def translated(source, output, translator):
+    return translate_files(translator, plan(source, output, translator.encoding), lambda: None)
+
+
 def tree(folder):
     return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
 
 
 def test_the_results_stand_in_the_same_tree_under_the_same_names(tmp_path):
     source = folder_of(tmp_path, "a.png", "sub/b.png", "sub/deep/c.bmp", "d.tif")
-    outcome = translate_files(same(4), plan(source, tmp_path / "out"), lambda: None)
+    outcome = translated(source, tmp_path / "out", same(4))
     assert outcome.done == 4
     assert tree(tmp_path / "out") == tree(source)
     for name in tree(source):
-        assert (
-            images.read(tmp_path / "out" / name).tobytes() == images.read(source / name).tobytes()
-        )
+        assert pixels(tmp_path / "out" / name).tobytes() == pixels(source / name).tobytes()
 
 
 def test_lossy_formats_become_png_and_nothing_replaces_anything(tmp_path):
     source = folder_of(tmp_path, "a.jpg", "a.png", "b.jpg", "b.webp", "c.JPEG")
-    translate_files(same(), plan(source, tmp_path / "out"), lambda: None)
+    translated(source, tmp_path / "out", same())
     assert tree(tmp_path / "out") == ["a.jpg.png", "a.png", "b.png", "b.webp.png", "c.png"]
-    assert images.read(tmp_path / "out" / "a.png").size == (40, 31)
-    assert images.read(tmp_path / "out" / "a.jpg.png").size == (40, 30)
+    assert pixels(tmp_path / "out" / "a.png").size == (40, 31)
+    assert pixels(tmp_path / "out" / "a.jpg.png").size == (40, 30)
 
 
 def test_a_broken_image_is_named_and_the_rest_is_done(tmp_path):
     source = folder_of(tmp_path, *(f"{n}.png" for n in range(12)))
     (source / "5.png").write_bytes((source / "5.png").read_bytes()[:60])
-    outcome = translate_files(same(), plan(source, tmp_path / "out"), lambda: None)
+    outcome = translated(source, tmp_path / "out", same())
     assert outcome.done == 11
     assert len(outcome.broken) == 1
     assert str(source / "5.png") in outcome.broken[0]
@@ -196,22 +196,34 @@ def test_a_broken_image_is_named_and_the_rest_is_done(tmp_path):
 def test_a_result_never_replaces_its_input(tmp_path):
     source = folder_of(tmp_path, "a.png")
     with pytest.raises(ImtransError, match="results would replace the inputs"):
-        plan(source, source)
+        plan(source, source, encoding())
 
 
 def test_an_output_inside_the_input_is_not_translated_again(tmp_path):
     source = folder_of(tmp_path, "a.png", "out/old.png")
-    assert plan(source, source / "out") == [(source / "a.png", source / "out" / "a.png")]
+    jobs = plan(source, source / "out", encoding())
+    assert jobs == [(source / "a.png", source / "out" / "a.png")]
 
 
-def test_an_interrupted_write_leaves_no_half_image(tmp_path, monkeypatch):
-    source = folder_of(tmp_path, "a.png")
-    monkeypatch.setattr(
-        Image.Image, "save", lambda *a, **k: (_ for _ in ()).throw(OSError(28, "No space left"))
-    )
-    with pytest.raises(ImtransError, match="a.png: cannot be written: no space left"):
-        translate_files(same(), plan(source, tmp_path / "out"), lambda: None)
-    assert tree(tmp_path / "out") == []
+def test_16_bits_and_five_bands_pass_through_unchanged(tmp_path):
+    (tmp_path / "input").mkdir()
+    every = torch.arange(65536, dtype=torch.int32).view(1, 256, 256)
+    encode(every, tmp_path / "input" / "grey.png", "uint16")
+    grey = {"channels": 1, "dtype": "uint16"}
+    outcome = translated(tmp_path / "input", tmp_path / "out", same(4, source=grey, target=grey))
+    assert not outcome.broken
+    wanted = Wanted(1, "uint16")
+    assert torch.equal(decode(Picture(str(tmp_path / "out" / "grey.png")), wanted), every)
+    (tmp_path / "input" / "grey.png").unlink()
+
+    pytest.importorskip("tifffile", reason="needs the extra: pip install imtrans[tiff]")
+    bands = torch.randint(0, 65536, (5, 33, 47), dtype=torch.int32)
+    encode(bands, tmp_path / "input" / "bands.tif", "uint16")
+    five = {"channels": 5, "dtype": "uint16"}
+    outcome = translated(tmp_path / "input", tmp_path / "out", same(4, source=five, target=five))
+    assert not outcome.broken
+    wanted = Wanted(5, "uint16")
+    assert torch.equal(decode(Picture(str(tmp_path / "out" / "bands.tif")), wanted), bands)
 
 
 def test_load_takes_a_run_a_checkpoint_or_a_file_and_agrees_with_the_last_sample(tiny, tmp_path):
@@ -225,9 +237,7 @@ def test_load_takes_a_run_a_checkpoint_or_a_file_and_agrees_with_the_last_sample
 
 def test_a_preview_shows_exactly_what_translate_writes(tiny, tmp_path):
     outcome = fit(tiny, catalog(), tmp_path / "run")
-    grid = images.to_tensor(
-        images.read(outcome.run_dir / "samples" / f"step_{outcome.step:08d}.png")
-    )
+    grid = images.to_tensor(pixels(outcome.run_dir / "samples" / f"step_{outcome.step:08d}.png"))
     source, fake = grid[:, :64, :64], grid[:, :64, 68 : 68 + 64]
     translated = public.load(tmp_path / "run", precision="fp32")(images.to_image(source))
     assert torch.equal(images.to_tensor(translated), fake)

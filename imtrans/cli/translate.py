@@ -62,7 +62,6 @@ def translate(
 
     name, source = _model(recipe, checkpoint)
     target = output or input_.parent / f"{input_.stem}-{name}"
-    jobs = plan(input_, target)
     installed()
     translator = load(
         source,
@@ -71,6 +70,7 @@ def translate(
         statistics=statistics.value,
         dropout_seed=dropout_seed,
     )
+    jobs = plan(input_, target, translator.encoding)
     out = console()
     start = monotonic()
     with progress(out, "translating", len(jobs)) as advance:

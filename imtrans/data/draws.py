@@ -20,3 +20,9 @@ def epoch_order(seed: int, epoch: int, count: int) -> list[int]:
 def sample_draw(seed: int, epoch: int, index: int) -> random.Random:
     """The source of every choice about one sample; seeding by text is stable across versions."""
     return random.Random(f"sample {seed} {epoch} {index}")
+
+
+def held_out_indices(seed: int, count: int, share: float) -> list[int]:
+    """Which of `count` pairs are held out, in order: the same for the same seed and count."""
+    chosen = epoch_order(seed, 0, count)[: round(count * share)]
+    return sorted(chosen)

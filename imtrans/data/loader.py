@@ -1,15 +1,15 @@
 """Batches of training samples, in an order that can be taken up anywhere."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from imtrans.data.draws import epoch_order
-from imtrans.data.pairs import Pair
 from imtrans.data.samples import Sample, Sampler
 from imtrans.errors import ImtransError
+from imtrans.pictures import Pair
 
 Key = tuple[int, int]  # epoch, index
 
@@ -22,7 +22,7 @@ class Batches:
     """
 
     def __init__(
-        self, pairs: list[Pair], sampler: Sampler, batch_size: int, *, workers: int, pin: bool
+        self, pairs: Sequence[Pair], sampler: Sampler, batch_size: int, *, workers: int, pin: bool
     ) -> None:
         self.per_epoch = -(-len(pairs) // batch_size)
         self._pairs, self._sampler, self._batch_size = pairs, sampler, batch_size
@@ -40,7 +40,7 @@ class Batches:
             # Seeds of workers come from here, so that reading data never moves the global state.
             generator=torch.Generator().manual_seed(0),
         )
-        for batch_or_error in loader:
+        for batch_or_error in _alive(loader):
             if isinstance(batch_or_error, ImtransError):
                 raise batch_or_error
             yield batch_or_error
@@ -66,7 +66,7 @@ class _Endless:
 
 
 class _Samples(Dataset[Sample | ImtransError]):
-    def __init__(self, pairs: list[Pair], sampler: Sampler) -> None:
+    def __init__(self, pairs: Sequence[Pair], sampler: Sampler) -> None:
         self.pairs, self.sampler = pairs, sampler
 
     def __getitem__(self, key: Key) -> Sample | ImtransError:
@@ -93,6 +93,21 @@ def _collate(samples: list[Sample | ImtransError]) -> Sample | ImtransError:
     return stack(whole)
 
 
+def _alive(loader: Iterable[Sample | ImtransError]) -> Iterator[Sample | ImtransError]:
+    """The loader's batches; a worker that died is told as what it is."""
+    try:
+        yield from loader
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise ImtransError(
+            "a process that loads data was killed, most often for want of memory. the same command "
+            "continues; fewer data.workers need less"
+        ) from error
+
+
 def _leave_interrupts_to_the_parent(worker: int) -> None:
-    # Ctrl-C reaches every process of the terminal; a worker that dies of it looks like a crash.
+    # Ctrl-C reaches every process of a terminal, and schedulers end whole process groups; a worker
+    # that dies of it looks like a crash. The parent finishes its step and then ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

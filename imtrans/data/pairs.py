@@ -1,138 +1,81 @@
-"""Which pictures belong together: one function per layout.
+"""Which pairs are trained on, and which are held out."""
 
-Pairs are matched by name, never by order.
-"""
-
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import overload
 
-from imtrans.data.images import SUFFIXES, find_images
-from imtrans.errors import ImtransError, quoted, some
+from imtrans.data.draws import held_out_indices
+from imtrans.errors import ImtransError
+from imtrans.pictures import Layout, Pair
 from imtrans.schema import DataTable
 
 VALIDATION_NAMES = ("val", "test")
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """An image file, or the half of one."""
+def split_pairs(
+    layout: Layout, data: DataTable, seed: int
+) -> tuple[Sequence[Pair], Sequence[Pair]]:
+    """The pairs to train on and those held out.
 
-    path: Path
-    half: Literal["left", "right"] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    name: str
-    source: Picture
-    target: Picture
-
-
-def training_pairs(data: DataTable) -> list[Pair]:
-    """The pairs to learn from. Raises ImtransError when there are none, or orphans among them."""
-    return _find(data, data.train)
-
-
-def validation_pairs(data: DataTable) -> list[Pair]:
-    """The held-out pairs: of the split that the recipe names, or of `val` or `test` if it is there,
-    or none."""
-    if data.validation is not None:
-        return _find(data, data.validation)
-    names = [name for name in VALIDATION_NAMES if name != data.train]
-    there = next((name for name in names if _has_split(data, name)), None)
-    return _find(data, there) if there else []
-
-
-def _find(data: DataTable, split: str) -> list[Pair]:
-    root = Path(data.root)
-    if not root.is_dir():
+    Held out is the split that the recipe names, a share of the training pairs drawn from the seed,
+    or, when it says nothing, the split `val` or `test` if it is there. Raises ImtransError when
+    there is nothing to train on, when sources stand where they are to be derived, or the reverse.
+    """
+    if not Path(data.root).is_dir():
         raise ImtransError(
-            f"{root}: no such folder. put the pairs there, or name their folder with "
+            f"{data.root}: no such folder. put the pairs there, or name their folder with "
             "--set data.root=FOLDER"
         )
-    pairs = LAYOUTS[data.layout](root, split)
-    return [Pair(p.name, p.target, p.source) for p in pairs] if data.direction == "BtoA" else pairs
+    training = layout.pairs(data.train)
+    _check_sides(training, data)
+    if isinstance(data.validation, float):
+        return _hold_out(training, data.validation, seed)
+    if data.validation is not None:
+        return training, layout.pairs(data.validation)
+    names = [name for name in VALIDATION_NAMES if name != data.train]
+    there = next((name for name in names if layout.has(name)), None)
+    return training, layout.pairs(there) if there else []
 
 
-def _side_by_side(root: Path, split: str) -> list[Pair]:
-    """Root/SPLIT/NAME: A in the left half, B in the right."""
-    folder = _folder(root, split, "side_by_side")
-    return [
-        Pair(str(name), Picture(folder / name, "left"), Picture(folder / name, "right"))
-        for name in _images(folder)
-    ]
+class Some(Sequence[Pair]):
+    """Some of the pairs of a longer sequence."""
+
+    def __init__(self, pairs: Sequence[Pair], indices: Sequence[int]) -> None:
+        self._pairs, self._indices = pairs, indices
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    @overload
+    def __getitem__(self, at: int) -> Pair: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> "Some": ...
+
+    def __getitem__(self, at: int | slice) -> "Pair | Some":
+        if isinstance(at, slice):
+            return Some(self._pairs, self._indices[at])
+        return self._pairs[self._indices[at]]
 
 
-def _photos(root: Path, split: str) -> list[Pair]:
-    """Root/SPLIT/NAME: targets only; the source is derived from the same file."""
-    folder = _folder(root, split, "photos")
-    pictures = ((str(name), Picture(folder / name)) for name in _images(folder))
-    return [Pair(name, picture, picture) for name, picture in pictures]
+def _hold_out(pairs: Sequence[Pair], share: float, seed: int) -> tuple[Some, Some]:
+    held_out = held_out_indices(seed, len(pairs), share)
+    if not 0 < len(held_out) < len(pairs):
+        raise ImtransError(
+            f"data.validation = {share} of {len(pairs)} pairs holds out {len(held_out)}; "
+            "both sides need one at least"
+        )
+    taken = set(held_out)
+    kept = [index for index in range(len(pairs)) if index not in taken]
+    return Some(pairs, kept), Some(pairs, held_out)
 
 
-def _folders(root: Path, split: str) -> list[Pair]:
-    """Root/SPLIT + A/NAME and root/SPLIT + B/NAME; the suffix may differ, the name may not."""
-    sides = [_by_name(_folder(root, f"{split}{letter}", "folders")) for letter in "AB"]
-    for letter, (these, others) in zip("AB", [sides, sides[::-1]], strict=True):
-        if orphans := sorted(these.keys() - others.keys()):
-            count = f"{len(orphans)} images have" if len(orphans) > 1 else "1 image has"
-            other = "B" if letter == "A" else "A"
-            names = some(str(these[name].relative_to(root)) for name in orphans)
-            raise ImtransError(
-                f"{root / f'{split}{letter}'}: {count} no partner in {split}{other}: {names}. "
-                "add the missing files, or remove these"
-            )
-    a, b = sides
-    return [Pair(name, Picture(a[name]), Picture(b[name])) for name in sorted(a)]
-
-
-LAYOUTS: dict[str, Callable[[Path, str], list[Pair]]] = {
-    "side_by_side": _side_by_side,
-    "folders": _folders,
-    "photos": _photos,
-}
-
-
-def _by_name(folder: Path) -> dict[str, Path]:
-    """The images below a folder by their relative path without suffix."""
-    found: dict[str, Path] = {}
-    for path in _images(folder):
-        name = str(path.with_suffix(""))
-        if name in found:
-            raise ImtransError(
-                f"{folder}: '{name}' stands there twice, as {found[name].name} and {path.name}. "
-                "pairs are matched by name without suffix: remove one"
-            )
-        found[name] = folder / path
-    return found
-
-
-def _images(folder: Path) -> list[Path]:
-    names = find_images(folder)
-    if not names:
-        raise ImtransError(f"{folder}: no images there (looked for {', '.join(SUFFIXES)})")
-    return names
-
-
-def _has_split(data: DataTable, split: str) -> bool:
-    return Path(data.root, f"{split}A" if data.layout == "folders" else split).is_dir()
-
-
-def _folder(root: Path, name: str, layout: str) -> Path:
-    folder = root / name
-    if folder.is_dir():
-        return folder
-    there = sorted(path.name for path in root.iterdir() if path.is_dir())
-    raise ImtransError(f"{folder}: no such folder. {_remedy(root, name, layout, there)}")
-
-
-def _remedy(root: Path, name: str, layout: str, there: Iterable[str]) -> str:
-    if layout != "folders" and {f"{name}A", f"{name}B"} <= set(there):
-        return f"{name}A and {name}B are there: use --set data.layout=folders"
-    if layout == "folders" and name[:-1] in there:
-        return f"{name[:-1]} is there: use --set data.layout=side_by_side if its images hold A|B"
-    if layout != "folders" and any(len(name.parts) == 1 for name in find_images(root)):
-        return f"images lie in {root} itself: use --set data.train=. or move them to {root / name}"
-    return f"{root} holds {quoted(there)}" if there else f"{root} is empty"
+def _check_sides(pairs: Sequence[Pair], data: DataTable) -> None:
+    if data.derive and pairs[0].a:
+        raise ImtransError(
+            f"the layout '{data.layout.name}' has sources; leave 'data.derive' out, or use 'photos'"
+        )
+    if not data.derive and not pairs[0].a:
+        raise ImtransError(
+            f"the layout '{data.layout.name}' has targets only: data.derive makes their sources"
+        )

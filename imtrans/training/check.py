@@ -1,17 +1,17 @@
 """Everything that can be known about a recipe before it trains."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
 import torch
 
-from imtrans.assemble import Parts, assemble
+from imtrans.assemble import Parts, assemble, build_sampler, find_pairs
 from imtrans.data.loader import stack
-from imtrans.data.pairs import Pair, training_pairs, validation_pairs
 from imtrans.data.samples import Sample, Sampler
 from imtrans.devices import choose_device, choose_precision
 from imtrans.errors import ImtransError
+from imtrans.pictures import Pair
 from imtrans.plugins import Catalog
 from imtrans.schema import Recipe
 from imtrans.training.pix2pix import Pix2Pix
@@ -38,15 +38,14 @@ def check(recipe: Recipe, catalog: Catalog, device: str | None = None) -> Iterat
         yield Finding("components", _components(recipe, parts))
     except ImtransError as error:
         yield Finding("components", str(error), wrong=True)
-    pairs: list[Pair] = []
+    pairs: Sequence[Pair] = []
     try:
-        pairs = training_pairs(recipe.data)
-        held_out = validation_pairs(recipe.data)
+        pairs, held_out = find_pairs(recipe, catalog)
         yield Finding("data", f"{len(pairs)} pairs to train on, {len(held_out)} held out")
     except ImtransError as error:
         yield Finding("data", str(error), wrong=True)
     if parts:
-        yield _step(recipe, parts, pairs, chosen)
+        yield _step(recipe, parts, build_sampler(recipe, catalog), pairs, chosen)
 
 
 def _components(recipe: Recipe, parts: Parts) -> str:
@@ -62,16 +61,15 @@ def _components(recipe: Recipe, parts: Parts) -> str:
     )
 
 
-def _step(recipe: Recipe, parts: Parts, pairs: list[Pair], device: torch.device) -> Finding:
+def _step(
+    recipe: Recipe, parts: Parts, sampler: Sampler, pairs: Sequence[Pair], device: torch.device
+) -> Finding:
     precision = choose_precision(recipe.train.precision, device)
     model = Pix2Pix(parts, recipe.train, device=device, precision=precision)
     try:
-        source, target = _batch(recipe, parts, pairs)
+        source, target = _batch(recipe, parts, sampler, pairs)
         start = monotonic()
-        losses = model.step(
-            parts.colours.encode_source(source.to(device)),
-            parts.colours.encode_target(target.to(device)),
-        )
+        losses = model.step(source.to(device), target.to(device))
         values = {name: float(loss) for name, loss in losses.items()}
         seconds = monotonic() - start
     except (ImtransError, ValueError, RuntimeError) as error:
@@ -81,12 +79,13 @@ def _step(recipe: Recipe, parts: Parts, pairs: list[Pair], device: torch.device)
     return Finding("one step", f"on {on}, {device}, {precision}, {seconds:.2f} s: {shown}")
 
 
-def _batch(recipe: Recipe, parts: Parts, pairs: list[Pair]) -> Sample:
-    count, size = recipe.train.batch_size, recipe.data.crop_size
+def _batch(recipe: Recipe, parts: Parts, sampler: Sampler, pairs: Sequence[Pair]) -> Sample:
+    """A batch as the networks see it: of the first pairs, or of noise."""
+    count, size, encoding = recipe.train.batch_size, recipe.data.crop_size, parts.encoding
     if pairs:
-        sampler = Sampler(recipe.data, recipe.seed)
-        samples = [sampler.training(pair, 1, index) for index, pair in enumerate(pairs[:count])]
-        return stack(samples)
-    source_channels, target_channels = parts.colours.stored_channels
-    noise = torch.randint(0, 256, (count, 3, size, size), dtype=torch.uint8)
-    return noise[:, :source_channels], noise[:, :target_channels]
+        first = range(min(count, len(pairs)))
+        samples = [sampler.training(pairs[index], 1, index) for index in first]
+        return encoding.encode(*stack(samples))
+    channels = (encoding.source_channels, encoding.target_channels)
+    source, target = (torch.rand(count, number, size, size) * 2 - 1 for number in channels)
+    return source, target

@@ -12,11 +12,9 @@ import torch
 from rich.console import Console
 
 from imtrans import checkpoint
-from imtrans.assemble import assemble
-from imtrans.data.colour import colours
+from imtrans.assemble import assemble, build_sampler, find_pairs
 from imtrans.data.loader import Batches
-from imtrans.data.pairs import training_pairs, validation_pairs
-from imtrans.data.samples import Sample, Sampler
+from imtrans.data.samples import Sample
 from imtrans.devices import choose_device, choose_precision
 from imtrans.errors import ImtransError
 from imtrans.plugins import Catalog
@@ -56,13 +54,13 @@ def fit(
     Ends when all epochs are done, or after the step in which SIGINT or SIGTERM arrived, with a
     checkpoint either way. Raises ImtransError for whatever the user can mend.
     """
-    pairs, held_out = training_pairs(recipe.data), validation_pairs(recipe.data)
+    pairs, held_out = find_pairs(recipe, catalog)
     chosen = choose_device(device)
     precision = choose_precision(recipe.train.precision, chosen)
     parts = assemble(recipe, catalog, chosen)
     model = Pix2Pix(parts, recipe.train, device=chosen, precision=precision)
-    sampler = Sampler(recipe.data, recipe.seed)
-    translator = Translator(parts.generator, parts.colours, device=chosen, precision=precision)
+    sampler = build_sampler(recipe, catalog)
+    translator = Translator(parts.generator, parts.encoding, device=chosen, precision=precision)
     preview = Preview(held_out or pairs, sampler, translator)
     batches = Batches(
         pairs,
@@ -102,7 +100,6 @@ class Fitting:
         self.recipe, self.catalog = recipe, catalog
         self.model, self.batches = model, batches
         self.preview, self.run_dir, self.console = preview, run, console
-        self.colours = colours(recipe.data)
         self.position = Position()
         self.steps = recipe.train.epochs * batches.per_epoch
 
@@ -153,11 +150,9 @@ class Fitting:
     def _step(self, batches: Iterator[Sample]) -> Losses:
         with self.meter.waiting():
             source, target = next(batches)
-        shown_as, device = self.colours, self.model.device
-        return self.model.step(
-            shown_as.encode_source(source.to(device, non_blocking=True)),
-            shown_as.encode_target(target.to(device, non_blocking=True)),
-        )
+        device = self.model.device
+        source, target = (pixels.to(device, non_blocking=True) for pixels in (source, target))
+        return self.model.step(*self.preview.translator.encoding.encode(source, target))
 
     def _write_what_is_due(self, losses: Losses, shown: Display) -> None:
         train, step = self.recipe.train, self.position.step

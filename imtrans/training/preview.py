@@ -1,14 +1,14 @@
 """What the generator makes of a few fixed pairs: a grid of source | fake | target."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from imtrans.data import images
-from imtrans.data.pairs import Pair
 from imtrans.data.samples import Sampler
+from imtrans.pictures import Pair
 from imtrans.translation.translator import Translator
 
 ROWS = 4
@@ -18,7 +18,7 @@ GAP = 4  # px
 class Preview:
     """Translates the same pairs again and again, exactly as `imtrans translate` would."""
 
-    def __init__(self, pairs: list[Pair], sampler: Sampler, translator: Translator) -> None:
+    def __init__(self, pairs: Sequence[Pair], sampler: Sampler, translator: Translator) -> None:
         self.samples = [sampler.plain(pair) for pair in spread(pairs, ROWS)]
         self.translator = translator
 
@@ -27,17 +27,17 @@ class Preview:
         images.to_image(grid(rows)).save(path)
 
     def _row(self, source: Tensor, target: Tensor) -> list[Tensor]:
-        shown_as = self.translator.colours
-        encoded = shown_as.encode_source(source[None])
-        shown = [
-            shown_as.show_source(encoded),
-            self.translator.translate(source[None]),
-            shown_as.decode(shown_as.encode_target(target[None]), encoded),
+        encoding, device = self.translator.encoding, self.translator.device
+        source, target = encoding.encode(source[None].to(device), target[None].to(device))
+        fake = self.translator.fake(source)
+        return [
+            encoding.show_source(source),
+            encoding.show_target(fake, source),
+            encoding.show_target(target, source),
         ]
-        return [_rgb(image[0]) for image in shown]
 
 
-def spread(pairs: list[Pair], count: int) -> list[Pair]:
+def spread(pairs: Sequence[Pair], count: int) -> list[Pair]:
     """Up to `count` pairs, spread evenly over the list."""
     count = min(count, len(pairs))
     return [pairs[number * len(pairs) // count] for number in range(count)]
@@ -56,12 +56,3 @@ def grid(rows: list[list[Tensor]], gap: int = GAP) -> Tensor:
             top, left = y * (height + gap), x * (width + gap)
             canvas[:, top : top + height, left : left + width] = image
     return canvas
-
-
-def _rgb(image: Tensor) -> Tensor:
-    return image.expand(3, -1, -1)
-
-
-def side_by_side(pictures: list[Image.Image]) -> Image.Image:
-    """PIL images of one size next to each other, white between them."""
-    return images.to_image(grid([[_rgb(images.to_tensor(picture)) for picture in pictures]]))

@@ -1,20 +1,21 @@
 """Every image below a folder through a translator: same tree, same names, nothing lost."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from PIL import Image
+from torch import Tensor
 
-from imtrans.data import images
+from imtrans.data.encode import encode, result_suffix
+from imtrans.data.encoding import Encoding
 from imtrans.errors import ImtransError
+from imtrans.pictures import SUFFIXES, Picture, find_images
 from imtrans.translation.translator import Translator
 
-LOSSLESS = (".png", ".bmp", ".tif", ".tiff")
-AHEAD = 4  # images decoded before their turn, and as many waiting to be written
+AHEAD = 4  # images read before their turn, and as many waiting to be written
+Job = tuple[Path, Path]  # what is read, what is written
 
 
 @dataclass
@@ -25,7 +26,7 @@ class Outcome:
     broken: list[str] = field(default_factory=list)  # one line each, naming the file
 
 
-def plan(inputs: Path, output: Path) -> list[tuple[Path, Path]]:
+def plan(inputs: Path, output: Path, encoding: Encoding) -> list[Job]:
     """What will be read and what written. Raises ImtransError when there is nothing to do, or when
     a result would replace an input."""
     if not inputs.exists():
@@ -35,33 +36,35 @@ def plan(inputs: Path, output: Path) -> list[tuple[Path, Path]]:
     root = inputs if inputs.is_dir() else inputs.parent
     if output.resolve() == root.resolve():
         raise ImtransError(f"{output}: results would replace the inputs; choose another --output")
-    names = images.find_images(inputs) if inputs.is_dir() else [Path(inputs.name)]
-    names = [name for name in names if not (root / name).is_relative_to(output)]
-    if not names:
-        raise ImtransError(f"{inputs}: no images there (looked for {', '.join(images.SUFFIXES)})")
-    return [
-        (root / name, output / result) for name, result in zip(names, _results(names), strict=True)
-    ]
+    names = find_images(inputs) if inputs.is_dir() else [inputs.name]
+    # An output folder inside the input holds results of last time, not images to translate.
+    inside = output.resolve()
+    paths = [Path(name) for name in names if not (root / name).resolve().is_relative_to(inside)]
+    if not paths:
+        raise ImtransError(f"{inputs}: no images there (looked for {', '.join(SUFFIXES)})")
+    results = _results(paths, encoding)
+    return [(root / path, output / result) for path, result in zip(paths, results, strict=True)]
 
 
 def translate_files(
-    translator: Translator, jobs: list[tuple[Path, Path]], on_done: Callable[[], None]
+    translator: Translator, jobs: list[Job], on_done: Callable[[], None]
 ) -> Outcome:
     """Translate each input into its output; what cannot be read is reported and skipped.
 
-    Decoding and encoding run in threads beside the network. Raises ImtransError when a result
+    Reading and writing run in threads beside the network. Raises ImtransError when a result
     cannot be written: the rest would fail too.
     """
     outcome = Outcome()
-    channels = translator.colours.stored_channels[0]
+    encoding = translator.encoding
     with ThreadPoolExecutor(max_workers=2) as pool:
         writing: deque[Future[None]] = deque()
         try:
-            for result, image in _read_ahead(pool, jobs, channels):
-                if isinstance(image, ImtransError):
-                    outcome.broken.append(str(image))
+            for path, source in _read_ahead(pool, jobs, encoding):
+                if isinstance(source, ImtransError):
+                    outcome.broken.append(str(source))
                 else:
-                    writing.append(pool.submit(_write, translator(image), result))
+                    result = translator.result(source)
+                    writing.append(pool.submit(encode, result, path, encoding.result_dtype))
                     outcome.done += 1
                 while len(writing) > AHEAD:
                     writing.popleft().result()
@@ -74,26 +77,30 @@ def translate_files(
     return outcome
 
 
-def _results(names: list[Path]) -> list[Path]:
-    """Each input's own name; where its format would lose something (JPEG, WebP) it becomes .png."""
-    taken = {name for name in names if name.suffix.lower() in LOSSLESS}
-    results = []
+def _results(names: list[Path], encoding: Encoding) -> list[Path]:
+    """Each input's own name, with another suffix where its format would lose something."""
+
+    def suffix(name: Path) -> str:
+        return result_suffix(name.suffix, encoding.result_channels, encoding.result_dtype)
+
+    kept = {name for name in names if suffix(name) == name.suffix}
+    taken, results = set(kept), []
     for name in names:
-        if name not in taken:
-            png = name.with_suffix(".png")
+        result = name.with_suffix(suffix(name))
+        if name not in kept and result in taken:
             # Beside a.png the translation of a.jpg is a.jpg.png: neither replaces the other.
-            name = png if png not in taken else name.with_name(f"{name.name}.png")
-            taken.add(name)
-        results.append(name)
+            result = name.with_name(f"{name.name}{suffix(name)}")
+        taken.add(result)
+        results.append(result)
     return results
 
 
 def _read_ahead(
-    pool: ThreadPoolExecutor, jobs: list[tuple[Path, Path]], channels: int
-) -> Iterator[tuple[Path, Image.Image | ImtransError]]:
-    reading: deque[tuple[Path, Future[Image.Image | ImtransError]]] = deque()
+    pool: ThreadPoolExecutor, jobs: list[Job], encoding: Encoding
+) -> Iterator[tuple[Path, Tensor | ImtransError]]:
+    reading: deque[tuple[Path, Future[Tensor | ImtransError]]] = deque()
     for source, result in jobs:
-        reading.append((result, pool.submit(_read, source, channels)))
+        reading.append((result, pool.submit(_read, source, encoding)))
         if len(reading) > AHEAD:
             path, image = reading.popleft()
             yield path, image.result()
@@ -101,25 +108,10 @@ def _read_ahead(
         yield path, image.result()
 
 
-def _read(path: Path, channels: int) -> Image.Image | ImtransError:
+def _read(path: Path, encoding: Encoding) -> Tensor | ImtransError:
     try:
-        return images.read(path, channels)
+        return encoding.given(Picture(str(path)))
     except ImtransError as error:
         return error
-
-
-def _write(image: Image.Image, path: Path) -> None:
-    """Write beside and rename, so that an interruption leaves no half image under a good name."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Level 1: PNG's default takes four times as long for files a tenth smaller.
-        options = {"compress_level": 1} if path.suffix.lower() == ".png" else {}
-        with partial.open("wb") as file:
-            image.save(file, format=Image.registered_extensions()[path.suffix.lower()], **options)
-        os.replace(partial, path)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise ImtransError(f"{path}: cannot be written: {reason}") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    except ValueError as error:  # a derivation was not given what it needs
+        return ImtransError(f"{path}: {error}")

@@ -10,11 +10,12 @@ from PIL import Image
 from torch import Tensor, nn
 
 from imtrans import checkpoint
-from imtrans.assemble import build_generator
-from imtrans.data import images
-from imtrans.data.colour import Colours, colours
+from imtrans.assemble import build_encoding, build_generator
+from imtrans.data.encoding import Encoding
+from imtrans.data.images import to_image, to_picture
 from imtrans.devices import Precision, autocast, choose_device, choose_precision
 from imtrans.errors import ImtransError
+from imtrans.pictures import Picture
 from imtrans.plugins import catalog
 from imtrans.schema import Recipe
 from imtrans.translation.padding import pad_to_multiple
@@ -23,7 +24,7 @@ Statistics = Literal["image", "running"]
 
 
 class Translator:
-    """A generator that takes and returns PIL images of any size.
+    """A generator that takes and returns images of any size.
 
     `statistics` is what batch norm normalises with: each image's own (`image`: what the paper does,
     with its batch size of 1, and independent of what else is translated) or the averages gathered
@@ -34,7 +35,7 @@ class Translator:
     def __init__(
         self,
         generator: nn.Module,
-        shown_as: Colours,
+        encoding: Encoding,
         *,
         device: torch.device,
         precision: Precision = "fp32",
@@ -42,30 +43,41 @@ class Translator:
         dropout_seed: int | None = None,
     ) -> None:
         self.generator = generator.to(device)
-        self.colours = shown_as
+        self.encoding = encoding
         self.device = device
         self.precision = precision
         self.statistics: Statistics = statistics
         self.dropout_seed = dropout_seed
 
     def __call__(self, image: Image.Image) -> Image.Image:
-        """The translation of an 8-bit image, at its size. Raises ImtransError for other depths."""
-        images.check_depth(image)
-        pixels = images.to_tensor(images.convert(image, self.colours.stored_channels[0]))
-        return images.to_image(self.translate(pixels[None])[0])
+        """The translation of an image. Raises ImtransError when it is not what the recipe takes, or
+        when Pillow has no image for the result (more than four channels, 16-bit colour)."""
+        return to_image(self.translate(to_picture(image)))
 
-    def translate(self, stored: Tensor) -> Tensor:
-        """uint8 (1, C, H, W) to uint8 (1, 1 or 3, H, W), on the CPU."""
-        source = self.colours.encode_source(stored.to(self.device))
-        padded, (rows, columns) = pad_to_multiple(source, int(self.generator.stride))  # type: ignore[arg-type]
+    def translate(self, picture: Picture) -> Tensor:
+        """The translation of a picture, (C, H, W), in the dtype of the recipe's target.
+
+        Raises ImtransError when the picture cannot be read, or is not what the recipe takes.
+        """
+        return self.result(self.encoding.given(picture))
+
+    def result(self, source: Tensor) -> Tensor:
+        """What a source (1, C, H, W) in [-1, 1] becomes, as it is written: (C, H, W)."""
+        source = source.to(self.device)
+        return self.encoding.result(self.fake(source), source)
+
+    def fake(self, source: Tensor) -> Tensor:
+        """G(source) for a source (1, C, H, W) in [-1, 1] of any size, on the device."""
+        stride = int(self.generator.stride)  # type: ignore[arg-type]
+        padded, (rows, columns) = pad_to_multiple(source, stride)
         with (
             torch.inference_mode(),
             translating(self.generator, self.statistics, dropout=self.dropout_seed is not None),
             autocast(self.device, self.precision),
             self._seeded(),
         ):
-            fake = self.generator(padded).float()
-        return self.colours.decode(fake[..., rows, columns], source).cpu()
+            fake: Tensor = self.generator(padded).float()
+        return fake[..., rows, columns]
 
     @contextmanager
     def _seeded(self) -> Iterator[None]:
@@ -111,38 +123,23 @@ def load(
 
     `imtrans.load("runs/maps")(image)` takes a PIL image and returns one.
     """
-    _, translator = load_with_recipe(
-        Path(path),
-        device=device,
-        precision=precision,
-        statistics=statistics,
-        dropout_seed=dropout_seed,
-    )
-    return translator
-
-
-def load_with_recipe(
-    path: Path,
-    *,
-    device: str | None = None,
-    precision: str = "auto",
-    statistics: Statistics = "image",
-    dropout_seed: int | None = None,
-) -> tuple[Recipe, Translator]:
-    file = checkpoint.generator_file(path)
+    file = checkpoint.generator_file(Path(path))
     header = checkpoint.read_header(file)
     if header.part != "generator":
         raise ImtransError(f"{file}: holds the {header.part}; translating needs the generator")
-    recipe = header.recipe(catalog(), roles=["generator"])
-    generator = build_generator(recipe, catalog())
-    checkpoint.load_into(generator, file)
+    recipe = header.recipe(catalog(), roles=["generator", "derivation"])
     chosen = choose_device(device)
-    translator = Translator(
-        generator,
-        colours(recipe.data),
+    return Translator(
+        _generator(recipe, file),
+        build_encoding(recipe, catalog()),
         device=chosen,
         precision=choose_precision(precision, chosen),
         statistics=statistics,
         dropout_seed=dropout_seed,
     )
-    return recipe, translator
+
+
+def _generator(recipe: Recipe, file: Path) -> nn.Module:
+    generator = build_generator(recipe, catalog())
+    checkpoint.load_into(generator, file)
+    return generator

@@ -135,7 +135,7 @@ def test_its_recipe_trains_and_translates():
     parts = assemble(recipe, catalog(), CPU)
     losses = Pix2Pix(parts, recipe.train, device=CPU).step(picture(64, 64), picture(64, 64))
     assert all(loss.isfinite() for loss in losses.values())
-    translator = Translator(parts.generator, parts.colours, device=CPU)
+    translator = Translator(parts.generator, parts.encoding, device=CPU)
     assert translator(Image.new("RGB", (70, 40))).size == (70, 40)
 
 

@@ -1,0 +1,80 @@
+"""Super-resolution: a photograph made small and blown up again, and the photograph.
+
+As Ledig et al., "Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial
+Network" (SRGAN), CVPR 2017, make their pairs: bicubic, by 4. SRGAN's generator enlarges; a pix2pix
+generator keeps the size, so the source is enlarged beforehand, as in Dong et al. (SRCNN), 2014.
+"""
+
+from random import Random
+from typing import Annotated
+
+from pydantic import Field
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from imtrans.hookspecs import Register, hookimpl
+
+
+@hookimpl
+def register_derivations(register: Register) -> None:
+    register("downscale", Downscale)
+
+
+class Downscale:
+    """The source is the photograph, `factor` times smaller and bicubically enlarged again, RGB.
+
+    Raises ValueError for a photograph whose sides `factor` does not divide. A picture that is
+    given is small already: its source, and the result, are `factor` times larger.
+    """
+
+    source_channels = 3
+    target_channels = 3
+
+    def __init__(self, *, factor: Annotated[int, Field(ge=2)] = 4) -> None:
+        self.factor = factor
+
+    def derive(self, photo: Tensor, draw: Random) -> Tensor:
+        return self._enlarged(self._small(_photograph(photo)))
+
+    def target(self, photo: Tensor) -> Tensor:
+        return _photograph(photo) * 2 - 1
+
+    def given(self, picture: Tensor) -> Tensor:
+        return self._enlarged(_rgb(picture))
+
+    def compose(self, fake: Tensor, source: Tensor) -> Tensor:
+        return ((fake + 1) / 2).clamp(0, 1)
+
+    def _small(self, photo: Tensor) -> Tensor:
+        height, width = photo.shape[1:]
+        if height % self.factor or width % self.factor:
+            raise ValueError(
+                f"downscale by {self.factor} needs sizes that are multiples of {self.factor}; "
+                f"the image is {width} x {height}"
+            )
+        return _bicubic(photo, (height // self.factor, width // self.factor))
+
+    def _enlarged(self, small: Tensor) -> Tensor:
+        height, width = small.shape[1:]
+        return _bicubic(small, (height * self.factor, width * self.factor)) * 2 - 1
+
+
+def _bicubic(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resampled with antialiasing, which matters only downwards; bicubic overshoots at edges."""
+    return interpolate(image[None], size, mode="bicubic", antialias=True)[0].clamp(0, 1)
+
+
+def _photograph(photo: Tensor) -> Tensor:
+    if photo.shape[0] != 3:
+        raise ValueError(f"a photograph has 3 channels; this one has {photo.shape[0]}")
+    return photo
+
+
+def _rgb(picture: Tensor) -> Tensor:
+    """Grey, RGB or RGBA as RGB; transparency is laid over white, as everywhere in imtrans."""
+    if picture.shape[0] == 4:
+        colour, alpha = picture[:3], picture[3:]
+        return colour * alpha + (1 - alpha)
+    if picture.shape[0] in (1, 3):
+        return picture.expand(3, -1, -1)
+    raise ValueError(f"a picture has 1, 3 or 4 channels; this one has {picture.shape[0]}")

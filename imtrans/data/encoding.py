@@ -1,0 +1,167 @@
+"""Between stored pixels and what the networks see, [-1, 1], and what is written and shown of it."""
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from imtrans.data.decode import decode
+from imtrans.data.formats.stored import Depth, Wanted
+from imtrans.hookspecs import Derivation
+from imtrans.pictures import Picture
+from imtrans.schema import DataTable, SideTable
+
+DTYPE_RANGES = {"uint8": (0.0, 255.0), "uint16": (0.0, 65535.0)}
+
+
+class Encoding(Protocol):
+    """Stored tensors and network tensors are batches (N, C, H, W); results are one image each."""
+
+    source_channels: int  # of what the networks see
+    target_channels: int
+    result_dtype: Depth  # of what is written
+    result_channels: int
+
+    def encode(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """A batch of the sampler as the networks see it, float32 in [-1, 1]."""
+        ...
+
+    def given(self, picture: Picture) -> Tensor:
+        """The source (1, C, H, W) of what a user has. Raises ImtransError naming the picture."""
+        ...
+
+    def result(self, fake: Tensor, source: Tensor) -> Tensor:
+        """The image (C, H, W) that a fake and its source stand for, as it is written."""
+        ...
+
+    def show_source(self, source: Tensor) -> Tensor:
+        """A source as a person can look at it: uint8 (3, H, W)."""
+        ...
+
+    def show_target(self, fake: Tensor, source: Tensor) -> Tensor:
+        """A fake, or a target, as a person can look at it: uint8 (3, H, W)."""
+        ...
+
+
+class Side:
+    """The pixels of one side: their range becomes -1 .. 1; label colours become one-hot."""
+
+    def __init__(self, table: SideTable) -> None:
+        self.table = table
+        self.low, self.high = table.range or DTYPE_RANGES[table.dtype]
+        self.palette = torch.tensor(table.classes) if table.classes else None
+        self.channels = len(table.classes) if table.classes else table.channels
+
+    def to_unit(self, stored: Tensor) -> Tensor:
+        """Stored pixels as float32, their range as 0 .. 1."""
+        return (stored.float() - self.low) / (self.high - self.low)
+
+    def from_unit(self, unit: Tensor) -> Tensor:
+        """0 .. 1 back to stored pixels; what lies beyond is clamped, never wrapped around."""
+        values = unit.float().clamp(0, 1) * (self.high - self.low) + self.low
+        return values if self.table.dtype == "float32" else values.round().to(self.stored_dtype)
+
+    @property
+    def stored_dtype(self) -> torch.dtype:
+        # int32 holds uint16, which torch can hardly compute with.
+        return {"uint8": torch.uint8, "uint16": torch.int32, "float32": torch.float32}[
+            self.table.dtype
+        ]
+
+    def encode(self, stored: Tensor) -> Tensor:
+        if self.palette is None:
+            return self.to_unit(stored) * 2 - 1
+        classes = one_hot(self._nearest_class(stored), self.channels).movedim(-1, -3)
+        return classes.float() * 2 - 1
+
+    def decode(self, image: Tensor) -> Tensor:
+        if self.palette is None:
+            return self.from_unit((image + 1) / 2)
+        colours = self.palette.to(image.device)[image.argmax(dim=-3)]
+        return colours.movedim(-1, -3).to(self.stored_dtype)
+
+    def show(self, image: Tensor) -> Tensor:
+        """uint8 (3, H, W) of the first image: grey, the first three channels, or label colours."""
+        unit = self.to_unit(self.decode(image[0])).cpu()
+        return rgb8(unit)
+
+    def _nearest_class(self, stored: Tensor) -> Tensor:
+        """The index of the nearest palette colour: JPEG blurs the colours of a label map."""
+        assert self.palette is not None
+        pixels = stored.movedim(-3, -1).float()
+        return (
+            torch.cdist(pixels.flatten(-3, -2), self.palette.float().to(pixels.device))
+            .argmin(dim=-1)
+            .view(pixels.shape[:-1])
+        )
+
+
+class Direct:
+    """Both sides are stored."""
+
+    def __init__(self, data: DataTable) -> None:
+        self.source, self.target = Side(data.source), Side(data.target)
+        self.source_channels, self.target_channels = self.source.channels, self.target.channels
+        self.result_dtype: Depth = data.target.dtype
+        self.result_channels = data.target.channels
+        self._wanted = wanted(data, data.source)
+
+    def encode(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        return self.source.encode(source), self.target.encode(target)
+
+    def given(self, picture: Picture) -> Tensor:
+        return self.source.encode(decode(picture, self._wanted)[None])
+
+    def result(self, fake: Tensor, source: Tensor) -> Tensor:
+        return self.target.decode(fake[0]).cpu()
+
+    def show_source(self, source: Tensor) -> Tensor:
+        return self.source.show(source)
+
+    def show_target(self, fake: Tensor, source: Tensor) -> Tensor:
+        return self.target.show(fake)
+
+
+class Derived:
+    """Only photographs are stored; the sampler has derived the sources already."""
+
+    result_dtype: Depth = "uint8"
+    result_channels = 3
+
+    def __init__(self, derivation: Derivation, data: DataTable) -> None:
+        self.derivation = derivation
+        self.source_channels = derivation.source_channels
+        self.target_channels = derivation.target_channels
+        self._wanted = Wanted(None, "uint8", "keep", data.max_pixels)
+
+    def encode(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        return source, target
+
+    def given(self, picture: Picture) -> Tensor:
+        return self.derivation.given(decode(picture, self._wanted) / 255)[None]
+
+    def result(self, fake: Tensor, source: Tensor) -> Tensor:
+        photo = self.derivation.compose(fake[0].cpu(), source[0].cpu())
+        return (photo.clamp(0, 1) * 255).round().to(torch.uint8)
+
+    def show_source(self, source: Tensor) -> Tensor:
+        return rgb8((source[0].cpu() + 1) / 2)
+
+    def show_target(self, fake: Tensor, source: Tensor) -> Tensor:
+        return rgb8(self.result(fake, source) / 255)
+
+
+def wanted(data: DataTable, side: SideTable) -> Wanted:
+    """How the pictures of a side are to be read."""
+    return Wanted(side.channels, side.dtype, side.alpha, data.max_pixels)
+
+
+def rgb8(unit: Tensor) -> Tensor:
+    """Any number of channels in [0, 1] as uint8 (3, H, W): one is grey, two are red and green."""
+    channels = unit.shape[0]
+    if channels == 1:
+        unit = unit.expand(3, -1, -1)
+    elif channels == 2:
+        unit = torch.cat([unit, torch.zeros_like(unit[:1])])
+    return (unit[:3].clamp(0, 1) * 255).round().to(torch.uint8)

@@ -1,0 +1,43 @@
+"""Arrays that numpy wrote: the channels are the last axis, or, when that is long, the first."""
+
+import io
+import math
+
+import numpy as np
+
+from imtrans.data.formats.stored import (
+    Stored,
+    Wanted,
+    check_dtype,
+    check_size,
+)
+from imtrans.errors import ImtransError
+from imtrans.pictures import Picture
+
+NPY_CHANNELS = 32  # a longer last axis of a .npy is its width
+
+
+def read_npy(content: bytes, picture: Picture, wanted: Wanted) -> Stored:
+    file = io.BytesIO(content)
+    version = np.lib.format.read_magic(file)
+    if version not in ((1, 0), (2, 0)):
+        raise ImtransError(f".npy of version {version[0]}.{version[1]} cannot be read")
+    header = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
+    shape, fortran, dtype = header[version[0]](file)
+    if len(shape) not in (2, 3):
+        raise ImtransError(f"an array of {len(shape)} axes; an image has 2 or 3")
+    last = len(shape) == 3 and shape[2] <= NPY_CHANNELS
+    height, width, channels = (*shape, 1) if len(shape) == 2 else shape
+    if len(shape) == 3 and not last:
+        channels, height, width = shape
+    if len(shape) == 3 and not last and channels > NPY_CHANNELS:
+        raise ImtransError(f"an array {shape}: no axis has at most {NPY_CHANNELS} channels")
+    check_size(width, height, channels, wanted)
+    check_dtype("uint8" if dtype.kind == "b" else dtype.name, wanted)
+    values = np.frombuffer(content, dtype, math.prod(shape), file.tell())
+    values = values.reshape(shape[::-1]).T if fortran else values.reshape(shape)
+    if dtype.kind == "b":
+        values = values * np.uint8(255)
+    if len(shape) == 2:
+        return Stored(values[:, :, None])
+    return Stored(values if last else values.transpose(1, 2, 0))

@@ -1,0 +1,73 @@
+"""Where pixels are: what a layout hands out, before anything is read."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".npy")
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An image file, one half of it, a member of a tar file, or an image in memory."""
+
+    path: str
+    half: Literal["left", "right"] | None = None
+    member: str | None = None  # its name in the tar file at `path`,
+    offset: int = 0  # where its bytes start there,
+    size: int = 0  # and how many they are
+    content: bytes | None = None  # the bytes themselves; `path` is then only its name
+
+    def __str__(self) -> str:
+        return f"{self.path}/{self.member}" if self.member else self.path
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two sides that belong together. The channels of several pictures on a side are concatenated.
+
+    In a layout of targets only, `a` is empty: the source is derived from `b`.
+    """
+
+    name: str
+    a: tuple[Picture, ...]
+    b: tuple[Picture, ...]
+
+
+class Layout(Protocol):
+    """How pairs are stored below a folder."""
+
+    def pairs(self, split: str) -> Sequence[Pair]:
+        """The pairs of a split, sorted by name.
+
+        The sequence may build its pairs when they are asked for: a million need not stand in
+        memory. Raises ImtransError when there are none, or when a partner is missing, naming it.
+        """
+        ...
+
+    def has(self, split: str) -> bool:
+        """Whether this split is there at all."""
+        ...
+
+
+def find_images(folder: str | Path) -> list[str]:
+    """Every image below a folder, as sorted relative paths with `/`; hidden files are left out."""
+    root = str(folder)
+    return sorted(os.path.relpath(path, root).replace(os.sep, "/") for path in _walk(root))
+
+
+def _walk(folder: str) -> Iterator[str]:
+    seen: set[tuple[int, int]] = set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        # A link to a folder above would be walked again and again.
+        here = os.stat(parent)
+        if (here.st_dev, here.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((here.st_dev, here.st_ino))
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
+                yield os.path.join(parent, name)
