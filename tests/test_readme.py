@@ -132,7 +132,7 @@ def test_the_recipe_reference_names_every_key_and_component_of_data():
     found = catalog()
     for registry in (found.layouts, found.derivations, found.augmentations):
         known |= {name for c in registry for name in (c.name, *c.options)}
-    told = set(re.findall(r"\w+", " ".join(re.findall(r"`[^`]*`|```.*?```", REFERENCE, re.DOTALL))))
+    told = set(re.findall(r"\w+", " ".join(re.findall(r"```.*?```|`[^`]*`", REFERENCE, re.DOTALL))))
     assert not known - told - {"workers", "both", "names"}
 
 

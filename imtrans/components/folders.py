@@ -110,7 +110,8 @@ class Folders:
         if len(whole) > 1:
             both = " and ".join(str(sides[0].relative_to(self.root)) for sides in whole)
             raise ImtransError(
-                f'{self.root}: {both} are both there. name the folders: a = "{MARK}A", b = "{MARK}B"'
+                f"{self.root}: {both} are both there. "
+                f'name the folders: a = "{MARK}A", b = "{MARK}B"'
             )
         if whole:
             return whole[0]

@@ -186,7 +186,7 @@ class Places:
     """Of every member: the number of its tar file, its offset there, its size. In bytes."""
 
     def __init__(self) -> None:
-        self.tar, self.offset, self.size = array("L"), array("Q"), array("Q")
+        self.tar, self.offset, self.size = array("I"), array("Q"), array("Q")
 
     def append(self, tar: int, offset: int, size: int) -> None:
         self.tar.append(tar)
@@ -215,8 +215,7 @@ class ShardPairs(LazyPairs):
             return Pair(name, (), (self._picture(target),))
         source = self.a[index]
         if source == target:
-            halves = self._picture(source, "left"), self._picture(target, "right")
-            return Pair(name, *((half,) for half in halves))
+            return Pair(name, (self._picture(source, "left"),), (self._picture(target, "right"),))
         return Pair(name, (self._picture(source),), (self._picture(target),))
 
     def _picture(self, row: int, half: Literal["left", "right"] | None = None) -> Picture:
@@ -249,7 +248,8 @@ def scan(tar: str) -> Iterator[tarfile.TarInfo]:
         try:
             with tarfile.open(fileobj=file, mode="r:") as archive:
                 while (info := archive.next()) is not None:
-                    archive.members.clear()  # it would keep them all
+                    # It would keep them all.
+                    archive.members.clear()  # type: ignore[attr-defined]
                     last = info.name
                     if info.size < 0:
                         raise tarfile.ReadError("negative size")
@@ -258,7 +258,9 @@ def scan(tar: str) -> Iterator[tarfile.TarInfo]:
                 end = archive.offset
         except (tarfile.TarError, ValueError, OverflowError) as error:
             after = f" after '{last}'" if last else ""
-            raise ImtransError(f"{tar}: cut off or damaged{after} ({error}). {AGAIN}") from error
+            raise ImtransError(
+                f"{tar}: no tar file, or cut off or damaged{after} ({error}). {AGAIN}"
+            ) from error
         file.seek(end)
         _check_end(tar, last, file.read(END))
 
@@ -273,8 +275,8 @@ def _check_uncompressed(tar: str, start: bytes) -> None:
 
 
 def _check_end(tar: str, last: str, end: bytes) -> None:
-    """The end of a tar file is two blocks of zeros, and nothing after them."""
-    if len(end) < 2 * tarfile.BLOCKSIZE and not any(end):
+    """A tar file ends with blocks of zeros, and nothing after them."""
+    if len(end) < tarfile.BLOCKSIZE:
         raise ImtransError(f"{tar}: cut off after '{last}': its end mark is missing. {AGAIN}")
     if any(end[: tarfile.BLOCKSIZE]):
         raise ImtransError(f"{tar}: damaged after '{last}'. {AGAIN}")

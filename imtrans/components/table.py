@@ -119,9 +119,9 @@ class Table:
         there = Counter(self._split_of(header, row) for row in rows)
         rows_of = ", ".join(f"'{name}' ({count} rows)" for name, count in sorted(there.items()))
         if self.split not in header[1]:
-            return f"no rows of the split '{split}': without a column '{self.split}' all are in 'train'"
+            return f"no split '{split}': without a column '{self.split}' every row is in 'train'"
         near = did_you_mean(split, there)
-        return f"no rows of the split '{split}'{near}; the column '{self.split}' has {rows_of}"
+        return f"no rows of split '{split}'{near}; the column '{self.split}' has {rows_of}"
 
     def _check_rows(self, header: Row, rows: list[Row]) -> None:
         """Raise ImtransError with the line of every row that has an empty cell or names no file."""
