@@ -10,7 +10,7 @@ from torch import nn
 from imtrans.data.encoding import Derived, Direct, Encoding
 from imtrans.data.pairs import split_pairs
 from imtrans.data.samples import Sampler
-from imtrans.errors import ImtransError
+from imtrans.errors import ImtransError, is_out_of_memory
 from imtrans.hookspecs import Derivation, Loss, Objective
 from imtrans.pictures import Pair
 from imtrans.plugins import Catalog
@@ -156,7 +156,10 @@ def _try(name: str, network: nn.Module, role: str, *inputs: torch.Tensor) -> tor
     try:
         with torch.no_grad():
             return run(*inputs)
-    except ValueError as error:
-        raise ImtransError(f"{role} '{name}' {error}") from error
+    except (ValueError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise
+        reason = str(error).split("\n")[0]
+        raise ImtransError(f"{role} '{name}' {reason}") from error
     finally:
         network.train()

@@ -40,9 +40,22 @@ class Header:
     path: Path
     part: str  # generator, discriminator or training
     recipe_text: str
-    step: int
-    epoch: int
     facts: dict[str, str]  # everything, as written
+
+    @property
+    def step(self) -> int:
+        return self.number("step")
+
+    @property
+    def epoch(self) -> int:
+        return self.number("epoch")
+
+    def number(self, fact: str) -> int:
+        """A count in the header, from 0. Raises ImtransError when it is none."""
+        text = self.facts.get(fact, "")
+        if not text.isdecimal():
+            raise ImtransError(f"{self.path}: its header has no number '{fact}': '{text}'")
+        return int(text)
 
     def recipe(self, catalog: Catalog | None = None, roles: Iterable[str] | None = None) -> Recipe:
         """The recipe inside. Raises ImtransError when a plugin it needs is missing, naming it.
@@ -114,8 +127,12 @@ def _replace(new: Path, folder: Path) -> None:
 
 def checkpoints(run_dir: Path) -> list[Path]:
     """The checkpoints of a run, oldest first."""
-    found = (run_dir / "checkpoints").glob("step_*")
-    return sorted(path for path in found if (path / GENERATOR).is_file())
+    found = {
+        int(number): path
+        for path in (run_dir / "checkpoints").glob("step_*")
+        if (number := path.name.removeprefix("step_")).isdecimal() and (path / GENERATOR).is_file()
+    }
+    return [found[step] for step in sorted(found)]
 
 
 def generator_file(path: Path) -> Path:
@@ -147,8 +164,7 @@ def read_header(path: Path) -> Header:
             f"{path}: written in format {facts.get('format')} by imtrans {facts.get('imtrans')}; "
             f"this is imtrans {imtrans.__version__}, which reads format {FORMAT}. upgrade imtrans"
         )
-    step, epoch = int(facts.get("step", 0)), int(facts.get("epoch", 0))
-    return Header(path, facts["part"], facts["recipe"], step, epoch, facts)
+    return Header(path, facts["part"], facts["recipe"], facts)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

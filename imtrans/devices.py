@@ -5,7 +5,7 @@ from typing import Literal
 
 import torch
 
-from imtrans.errors import ImtransError
+from imtrans.errors import ImtransError, quoted
 
 Precision = Literal["fp32", "bf16"]
 
@@ -16,16 +16,16 @@ def choose_device(name: str | None = None) -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise ImtransError(
-            f"device '{name}' cannot be used: {reason}. use one of 'cpu', 'cuda', 'cuda:1', 'mps' "
-            "that this machine has, or leave it out"
-        ) from error
-    return device
+    here = available()
+    if name not in here and not (name == "cuda" and "cuda:0" in here):
+        raise ImtransError(f"device '{name}' is not here; this machine has {quoted(here)}")
+    return torch.device(name)
+
+
+def available() -> list[str]:
+    """The devices of this machine, by name."""
+    cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    return ["cpu", *cuda, *(["mps"] if torch.backends.mps.is_available() else [])]
 
 
 def choose_precision(wanted: str, device: torch.device) -> Precision:

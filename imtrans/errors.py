@@ -17,6 +17,15 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {quoted(near, ' or ')}?" if near else ""
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether torch, on any device, or Python asked for more memory than there is."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+    )
+
+
 def quoted(words: Iterable[str], separator: str = ", ") -> str:
     return separator.join(f"'{word}'" for word in words)
 

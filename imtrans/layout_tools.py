@@ -127,7 +127,7 @@ def images_of_split(root: str, split: str, layout: str) -> tuple[list[str], str,
     listing = file_list(root, split)
     folder = Path(root) if listing else Path(root, split)
     if not folder.is_dir():
-        raise no_folder(root, split, layout)
+        raise no_folder(root, folder, layout, split)
     found = images_by_name(folder)
     names = chosen(listing, found) if listing else sorted(found)
     return names, str(folder), Texts(found[name] for name in names)
@@ -207,10 +207,10 @@ def check_root(root: str) -> None:
         )
 
 
-def no_folder(root: str, wanted: str, layout: str, split: str | None = None) -> ImtransError:
-    """What to do when a folder of the split is not there: tell what is, and which layout it is."""
-    path, listing = Path(root, wanted), wanted.endswith(".txt")
-    remedy = _remedy(Path(root), split or wanted, layout) or _what_is_there(path, listing)
+def no_folder(root: str, path: Path, layout: str, split: str) -> ImtransError:
+    """What to do when the folder of a split is not there: tell what is, and which layout it is."""
+    listing = path.suffix == ".txt"
+    remedy = _remedy(Path(root), split, layout) or _what_is_there(path, listing)
     return ImtransError(f"{path}: no such {'file list' if listing else 'folder'}. {remedy}")
 
 

@@ -127,12 +127,19 @@ def _read(path: Path) -> State:
             f"was run ({_asked_for(error)})"
         ) from error
     except Exception as error:  # a damaged archive fails in many ways
-        reason = " ".join(str(error).split())[:120]
+        reason = " ".join(str(error).split())[:120] or "it is empty"
         raise ImtransError(f"{path}: not a whole PyTorch file: {reason}") from error
-    if not isinstance(state, Mapping) or not all(torch.is_tensor(v) for v in state.values()):
+    if not isinstance(state, Mapping) or not all(map(_is_named_tensor, state.items())):
         raise ImtransError(f"{path}: not a plain state_dict (names -> tensors)")
     # Wrappers of the networks leave their mark on every name.
     return {re.sub(r"^(module\.|_orig_mod\.)+", "", name): state[name] for name in state}
+
+
+def _is_named_tensor(item: tuple[object, object]) -> bool:
+    name, tensor = item
+    if not isinstance(name, str) or not isinstance(tensor, Tensor):
+        return False
+    return tensor.layout == torch.strided and not tensor.is_meta
 
 
 def _asked_for(error: Exception) -> str:

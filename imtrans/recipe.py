@@ -40,7 +40,7 @@ def parse(
     """
     try:
         values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also of numbers and nesting without end
         raise ImtransError(f"{origin}: not valid TOML: {error}") from error
     places = {location: f"line {line}" for location, line in lines(text).items()}
     for override in overrides:
@@ -133,7 +133,7 @@ def _component(value: Any) -> Mapping[str, Any]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ImtransError(f"{path}: not a text file in UTF-8") from error
 
@@ -145,7 +145,7 @@ def _override(values: dict[str, Any], override: str) -> Location:
     if not equals or not all(keys):
         raise ImtransError(f"--set {override}: write it as table.key=value, as in train.epochs=5")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
+        value = _value(text)
     except tomllib.TOMLDecodeError:
         value = text.strip()  # a bare word is a text: --set generator.name=resnet_9
     location: list[str | int] = []
@@ -162,9 +162,17 @@ def _override(values: dict[str, Any], override: str) -> Location:
     return tuple(location)
 
 
+def _value(text: str) -> Any:
+    """One TOML value; text that goes on behind it is none."""
+    values = tomllib.loads(f"value = {text}")
+    if len(values) > 1:
+        raise tomllib.TOMLDecodeError
+    return values["value"]
+
+
 def _index(tables: list[Any], key: str, override: str) -> int:
     names = [str(table.get("name")) for table in tables if isinstance(table, dict)]
-    if key.isdigit() and int(key) < len(tables):
+    if key.isdecimal() and int(key) < len(tables):
         return int(key)
     if key in names:
         return names.index(key)
@@ -174,16 +182,15 @@ def _index(tables: list[Any], key: str, override: str) -> int:
 def _report(
     origin: str, problems: list[Problem], places: dict[Location, str], to_install: list[str]
 ) -> str:
-    def order(place: str) -> tuple[bool, int]:
-        return (False, int(place.split()[1])) if place.startswith("line") else (True, 0)
+    def order(row: tuple[str, str]) -> tuple[bool, int, str]:
+        place, said = row
+        return (False, int(place[5:]), said) if place.startswith("line ") else (True, 0, place)
 
-    rows = sorted(
-        {(_place(p.location, places), _sentence(p)) for p in problems}, key=lambda r: order(r[0])
-    )
+    rows = sorted({(_place(p.location, places), _sentence(p)) for p in problems}, key=order)
     width = max(len(place) for place, _ in rows)
     count = "1 problem" if len(rows) == 1 else f"{len(rows)} problems"
     body = [f"{origin}: {count}", *(f"  {place:<{width}}  {said}" for place, said in rows)]
-    missing_component = any(p.location[-1] == "name" and "no " in p.message for p in problems)
+    missing_component = any(p.location[-1:] == ("name",) and "no " in p.message for p in problems)
     if to_install and missing_component:
         body.append(f"  this recipe requires plugins: pip install {' '.join(to_install)}")
     return "\n".join(body)

@@ -101,7 +101,7 @@ class SideTable(Table):
 class DataTable(Table):
     """Where the pairs are, and how a pair becomes a training sample."""
 
-    root: str
+    root: Annotated[str, Field(min_length=1)]
     layout: Component = ComponentTable(name="side_by_side")
     train: str = "train"  # a split: a folder, or whatever the layout makes of the word
     validation: HeldOut | None = None  # likewise, or a share of the training pairs, as in 0.1;
@@ -177,7 +177,7 @@ class Recipe(Table):
     title: str = ""
     reference: str = ""
     requires: tuple[str, ...] = ()  # distributions that bring components this recipe names
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     data: DataTable
     generator: ComponentTable
     discriminator: ComponentTable
@@ -205,9 +205,14 @@ def validate(model: type[Model], values: Mapping[str, Any]) -> Model | list[Prob
     pydantic's strict JSON mode takes an array for a tuple where its strict Python mode does not.
     """
     try:
-        return model.model_validate_json(json.dumps(values, default=str), strict=True)
+        return model.model_validate_json(json.dumps(values, default=_no_json), strict=True)
     except ValidationError as error:
         return list(_problems(error, model, values))
+
+
+def _no_json(value: Any) -> dict[str, str]:
+    # TOML's dates and times, which no key takes: they must not pass for texts.
+    return {"date": str(value)}
 
 
 def _problems(

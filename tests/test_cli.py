@@ -59,7 +59,7 @@ def test_from_a_recipe_to_a_translated_folder(imtrans, tiny_file, tmp_path):
     code, out, err = imtrans("train", tiny_file)
     assert (code, err) == (0, "")
     assert "6 pairs, 3 held out" in out
-    assert "trained 12 steps: runs/tiny/checkpoints/step_00000012" in out
+    assert "12 steps trained: runs/tiny/checkpoints/step_00000012" in out
     for number in range(3):
         (tmp_path / "photos" / "sub").mkdir(parents=True, exist_ok=True)
         draw_picture(number, (50 + number, 33)).save(tmp_path / "photos" / "sub" / f"{number}.png")
@@ -178,7 +178,7 @@ MISTAKES = [
     (["train", "tiny.toml", "--set", "train.epochs=ten"], "'ten' is not a whole number"),
     (["train", "tiny.toml", "--set", "train.epoch=1"], "did you mean 'epochs'?"),
     (["train", "tiny.toml", "--set", "data.crop_size=50"], "crop_size is 50. use 48 or 52"),
-    (["train", "tiny.toml", "--device", "gpu"], "device 'gpu' cannot be used"),
+    (["train", "tiny.toml", "--device", "gpu"], "device 'gpu' is not here; this machine has 'cpu'"),
     (["train", "tiny.toml", "--run-dir", "file"], "file: is a file; choose another --run-dir"),
     (["train", "tiny.toml", "--run-dir", "file/run"], "file/run: "),
     (["train", "tiny.toml", "--run-dir", "photos"], "holds other files, but no run"),

@@ -26,14 +26,17 @@ FLOORS = [
     "schema",
     "toml",
     "layout_tools",
+    "photographs",
     "hookspecs",
     "pictures",
+    "files",
     "devices",
     "layers",
     "errors",
 ]
 STRANGERS_MAY = {
-    f"imtrans.{name}" for name in ("hookspecs", "layers", "pictures", "layout_tools", "errors")
+    f"imtrans.{name}"
+    for name in ("hookspecs", "layers", "pictures", "photographs", "layout_tools", "errors")
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -1,7 +1,9 @@
 """The step, the schedule, the loop: what is written, what is refused, and how it goes on."""
 
+import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,9 +20,11 @@ from imtrans.checkpoint import checkpoints, read_tensors
 from imtrans.errors import ImtransError
 from imtrans.plugins import catalog
 from imtrans.schema import TrainTable
+from imtrans.training.display import Terminal
 from imtrans.training.fit import fit
 from imtrans.training.meter import Meter
 from imtrans.training.pix2pix import Pix2Pix
+from imtrans.training.run_dir import RunDir
 from imtrans.training.schedule import learning_rate
 
 CPU = torch.device("cpu")
@@ -132,6 +136,7 @@ def test_a_run_leaves_recipe_losses_samples_and_checkpoints(tiny, tmp_path):
     assert outcome.step == 12
     assert recipes.read(run / "recipe.toml") == tiny
     assert [row["step"] for row in rows(run)] == [2, 4, 6, 8, 10, 12]
+    assert [row["epoch"] for row in rows(run)] == [1, 1, 1, 2, 2, 2]
     assert set(rows(run)[0]) == {
         *("step", "epoch", "d", "g", "l1"),
         *("learning_rate", "images_per_second", "waiting"),
@@ -244,9 +249,7 @@ def test_a_loss_that_is_not_finite_stops_and_is_not_kept(tiny, tmp_path, monkeyp
     assert [path.name for path in checkpoints(tmp_path / "run")] == ["step_00000004"]
 
 
-def test_a_continued_run_refuses_data_of_another_size_inside_an_epoch(
-    tiny, pairs, tmp_path, monkeypatch
-):
+def test_in_data_of_another_size_the_epoch_starts_again(tiny, pairs, tmp_path, monkeypatch, capsys):
     step = Pix2Pix.step
 
     def interrupting(self, *data):
@@ -257,8 +260,46 @@ def test_a_continued_run_refuses_data_of_another_size_inside_an_epoch(
         patch.setattr(Pix2Pix, "step", interrupting)
         fit(tiny, catalog(), tmp_path / "run")
     (pairs / "train" / "000.png").unlink()
-    with pytest.raises(ImtransError, match="an epoch had 6 batches, the data now give 5"):
+    assert fit(tiny, catalog(), tmp_path / "run").step == 1 + 2 * 5
+    assert "an epoch had 6 batches, now it has 5; epoch 1 starts again" in capsys.readouterr().out
+
+
+def test_parts_of_different_checkpoints_do_not_make_one(tiny, tmp_path):
+    run = tmp_path / "run"
+    fit(tiny, catalog(), run)
+    older, newer = checkpoints(run)
+    shutil.copy(older / "generator.safetensors", newer / "generator.safetensors")
+    with pytest.raises(ImtransError, match="its files are of different steps"):
+        fit(tiny, catalog(), run)
+
+
+def test_a_full_disk_under_the_log_still_saves_what_was_learned(tiny, tmp_path, monkeypatch):
+    log, count = RunDir.log, iter(range(1, 100))
+
+    def full(self, record):
+        if next(count) == 3:
+            raise OSError(28, "No space left on device", str(self.metrics))
+        log(self, record)
+
+    monkeypatch.setattr(RunDir, "log", full)
+    with pytest.raises(OSError, match="No space left"):
         fit(tiny, catalog(), tmp_path / "run")
+    assert checkpoints(tmp_path / "run")[-1].name == "step_00000006"
+
+
+def test_a_reader_that_is_gone_ends_no_training(tiny, tmp_path):
+    class Closed(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+    shown = Terminal(file=Closed())
+    assert fit(tiny, catalog(), tmp_path / "run", console=shown).step == 12
+
+
+def test_a_run_that_has_learned_nothing_takes_another_recipe(tiny, tiny_file, tmp_path):
+    run = tmp_path / "run"
+    RunDir(run, tiny).begin(0)
+    assert fit(read(tiny_file, "seed=1"), catalog(), run).step == 12
 
 
 def test_a_batch_larger_than_the_data_is_one_batch(tiny_file, tmp_path):
@@ -298,7 +339,9 @@ def start(tiny_file, tmp_path):
 
 
 @pytest.mark.parametrize("kill", [os.kill, os.killpg], ids=["process", "group"])
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+@pytest.mark.parametrize(
+    ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0), (signal.SIGHUP, 0)]
+)
 def test_ctrl_c_and_sigterm_finish_the_step_save_and_say_how_to_continue(
     tiny_file, tmp_path, sent, code, kill
 ):

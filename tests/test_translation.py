@@ -14,6 +14,7 @@ from imtrans.data.encode import encode
 from imtrans.data.encoding import Direct
 from imtrans.data.formats.stored import Wanted
 from imtrans.errors import ImtransError
+from imtrans.files import MARK
 from imtrans.pictures import Picture
 from imtrans.plugins import catalog
 from imtrans.schema import DataTable
@@ -159,11 +160,13 @@ def folder_of(tmp_path, *names):
 
 
 def translated(source, output, translator):
-    return translate_files(translator, plan(source, output, translator.encoding), lambda: None)
+    jobs = plan(source, output, translator.encoding)
+    return translate_files(translator, jobs, output, lambda: None)
 
 
 def tree(folder):
-    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+    names = (str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+    return sorted(name for name in names if name != MARK)
 
 
 def test_the_results_stand_in_the_same_tree_under_the_same_names(tmp_path):
@@ -199,10 +202,37 @@ def test_a_result_never_replaces_its_input(tmp_path):
         plan(source, source, encoding())
 
 
-def test_an_output_inside_the_input_is_not_translated_again(tmp_path):
-    source = folder_of(tmp_path, "a.png", "out/old.png")
-    jobs = plan(source, source / "out", encoding())
-    assert jobs == [(source / "a.png", source / "out" / "a.png")]
+def test_results_of_last_time_are_neither_translated_nor_in_the_way(tmp_path):
+    source = folder_of(tmp_path, "a.png")
+    for _ in range(2):
+        assert translated(source, source / "out", same()).done == 1
+    assert tree(source / "out") == ["a.png"]
+
+
+def test_a_file_that_no_translation_has_written_is_never_replaced(tmp_path):
+    source = folder_of(tmp_path, "a.png", "sub/a.png")
+    before = (source / "sub" / "a.png").read_bytes()
+    with pytest.raises(ImtransError, match="no translation has written, and results would replace"):
+        plan(source, source / "sub", encoding())
+    assert (source / "sub" / "a.png").read_bytes() == before
+
+
+def test_an_output_around_the_input_takes_what_is_in_it(tmp_path):
+    source = folder_of(tmp_path, "b.png")
+    assert translated(source, tmp_path, same()).done == 1
+    assert (tmp_path / "b.png").is_file()
+
+
+def test_names_that_collide_in_a_chain_stay_apart(tmp_path):
+    source = folder_of(tmp_path, "a.jpg", "a.png", "a.jpg.png")
+    assert translated(source, tmp_path / "out", same()).done == 3
+    assert len(tree(tmp_path / "out")) == 3
+
+
+def test_a_loop_of_links_is_walked_once(tmp_path):
+    source = folder_of(tmp_path, "a.png", "sub/b.png")
+    (source / "sub" / "loop").symlink_to(source)
+    assert len(plan(source, tmp_path / "out", encoding())) == 2
 
 
 def test_16_bits_and_five_bands_pass_through_unchanged(tmp_path):

@@ -28,10 +28,10 @@ DeviceOption = Annotated[
 CheckpointHelp = "A run, a checkpoint directory, or a generator.safetensors."
 
 
-def console(*, stderr: bool = False) -> "Console":
-    from rich.console import Console
+def console() -> "Console":
+    from imtrans.training.display import Terminal
 
-    return Console(stderr=stderr, highlight=False)
+    return Terminal(highlight=False)
 
 
 def installed() -> "Catalog":

@@ -1,5 +1,7 @@
 """The command line: `imtrans COMMAND`. Commands import torch inside themselves, never here."""
 
+import io
+import os
 import sys
 
 import typer
@@ -13,7 +15,7 @@ from imtrans.cli.quickstart import quickstart
 from imtrans.cli.recipes import recipes
 from imtrans.cli.train import train
 from imtrans.cli.translate import translate
-from imtrans.errors import ImtransError
+from imtrans.errors import ImtransError, is_out_of_memory
 
 app = typer.Typer(
     name="imtrans",
@@ -23,6 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(train)
 app.command()(translate)
@@ -51,15 +54,31 @@ def _options(
 
 def main() -> None:
     """Run the command line; a mistake that the user can mend is one message and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows no umlaut ends no command
     try:
         app()
     except ImtransError as error:
         _fail(str(error), 2)
     except KeyboardInterrupt:
         _fail("interrupted", 130)
+    except BrokenPipeError:
+        # The reader of `| head` is gone; so that Python's own flush at the end does not complain:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _fail(f"{where}{(error.strerror or str(error)).lower()}", 2)
+
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        _fail(
+            "not enough memory. use a smaller train.batch_size, data.crop_size or generator.width, "
+            "or translate smaller images",
+            2,
+        )
 
 
 def _fail(message: str, code: int) -> None:

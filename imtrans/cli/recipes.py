@@ -1,6 +1,7 @@
 import typer
 
 from imtrans.cli.common import RecipeArgument, SetOption, console
+from imtrans.errors import ImtransError
 
 recipes = typer.Typer(
     help="List the recipes that come with imtrans, or show one.\n\n"
@@ -29,7 +30,11 @@ def list_() -> None:
     for heading in ("recipe", "task", "networks", "epochs"):
         table.add_column(heading, overflow="fold")
     for name, path in all_recipes.available().items():
-        recipe = all_recipes.read(path)
+        try:
+            recipe = all_recipes.read(path)
+        except ImtransError as error:
+            table.add_row(name, f"cannot be read: {str(error).splitlines()[-1].strip()}", "", "")
+            continue
         networks = f"{recipe.generator.name} + {recipe.discriminator.name}"
         table.add_row(name, recipe.title, networks, str(recipe.train.epochs))
     console().print(table)

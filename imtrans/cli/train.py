@@ -43,6 +43,6 @@ def train(
     out = console()
     outcome = fit(resolved, catalog, folder, device=device, fresh=fresh, console=out)
     if outcome.interrupted_by is None:
-        say(out, f"trained {outcome.step} steps: {outcome.checkpoint}")
+        say(out, f"{outcome.step} steps trained: {outcome.checkpoint}")
         say(out, f"translate with: imtrans translate --checkpoint {folder} INPUT")
     exit_if_interrupted(outcome, out)

@@ -47,7 +47,10 @@ def translate(
         typer.Option(help="What batch norm uses: each image's own values, or the training's."),
     ] = Statistics.image,
     dropout_seed: Annotated[
-        int | None, typer.Option(metavar="N", help="Keep dropout on, with the noise of this seed.")
+        int | None,
+        typer.Option(
+            metavar="N", min=0, max=2**63 - 1, help="Keep dropout on, with the noise of this seed."
+        ),
     ] = None,
 ) -> None:
     """Translate every image below a folder; same tree, same names, same sizes.
@@ -57,11 +60,13 @@ def translate(
 
     Example: `imtrans translate --recipe maps photos/ --output maps/`
     """
+    if not str(input_):
+        raise ImtransError("INPUT is empty; name a folder or an image")
     from imtrans.translation.folder import plan, translate_files
     from imtrans.translation.translator import load
 
     name, source = _model(recipe, checkpoint)
-    target = output or input_.parent / f"{input_.stem}-{name}"
+    target = output or _beside(input_, name)
     installed()
     translator = load(
         source,
@@ -74,7 +79,7 @@ def translate(
     out = console()
     start = monotonic()
     with progress(out, "translating", len(jobs)) as advance:
-        outcome = translate_files(translator, jobs, advance)
+        outcome = translate_files(translator, jobs, target, advance)
     for broken in outcome.broken:
         typer.echo(f"skipped: {broken}", err=True)
     speed = outcome.done / max(monotonic() - start, 1e-9)
@@ -84,13 +89,21 @@ def translate(
     raise typer.Exit(1 if outcome.broken else 0)
 
 
+def _beside(inputs: Path, name: str) -> Path:
+    """INPUT-NAME beside the input; of a single file without its suffix."""
+    whole = inputs.resolve()
+    beside = inputs.parent if inputs.name else whole.parent
+    return beside / f"{whole.name if inputs.is_dir() else whole.stem}-{name}"
+
+
 def _model(recipe: str | None, checkpoint: Path | None) -> tuple[str, Path]:
     """What the results are named after, and the generator's file."""
     from imtrans.checkpoint import generator_file
 
     if checkpoint:
-        name = run_name(recipe) if recipe else checkpoint.resolve().stem
-        return name, generator_file(checkpoint)
+        whole = checkpoint.resolve()
+        named_after = whole.parent if whole.is_file() else whole
+        return run_name(recipe) if recipe else named_after.name, generator_file(checkpoint)
     if not recipe:
         raise ImtransError("which model? name the --recipe that you trained, or a --checkpoint")
     run = Path("runs") / run_name(recipe)

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from imtrans.hookspecs import Register, hookimpl
+from imtrans.photographs import photograph, rgb
 
 
 @hookimpl
@@ -34,13 +35,13 @@ class Downscale:
         self.factor = factor
 
     def derive(self, photo: Tensor, draw: Random) -> Tensor:
-        return self._enlarged(self._small(_photograph(photo)))
+        return self._enlarged(self._small(photograph(photo)))
 
     def target(self, photo: Tensor) -> Tensor:
-        return _photograph(photo) * 2 - 1
+        return photograph(photo) * 2 - 1
 
     def given(self, picture: Tensor) -> Tensor:
-        return self._enlarged(_rgb(picture))
+        return self._enlarged(rgb(picture))
 
     def compose(self, fake: Tensor, source: Tensor) -> Tensor:
         return ((fake + 1) / 2).clamp(0, 1)
@@ -62,19 +63,3 @@ class Downscale:
 def _bicubic(image: Tensor, size: tuple[int, int]) -> Tensor:
     """Resampled with antialiasing, which matters only downwards; bicubic overshoots at edges."""
     return interpolate(image[None], size, mode="bicubic", antialias=True)[0].clamp(0, 1)
-
-
-def _photograph(photo: Tensor) -> Tensor:
-    if photo.shape[0] != 3:
-        raise ValueError(f"a photograph has 3 channels; this one has {photo.shape[0]}")
-    return photo
-
-
-def _rgb(picture: Tensor) -> Tensor:
-    """Grey, RGB or RGBA as RGB; transparency is laid over white, as everywhere in imtrans."""
-    if picture.shape[0] == 4:
-        colour, alpha = picture[:3], picture[3:]
-        return colour * alpha + (1 - alpha)
-    if picture.shape[0] in (1, 3):
-        return picture.expand(3, -1, -1)
-    raise ValueError(f"a picture has 1, 3 or 4 channels; this one has {picture.shape[0]}")

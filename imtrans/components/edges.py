@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from imtrans.hookspecs import Register, hookimpl
+from imtrans.photographs import photograph, rgb
 
 Threshold = Annotated[float, Field(ge=0)]
 
@@ -59,17 +60,17 @@ class Edges:
 
         kernel, sigma = (self.kernel_size,) * 2, (self.sigma,) * 2
         _, ridges = canny(
-            _photograph(photo)[None], self.low, self.high, kernel, sigma, hysteresis=False
+            photograph(photo)[None], self.low, self.high, kernel, sigma, hysteresis=False
         )
         return 1 - 2 * _connected(ridges[0, 0]).to(photo.dtype)[None]
 
     def target(self, photo: Tensor) -> Tensor:
-        return _photograph(photo) * 2 - 1
+        return photograph(photo) * 2 - 1
 
     def given(self, picture: Tensor) -> Tensor:
         from kornia.color import rgb_to_grayscale
 
-        return (rgb_to_grayscale(_rgb(picture)) * 2 - 1).clamp(-1, 1)
+        return (rgb_to_grayscale(rgb(picture)) * 2 - 1).clamp(-1, 1)
 
     def compose(self, fake: Tensor, source: Tensor) -> Tensor:
         return ((fake + 1) / 2).clamp(0, 1)
@@ -92,19 +93,3 @@ def _connected(ridges: Tensor) -> Tensor:
         if torch.equal(grown, edges):
             return edges
         edges = grown
-
-
-def _photograph(photo: Tensor) -> Tensor:
-    if photo.shape[0] != 3:
-        raise ValueError(f"a photograph has 3 channels; this one has {photo.shape[0]}")
-    return photo
-
-
-def _rgb(picture: Tensor) -> Tensor:
-    """Grey, RGB or RGBA as RGB; transparency is laid over white, as everywhere in imtrans."""
-    if picture.shape[0] == 4:
-        colour, alpha = picture[:3], picture[3:]
-        return colour * alpha + (1 - alpha)
-    if picture.shape[0] in (1, 3):
-        return picture.expand(3, -1, -1)
-    raise ValueError(f"a picture has 1, 3 or 4 channels; this one has {picture.shape[0]}")

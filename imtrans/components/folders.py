@@ -69,24 +69,18 @@ class Folders:
     def pairs(self, split: str) -> Sequence[Pair]:
         check_root(self.root)
         listing = file_list(self.root, split)
-        folders = self._listed_folders() if listing else self._folders(split)
+        folders = self._listed_folders(split) if listing else self._folders(split)
         a, b = (Side(folder, _by_name(folder)) for folder in folders)
         if listing:
             names = chosen(listing, a.files.keys() | b.files.keys())
-            orphans = _orphans(a, b, names), _orphans(b, a, names)
+            orphans = _orphans(a, b, names) + _orphans(b, a, names)
         else:
             names = sorted(a.files.keys() & b.files.keys())
-            # Of two folders, one that serves every split also holds partners of other splits.
-            more_in_a, more_in_b = (
-                self._serves_all(self.a, self.b),
-                self._serves_all(self.b, self.a),
-            )
-            orphans = (
-                "" if more_in_a else _orphans(a, b, a.files),
-                "" if more_in_b else _orphans(b, a, b.files),
-            )
-        if any(orphans):
-            raise ImtransError(". ".join([*filter(None, orphans), _remedy(a, b)]))
+            # A folder that serves every split, beside one that does not, holds other partners too.
+            orphans = [] if _is_wider(self.a, self.b) else _orphans(a, b, a.files)
+            orphans += [] if _is_wider(self.b, self.a) else _orphans(b, a, b.files)
+        if orphans:
+            raise ImtransError(". ".join([*orphans, _remedy(a, b)]))
         return FilePairs(names, [a.column(names)], [b.column(names)])
 
     @property
@@ -117,23 +111,24 @@ class Folders:
             return whole[0]
         part = [sides for sides in places if any(folder.is_dir() for folder in sides)]
         missing = next(folder for folder in (part or places)[0] if not folder.is_dir())
-        wanted = str(missing.relative_to(self.root))
-        raise no_folder(self.root, wanted, "folders", split)
+        raise no_folder(self.root, missing, "folders", split)
 
-    def _listed_folders(self) -> tuple[Path, Path]:
+    def _listed_folders(self, split: str) -> tuple[Path, Path]:
         a, b = self.a or "A", self.b or "B"
         if MARK in a + b:
             raise ImtransError(
                 f"layout 'folders': with a list of files, name 'a' and 'b' without '{MARK}'. "
                 f"found {quoted([a, b], ' and ')}"
             )
-        for folder in (a, b):
-            if not Path(self.root, folder).is_dir():
-                raise no_folder(self.root, folder, "folders")
-        return Path(self.root, a), Path(self.root, b)
+        folders = Path(self.root, a), Path(self.root, b)
+        for folder in folders:
+            if not folder.is_dir():
+                raise no_folder(self.root, folder, "folders", split)
+        return folders
 
-    def _serves_all(self, side: str, other: str) -> bool:
-        return bool(side) and MARK not in side and MARK in other
+
+def _is_wider(side: str, other: str) -> bool:
+    return bool(side) and MARK not in side and MARK in other
 
 
 def _by_name(folder: Path) -> dict[str, str]:
@@ -154,13 +149,13 @@ def _by_name(folder: Path) -> dict[str, str]:
     return found
 
 
-def _orphans(side: Side, other: Side, names: Iterable[str]) -> str:
-    """The images under these names whose partner on the other side is missing, in words."""
+def _orphans(side: Side, other: Side, names: Iterable[str]) -> list[str]:
+    """The images under these names whose partner on the other side is missing, in a sentence."""
     files = sorted(side.files[n] for n in names if n in side.files and n not in other.files)
     if not files:
-        return ""
+        return []
     count = f"{len(files)} images have" if len(files) > 1 else "1 image has"
-    return f"{side.folder}: {count} no partner in {other.folder}: {some(files)}"
+    return [f"{side.folder}: {count} no partner in {other.folder}: {some(files)}"]
 
 
 def _remedy(a: Side, b: Side) -> str:

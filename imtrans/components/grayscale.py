@@ -9,6 +9,7 @@ from random import Random
 from torch import Tensor
 
 from imtrans.hookspecs import Register, hookimpl
+from imtrans.photographs import photograph, rgb
 
 
 @hookimpl
@@ -23,13 +24,13 @@ class Grayscale:
     target_channels = 3
 
     def derive(self, photo: Tensor, draw: Random) -> Tensor:
-        return _luma(_photograph(photo))
+        return _luma(photograph(photo))
 
     def target(self, photo: Tensor) -> Tensor:
-        return _photograph(photo) * 2 - 1
+        return photograph(photo) * 2 - 1
 
     def given(self, picture: Tensor) -> Tensor:
-        return _luma(_rgb(picture))
+        return _luma(rgb(picture))
 
     def compose(self, fake: Tensor, source: Tensor) -> Tensor:
         return ((fake + 1) / 2).clamp(0, 1)
@@ -41,19 +42,3 @@ def _luma(photo: Tensor) -> Tensor:
 
     # The three weights add up to a little more than 1 in float32.
     return (rgb_to_grayscale(photo) * 2 - 1).clamp(-1, 1)
-
-
-def _photograph(photo: Tensor) -> Tensor:
-    if photo.shape[0] != 3:
-        raise ValueError(f"a photograph has 3 channels; this one has {photo.shape[0]}")
-    return photo
-
-
-def _rgb(picture: Tensor) -> Tensor:
-    """Grey, RGB or RGBA as RGB; transparency is laid over white, as everywhere in imtrans."""
-    if picture.shape[0] == 4:
-        colour, alpha = picture[:3], picture[3:]
-        return colour * alpha + (1 - alpha)
-    if picture.shape[0] in (1, 3):
-        return picture.expand(3, -1, -1)
-    raise ValueError(f"a picture has 1, 3 or 4 channels; this one has {picture.shape[0]}")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from imtrans.hookspecs import Register, hookimpl
+from imtrans.photographs import photograph, rgb
 
 AB_RANGE = 110.0  # the a and b of every sRGB colour are within +-108
 
@@ -26,13 +27,13 @@ class Lab:
     target_channels = 2
 
     def derive(self, photo: Tensor, draw: Random) -> Tensor:
-        return _lightness(_photograph(photo))
+        return _lightness(photograph(photo))
 
     def target(self, photo: Tensor) -> Tensor:
-        return _lab(_photograph(photo))[1:] / AB_RANGE
+        return _lab(photograph(photo))[1:] / AB_RANGE
 
     def given(self, picture: Tensor) -> Tensor:
-        return _lightness(_rgb(picture))
+        return _lightness(rgb(picture))
 
     def compose(self, fake: Tensor, source: Tensor) -> Tensor:
         from kornia.color import lab_to_rgb
@@ -51,19 +52,3 @@ def _lab(photo: Tensor) -> Tensor:
     from kornia.color import rgb_to_lab
 
     return rgb_to_lab(photo)
-
-
-def _photograph(photo: Tensor) -> Tensor:
-    if photo.shape[0] != 3:
-        raise ValueError(f"a photograph has 3 channels; this one has {photo.shape[0]}")
-    return photo
-
-
-def _rgb(picture: Tensor) -> Tensor:
-    """Grey, RGB or RGBA as RGB; transparency is laid over white, as everywhere in imtrans."""
-    if picture.shape[0] == 4:
-        colour, alpha = picture[:3], picture[3:]
-        return colour * alpha + (1 - alpha)
-    if picture.shape[0] in (1, 3):
-        return picture.expand(3, -1, -1)
-    raise ValueError(f"a picture has 1, 3 or 4 channels; this one has {picture.shape[0]}")

@@ -17,6 +17,7 @@ from pydantic import Field
 from torch import Tensor
 
 from imtrans.hookspecs import Register, hookimpl
+from imtrans.photographs import photograph
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Point = tuple[float, float]
@@ -54,12 +55,12 @@ class Mask:
         self.max_share = max_share
 
     def derive(self, photo: Tensor, draw: Random) -> Tensor:
-        height, width = _photograph(photo).shape[1:]
+        height, width = photograph(photo).shape[1:]
         share = draw.uniform(self.min_share, self.max_share)
         return _source(photo, _grow(self.field(height, width, draw), share))
 
     def target(self, photo: Tensor) -> Tensor:
-        return _photograph(photo) * 2 - 1
+        return photograph(photo) * 2 - 1
 
     def given(self, picture: Tensor) -> Tensor:
         if picture.shape[0] != 4:
@@ -135,9 +136,3 @@ def _distance(x: Tensor, y: Tensor, start: Point, end: Point) -> Tensor:
 def _pixels(height: int, width: int) -> tuple[Tensor, Tensor]:
     """Centres of the columns (1, W) and of the rows (H, 1)."""
     return torch.arange(width)[None] + 0.5, torch.arange(height)[:, None] + 0.5
-
-
-def _photograph(photo: Tensor) -> Tensor:
-    if photo.shape[0] != 3:
-        raise ValueError(f"a photograph has 3 channels; this one has {photo.shape[0]}")
-    return photo

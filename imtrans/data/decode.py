@@ -9,6 +9,8 @@ takes memory for it.
 """
 
 import io
+import os
+import stat
 from typing import Any
 
 import numpy as np
@@ -62,6 +64,8 @@ def _content(picture: Picture, wanted: Wanted) -> bytes:
     if picture.content is not None:
         _check_start(picture.content[:16], len(picture.content), wanted)
         return picture.content
+    if not stat.S_ISREG(os.stat(picture.path).st_mode):
+        raise ImtransError("not a file")  # a pipe would be waited for without end
     with open(picture.path, "rb") as file:
         start = picture.offset if picture.member else 0
         size = picture.size if picture.member else file.seek(0, io.SEEK_END)

@@ -139,7 +139,10 @@ class Derived:
         return source, target
 
     def given(self, picture: Picture) -> Tensor:
-        return self.derivation.given(decode(picture, self._wanted) / 255)[None]
+        pixels = decode(picture, self._wanted) / 255
+        if len(pixels) == 2:  # grey with transparency
+            pixels = torch.cat([pixels[:1].expand(3, -1, -1), pixels[1:]])
+        return self.derivation.given(pixels)[None]
 
     def result(self, fake: Tensor, source: Tensor) -> Tensor:
         photo = self.derivation.compose(fake[0].cpu(), source[0].cpu())

@@ -109,5 +109,6 @@ def _alive(loader: Iterable[Sample | ImtransError]) -> Iterator[Sample | Imtrans
 def _leave_interrupts_to_the_parent(worker: int) -> None:
     # Ctrl-C reaches every process of a terminal, and schedulers end whole process groups; a worker
     # that dies of it looks like a crash. The parent finishes its step and then ends its workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for number in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, number):
+            signal.signal(getattr(signal, number), signal.SIG_IGN)

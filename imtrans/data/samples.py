@@ -124,8 +124,10 @@ class Sampler:
         derived = self.derivation.derive(photo, draw)
         for augmentation in self.augmentations:
             if augmentation.sides == "source":
-                unit = augmentation((derived + 1) / 2, Random(draw.getrandbits(64)), "bilinear")
-                derived = unit * 2 - 1
+                # A fourth channel is a mask, and no colour.
+                colour = (derived[:3] + 1) / 2
+                colour = augmentation(colour, Random(draw.getrandbits(64)), "bilinear") * 2 - 1
+                derived = torch.cat([colour, derived[3:]])
         return derived, self.derivation.target(photo)
 
 

@@ -10,6 +10,7 @@ import imtrans
 from imtrans import recipe as recipes
 from imtrans.data import images
 from imtrans.errors import ImtransError, some
+from imtrans.files import is_ours, mark
 from imtrans.plugins import Catalog
 from imtrans.quickstart.pairs import draw_pairs, write_pairs
 from imtrans.training.fit import Outcome, fit
@@ -62,10 +63,10 @@ def _refuse_strange(folder: Path) -> None:
     """Never mix with files that are not the quickstart's own."""
     if folder.exists() and not folder.is_dir():
         raise ImtransError(f"{folder}: is a file; name a new folder")
-    ours = {"pairs", "run", "plans", "buildings", RESULT}
-    strange = sorted(path.name for path in folder.glob("*") if path.name not in ours)
-    if strange:
-        raise ImtransError(f"{folder}: holds other files ({some(strange)}); name a new folder")
+    there = sorted(path.name for path in folder.glob("*"))
+    if there and not is_ours(folder):
+        raise ImtransError(f"{folder}: holds other files ({some(there)}); name a new folder")
+    mark(folder)
 
 
 def _new(folder: Path) -> Path:

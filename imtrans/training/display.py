@@ -1,12 +1,16 @@
 """Training as a person watches it: a live bar in a terminal, plain lines anywhere else."""
 
+from __future__ import annotations
+
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from imtrans.training.meter import Reading
+if TYPE_CHECKING:
+    from imtrans.training.meter import Reading  # which imports torch; `imtrans recipes` must not
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,13 @@ class Progression:
     @property
     def seconds_left(self) -> float:
         return (self.steps - self.step) / max(self.reading.steps_per_second, 1e-9)
+
+
+class Terminal(Console):
+    """A console whose reader may go away (`| head`): a training does not end with it."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
 
 
 class Display(Protocol):
@@ -89,7 +100,9 @@ class PlainLines:
         self._console = console
 
     def say(self, line: str) -> None:
-        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+        # A reader that is gone (`| head`) or a full disk behind `>` must not end a training.
+        with suppress(OSError):
+            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def advance(self, epoch: int, step: int) -> None:
         pass

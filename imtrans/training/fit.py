@@ -19,7 +19,7 @@ from imtrans.devices import choose_device, choose_precision
 from imtrans.errors import ImtransError
 from imtrans.plugins import Catalog
 from imtrans.schema import Recipe
-from imtrans.training.display import Display, Progression, display
+from imtrans.training.display import Display, Progression, Terminal, display
 from imtrans.training.interrupt import Interrupt
 from imtrans.training.meter import Meter
 from imtrans.training.pix2pix import Losses, Pix2Pix
@@ -70,18 +70,15 @@ def fit(
         pin=chosen.type == "cuda",
     )
     run = RunDir(run_dir, recipe, fresh=fresh)
-    fitting = Fitting(recipe, catalog, model, batches, preview, run, console or Console())
+    fitting = Fitting(recipe, catalog, model, batches, preview, run, console or Terminal())
     fitting.console.print(
         f"{len(pairs)} pairs, {len(held_out)} held out; {_size(model.generator)} + "
         f"{_size(model.discriminator)} parameters; {chosen}, {precision}; {run_dir}",
         highlight=False,
         soft_wrap=True,
     )
-    try:
-        fitting.take_up()
-        return fitting.run()
-    finally:
-        run.close()
+    fitting.take_up()
+    return fitting.run()
 
 
 class Fitting:
@@ -101,16 +98,26 @@ class Fitting:
         self.model, self.batches = model, batches
         self.preview, self.run_dir, self.console = preview, run, console
         self.position = Position()
-        self.steps = recipe.train.epochs * batches.per_epoch
+        self.steps = 0
 
     def take_up(self) -> None:
         """Continue where the newest checkpoint stands, if there is one."""
         newest = checkpoint.checkpoints(self.run_dir.path)[-1:]
         torch.manual_seed(self.recipe.seed)
         if newest:
-            self.position = restore(newest[0], self.model, self.batches.per_epoch)
+            self.position, per_epoch = restore(newest[0], self.model)
             self.console.print(f"continuing after {newest[0]}{self._remark()}", soft_wrap=True)
-        self.run_dir.forget_after(self.position.step)
+            if self.position.batch and per_epoch != self.batches.per_epoch:
+                # A place inside an epoch means nothing in other data.
+                self.position.batch = 0
+                self.console.print(
+                    f"the data changed: an epoch had {per_epoch} batches, now it has "
+                    f"{self.batches.per_epoch}; epoch {self.position.epoch} starts again"
+                )
+        epochs_left = self.recipe.train.epochs - self.position.epoch + 1
+        batches_left = max(epochs_left * self.batches.per_epoch - self.position.batch, 0)
+        self.steps = self.position.step + batches_left
+        self.run_dir.begin(self.position.step)
 
     def _remark(self) -> str:
         epochs = self.recipe.train.epochs
@@ -140,7 +147,7 @@ class Fitting:
                 return self._end(shown)
         except NotFinite:
             raise
-        except ImtransError:
+        except (ImtransError, OSError):
             # A broken image must not cost what was learned before it was met.
             self._end(shown)
             raise
@@ -158,10 +165,10 @@ class Fitting:
         train, step = self.recipe.train, self.position.step
         last = step == self.steps
         self.meter.count(losses, self.recipe.train.batch_size)
-        if step % train.log_every == 0:
+        if step % train.log_every == 0 or last:
             self._log(shown)
         if step % train.sample_every == 0 or last:
-            self.preview.write(self.run_dir.sample_path(step))
+            self.run_dir.sample(step, self.preview.draw())
         if step % train.checkpoint_every == 0 and not last:
             self._save(shown)
 
@@ -174,8 +181,8 @@ class Fitting:
         for name, value in reading.losses.items():
             if not math.isfinite(value):
                 raise NotFinite(
-                    f"the loss '{name}' became {value} before step {step}. the checkpoint before "
-                    "it is kept; try a smaller train.learning_rate, or train.precision = 'fp32'"
+                    f"the loss '{name}' became {value} before step {step}. checkpoints before "
+                    "it are kept; start anew (--fresh) with a smaller train.learning_rate"
                 )
         self.run_dir.log(
             {"step": step, "epoch": epoch}

@@ -1,13 +1,16 @@
-"""Ctrl-C and SIGTERM as a wish, not an accident: the step in progress is finished first."""
+"""Ctrl-C, SIGTERM and SIGHUP as a wish, not an accident: the step in progress is finished first."""
 
 import signal
 import threading
 from types import FrameType
 from typing import Any, Self
 
+# A closed terminal or a lost connection hangs up; Windows knows no such signal.
+ENDINGS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+
 
 class Interrupt:
-    """While entered, notes the first SIGINT or SIGTERM; a second Ctrl-C stops at once."""
+    """While entered, notes the first of these signals; a second Ctrl-C stops at once."""
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
@@ -16,8 +19,10 @@ class Interrupt:
     def __enter__(self) -> Self:
         # Python allows handlers in the main thread alone; elsewhere interrupts stay as they are.
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._note)
+            for number in ENDINGS:
+                # What is ignored already, as SIGHUP under nohup, stays so.
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(self, *_: object) -> None:

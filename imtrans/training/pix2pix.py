@@ -82,8 +82,12 @@ class Pix2Pix:
         return state
 
     def load_optimizer_state(self, state: Mapping[str, Tensor]) -> None:
-        """Take up the moments again. Raises KeyError when one is missing."""
+        """Take up the moments again. Raises KeyError when one is missing, and
+        ValueError when one has another shape."""
         for role, optimizer, names in self._optimizers():
+            for name, parameter in zip(names, optimizer.param_groups[0]["params"], strict=True):
+                if state[f"{role}/{name}/exp_avg"].shape != parameter.shape:
+                    raise ValueError(f"'{role}/{name}/exp_avg' has another shape")
             moments = {
                 index: {
                     key: state[f"{role}/{name}/{key}"] for key in ("step", "exp_avg", "exp_avg_sq")

@@ -1,9 +1,9 @@
 """What the generator makes of a few fixed pairs: a grid of source | fake | target."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from imtrans.data import images
@@ -22,9 +22,9 @@ class Preview:
         self.samples = [sampler.plain(pair) for pair in spread(pairs, ROWS)]
         self.translator = translator
 
-    def write(self, path: Path) -> None:
-        rows = [self._row(source, target) for source, target in self.samples]
-        images.to_image(grid(rows)).save(path)
+    def draw(self) -> Image.Image:
+        """The grid as it stands now."""
+        return images.to_image(grid([self._row(*sample) for sample in self.samples]))
 
     def _row(self, source: Tensor, target: Tensor) -> list[Tensor]:
         encoding, device = self.translator.encoding, self.translator.device

@@ -7,12 +7,17 @@ runs/maps/recipe.toml      the resolved recipe
 """
 
 import difflib
+import io
 import json
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
+from imtrans import checkpoint
 from imtrans import recipe as recipes
 from imtrans.errors import ImtransError
+from imtrans.files import write_whole
 from imtrans.schema import Recipe
 
 # What may change between two sittings of one run, because no weight depends on it.
@@ -30,41 +35,58 @@ class RunDir:
         self.path = path
         self.samples = path / "samples"
         self.checkpoints = path / "checkpoints"
+        self.metrics = path / "metrics.jsonl"
         if fresh:
             _move_aside(path)
         _refuse_another(path, recipe)
+        self.recipe = recipe
+
+    def begin(self, step: int) -> None:
+        """Make the directory, or take it up after `step`: records and samples of steps that will be
+        taken again are dropped. Raises ImtransError when it cannot be written."""
         try:
             self.samples.mkdir(parents=True, exist_ok=True)
             self.checkpoints.mkdir(exist_ok=True)
-            (path / "recipe.toml").write_text(recipes.dumps(recipe), encoding="utf-8")
-            self._log = (path / "metrics.jsonl").open("a", encoding="utf-8")
+            text = recipes.dumps(self.recipe)
+            write_whole(self.path / "recipe.toml", text.encode("utf-8", "surrogateescape"))
+            self._forget_after(step)
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise ImtransError(f"{path}: cannot write there: {reason}") from error
+            raise _unwritable(self.path, error) from error
 
     def log(self, record: dict[str, Any]) -> None:
-        self._log.write(json.dumps(record) + "\n")
-        self._log.flush()
+        try:
+            with self.metrics.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(record) + "\n")
+        except OSError as error:
+            raise _unwritable(self.metrics, error) from error
 
-    def forget_after(self, step: int) -> None:
-        """Drop the records and samples of steps that will be taken again."""
-        path = self.path / "metrics.jsonl"
-        kept = [row for row in path.read_text(encoding="utf-8").splitlines() if _up_to(row, step)]
-        self._log.close()
-        path.write_text("".join(f"{row}\n" for row in kept), encoding="utf-8")
-        self._log = path.open("a", encoding="utf-8")
+    def sample(self, step: int, picture: Image.Image) -> None:
+        """Keep the grid of a step."""
+        file = io.BytesIO()
+        picture.save(file, "PNG", compress_level=1)
+        path = self.samples / f"step_{step:08d}.png"
+        try:
+            write_whole(path, file.getvalue())
+        except OSError as error:
+            raise _unwritable(path, error) from error
+
+    def _forget_after(self, step: int) -> None:
+        rows: list[str] = []
+        if self.metrics.exists():
+            rows = self.metrics.read_text(encoding="utf-8", errors="replace").splitlines()
+        kept = "".join(f"{row}\n" for row in rows if _up_to(row, step))
+        write_whole(self.metrics, kept.encode())
         for sample in self.samples.glob("step_*.png"):
-            if int(sample.stem.removeprefix("step_")) > step:
+            number = sample.stem.removeprefix("step_")
+            if number.isdecimal() and int(number) > step:
                 sample.unlink()
 
     def checkpoint_path(self, step: int) -> Path:
         return self.checkpoints / f"step_{step:08d}"
 
-    def sample_path(self, step: int) -> Path:
-        return self.samples / f"step_{step:08d}.png"
 
-    def close(self) -> None:
-        self._log.close()
+def _unwritable(path: Path, error: OSError) -> ImtransError:
+    return ImtransError(f"{path}: cannot write there: {(error.strerror or str(error)).lower()}")
 
 
 def _up_to(row: str, step: int) -> bool:
@@ -85,7 +107,9 @@ def _refuse_another(path: Path, recipe: Recipe) -> None:
         if any(path.iterdir()):
             raise ImtransError(f"{path}: holds other files, but no run; choose another --run-dir")
         return
-    before = recipes.parse(file.read_text(encoding="utf-8"), str(file))
+    if not checkpoint.checkpoints(path):
+        return  # nothing was learned there yet
+    before = recipes.read(file)
     old, new = _binding(before), _binding(recipe)
     if old["train"]["epochs"] < new["train"]["epochs"]:
         old["train"]["epochs"] = new["train"]["epochs"]  # training longer is no other run
@@ -114,6 +138,7 @@ def _binding(recipe: Recipe) -> dict[str, Any]:
 
 
 def _move_aside(path: Path) -> None:
+    path = path.resolve()
     if not path.exists():
         return
     number = 1

@@ -48,20 +48,14 @@ def save(
     )
 
 
-def restore(path: Path, model: Pix2Pix, batches_per_epoch: int) -> Position:
-    """Put a model into the state of a checkpoint; returns its position.
-
-    Raises ImtransError when a file is missing or damaged, or when the position lies inside an epoch
-    of another length: it means nothing in other data.
-    """
-    header = checkpoint.read_header(path / checkpoint.TRAINING)
-    position = Position(header.epoch, int(header.facts["batch"]), header.step)
-    before = int(header.facts["batches_per_epoch"])
-    if position.batch and before != batches_per_epoch:
-        raise ImtransError(
-            f"{path}: an epoch had {before} batches, the data now give {batches_per_epoch}. "
-            "bring the data back, or start anew with --fresh"
-        )
+def restore(path: Path, model: Pix2Pix) -> tuple[Position, int]:
+    """Put a model into the state of a checkpoint; returns its position, and how many batches an
+    epoch had. Raises ImtransError when a file is missing, damaged, or of another checkpoint."""
+    headers = [checkpoint.read_header(path / part) for part in checkpoint.PARTS]
+    header = headers[-1]
+    if len({other.step for other in headers}) > 1:
+        raise ImtransError(f"{path}: its files are of different steps; use another checkpoint")
+    position = Position(header.epoch, header.number("batch"), header.step)
     checkpoint.load_into(model.generator, path / checkpoint.GENERATOR)
     checkpoint.load_into(model.discriminator, path / checkpoint.DISCRIMINATOR)
     state = checkpoint.read_tensors(path / checkpoint.TRAINING)
@@ -72,7 +66,7 @@ def restore(path: Path, model: Pix2Pix, batches_per_epoch: int) -> Position:
         raise ImtransError(
             f"{path / checkpoint.TRAINING}: does not fit this recipe: {error}"
         ) from error
-    return position
+    return position, header.number("batches_per_epoch")
 
 
 def _random_state(device: torch.device) -> dict[str, Tensor]:

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from imtrans.data.encode import encode, result_suffix
 from imtrans.data.encoding import Encoding
-from imtrans.errors import ImtransError
+from imtrans.errors import ImtransError, some
+from imtrans.files import is_ours, mark
 from imtrans.pictures import SUFFIXES, Picture, find_images
 from imtrans.translation.translator import Translator
 
@@ -28,7 +29,7 @@ class Outcome:
 
 def plan(inputs: Path, output: Path, encoding: Encoding) -> list[Job]:
     """What will be read and what written. Raises ImtransError when there is nothing to do, or when
-    a result would replace an input."""
+    a result would replace a file that an earlier translation has not written."""
     if not inputs.exists():
         raise ImtransError(f"{inputs}: no such file or folder")
     if output.exists() and not output.is_dir():
@@ -37,25 +38,35 @@ def plan(inputs: Path, output: Path, encoding: Encoding) -> list[Job]:
     if output.resolve() == root.resolve():
         raise ImtransError(f"{output}: results would replace the inputs; choose another --output")
     names = find_images(inputs) if inputs.is_dir() else [inputs.name]
-    # An output folder inside the input holds results of last time, not images to translate.
-    inside = output.resolve()
-    paths = [Path(name) for name in names if not (root / name).resolve().is_relative_to(inside)]
+    paths = [Path(name) for name in names if not _is_a_result(root, Path(name))]
     if not paths:
         raise ImtransError(f"{inputs}: no images there (looked for {', '.join(SUFFIXES)})")
     results = _results(paths, encoding)
+    foreign = [str(path) for path in results if (output / path).exists()]
+    if foreign and not is_ours(output):
+        raise ImtransError(
+            f"{output}: holds files that no translation has written, and results would replace "
+            f"{some(foreign)}. choose another --output"
+        )
     return [(root / path, output / result) for path, result in zip(paths, results, strict=True)]
 
 
+def _is_a_result(root: Path, name: Path) -> bool:
+    """Whether an image below the input lies in the output folder of an earlier translation."""
+    return any(is_ours(root / parent) for parent in list(name.parents)[:-1])
+
+
 def translate_files(
-    translator: Translator, jobs: list[Job], on_done: Callable[[], None]
+    translator: Translator, jobs: list[Job], output: Path, on_done: Callable[[], None]
 ) -> Outcome:
-    """Translate each input into its output; what cannot be read is reported and skipped.
+    """Translate each input into its place below `output`; what cannot be read is skipped.
 
     Reading and writing run in threads beside the network. Raises ImtransError when a result
     cannot be written: the rest would fail too.
     """
     outcome = Outcome()
     encoding = translator.encoding
+    mark(output)
     with ThreadPoolExecutor(max_workers=2) as pool:
         writing: deque[Future[None]] = deque()
         try:
@@ -86,10 +97,13 @@ def _results(names: list[Path], encoding: Encoding) -> list[Path]:
     kept = {name for name in names if suffix(name) == name.suffix}
     taken, results = set(kept), []
     for name in names:
-        result = name.with_suffix(suffix(name))
-        if name not in kept and result in taken:
-            # Beside a.png the translation of a.jpg is a.jpg.png: neither replaces the other.
-            result = name.with_name(f"{name.name}{suffix(name)}")
+        result = name
+        if name not in kept:
+            result = name.with_suffix(suffix(name))
+            while result in taken:
+                # Beside a.png the translation of a.jpg is a.jpg.png: neither replaces the other.
+                name = name.with_name(f"{name.name}{suffix(name)}")
+                result = name
         taken.add(result)
         results.append(result)
     return results
