@@ -11,6 +11,10 @@ class ImtransError(Exception):
     """
 
 
+class MissingExtra(ImtransError):
+    """An optional package is not installed: what needs it cannot be done for any file."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`; did you mean 'x' or 'y'?` for the nearest known words, or nothing when none is near."""
     near = get_close_matches(word, list(known), n=3, cutoff=0.6)

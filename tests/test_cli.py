@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import stat
+import sys
 
 import pytest
 import torch
@@ -14,6 +15,10 @@ from safetensors.torch import save_file
 
 import imtrans as public
 from imtrans.cli.main import app
+from imtrans.data.decode import decode
+from imtrans.data.encode import encode
+from imtrans.data.formats.stored import Wanted
+from imtrans.pictures import Picture
 from imtrans.plugins import catalog
 from imtrans.training.fit import fit
 
@@ -158,6 +163,38 @@ def test_colorize_trains_and_translates_grey_and_colour(imtrans, tmp_path):
     draw_picture(1, (40, 30)).convert("L").save(tmp_path / "in" / "grey.png")
     assert imtrans("translate", "--recipe", "colorize", "in", "--output", "out")[0] == 0
     assert size(tmp_path / "out" / "grey.png") == (40, 30)
+
+
+@pytest.fixture
+def identity(tmp_path):
+    """Train for a moment on five bands of 16 bits; the generator itself plays no part."""
+    pytest.importorskip("tifffile", reason="needs the extra: pip install imtrans[tiff]")
+    for letter in "AB":
+        for name in ("1", "2"):
+            bands = torch.randint(0, 65536, (5, 40, 40), dtype=torch.int32)
+            folder = tmp_path / "bands" / f"train{letter}"
+            folder.mkdir(parents=True, exist_ok=True)
+            encode(bands, folder / f"{name}.tif", "uint16")
+    side = '{channels = 5, dtype = "uint16"}'
+    small = ["data.root=bands", "data.layout=folders", f"data.source={side}", f"data.target={side}"]
+    return [part for key in small for part in ("--set", key)]
+
+
+def test_five_bands_of_16_bits_are_trained_on_and_translated(
+    imtrans, tiny_file, identity, tmp_path, monkeypatch
+):
+    code, _, err = imtrans("train", tiny_file, *identity)
+    assert (code, err) == (0, "")
+    source = "bands/trainA"
+    assert imtrans("translate", "--recipe", "tiny", source, "--output", "out")[0] == 0
+    result = decode(Picture(str(tmp_path / "out" / "1.tif")), Wanted(5, "uint16"))
+    assert result.shape == (5, 40, 40)
+
+    monkeypatch.setitem(sys.modules, "tifffile", None)
+    for command in (["translate", "--recipe", "tiny", source], ["train", tiny_file, "--fresh"]):
+        code, _, err = imtrans(*command, *(identity if command[0] == "train" else []))
+        assert code == 2
+        assert 'needs tifffile: pip install "imtrans[tiff]"' in err
 
 
 def broken_state(trained, how):

@@ -4,11 +4,13 @@ An installed plugin's components are tested by existing.
 """
 
 import math
+from random import Random
 
 import pytest
 import torch
 from torch import nn
 
+from imtrans.errors import ImtransError
 from imtrans.plugins import catalog
 from imtrans.translation.padding import SMALLEST
 
@@ -195,6 +197,57 @@ def test_the_gradient_of_a_loss_is_finite_where_fake_equals_target(name):
     fake = target.clone().requires_grad_(True)
     CATALOG.losses[name].build()(fake, target).backward()
     assert torch.isfinite(fake.grad).all()
+
+
+@pytest.fixture(params=CATALOG.derivations.names())
+def derivation(request):
+    return CATALOG.derivations[request.param].build()
+
+
+def photograph(seed=0):
+    return torch.rand(3, 64, 96, generator=torch.Generator().manual_seed(seed))
+
+
+def test_a_derivation_gives_what_the_networks_see(derivation):
+    photo = photograph()
+    source, target = derivation.derive(photo, Random(1)), derivation.target(photo)
+    assert source.shape == (derivation.source_channels, 64, 96)
+    assert target.shape == (derivation.target_channels, 64, 96)
+    for seen in (source, target):
+        assert seen.dtype == torch.float32
+        assert seen.abs().max() <= 1
+
+
+def test_a_derivation_is_a_function_of_the_photograph_and_the_draws(derivation):
+    photo = photograph()
+    before = photo.clone()
+    torch.manual_seed(5)
+    one = derivation.derive(photo, Random(1))
+    torch.manual_seed(6)
+    assert torch.equal(one, derivation.derive(photo, Random(1)))
+    assert torch.equal(photo, before)
+
+
+def test_the_target_of_a_derivation_stands_for_the_photograph(derivation):
+    photo = photograph()
+    again = derivation.compose(derivation.target(photo), derivation.derive(photo, Random(1)))
+    assert again.shape == photo.shape
+    assert (again - photo).abs().max() < 1 / 255
+
+
+def test_a_derivation_takes_what_a_user_has(derivation):
+    picture = torch.cat([photograph(), (photograph(1)[:1] > 0.2).float()])
+    source = derivation.given(picture)
+    assert source.shape[0] == derivation.source_channels
+    assert source.abs().max() <= 1
+
+
+@pytest.mark.parametrize("name", CATALOG.layouts.names())
+def test_a_layout_tells_what_is_missing(name, tmp_path):
+    layout = CATALOG.layouts[name].build(str(tmp_path))
+    assert not layout.has("train")
+    with pytest.raises(ImtransError, match=str(tmp_path)):
+        layout.pairs("train")
 
 
 def test_every_component_is_documented():

@@ -51,6 +51,7 @@ class Table:
         if not self.path.is_file():
             return False
         header, *rows = self._rows()
+        # A table that cannot be read is told here too, rather than taken for one without the split.
         return any(self._split_of(header, row) == split for row in rows)
 
     def pairs(self, split: str) -> Sequence[Pair]:
@@ -169,7 +170,8 @@ class Table:
 
 def _read(path: Path) -> Iterator[Row]:
     with open(path, encoding="utf-8-sig", newline="") as lines:
-        reader = csv.reader(lines, delimiter="\t" if path.suffix.lower() in TABS else ",")
+        separator = "\t" if path.suffix.lower() in TABS else ","
+        reader = csv.reader(lines, delimiter=separator, skipinitialspace=separator == ",")
         for cells in reader:
             row = [cell.strip() for cell in cells]
             if any(row):

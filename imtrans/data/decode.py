@@ -54,7 +54,7 @@ def decode(picture: Picture, wanted: Wanted) -> Tensor:
         _check_channels(len(pixels), wanted)
         return pixels
     except ImtransError as error:
-        raise ImtransError(f"{picture}: {error}") from error
+        raise type(error)(f"{picture}: {error}") from error
     except Exception as error:  # decoders raise many kinds: OSError, SyntaxError, struct.error ...
         raise ImtransError(f"{picture}: {_reason(error)}") from error
 
@@ -64,8 +64,8 @@ def _content(picture: Picture, wanted: Wanted) -> bytes:
     if picture.content is not None:
         _check_start(picture.content[:16], len(picture.content), wanted)
         return picture.content
-    if not stat.S_ISREG(os.stat(picture.path).st_mode):
-        raise ImtransError("not a file")  # a pipe would be waited for without end
+    if stat.S_ISFIFO(os.stat(picture.path).st_mode):
+        raise ImtransError("a pipe, not an image")  # it would be waited for without end
     with open(picture.path, "rb") as file:
         start = picture.offset if picture.member else 0
         size = picture.size if picture.member else file.seek(0, io.SEEK_END)

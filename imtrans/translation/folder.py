@@ -10,7 +10,7 @@ from torch import Tensor
 
 from imtrans.data.encode import encode, result_suffix
 from imtrans.data.encoding import Encoding
-from imtrans.errors import ImtransError, some
+from imtrans.errors import ImtransError, MissingExtra, some
 from imtrans.files import is_ours, mark
 from imtrans.pictures import SUFFIXES, Picture, find_images
 from imtrans.translation.translator import Translator
@@ -125,6 +125,8 @@ def _read_ahead(
 def _read(path: Path, encoding: Encoding) -> Tensor | ImtransError:
     try:
         return encoding.given(Picture(str(path)))
+    except MissingExtra:
+        raise  # no use in trying the others
     except ImtransError as error:
         return error
     except ValueError as error:  # a derivation was not given what it needs

@@ -22,7 +22,7 @@ from imtrans.data.formats.stored import (
     check_size,
     with_kornia,
 )
-from imtrans.errors import ImtransError
+from imtrans.errors import ImtransError, MissingExtra
 from imtrans.pictures import Picture
 
 
@@ -211,7 +211,7 @@ def need_tifffile() -> Any:
     try:
         module = import_module("tifffile")
     except ImportError as error:
-        raise ImtransError(
+        raise MissingExtra(
             'this kind of TIFF needs tifffile: pip install "imtrans[tiff]"'
         ) from error
     # It logs of every oddity in metadata; what matters it raises.
