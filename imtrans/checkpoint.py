@@ -130,7 +130,7 @@ def checkpoints(run_dir: Path) -> list[Path]:
     found = {
         int(number): path
         for path in (run_dir / "checkpoints").glob("step_*")
-        if (number := path.name.removeprefix("step_")).isdecimal() and (path / GENERATOR).is_file()
+        if (number := path.name.removeprefix("step_")).isdecimal() and path.is_dir()
     }
     return [found[step] for step in sorted(found)]
 

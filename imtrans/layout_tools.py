@@ -10,7 +10,7 @@ from array import array
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Literal, overload
 
@@ -161,7 +161,6 @@ def chosen(listing: Path, known: Collection[str]) -> list[str]:
             problems[number] = f"'{word}' stands in line {lines[name]} already; remove one"
         lines.setdefault(name, number)
     if unknown:
-        # Only for the first: among a hundred thousand names it takes a while.
         first = min(unknown)
         problems[first] += _near(unknown[first], known)
     if problems:
@@ -182,11 +181,15 @@ def _words(listing: Path) -> Iterator[tuple[int, str]]:
             yield number, posixpath.normpath(word)
 
 
-def _near(name: str, known: Iterable[str]) -> str:
+def _near(name: str, known: Collection[str]) -> str:
     # Most often the folder is missing, or is one too many.
-    base = posixpath.basename(name)
+    folder, base = posixpath.split(name)
     same = [other for other in known if posixpath.basename(other) == base]
-    return f"; did you mean {quoted(same[:3], ' or ')}?" if same else did_you_mean(name, known)
+    if same:
+        return f"; did you mean {quoted(same[:3], ' or ')}?"
+    beside = [other for other in known if posixpath.dirname(other) == folder]
+    # Comparing takes its time: a hint must not take ten seconds.
+    return did_you_mean(name, islice(beside or known, 20_000))
 
 
 def problems_in(path: object, problems: dict[int, str]) -> ImtransError:

@@ -1,5 +1,6 @@
 """Find, read and write recipes; tell all their problems at once, each with its line."""
 
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
@@ -50,9 +51,10 @@ def parse(
     problems = checked if isinstance(checked, list) else []
     if catalog:
         problems += component_problems(values, catalog, roles or catalog.registries)
+        problems += _missing_plugins(values, catalog) if roles is None else []
     if isinstance(checked, Recipe) and not problems:
         return checked
-    raise ImtransError(_report(origin, problems, places, _to_install(values, catalog)))
+    raise ImtransError(_report(origin, problems, places))
 
 
 def find(source: str | Path) -> Path:
@@ -179,9 +181,7 @@ def _index(tables: list[Any], key: str, override: str) -> int:
     raise ImtransError(f"--set {override}: no entry '{key}'; there are {quoted(names)}")
 
 
-def _report(
-    origin: str, problems: list[Problem], places: dict[Location, str], to_install: list[str]
-) -> str:
+def _report(origin: str, problems: list[Problem], places: dict[Location, str]) -> str:
     def order(row: tuple[str, str]) -> tuple[bool, int, str]:
         place, said = row
         return (False, int(place[5:]), said) if place.startswith("line ") else (True, 0, place)
@@ -190,9 +190,6 @@ def _report(
     width = max(len(place) for place, _ in rows)
     count = "1 problem" if len(rows) == 1 else f"{len(rows)} problems"
     body = [f"{origin}: {count}", *(f"  {place:<{width}}  {said}" for place, said in rows)]
-    missing_component = any(p.location[-1:] == ("name",) and "no " in p.message for p in problems)
-    if to_install and missing_component:
-        body.append(f"  this recipe requires plugins: pip install {' '.join(to_install)}")
     return "\n".join(body)
 
 
@@ -212,11 +209,15 @@ def _sentence(problem: Problem) -> str:
     return f"{path}: {problem.message}" if path else problem.message
 
 
-def _to_install(values: Mapping[str, Any], catalog: "Catalog | None") -> list[str]:
-    """The distributions that the recipe requires and that are not here."""
+def _missing_plugins(values: Mapping[str, Any], catalog: "Catalog") -> list[Problem]:
+    """The distributions that the recipe requires and that bring nothing here."""
     names = values.get("requires")
-    here = {plugin.distribution for plugin in catalog.plugins} if catalog else set()
-    return [str(n) for n in names if n not in here] if isinstance(names, list) else []
+    here = {plugin.distribution for plugin in catalog.plugins}
+    return [
+        Problem(("requires", index), f"'{name}' is not installed: pip install {name}")
+        for index, name in enumerate(names if isinstance(names, list) else [])
+        if isinstance(name, str) and re.split(r"[^\w.-]", name)[0] not in here
+    ]
 
 
 def dumps(recipe: Recipe) -> str:

@@ -136,7 +136,9 @@ class DataTable(Table):
                 f"derives sources from targets alone; the layout '{layout.name}' has both"
             )
         if layout and layout.name == "photos" and not derive:
-            raise ValueError("the layout 'photos' has targets only; derive = 'lab' makes sources")
+            raise ValueError(
+                "the layout 'photos' has targets only; name a derivation, as in derive = 'lab'"
+            )
         if derive and info.data.get("direction") == "BtoA":
             raise ValueError("a derived source has one direction; leave 'direction' out")
         return derive

@@ -178,10 +178,21 @@ def test_inspect_describes_a_checkpoint_without_its_plugins(saved):
     assert 'name = "resnet_6"' in told
 
 
-def test_half_written_directories_are_no_checkpoints(saved, tmp_path):
+def test_only_numbered_directories_are_checkpoints_and_the_highest_number_is_the_newest(
+    saved, tmp_path
+):
     run = tmp_path / "run"
-    for name in ("step_00000001", "step_00000010", ".step_00000020.partial"):
+    for name in ("step_00000002", "step_00000010", ".step_00000020.partial", "step_best"):
         shutil.copytree(saved, run / "checkpoints" / name)
-    (run / "checkpoints" / "step_00000030").mkdir()
-    assert [path.name for path in checkpoint.checkpoints(run)] == ["step_00000001", "step_00000010"]
+    found = [path.name for path in checkpoint.checkpoints(run)]
+    assert found == ["step_00000002", "step_00000010"]
     assert checkpoint.generator_file(run).parent.name == "step_00000010"
+
+
+def test_a_checkpoint_that_lost_a_file_is_told_and_not_passed_over(saved, tmp_path):
+    run = tmp_path / "run"
+    for name in ("step_00000001", "step_00000010"):
+        shutil.copytree(saved, run / "checkpoints" / name)
+    (run / "checkpoints" / "step_00000010" / GENERATOR).unlink()
+    with pytest.raises(ImtransError, match="step_00000010.*no such file"):
+        checkpoint.read_header(checkpoint.generator_file(run))

@@ -26,6 +26,7 @@ FLOORS = [
     "schema",
     "toml",
     "layout_tools",
+    "tar_members",
     "photographs",
     "hookspecs",
     "pictures",
@@ -34,10 +35,8 @@ FLOORS = [
     "layers",
     "errors",
 ]
-STRANGERS_MAY = {
-    f"imtrans.{name}"
-    for name in ("hookspecs", "layers", "pictures", "photographs", "layout_tools", "errors")
-}
+OPEN = ("hookspecs", "layers", "pictures", "photographs", "layout_tools", "tar_members", "errors")
+STRANGERS_MAY = {f"imtrans.{name}" for name in OPEN}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -164,7 +164,7 @@ def test_every_problem_is_reported_at_once_with_its_line(maps):
         (('name = "unet_256"', 'name = "unet_256"\ndepth = 7'), "generator: no key 'depth'"),
         (
             ('layout    = "side_by_side"', 'layout = "photos"'),
-            "the layout 'photos' has targets only; derive = 'lab' makes",
+            "the layout 'photos' has targets only; name a derivation",
         ),
         (
             ("[data]", "[data]\nderive = 'lab'"),
@@ -190,7 +190,7 @@ def test_a_missing_component_of_a_plugin_is_told_with_what_to_install(maps):
     text = 'requires = ["imtrans-flow"]\n' + maps.replace("unet_256", "flow_net")
     told = problems(text)
     assert "no generator 'flow_net'" in told
-    assert "this recipe requires plugins: pip install imtrans-flow" in told
+    assert "requires.0: 'imtrans-flow' is not installed: pip install imtrans-flow" in told
 
 
 @pytest.mark.parametrize(

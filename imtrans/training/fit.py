@@ -142,6 +142,7 @@ class Fitting:
                         shown.advance(epoch, position.step)
                         self._write_what_is_due(losses, shown)
                         if interrupt.received:
+                            shown.say(f"{interrupt.received.name}: saving a checkpoint")
                             return self._end(shown, interrupt.received)
                     position.epoch, position.batch = epoch + 1, 0
                 return self._end(shown)

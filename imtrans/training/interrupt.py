@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from time import monotonic
 from types import FrameType
 from typing import Any, Self
 
@@ -9,11 +10,15 @@ from typing import Any, Self
 ENDINGS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
 
+PATIENCE = 1.0  # seconds
+
+
 class Interrupt:
-    """While entered, notes the first of these signals; a second Ctrl-C stops at once."""
+    """While entered, notes the first of these signals; a second Ctrl-C, a while after, stops at once."""
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
+        self._at = 0.0
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
@@ -30,6 +35,8 @@ class Interrupt:
             signal.signal(number, handler)
 
     def _note(self, number: int, _: FrameType | None) -> None:
-        if self.received is not None:
+        if self.received is None:
+            self.received, self._at = signal.Signals(number), monotonic()
+        # Schedulers and terminals send some signals twice: only a person who presses again means it.
+        elif number == signal.SIGINT and monotonic() - self._at > PATIENCE:
             raise KeyboardInterrupt
-        self.received = signal.Signals(number)
