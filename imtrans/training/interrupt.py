@@ -14,7 +14,7 @@ PATIENCE = 1.0  # seconds
 
 
 class Interrupt:
-    """While entered, notes the first of these signals; a second Ctrl-C, a while after, stops at once."""
+    """While entered, notes the first of these signals; a later second Ctrl-C stops at once."""
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
@@ -37,6 +37,6 @@ class Interrupt:
     def _note(self, number: int, _: FrameType | None) -> None:
         if self.received is None:
             self.received, self._at = signal.Signals(number), monotonic()
-        # Schedulers and terminals send some signals twice: only a person who presses again means it.
+        # Schedulers and terminals send some signals twice: only a person who presses again is meant.
         elif number == signal.SIGINT and monotonic() - self._at > PATIENCE:
             raise KeyboardInterrupt
