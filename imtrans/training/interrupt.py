@@ -8,9 +8,7 @@ from typing import Any, Self
 
 # A closed terminal or a lost connection hangs up; Windows knows no such signal.
 ENDINGS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
-
-
-PATIENCE = 1.0  # seconds
+PATIENCE = 1.0  # seconds in which a second Ctrl-C is still the first
 
 
 class Interrupt:
@@ -37,6 +35,6 @@ class Interrupt:
     def _note(self, number: int, _: FrameType | None) -> None:
         if self.received is None:
             self.received, self._at = signal.Signals(number), monotonic()
-        # Schedulers and terminals send some signals twice: only a person who presses again is meant.
+        # Schedulers and terminals send some signals twice; only who presses again is meant.
         elif number == signal.SIGINT and monotonic() - self._at > PATIENCE:
             raise KeyboardInterrupt
