@@ -167,6 +167,13 @@ def test_an_odd_width_leaves_its_middle_column_to_neither_half(tmp_path):
     assert not target.any()
 
 
+def test_a_file_too_narrow_for_two_halves_is_named(tmp_path):
+    write(tmp_path / "train" / "1.png", size=(1, 8))
+    (pair,), _, sampler = found(tmp_path)
+    with pytest.raises(ImtransError, match="1.png: 1 px wide; it has no halves"):
+        sampler.training(pair, 1, 0)
+
+
 def batches(root, workers=0, batch_size=2, **keys):
     pairs, _, sampler = found(root, load_size=40, **keys)
     return Batches(pairs, sampler, batch_size, workers=workers, pin=False)

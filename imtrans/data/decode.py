@@ -47,7 +47,7 @@ def decode(picture: Picture, wanted: Wanted) -> Tensor:
     """
     try:
         stored = _open(_content(picture, wanted), picture, wanted)
-        pixels = _tensor(_half(_upright(stored), picture.half), wanted.dtype)
+        pixels = take_half(_tensor(_upright(stored), wanted.dtype), picture.half)
         if wanted.dtype == "float32" and not bool(torch.isfinite(pixels).all()):
             raise ImtransError("not all of its pixels are finite numbers (NaN or infinity)")
         pixels = _transparency(pixels, stored, wanted)
@@ -120,14 +120,16 @@ def _upright(stored: Stored) -> NDArray[Any]:
     }.get(stored.orientation, values)
 
 
-def _half(values: NDArray[Any], half: str | None) -> NDArray[Any]:
+def take_half(pixels: Tensor, half: str | None) -> Tensor:
+    """The left or right half (C, H, W // 2) of an image; of an odd width the middle column belongs
+    to neither. Raises ImtransError for an image that is too narrow."""
     if half is None:
-        return values
-    width = values.shape[1]
+        return pixels
+    width = pixels.shape[-1]
     if width < 2:
         raise ImtransError(f"{width} px wide; it has no halves")
-    # The middle column of an odd width belongs to neither.
-    return values[:, : width // 2] if half == "left" else values[:, width - width // 2 :]
+    start = 0 if half == "left" else width - width // 2
+    return pixels[..., start : start + width // 2].contiguous()
 
 
 def _tensor(values: NDArray[Any], dtype: Depth) -> Tensor:

@@ -6,12 +6,13 @@ else a recipe augments follows, and last the source is derived, where only photo
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 
 import torch
 from torch import Tensor
 
-from imtrans.data.decode import decode
+from imtrans.data.decode import decode, take_half
 from imtrans.data.draws import sample_draw
 from imtrans.data.encoding import Side, wanted
 from imtrans.data.resize import resize
@@ -71,15 +72,27 @@ class Sampler:
 
     def _read(self, pair: Pair, size: int) -> Sample:
         """Both sides at load size; without a stored source the target stands for both."""
-        forth = self.data.direction == "AtoB"
-        source_pictures, target_pictures = (pair.a, pair.b) if forth else (pair.b, pair.a)
-        target = self._side(target_pictures, self.data.target)
-        if self.derivation:
-            target = self._fit(target, size, self.data.target)
-            return target, target
-        source = self._side(source_pictures, self.data.source)
+        source, target = self._stored(pair)
+        if source is target:
+            fitted = self._fit(target, size, self.data.target)
+            return fitted, fitted
         _same_shape(pair, source, target)
         return self._fit(source, size, self.data.source), self._fit(target, size, self.data.target)
+
+    def _stored(self, pair: Pair) -> Sample:
+        forth = self.data.direction == "AtoB"
+        sources, targets = (pair.a, pair.b) if forth else (pair.b, pair.a)
+        if self.data.source == self.data.target and _are_halves(pair):
+            return self._halves(sources[0], targets[0])  # of one file: it is decoded once
+        target = self._side(targets, self.data.target)
+        return target if self.derivation else self._side(sources, self.data.source), target
+
+    def _halves(self, source: Picture, target: Picture) -> Sample:
+        whole = self._side([replace(target, half=None)], self.data.target)
+        try:
+            return take_half(whole, source.half), take_half(whole, target.half)
+        except ImtransError as error:
+            raise ImtransError(f"{target}: {error}") from error
 
     def _side(self, pictures: Sequence[Picture], side: SideTable) -> Tensor:
         if len(pictures) == 1:
@@ -110,10 +123,7 @@ class Sampler:
             key = draw.getrandbits(64)
             if augmentation.sides == "both":
                 target = _augmented(target, self.target, augmentation, key)
-                if self.derivation:
-                    source = target
-                    continue
-            if not self.derivation:
+            if not self.derivation:  # which makes the source of the target, later
                 source = _augmented(source, self.source, augmentation, key)
         return source, target
 
@@ -134,6 +144,12 @@ class Sampler:
 def _augmented(pixels: Tensor, side: Side, augmentation: Augmentation, key: int) -> Tensor:
     resample = "nearest" if side.table.resample == "nearest" else "bilinear"
     return side.from_unit(augmentation(side.to_unit(pixels), Random(key), resample))
+
+
+def _are_halves(pair: Pair) -> bool:
+    if len(pair.a) != 1 or len(pair.b) != 1 or pair.a[0].half is None:
+        return False
+    return replace(pair.a[0], half=None) == replace(pair.b[0], half=None)
 
 
 def _same_shape(pair: Pair, source: Tensor, target: Tensor) -> None:
