@@ -58,16 +58,16 @@ def find_images(folder: str | Path) -> list[str]:
     return sorted(os.path.relpath(path, root).replace(os.sep, "/") for path in _walk(root))
 
 
-def _walk(folder: str) -> Iterator[str]:
-    seen: set[tuple[int, int]] = set()
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        # A link to a folder above would be walked again and again.
-        here = os.stat(parent)
-        if (here.st_dev, here.st_ino) in seen:
-            folders.clear()
-            continue
-        seen.add((here.st_dev, here.st_ino))
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
-                yield os.path.join(parent, name)
+def _walk(folder: str, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[str]:
+    found = os.stat(folder)
+    here = (found.st_dev, found.st_ino)
+    if here in above:
+        return  # a link to a folder above would be walked without end
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                yield from _walk(entry.path, above | {here})
+            elif entry.name.lower().endswith(SUFFIXES):
+                yield entry.path

@@ -806,3 +806,21 @@ def test_pixels_packed_are_pixels_read(tmp_path):
     picture = Shards(str(tmp_path)).pairs("train")[0].a[0]
     with Image.open(io.BytesIO(content(picture))) as image:
         assert image.tobytes() == draw_picture(3, (40, 80)).tobytes()
+
+
+@pytest.mark.parametrize("named", [{}, {"a": "A", "b": "B"}])
+def test_a_file_list_that_is_not_there_is_told_as_one(tmp_path, named):
+    for letter in "AB":
+        (tmp_path / letter).mkdir()
+        draw_picture(1, (8, 8)).save(tmp_path / letter / "1.png")
+    with pytest.raises(ImtransError, match=r"val\.txt: no such file list"):
+        Folders(str(tmp_path), **named).pairs("val.txt")
+
+
+def test_a_linked_folder_counts_under_each_of_its_names(tmp_path):
+    (tmp_path / "train" / "day").mkdir(parents=True)
+    draw_picture(1, (8, 8)).save(tmp_path / "train" / "day" / "1.png")
+    (tmp_path / "train" / "night").symlink_to(tmp_path / "train" / "day")
+    (tmp_path / "train" / "day" / "loop").symlink_to(tmp_path / "train")
+    names = [pair.name for pair in SideBySide(str(tmp_path)).pairs("train")]
+    assert names == ["day/1", "night/1"]

@@ -93,6 +93,8 @@ class Folders:
             yield Path(self.root, a.replace(MARK, split)), Path(self.root, b.replace(MARK, split))
 
     def _folders(self, split: str) -> tuple[Path, Path]:
+        if split.endswith(".txt"):
+            raise no_folder(self.root, Path(self.root, split), "folders", split)  # a file list
         if self._one_split and split != "train":
             raise ImtransError(
                 f"layout 'folders': {quoted([self.a, self.b], ' and ')} hold the split 'train' "
