@@ -11,7 +11,7 @@ from imtrans.assemble import assemble
 from imtrans.data import images
 from imtrans.data.decode import decode
 from imtrans.data.encode import encode
-from imtrans.data.encoding import Direct
+from imtrans.data.encoding import Derived, Direct
 from imtrans.data.formats.stored import Wanted
 from imtrans.errors import ImtransError
 from imtrans.files import MARK
@@ -233,6 +233,37 @@ def test_a_loop_of_links_is_walked_once(tmp_path):
     source = folder_of(tmp_path, "a.png", "sub/b.png")
     (source / "sub" / "loop").symlink_to(source)
     assert len(plan(source, tmp_path / "out", encoding())) == 2
+
+
+class Red(Same):
+    """Paints everything red."""
+
+    def forward(self, source):
+        red = torch.tensor([1.0, -1.0, -1.0]).view(1, 3, 1, 1)
+        return red.expand(len(source), 3, *source.shape[-2:])
+
+
+@pytest.mark.parametrize("how", ["transparent", "mask"])
+def test_a_hole_is_filled_and_the_rest_stays_as_it_was(tmp_path, how):
+    source = tmp_path / "input"
+    source.mkdir()
+    photo, hole = draw_picture(1, (40, 30)), Image.new("L", (40, 30), 0)
+    hole.paste(255, (5, 5, 20, 15))
+    if how == "mask":
+        photo.save(source / "photo.bmp")
+        hole.save(source / "photo.mask.png")
+    else:
+        whole = photo.copy()
+        whole.putalpha(hole.point(lambda value: 255 - value))
+        whole.save(source / "photo.png")
+    data = DataTable(root="x", layout="photos", derive="lab")
+    inpaint = Derived(catalog().derivations["mask"].build(), data)
+    outcome = translated(source, tmp_path / "out", Translator(Red(4), inpaint, device=CPU))
+    assert (outcome.done, outcome.broken) == (1, [])
+    (result,) = tree(tmp_path / "out")
+    expected = photo.copy()
+    expected.paste((255, 0, 0), mask=hole)
+    assert pixels(tmp_path / "out" / result).tobytes() == expected.tobytes()
 
 
 def test_16_bits_and_five_bands_pass_through_unchanged(tmp_path):

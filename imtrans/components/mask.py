@@ -35,11 +35,13 @@ class Mask:
     The hole covers between `min_share` and `max_share` of the picture, to within one of its rows
     or columns. Raises ValueError for min_share > max_share.
 
-    In a picture that is given the hole is what is transparent, alpha below one half.
+    In a picture that is given the hole is what is transparent, alpha below one half, or what is
+    white in a mask beside it: NAME.mask.png for NAME.jpg.
     """
 
     source_channels = 4
     target_channels = 3
+    takes_mask = True
 
     def __init__(
         self,
@@ -66,7 +68,8 @@ class Mask:
         if picture.shape[0] != 4:
             raise ValueError(
                 "the picture has no transparency, so nothing says where to fill it in. "
-                "make the hole transparent and save with alpha, as PNG does"
+                "make the hole transparent and save with alpha, as PNG does, or put a mask beside "
+                "it, NAME.mask.png, with the hole in white"
             )
         return _source(picture[:3], picture[3] < 0.5)
 

@@ -8,6 +8,8 @@ from torch.nn.functional import one_hot
 
 from imtrans.data.decode import decode
 from imtrans.data.formats.stored import Depth, Wanted
+from imtrans.data.masks import mask_beside
+from imtrans.errors import ImtransError
 from imtrans.hookspecs import Derivation
 from imtrans.pictures import Picture
 from imtrans.schema import DataTable, SideTable
@@ -22,6 +24,7 @@ class Encoding(Protocol):
     target_channels: int
     result_dtype: Depth  # of what is written
     result_channels: int
+    takes_mask: bool  # whether a mask may stand beside a picture that is given
 
     def encode(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """A batch of the sampler as the networks see it, float32 in [-1, 1]."""
@@ -105,6 +108,7 @@ class Direct:
         self.source_channels, self.target_channels = self.source.channels, self.target.channels
         self.result_dtype: Depth = data.target.dtype
         self.result_channels = data.target.channels
+        self.takes_mask = False
         self._wanted = wanted(data, data.source)
 
     def encode(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -133,6 +137,7 @@ class Derived:
         self.derivation = derivation
         self.source_channels = derivation.source_channels
         self.target_channels = derivation.target_channels
+        self.takes_mask: bool = getattr(derivation, "takes_mask", False)
         self._wanted = Wanted(None, "uint8", "keep", data.max_pixels)
 
     def encode(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -142,7 +147,16 @@ class Derived:
         pixels = decode(picture, self._wanted) / 255
         if len(pixels) == 2:  # grey with transparency
             pixels = torch.cat([pixels[:1].expand(3, -1, -1), pixels[1:]])
+        if self.takes_mask and (mask := mask_beside(picture)):
+            pixels = self._with_hole(pixels, mask)
         return self.derivation.given(pixels)[None]
+
+    def _with_hole(self, pixels: Tensor, mask: Picture) -> Tensor:
+        hole = decode(mask, Wanted(1, "uint8", "drop", self._wanted.max_pixels)) / 255
+        if hole.shape[1:] != pixels.shape[1:]:
+            raise ImtransError(f"{mask}: of another size than its picture")
+        colour = pixels.expand(3, -1, -1) if len(pixels) == 1 else pixels[:3]
+        return torch.cat([colour, 1 - hole])
 
     def result(self, fake: Tensor, source: Tensor) -> Tensor:
         photo = self.derivation.compose(fake[0].cpu(), source[0].cpu())

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from imtrans.data.encode import encode, result_suffix
 from imtrans.data.encoding import Encoding
+from imtrans.data.masks import without_masks
 from imtrans.errors import ImtransError, MissingExtra, some
 from imtrans.files import is_ours, mark
 from imtrans.pictures import SUFFIXES, Picture, find_images
@@ -39,6 +40,8 @@ def plan(inputs: Path, output: Path, encoding: Encoding) -> list[Job]:
         raise ImtransError(f"{output}: results would replace the inputs; choose another --output")
     names = find_images(inputs) if inputs.is_dir() else [inputs.name]
     paths = [Path(name) for name in names if not _is_a_result(root, Path(name))]
+    if encoding.takes_mask:
+        paths = without_masks(paths)
     if not paths:
         raise ImtransError(f"{inputs}: no images there (looked for {', '.join(SUFFIXES)})")
     results = _results(paths, encoding)
