@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from drawn import write_pairs
+from hypothesis import settings
 
 from imtrans import recipe as recipes
 from imtrans.cli.main import main
@@ -14,6 +15,10 @@ from imtrans.plugins import catalog
 
 # The networks of the tests are tiny; threads only wait for each other on a busy machine.
 torch.set_num_threads(1)
+
+# A busy machine is no failure: no example has to be quick.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 ROOT = Path(__file__).parent.parent
 
