@@ -8,6 +8,7 @@ import typer
 
 import imtrans
 from imtrans.cli.check import check
+from imtrans.cli.data import data
 from imtrans.cli.import_weights import import_weights
 from imtrans.cli.inspect import inspect
 from imtrans.cli.plugins import plugins
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.command()(train)
 app.command()(translate)
 app.command()(check)
+app.add_typer(data, name="data")
 app.add_typer(recipes, name="recipes")
 app.add_typer(plugins, name="plugins")
 app.command()(inspect)

@@ -1,13 +1,13 @@
 """Batches of training samples, in an order that can be taken up anywhere."""
 
-import signal
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from imtrans.data.draws import epoch_order
 from imtrans.data.samples import Sample, Sampler
+from imtrans.data.workers import alive, leave_interrupts_to_the_parent
 from imtrans.errors import ImtransError
 from imtrans.pictures import Pair
 
@@ -36,11 +36,11 @@ class Batches:
             num_workers=self._workers,
             collate_fn=_collate,
             pin_memory=self._pin,
-            worker_init_fn=_leave_interrupts_to_the_parent,
+            worker_init_fn=leave_interrupts_to_the_parent,
             # Seeds of workers come from here, so that reading data never moves the global state.
             generator=torch.Generator().manual_seed(0),
         )
-        for batch_or_error in _alive(loader):
+        for batch_or_error in alive(loader):
             if isinstance(batch_or_error, ImtransError):
                 raise batch_or_error
             yield batch_or_error
@@ -91,24 +91,3 @@ def _collate(samples: list[Sample | ImtransError]) -> Sample | ImtransError:
             return sample
         whole.append(sample)
     return stack(whole)
-
-
-def _alive(loader: Iterable[Sample | ImtransError]) -> Iterator[Sample | ImtransError]:
-    """The loader's batches; a worker that died is told as what it is."""
-    try:
-        yield from loader
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
-            raise
-        raise ImtransError(
-            "a process that loads data was killed, most often for want of memory. the same command "
-            "continues; fewer data.workers need less"
-        ) from error
-
-
-def _leave_interrupts_to_the_parent(worker: int) -> None:
-    # Ctrl-C reaches every process of a terminal, and schedulers end whole process groups; a worker
-    # that dies of it looks like a crash. The parent finishes its step and then ends its workers.
-    for number in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, number):
-            signal.signal(getattr(signal, number), signal.SIG_IGN)

@@ -1,0 +1,63 @@
+"""Processes that read ahead: how they are started, and what their end means."""
+
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from imtrans.errors import ImtransError
+
+T = TypeVar("T")
+CHUNK = 8  # results that travel together: each journey between processes costs as much as one
+
+
+def in_parallel(function: Callable[[int], T], count: int, workers: int) -> Iterator[T]:
+    """function(0), function(1), ... in order, computed by `workers` processes that work ahead.
+
+    With no workers it is computed here. `function` and its results must be picklable; tensors
+    travel in shared memory.
+    """
+    loader: DataLoader[list[T]] = DataLoader(
+        _Calls(function, count),
+        batch_size=CHUNK,
+        num_workers=workers,
+        collate_fn=list,
+        worker_init_fn=leave_interrupts_to_the_parent,
+        generator=torch.Generator().manual_seed(0),  # never the global state
+    )
+    for results in alive(loader):
+        yield from results
+
+
+class _Calls(Dataset[T]):
+    def __init__(self, function: Callable[[int], T], count: int) -> None:
+        self.function, self.count = function, count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> T:
+        return self.function(index)
+
+
+def alive(loader: Iterable[T]) -> Iterator[T]:
+    """The loader's batches; a worker that died is told as what it is."""
+    try:
+        yield from loader
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise ImtransError(
+            "a process that loads data was killed, most often for want of memory. the same command "
+            "continues; fewer data.workers need less"
+        ) from error
+
+
+def leave_interrupts_to_the_parent(worker: int) -> None:
+    # Ctrl-C reaches every process of a terminal, and schedulers end whole process groups; a worker
+    # that dies of it looks like a crash. The parent finishes its step and then ends its workers.
+    for number in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, number):
+            signal.signal(getattr(signal, number), signal.SIG_IGN)
