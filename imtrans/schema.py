@@ -114,8 +114,11 @@ class DataTable(Table):
     load_size: Count | None = None  # px; None: crop_size
     crop_size: Count = 256  # px; the square that the networks see
     flip: bool = True
+    draft: bool = False  # large JPEGs are decoded at 1/2, 1/4 or 1/8: faster, other pixels
     max_pixels: Count = 178_956_970  # of one image; more is refused before memory is taken
     workers: Annotated[int, Field(ge=0)] | None = None  # loading processes; None: by the machine
+    cache: Literal["auto"] | bool = "auto"  # keep decoded, resized pairs on disk
+    cache_limit: Rate = 20.0  # GB, of all caches together
 
     @field_validator("crop_size")
     @classmethod
@@ -161,6 +164,8 @@ class TrainTable(Table):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     log_every: Count = 50  # steps
     sample_every: Count = 500  # steps
+    validate_every: Count = 1000  # steps; where pairs are held out
+    validate_pairs: Count = 100  # of those held out, spread evenly
     checkpoint_every: Count = 2000  # steps; also at the end and when interrupted
     keep_last: Count = 2  # checkpoints
 

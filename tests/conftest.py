@@ -55,6 +55,12 @@ checkpoint_every = 4
 """
 
 
+@pytest.fixture(autouse=True)
+def own_caches(tmp_path, monkeypatch):
+    """Caches of pixels go where the test's other files are."""
+    monkeypatch.setenv("IMTRANS_CACHE", str(tmp_path / "caches"))
+
+
 @pytest.fixture
 def pairs(tmp_path):
     """A data set of six training and three held-out pairs."""

@@ -1,13 +1,13 @@
 """Arguments that several commands share, and how they speak."""
 
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from rich.console import Console
 
@@ -29,7 +29,7 @@ CheckpointHelp = "A run, a checkpoint directory, or a generator.safetensors."
 
 
 def console() -> "Console":
-    from imtrans.training.display import Terminal
+    from imtrans.terminal import Terminal
 
     return Terminal(highlight=False)
 
@@ -46,7 +46,9 @@ def installed() -> "Catalog":
 
 def say(out: "Console", line: str) -> None:
     """A line as it is: not wrapped, not styled."""
-    out.print(line, soft_wrap=True, markup=False)
+    from imtrans import terminal
+
+    terminal.say(out, line)
 
 
 def exit_if_interrupted(outcome: "Outcome", out: "Console") -> None:
@@ -59,15 +61,13 @@ def exit_if_interrupted(outcome: "Outcome", out: "Console") -> None:
     raise typer.Exit(130 if outcome.interrupted_by.name == "SIGINT" else 0)
 
 
-@contextmanager
-def progress(out: "Console", doing: str, total: int) -> "Iterator[Callable[[], None]]":
+def progress(
+    out: "Console", doing: str, total: int
+) -> "AbstractContextManager[Callable[[], None]]":
     """A bar over `total` things, in a terminal; yields what to call after each."""
-    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+    from imtrans import terminal
 
-    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as bar:
-        task = bar.add_task(doing, total=total)
-        yield lambda: bar.advance(task)
+    return terminal.progress(out, doing, total)
 
 
 def run_name(recipe: str) -> str:

@@ -1,5 +1,8 @@
 """Stored pixels at another size: 8-bit images through Pillow, everything else through torch."""
 
+from fractions import Fraction
+from typing import NamedTuple
+
 import torch
 from PIL import Image
 from torch import Tensor
@@ -8,25 +11,73 @@ from torch.nn.functional import interpolate
 from imtrans.data.images import to_image, to_tensor
 
 
-def resize(pixels: Tensor, height: int, width: int, resample: str) -> Tensor:
-    """(C, h, w) to (C, height, width), of the same dtype. Smaller sizes are filtered, not sampled,
-    except with `nearest`, which invents no value."""
+class Window(NamedTuple):
+    """A part of an image, in px of its new size."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    def of(self, pixels: Tensor) -> Tensor:
+        """The part of (C, H, W) that it covers, contiguous."""
+        rows = slice(self.top, self.top + self.height)
+        return pixels[:, rows, self.left : self.left + self.width].contiguous()
+
+
+def resize(
+    pixels: Tensor, height: int, width: int, resample: str, window: Window | None = None
+) -> Tensor:
+    """(C, h, w) to (C, height, width), of the same dtype, or to a window of that: the very pixels
+    that a cut afterwards would give. Smaller sizes are filtered, not sampled, except with
+    `nearest`, which invents no value."""
+    window = window or Window(0, 0, width, height)
     if pixels.shape[-2:] == (height, width):
-        return pixels
+        return window.of(pixels)
     if pixels.dtype == torch.uint8 and len(pixels) in (1, 3):
-        # As the published code does it, to the bit.
-        method = Image.Resampling[resample.upper()]
-        return to_tensor(to_image(pixels).resize((width, height), method))
+        return _with_pillow(pixels, height, width, resample, window)
     if resample == "nearest":
         rows, columns = _nearest(pixels.shape[-2], height), _nearest(pixels.shape[-1], width)
+        rows = rows[window.top : window.top + window.height]
+        columns = columns[window.left : window.left + window.width]
         return pixels[:, rows][:, :, columns]
     resized = interpolate(
         pixels[None].float(), (height, width), mode=resample, antialias=True, align_corners=False
     )[0]
-    if pixels.dtype.is_floating_point:
-        return resized
-    # Bicubic overshoots at edges: what the original did not hold is cut off.
-    return resized.round().clamp(pixels.min(), pixels.max()).to(pixels.dtype)
+    if not pixels.dtype.is_floating_point:
+        # Bicubic overshoots at edges: what the original did not hold is cut off.
+        resized = resized.round().clamp(pixels.min(), pixels.max()).to(pixels.dtype)
+    return window.of(resized)
+
+
+def _with_pillow(pixels: Tensor, height: int, width: int, resample: str, window: Window) -> Tensor:
+    """As the published code does it, to the bit."""
+    method, image = Image.Resampling[resample.upper()], to_image(pixels)
+    box = _box(image.size, (width, height), window)
+    if box:
+        return to_tensor(image.resize((window.width, window.height), method, box=box)).contiguous()
+    return window.of(to_tensor(image.resize((width, height), method)))
+
+
+def _box(
+    old: tuple[int, int], new: tuple[int, int], window: Window
+) -> tuple[float, float, float, float] | None:
+    """Where the window lies in the old image, if that can be said exactly.
+
+    Pillow holds a box in four floats of 32 bits. A corner that is rounded moves its filters a
+    little, and some pixels would differ from those of the whole image resized: at 256 to 286 px
+    one in 1,600, by up to 2 levels.
+    """
+    right, bottom = window.left + window.width, window.top + window.height
+    corners = [
+        Fraction(at * old[axis], new[axis])
+        for at, axis in ((window.left, 0), (window.top, 1), (right, 0), (bottom, 1))
+    ]
+    # A dyadic fraction with few enough digits is a float as it stands.
+    if any(c.denominator & (c.denominator - 1) or c.numerator >= 2**24 for c in corners):
+        return None
+    left, top, right_, bottom_ = map(float, corners)
+    return left, top, right_, bottom_
 
 
 def _nearest(size: int, wanted: int) -> Tensor:

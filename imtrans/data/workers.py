@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -19,8 +19,9 @@ def in_parallel(function: Callable[[int], T], count: int, workers: int) -> Itera
     With no workers it is computed here. `function` and its results must be picklable; tensors
     travel in shared memory.
     """
+    calls: Dataset[Any] = _Calls(function, count)
     loader: DataLoader[list[T]] = DataLoader(
-        _Calls(function, count),
+        calls,
         batch_size=CHUNK,
         num_workers=workers,
         collate_fn=list,

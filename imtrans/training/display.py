@@ -37,13 +37,6 @@ class Progression:
         return (self.steps - self.step) / max(self.reading.steps_per_second, 1e-9)
 
 
-class Terminal(Console):
-    """A console whose reader may go away (`| head`): a training does not end with it."""
-
-    def on_broken_pipe(self) -> None:
-        self.quiet = True
-
-
 class Display(Protocol):
     def say(self, line: str) -> None: ...
 

@@ -6,6 +6,7 @@ import shutil
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -13,13 +14,15 @@ from rich.console import Console
 
 from imtrans import checkpoint
 from imtrans.assemble import assemble, build_sampler, find_pairs
+from imtrans.data.caching.obtain import obtain
 from imtrans.data.loader import Batches
 from imtrans.data.samples import Sample
 from imtrans.devices import choose_device, choose_precision
 from imtrans.errors import ImtransError
 from imtrans.plugins import Catalog
 from imtrans.schema import Recipe
-from imtrans.training.display import Display, Progression, Terminal, display
+from imtrans.terminal import Terminal, progress, say
+from imtrans.training.display import Display, Progression, display
 from imtrans.training.interrupt import Interrupt
 from imtrans.training.meter import Meter
 from imtrans.training.pix2pix import Losses, Pix2Pix
@@ -27,6 +30,7 @@ from imtrans.training.preview import Preview
 from imtrans.training.run_dir import RunDir
 from imtrans.training.schedule import learning_rate
 from imtrans.training.state import Position, restore, save
+from imtrans.training.validation import Validation
 from imtrans.translation.translator import Translator
 
 
@@ -62,6 +66,7 @@ def fit(
     sampler = build_sampler(recipe, catalog)
     translator = Translator(parts.generator, parts.encoding, device=chosen, precision=precision)
     preview = Preview(held_out or pairs, sampler, translator)
+    validation = Validation(held_out, sampler, translator, recipe.train.validate_pairs)
     batches = Batches(
         pairs,
         sampler,
@@ -70,14 +75,22 @@ def fit(
         pin=chosen.type == "cuda",
     )
     run = RunDir(run_dir, recipe, fresh=fresh)
-    fitting = Fitting(recipe, catalog, model, batches, preview, run, console or Terminal())
-    fitting.console.print(
+    shown = console or Terminal()
+    say(
+        shown,
         f"{len(pairs)} pairs, {len(held_out)} held out; {_size(model.generator)} + "
         f"{_size(model.discriminator)} parameters; {chosen}, {precision}; {run_dir}",
-        highlight=False,
-        soft_wrap=True,
     )
+    fitting = Fitting(recipe, catalog, model, batches, preview, validation, run, shown)
     fitting.take_up()
+    sampler.cache = obtain(
+        recipe.data,
+        pairs,
+        sampler.load_size,
+        passes=recipe.train.epochs - fitting.position.epoch + 1,
+        say=partial(say, shown),
+        bar=partial(progress, shown),
+    )
     return fitting.run()
 
 
@@ -91,28 +104,31 @@ class Fitting:
         model: Pix2Pix,
         batches: Batches,
         preview: Preview,
+        validation: Validation,
         run: RunDir,
         console: Console,
     ) -> None:
         self.recipe, self.catalog = recipe, catalog
         self.model, self.batches = model, batches
-        self.preview, self.run_dir, self.console = preview, run, console
+        self.preview, self.validation = preview, validation
+        self.run_dir, self.console = run, console
         self.position = Position()
         self.steps = 0
 
     def take_up(self) -> None:
         """Continue where the newest checkpoint stands, if there is one."""
-        newest = checkpoint.checkpoints(self.run_dir.path)[-1:]
+        newest = self.run_dir.learned()[-1:]
         torch.manual_seed(self.recipe.seed)
         if newest:
             self.position, per_epoch = restore(newest[0], self.model)
-            self.console.print(f"continuing after {newest[0]}{self._remark()}", soft_wrap=True)
+            say(self.console, f"continuing after {newest[0]}{self._remark()}")
             if self.position.batch and per_epoch != self.batches.per_epoch:
                 # A place inside an epoch means nothing in other data.
                 self.position.batch = 0
-                self.console.print(
+                say(
+                    self.console,
                     f"the data changed: an epoch had {per_epoch} batches, now it has "
-                    f"{self.batches.per_epoch}; epoch {self.position.epoch} starts again"
+                    f"{self.batches.per_epoch}; epoch {self.position.epoch} starts again",
                 )
         epochs_left = self.recipe.train.epochs - self.position.epoch + 1
         batches_left = max(epochs_left * self.batches.per_epoch - self.position.batch, 0)
@@ -132,6 +148,8 @@ class Fitting:
         self.meter = Meter()
         try:
             with Interrupt() as interrupt:
+                if position.step == 0:
+                    self._rehearse(shown)
                 batches = self.batches.start(position.epoch, position.batch)
                 for epoch in range(position.epoch, train.epochs + 1):
                     self.model.set_learning_rate(learning_rate(epoch, train))
@@ -162,6 +180,14 @@ class Fitting:
         source, target = (pixels.to(device, non_blocking=True) for pixels in (source, target))
         return self.model.step(*self.preview.translator.encoding.encode(source, target))
 
+    def _rehearse(self, shown: Display) -> None:
+        """Write everything once before the first step: what cannot be is told now, not hours
+        later."""
+        self._validate(shown)
+        self.run_dir.sample(0, self.preview.draw())
+        self._save(shown)
+        self.meter = Meter()
+
     def _write_what_is_due(self, losses: Losses, shown: Display) -> None:
         train, step = self.recipe.train, self.position.step
         last = step == self.steps
@@ -170,6 +196,8 @@ class Fitting:
             self._log(shown)
         if step % train.sample_every == 0 or last:
             self.run_dir.sample(step, self.preview.draw())
+        if step % train.validate_every == 0 or last:
+            self._validate(shown)
         if step % train.checkpoint_every == 0 and not last:
             self._save(shown)
 
@@ -193,6 +221,17 @@ class Fitting:
             | {"waiting": round(reading.waiting, 4)}
         )
         shown.logged(Progression(epoch, self.recipe.train.epochs, step, self.steps, reading))
+
+    def _validate(self, shown: Display) -> None:
+        if not self.validation:
+            return
+        found = self.validation.measure()
+        step = self.position.step
+        rounded = {name: round(value, 6) for name, value in found.items()}
+        self.run_dir.log_validation({"step": step, "epoch": self.position.epoch} | rounded)
+        shown.say(
+            f"step {step}: held out  " + "  ".join(f"{name} {v:.4g}" for name, v in found.items())
+        )
 
     def _end(self, shown: Display, signal_: signal.Signals | None = None) -> Outcome:
         path = self.run_dir.checkpoint_path(self.position.step)

@@ -2,13 +2,14 @@
 
 runs/maps/recipe.toml      the resolved recipe
          /metrics.jsonl    one line of losses each `log_every` steps
+         /validation.jsonl one line of metrics on held-out pairs each `validate_every` steps
          /samples/         grids: source | fake | target
          /checkpoints/
 """
 
 import difflib
 import io
-import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,19 @@ from imtrans import recipe as recipes
 from imtrans.errors import ImtransError
 from imtrans.files import write_whole
 from imtrans.schema import Recipe
+from imtrans.training.journal import Journal
 
 # What may change between two sittings of one run, because no weight depends on it.
 FREE = {
-    "data": {"workers"},
-    "train": {"log_every", "sample_every", "checkpoint_every", "keep_last"},
+    "data": {"workers", "cache", "cache_limit"},
+    "train": {
+        "log_every",
+        "sample_every",
+        "validate_every",
+        "validate_pairs",
+        "checkpoint_every",
+        "keep_last",
+    },
 }
 FREE_KEYS = {"title", "reference", "requires"}
 
@@ -35,7 +44,8 @@ class RunDir:
         self.path = path
         self.samples = path / "samples"
         self.checkpoints = path / "checkpoints"
-        self.metrics = path / "metrics.jsonl"
+        self.metrics = Journal(path / "metrics.jsonl")
+        self.validation = Journal(path / "validation.jsonl")
         if fresh:
             _move_aside(path)
         _refuse_another(path, recipe)
@@ -53,12 +63,17 @@ class RunDir:
         except OSError as error:
             raise _unwritable(self.path, error) from error
 
-    def log(self, record: dict[str, Any]) -> None:
+    def log(self, record: Mapping[str, float]) -> None:
+        self._append(self.metrics, record)
+
+    def log_validation(self, record: Mapping[str, float]) -> None:
+        self._append(self.validation, record)
+
+    def _append(self, journal: Journal, record: Mapping[str, float]) -> None:
         try:
-            with self.metrics.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(record) + "\n")
+            journal.append(record)
         except OSError as error:
-            raise _unwritable(self.metrics, error) from error
+            raise _unwritable(journal.path, error) from error
 
     def sample(self, step: int, picture: Image.Image) -> None:
         """Keep the grid of a step."""
@@ -71,15 +86,17 @@ class RunDir:
             raise _unwritable(path, error) from error
 
     def _forget_after(self, step: int) -> None:
-        rows: list[str] = []
-        if self.metrics.exists():
-            rows = self.metrics.read_text(encoding="utf-8", errors="replace").splitlines()
-        kept = "".join(f"{row}\n" for row in rows if _up_to(row, step))
-        write_whole(self.metrics, kept.encode())
+        for journal in (self.metrics, self.validation):
+            journal.forget_after(step)
         for sample in self.samples.glob("step_*.png"):
             number = sample.stem.removeprefix("step_")
             if number.isdecimal() and int(number) > step:
                 sample.unlink()
+
+    def learned(self) -> list[Path]:
+        """The checkpoints after step 0, oldest first; that of step 0 shows only that one can be
+        written."""
+        return _learned(self.path)
 
     def checkpoint_path(self, step: int) -> Path:
         return self.checkpoints / f"step_{step:08d}"
@@ -87,13 +104,6 @@ class RunDir:
 
 def _unwritable(path: Path, error: OSError) -> ImtransError:
     return ImtransError(f"{path}: cannot write there: {(error.strerror or str(error)).lower()}")
-
-
-def _up_to(row: str, step: int) -> bool:
-    try:
-        return bool(json.loads(row)["step"] <= step)
-    except (ValueError, KeyError, TypeError):
-        return False  # the torn last line of a killed run
 
 
 def _refuse_another(path: Path, recipe: Recipe) -> None:
@@ -107,7 +117,7 @@ def _refuse_another(path: Path, recipe: Recipe) -> None:
         if any(path.iterdir()):
             raise ImtransError(f"{path}: holds other files, but no run; choose another --run-dir")
         return
-    if not checkpoint.checkpoints(path):
+    if not _learned(path):
         return  # nothing was learned there yet
     before = recipes.read(file)
     old, new = _binding(before), _binding(recipe)
@@ -127,6 +137,11 @@ def _refuse_another(path: Path, recipe: Recipe) -> None:
             f"{path}: another recipe was trained there\n  {diff}\n"
             "choose another --run-dir, or start anew with --fresh (the old run is kept aside)"
         )
+
+
+def _learned(path: Path) -> list[Path]:
+    found = checkpoint.checkpoints(path)
+    return [one for one in found if int(one.name.removeprefix("step_")) > 0]
 
 
 def _binding(recipe: Recipe) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import (
     BmpImagePlugin,
+    ExifTags,
     Image,
     ImageFile,
     ImageOps,
@@ -46,6 +47,9 @@ def with_pillow(content: bytes, picture: Picture, wanted: Wanted) -> Stored:
     check_dtype("uint8", wanted)
     with image:
         mode = _pillow_mode(image, wanted)
+        if wanted.draft and isinstance(image, JpegImagePlugin.JpegImageFile):
+            lying = image.getexif().get(ExifTags.Base.Orientation, 1) > 4
+            image.draft(None, wanted.draft[::-1] if lying else wanted.draft)
         upright = ImageOps.exif_transpose(image)
         if upright.mode in ("La", "RGBa"):  # premultiplied: they convert to nothing else
             upright = upright.convert({"La": "LA", "RGBa": "RGBA"}[upright.mode])
@@ -80,13 +84,18 @@ def _pillow_mode(image: Image.Image, wanted: Wanted) -> str:
 
 def read_webp(content: bytes, picture: Picture, wanted: Wanted) -> Stored:
     # WebP's decoder takes memory for the whole canvas already when it is opened.
+    check_size(*webp_size(content), 1, wanted)
+    return with_pillow(content, picture, wanted)
+
+
+def webp_size(content: bytes) -> tuple[int, int]:
+    """Width and height, from the first 30 bytes."""
     kind, body = content[12:16], content[20:30]
     if kind == b"VP8X":
         width, height = (int.from_bytes(body[i : i + 3], "little") + 1 for i in (4, 7))
-    elif kind == b"VP8L":
+        return width, height
+    if kind == b"VP8L":
         bits = int.from_bytes(body[1:5], "little")
-        width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    else:
-        width, height = (n & 0x3FFF for n in struct.unpack_from("<HH", body, 6))
-    check_size(width, height, 1, wanted)
-    return with_pillow(content, picture, wanted)
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    width, height = (n & 0x3FFF for n in struct.unpack_from("<HH", body, 6))
+    return width, height

@@ -35,6 +35,7 @@ class Wanted:
     dtype: Depth = "uint8"
     alpha: Literal["white", "black", "drop", "keep"] | None = None
     max_pixels: int = 178_956_970  # width x height
+    draft: tuple[int, int] | None = None  # a JPEG may be decoded smaller, but not than this
 
 
 @dataclass(frozen=True)
