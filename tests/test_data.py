@@ -257,3 +257,37 @@ def test_a_broken_image_is_named_from_a_worker_too(tmp_path, workers):
     with pytest.raises(ImtransError, match="broken.png: not an image") as caught:
         take(batches(tmp_path, workers=workers).start(1, 0), 1)
     assert "Traceback" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("layout", "orientation"), [("side_by_side", 1), ("photos", 6)])
+def test_a_draft_is_never_smaller_than_the_pixels_that_are_needed(tmp_path, layout, orientation):
+    """JPEG's own smaller sizes are a half, a quarter, an eighth."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture = draw_picture(1, (800, 300)).resize((1600, 600))
+    (tmp_path / "train").mkdir()
+    picture.save(tmp_path / "train" / "1.jpg", exif=exif, quality=95)
+    keys = {"layout": layout, "derive": "grayscale" if layout == "photos" else None}
+    sizes = {}
+    for load in (64, 80, 200, 256):
+        pairs, _, sampler = found(tmp_path, draft=True, load_size=load, **keys)
+        opened = sampler.reader.open(pairs[0], load)
+        sizes[load] = tuple(opened.target.shape[1:])
+        assert min(sizes[load]) >= load
+    whole = found(tmp_path, **keys)[2].reader.open(pairs[0], 64).target
+    assert sizes[64] < sizes[256] <= tuple(whole.shape[1:])
+    small = resize(whole, *sizes[64], "bicubic").float()
+    drafted = found(tmp_path, draft=True, **keys)[2].reader.open(pairs[0], 64).target
+    assert (small - drafted.float()).abs().mean() < 4  # of 255: the same picture, other pixels
+
+
+def test_a_source_of_another_size_is_brought_to_the_targets(tmp_path):
+    """Rounded each by itself, the sides could differ by one pixel."""
+    for side, size in (("A", (151, 100)), ("B", (301, 200))):
+        write(tmp_path / f"train{side}" / "1.png", size=size)
+    pairs, _, sampler = found(
+        tmp_path, layout="folders", resize="shorter", load_size=64, crop_size=64
+    )
+    for epoch in range(20):
+        source, target = sampler.training(pairs[0], epoch, 0)
+        assert source.shape == target.shape == (3, 64, 64)

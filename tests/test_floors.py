@@ -31,6 +31,7 @@ FLOORS = [
     "photographs",
     "hookspecs",
     "pictures",
+    "fetching",
     "locks",
     "files",
     "terminal",

@@ -1,6 +1,7 @@
 """Between Pillow's images and tensors (C, H, W)."""
 
 import io
+from collections.abc import Sequence
 
 import torch
 from PIL import Image
@@ -17,6 +18,7 @@ MODES = {
     (torch.int32, 1): "I;16",
     (torch.float32, 1): "F",
 }
+GAP = 4  # px, between the images of a grid
 RAW = {torch.uint8: torch.uint8, torch.int32: torch.uint16, torch.float32: torch.float32}
 
 
@@ -48,3 +50,18 @@ def to_picture(image: Image.Image) -> Picture:
     file = io.BytesIO()
     image.save(file, "TIFF" if image.mode in ("F", "CMYK") else "PNG", compress_level=0)
     return Picture("the image", content=file.getvalue())
+
+
+def grid(rows: Sequence[Sequence[Tensor]], gap: int = GAP) -> Tensor:
+    """Images (3, H, W) of one size as one, white between them; the last row may be shorter."""
+    height, width = rows[0][0].shape[-2:]
+    canvas = torch.full(
+        (3, len(rows) * (height + gap) - gap, len(rows[0]) * (width + gap) - gap),
+        255,
+        dtype=torch.uint8,
+    )
+    for y, row in enumerate(rows):
+        for x, image in enumerate(row):
+            top, left = y * (height + gap), x * (width + gap)
+            canvas[:, top : top + height, left : left + width] = image
+    return canvas

@@ -26,14 +26,14 @@ class Batches:
     ) -> None:
         self.per_epoch = -(-len(pairs) // batch_size)
         self._pairs, self._sampler, self._batch_size = pairs, sampler, batch_size
-        self._workers, self._pin = workers, pin
+        self.workers, self._pin = workers, pin
 
     def start(self, epoch: int, batch: int) -> Iterator[Sample]:
         """Walk from batch `batch` (from 0) of epoch `epoch` (from 1) on."""
         loader: DataLoader[Sample | ImtransError] = DataLoader(
             _Samples(self._pairs, self._sampler),
             batch_sampler=self._keys(epoch, batch),
-            num_workers=self._workers,
+            num_workers=self.workers,
             collate_fn=_collate,
             pin_memory=self._pin,
             worker_init_fn=leave_interrupts_to_the_parent,

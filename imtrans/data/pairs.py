@@ -79,3 +79,9 @@ def _check_sides(pairs: Sequence[Pair], data: DataTable) -> None:
         raise ImtransError(
             f"the layout '{data.layout.name}' has targets only: data.derive makes their sources"
         )
+
+
+def spread(total: int, count: int) -> list[int]:
+    """Up to `count` indices, spread evenly over 0 .. total - 1."""
+    count = min(count, total)
+    return [number * total // count for number in range(count)]

@@ -62,12 +62,15 @@ def _with_pillow(pixels: Tensor, height: int, width: int, resample: str, window:
 def _box(
     old: tuple[int, int], new: tuple[int, int], window: Window
 ) -> tuple[float, float, float, float] | None:
-    """Where the window lies in the old image, if that can be said exactly.
+    """Where the window lies in the old image, if its pixels are then those of the whole resized.
 
     Pillow holds a box in four floats of 32 bits. A corner that is rounded moves its filters a
-    little, and some pixels would differ from those of the whole image resized: at 256 to 286 px
-    one in 1,600, by up to 2 levels.
+    little, and some pixels would differ: at 256 to 286 px one in 1,600, by up to 2 levels. And it
+    chooses by the sizes whether rows or columns come first, which changes the rounding; squares
+    leave it no choice.
     """
+    if old[0] != old[1] or new[0] != new[1] or window.width != window.height:
+        return None
     right, bottom = window.left + window.width, window.top + window.height
     corners = [
         Fraction(at * old[axis], new[axis])

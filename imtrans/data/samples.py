@@ -48,6 +48,11 @@ class Sampler:
         """The size at which pairs are read for training (px)."""
         return self.data.load_size or self.data.crop_size
 
+    @property
+    def quick(self) -> bool:
+        """Whether a training sample takes microseconds: it is cut out of the cache, no more."""
+        return bool(self.cache) and not self.derivation and not self.augmentations
+
     def training(self, pair: Pair, epoch: int, index: int) -> Sample:
         """The pair as this epoch sees it, jittered: a function of (seed, epoch, index) alone."""
         draw, crop = sample_draw(self.seed, epoch, index), self.data.crop_size

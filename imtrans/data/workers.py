@@ -1,5 +1,6 @@
 """Processes that read ahead: how they are started, and what their end means."""
 
+import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
@@ -11,6 +12,17 @@ from imtrans.errors import ImtransError
 
 T = TypeVar("T")
 CHUNK = 8  # results that travel together: each journey between processes costs as much as one
+
+
+def worker_count(wanted: int | None, device: torch.device, *, quick: bool = False) -> int:
+    """As many as wanted; else enough to feed a GPU, and on a CPU one, because the network needs the
+    cores. None where samples are `quick`: the way between processes would take longer."""
+    if wanted is not None:
+        return wanted
+    if quick:
+        return 0
+    cores = os.cpu_count() or 1
+    return min(1, cores - 1) if device.type == "cpu" else min(8, max(1, cores - 1))
 
 
 def in_parallel(function: Callable[[int], T], count: int, workers: int) -> Iterator[T]:

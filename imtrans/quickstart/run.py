@@ -14,7 +14,6 @@ from imtrans.files import is_ours, mark
 from imtrans.plugins import Catalog
 from imtrans.quickstart.pairs import draw_pairs, write_pairs
 from imtrans.training.fit import Outcome, fit
-from imtrans.training.preview import grid
 
 TRAINING_PAIRS, HELD_OUT_PAIRS = 400, 16
 SHOWN, ENLARGED = 3, 2
@@ -51,7 +50,7 @@ def quickstart(folder: Path, catalog: Catalog, console: Console) -> Outcome:
         plan.save(plans / f"{number:04d}.png")
         building.save(buildings / f"{number:04d}.png")
         rows.append([images.to_tensor(picture) for picture in (plan, building, drawn)])
-    picture = images.to_image(grid(rows[:SHOWN]))
+    picture = images.to_image(images.grid(rows[:SHOWN]))
     picture.resize([side * ENLARGED for side in picture.size], Resampling.NEAREST).save(
         folder / RESULT
     )

@@ -1,7 +1,6 @@
 """The loop that drives the method: batches in, steps, and now and then something written."""
 
 import math
-import os
 import shutil
 import signal
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from imtrans.assemble import assemble, build_sampler, find_pairs
 from imtrans.data.caching.obtain import obtain
 from imtrans.data.loader import Batches
 from imtrans.data.samples import Sample
+from imtrans.data.workers import worker_count
 from imtrans.devices import choose_device, choose_precision
 from imtrans.errors import ImtransError
 from imtrans.plugins import Catalog
@@ -71,7 +71,7 @@ def fit(
         pairs,
         sampler,
         recipe.train.batch_size,
-        workers=_workers(recipe, chosen),
+        workers=0,
         pin=chosen.type == "cuda",
     )
     run = RunDir(run_dir, recipe, fresh=fresh)
@@ -91,6 +91,7 @@ def fit(
         say=partial(say, shown),
         bar=partial(progress, shown),
     )
+    batches.workers = worker_count(recipe.data.workers, chosen, quick=sampler.quick)
     return fitting.run()
 
 
@@ -249,14 +250,6 @@ class Fitting:
 
 class NotFinite(ImtransError):
     """A loss became infinite or not a number: the weights of now must not be kept."""
-
-
-def _workers(recipe: Recipe, device: torch.device) -> int:
-    """Enough processes to feed a GPU; on a CPU one, because the network needs the cores."""
-    if recipe.data.workers is not None:
-        return recipe.data.workers
-    cores = os.cpu_count() or 1
-    return min(1, cores - 1) if device.type == "cpu" else min(8, max(1, cores - 1))
 
 
 def _size(network: torch.nn.Module) -> str:

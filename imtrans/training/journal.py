@@ -18,7 +18,7 @@ class Journal:
             file.write(json.dumps(record) + "\n")
 
     def forget_after(self, step: int) -> None:
-        """Drop the records of steps that will be taken again, and a line torn when it was written."""
+        """Drop the records of steps that will be taken again, and a line that is torn."""
         rows: list[str] = []
         if self.path.exists():
             rows = self.path.read_text(encoding="utf-8", errors="replace").splitlines()

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from imtrans.data.pairs import spread
 from imtrans.data.samples import Sampler
 from imtrans.evaluation.metrics import mean, measure
 from imtrans.pictures import Pair
-from imtrans.training.preview import spread
 from imtrans.translation.translator import Translator
 
 
@@ -15,7 +15,7 @@ class Validation:
     def __init__(
         self, pairs: Sequence[Pair], sampler: Sampler, translator: Translator, most: int
     ) -> None:
-        self.pairs = spread(pairs, most)
+        self.pairs = [pairs[index] for index in spread(len(pairs), most)]
         self.sampler, self.translator = sampler, translator
 
     def __bool__(self) -> bool:

@@ -1,0 +1,73 @@
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from imtrans.cli.common import (
+    DeviceOption,
+    RecipeArgument,
+    SetOption,
+    console,
+    installed,
+    progress,
+    say,
+)
+
+if TYPE_CHECKING:
+    from imtrans.data.measure import Stage
+
+STEPS = (300.0, 30.0, 3.0)  # ms: a small CPU, a good one or an old GPU, a fast GPU
+
+
+def bench(
+    recipe: RecipeArgument,
+    set_: SetOption = None,
+    step: Annotated[
+        list[float] | None,
+        typer.Option(metavar="MS", min=0.001, help="How long a training step takes, in ms."),
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=0.01, help="How long each stage is measured.")] = 3,
+    device: DeviceOption = None,
+) -> None:
+    """Measure how fast pairs are loaded, stage by stage, and what a training step needs.
+
+    The cache is built, if the recipe allows one. How long a step takes, `imtrans bench train` says.
+
+    Example: `imtrans data bench recipes/facades.toml --step 300`
+    """
+    from imtrans import recipe as recipes
+    from imtrans.assemble import build_sampler, find_pairs
+    from imtrans.data.caching.obtain import PAYS, obtain
+    from imtrans.data.measure import stages
+    from imtrans.data.workers import worker_count
+    from imtrans.devices import choose_device
+
+    catalog = installed()
+    resolved = recipes.read(recipe, set_ or (), catalog)
+    pairs, _ = find_pairs(resolved, catalog)
+    sampler, out = build_sampler(resolved, catalog), console()
+    tell, bar = partial(say, out), partial(progress, out)
+    cache = obtain(resolved.data, pairs, sampler.load_size, passes=PAYS, say=tell, bar=bar)
+    batch, workers = resolved.train.batch_size, resolved.data.workers
+    sampler.cache = cache
+    count = worker_count(workers, choose_device(device), quick=sampler.quick)
+    found = {}
+    for stage in stages(pairs, sampler, batch_size=batch, workers=count, seconds=seconds):
+        found[stage.name] = stage
+        where = f"{stage.workers} workers" if stage.workers else "one core"
+        tell(f"{stage.pairs_per_second:>9,.0f} pairs/s  {where:<10} {stage.name}")
+    for milliseconds in step or STEPS:
+        tell(_needs(milliseconds, batch, found))
+
+
+def _needs(milliseconds: float, batch: int, found: "dict[str, Stage]") -> str:
+    from imtrans.data.measure import CACHE, FILES
+
+    wanted = batch / milliseconds * 1000
+    cores = [
+        f"{wanted / found[name].pairs_per_second:.2g} cores {told}"
+        for name, told in ((FILES, "from files"), (CACHE, "from the cache"))
+        if name in found
+    ]
+    step = f"a step of {milliseconds:g} ms, batch {batch}"
+    return f"{step}: {wanted:,.0f} pairs/s, which is {', '.join(cores)}"

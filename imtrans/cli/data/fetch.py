@@ -1,0 +1,91 @@
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from imtrans.cli.common import console, say
+from imtrans.errors import ImtransError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from imtrans.fetching.sets import PublishedSet
+
+
+def fetch(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="A published set; all are listed without.")
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="DIR", help="The folder to make, by default datasets/NAME."),
+    ] = None,
+    mirror: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Another server: its folder of archives, or an archive."),
+    ] = None,
+    sha256: Annotated[
+        str | None, typer.Option(metavar="HEX", help="Take only an archive of this checksum.")
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the archive, as DIR.tar.gz.")] = False,
+) -> None:
+    """Fetch a published set of pairs and unpack it where the recipes look for it.
+
+    A transfer that was cut continues with the same command. An archive that you put beside DIR, as
+    DIR.tar.gz, is unpacked without a network. Without NAME the published sets are listed.
+
+    Example: `imtrans data fetch facades`
+    """
+    from imtrans.cli.data.transfer import Transfer
+    from imtrans.fetching import fetch as fetching
+    from imtrans.fetching.sets import published
+
+    out = console()
+    if name is None:
+        _list(out)
+        return
+    wanted = published(name)
+    target = folder or Path(wanted.folder)
+    source = fetching.Source(wanted.address(mirror), _checksum(sha256), keep)
+    try:
+        with Transfer(out) as watch:
+            new = fetching.fetch(wanted, target, source, watch)
+    except KeyboardInterrupt:
+        say(out, "interrupted; the same command continues")
+        raise typer.Exit(130) from None
+    _tell(out, wanted, target, new)
+
+
+def _list(out: "Console") -> None:
+    from imtrans.fetching.sets import SETS
+    from imtrans.fetching.words import size
+
+    for known in SETS.values():
+        splits, recipes = ", ".join(known.splits), ", ".join(known.recipes)
+        say(out, f"{known.name:<15} {size(known.size):>7}  {splits:<16}  for {recipes}")
+
+
+def _tell(out: "Console", wanted: "PublishedSet", target: Path, new: bool) -> None:
+    """What is there now, and what to do with it."""
+    from imtrans.fetching.fetch import images
+
+    counts = images(target)
+    order = [*wanted.splits, *(split for split in counts if split not in wanted.splits)]
+    said = ", ".join(f"{split} {counts.get(split, 0)}" for split in order)
+    say(out, f"{'' if new else 'already there: '}{target}, images: {said}")
+    elsewhere = ""
+    if target != Path(wanted.folder):
+        elsewhere = f" --set {shlex.quote(f'data.root={target}')}"
+    for recipe in wanted.recipes:
+        say(out, f"to train on it: imtrans train {recipe}{elsewhere}")
+
+
+def _checksum(text: str | None) -> str | None:
+    if text is None:
+        return None
+    digits = text.strip().lower().removeprefix("sha256:")
+    if not re.fullmatch(r"[0-9a-f]{64}", digits):
+        raise ImtransError(f"--sha256 '{text}' is not 64 hexadecimal digits")
+    return digits

@@ -1,0 +1,49 @@
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from imtrans.cli.common import RecipeArgument, SetOption, console, installed, run_name, say
+from imtrans.errors import ImtransError
+
+
+def show(
+    recipe: RecipeArgument,
+    set_: SetOption = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The picture to write; RECIPE-pairs.png by default."),
+    ] = None,
+    count: Annotated[
+        int, typer.Option("--count", min=1, max=1000, help="How many pairs, spread evenly.")
+    ] = 16,
+    held_out: Annotated[
+        bool, typer.Option("--held-out", help="Those held out, instead of those trained on.")
+    ] = False,
+) -> None:
+    """Write a contact sheet of pairs as the network will see them: source | target.
+
+    Resized, cropped, flipped, augmented and derived as the recipe says.
+
+    Example: `imtrans data show recipes/facades.toml`
+    """
+    from imtrans import recipe as recipes
+    from imtrans.assemble import build_encoding, build_sampler, find_pairs
+    from imtrans.data.contact_sheet import contact_sheet
+    from imtrans.files import write_whole
+
+    catalog = installed()
+    resolved = recipes.read(recipe, set_ or (), catalog)
+    training, validation = find_pairs(resolved, catalog)
+    pairs = validation if held_out else training
+    if not pairs:
+        raise ImtransError("no pairs are held out; name a split in data.validation, or a share")
+    path = output or Path(f"{run_name(recipe)}-pairs.png")
+    if path.suffix.lower() != ".png":
+        raise ImtransError(f"'{path}': the picture is a PNG; name it so")
+    sampler, encoding = build_sampler(resolved, catalog), build_encoding(resolved, catalog)
+    sheet = contact_sheet(pairs, sampler, encoding, count, jittered=not held_out)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, sheet)
+    out = console()
+    say(out, f"{min(count, len(pairs))} of {len(pairs)} pairs, source | target: {path}")

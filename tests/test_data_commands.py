@@ -1,0 +1,55 @@
+"""`imtrans data`: looking at pairs, and measuring how they are loaded."""
+
+import re
+
+import pytest
+from PIL import Image
+
+
+def test_show_writes_what_the_network_sees(imtrans, tiny_file, tmp_path):
+    code, out, _ = imtrans("data", "show", tiny_file)
+    assert (code, out) == (0, "6 of 6 pairs, source | target: tiny-pairs.png\n")
+    with Image.open(tmp_path / "tiny-pairs.png") as sheet:
+        assert sheet.size == (4 * 64 + 3 * 4, 3 * 64 + 2 * 4)
+        # The right half of each pair is the left one inverted.
+        source, target = (sheet.crop((x, 0, x + 64, 64)).getpixel((40, 5)) for x in (0, 68))
+    assert all(abs(a + b - 255) <= 2 for a, b in zip(source, target, strict=True))
+
+
+def test_show_shows_held_out_pairs_whole(imtrans, tiny_file, tmp_path):
+    code, out, _ = imtrans(
+        *("data", "show", tiny_file, "--held-out", "--count", 2, "--output", "sub/sheet.png")
+    )
+    assert (code, out) == (0, "2 of 3 pairs, source | target: sub/sheet.png\n")
+    assert (tmp_path / "sub" / "sheet.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--output", "sheet.jpg"], "'sheet.jpg': the picture is a PNG; name it so"),
+        (["--held-out", "--set", "data.validation=empty"], "empty"),
+        (["--set", "data.root=nowhere"], "nowhere: no such folder"),
+    ],
+)
+def test_show_tells_what_cannot_be_shown(imtrans, tiny_file, arguments, told):
+    code, out, error = imtrans("data", "show", tiny_file, *arguments)
+    assert (code, out) == (2, "")
+    assert told in error
+
+
+@pytest.mark.parametrize("cache", ["auto", "false"])
+def test_bench_measures_each_stage_and_says_what_a_step_needs(imtrans, tiny_file, cache):
+    code, out, _ = imtrans(
+        *("data", "bench", tiny_file, "--seconds", 0.02, "--step", 50),
+        *("--set", f"data.cache={cache}", "--set", "train.batch_size=4"),
+    )
+    assert code == 0
+    rates = re.findall(r"^ *([\d,]+) pairs/s  (one core|\d+ workers)\s+(.*)$", out, re.MULTILINE)
+    assert all(int(rate.replace(",", "")) > 0 for rate, _, _ in rates)
+    cached = ["a sample, from the cache"] if cache == "auto" else []
+    assert [name for _, _, name in rates] == [
+        *("read and decode", "... and resize", "a sample, from files", *cached),
+        "batches of 4, as training gets them",
+    ]
+    assert re.search(r"a step of 50 ms, batch 4: 80 pairs/s, which is [\d.e-]+ cores", out)
