@@ -37,9 +37,13 @@ def choose_precision(wanted: str, device: torch.device) -> Precision:
     raise ImtransError(f"precision '{wanted}' is not one of 'auto', 'fp32', 'bf16'")
 
 
-def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
-    """A context in which convolutions compute in this precision; weights stay fp32."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+def autocast(
+    device: torch.device, precision: Precision, *, cached: bool = True
+) -> AbstractContextManager[object]:
+    """A context in which convolutions compute in this precision; weights stay fp32, and are cast
+    once in it (`cached`), or each time."""
+    enabled = precision == "bf16"
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled, cache_enabled=cached)
 
 
 def _native_bf16(device: torch.device) -> bool:

@@ -161,7 +161,9 @@ class TrainTable(Table):
     batch_size: Count = 1
     learning_rate: Rate = 2e-4
     betas: tuple[Fraction, Fraction] = (0.5, 0.999)
+    engine: Literal["auto", "plain", "fast"] = "auto"  # auto: fast
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    compile: Literal["auto"] | bool = "auto"  # the networks, with torch.compile
     log_every: Count = 50  # steps
     sample_every: Count = 500  # steps
     validate_every: Count = 1000  # steps; where pairs are held out

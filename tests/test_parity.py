@@ -15,6 +15,7 @@ from imtrans import recipe as recipes
 from imtrans.assemble import assemble, build_discriminator, build_generator
 from imtrans.plugins import catalog
 from imtrans.published_weights import import_weights, recognise, translate_names
+from imtrans.training.engine import plain
 from imtrans.training.pix2pix import Pix2Pix
 
 GOLDEN = Path(__file__).parent / "data" / "golden"
@@ -126,4 +127,4 @@ def published_model(trace, tensors, facades, folder):
     parts = assemble(recipe, catalog(), torch.device("cpu"))
     for role, network in (("generator", parts.generator), ("discriminator", parts.discriminator)):
         network.load_state_dict(translate_names(tables[role], network))
-    return Pix2Pix(parts, recipe.train, device=torch.device("cpu"), precision="fp32")
+    return Pix2Pix(parts, recipe.train, plain(torch.device("cpu")))

@@ -21,6 +21,7 @@ from imtrans.errors import ImtransError
 from imtrans.plugins import catalog
 from imtrans.schema import TrainTable
 from imtrans.terminal import Terminal
+from imtrans.training.engine import Engine, plain
 from imtrans.training.fit import fit
 from imtrans.training.meter import Meter
 from imtrans.training.pix2pix import Pix2Pix
@@ -51,7 +52,7 @@ def same(one, other):
 
 @pytest.fixture
 def model(tiny):
-    return Pix2Pix(assemble(tiny, catalog(), CPU), tiny.train, device=CPU)
+    return Pix2Pix(assemble(tiny, catalog(), CPU), tiny.train, plain(CPU))
 
 
 def batch():
@@ -78,7 +79,7 @@ def test_one_step_moves_both_networks_and_returns_losses_on_the_device(model):
 def test_the_discriminators_step_does_not_reach_the_generator(model):
     """With the generator's own update suppressed, a step leaves it as it was."""
     model.set_learning_rate(0)
-    for group in model.optimizer_d.param_groups:
+    for group in model.adam_d.adam.param_groups:
         group["lr"] = 1e-3
     before = {k: v.detach().clone() for k, v in model.generator.named_parameters()}
     model.step(*batch())
@@ -89,7 +90,7 @@ def test_the_weight_of_a_loss_scales_its_gradient_and_not_its_report(tiny_file):
     reports = []
     for weight in (0, 100):
         recipe = read(tiny_file, f"loss.l1.weight={weight}")
-        model = Pix2Pix(assemble(recipe, catalog(), CPU), recipe.train, device=CPU)
+        model = Pix2Pix(assemble(recipe, catalog(), CPU), recipe.train, plain(CPU))
         first = model.step(*batch())
         for _ in range(10):
             last = model.step(*batch())
@@ -102,7 +103,7 @@ def test_halving_the_discriminators_loss_does_not_change_adams_step(model, tiny)
     """Adam is indifferent to the scale of a loss, so /2 slows nothing by itself."""
     states = []
     for factor in (1.0, 2.0):
-        other = Pix2Pix(assemble(tiny, catalog(), CPU), tiny.train, device=CPU)
+        other = Pix2Pix(assemble(tiny, catalog(), CPU), tiny.train, plain(CPU))
         loss = other.objective.discriminator_loss
         other.objective = Scaled(other.objective, loss, factor)
         other.step(*batch())
@@ -389,7 +390,7 @@ def test_bf16_on_cuda_starts_with_the_losses_of_fp32_on_the_cpu(tiny):
     for device, precision in (("cpu", "fp32"), ("cuda", "bf16")):
         chosen = torch.device(device)
         model = Pix2Pix(
-            assemble(tiny, catalog(), chosen), tiny.train, device=chosen, precision=precision
+            assemble(tiny, catalog(), chosen), tiny.train, Engine("fast", chosen, precision)
         )
         source, target = batch()
         losses.append(model.step(source.to(chosen), target.to(chosen)))

@@ -9,11 +9,12 @@ import torch
 from imtrans.assemble import Parts, assemble, build_sampler, find_pairs
 from imtrans.data.loader import stack
 from imtrans.data.samples import Sample, Sampler
-from imtrans.devices import choose_device, choose_precision
+from imtrans.devices import choose_device
 from imtrans.errors import ImtransError
 from imtrans.pictures import Pair
 from imtrans.plugins import Catalog
 from imtrans.schema import Recipe
+from imtrans.training.engine import choose_engine
 from imtrans.training.pix2pix import Pix2Pix
 
 
@@ -64,9 +65,9 @@ def _components(recipe: Recipe, parts: Parts) -> str:
 def _step(
     recipe: Recipe, parts: Parts, sampler: Sampler, pairs: Sequence[Pair], device: torch.device
 ) -> Finding:
-    precision = choose_precision(recipe.train.precision, device)
-    model = Pix2Pix(parts, recipe.train, device=device, precision=precision)
     try:
+        engine = choose_engine(recipe.train, device)
+        model = Pix2Pix(parts, recipe.train, engine)
         source, target = _batch(recipe, parts, sampler, pairs)
         start = monotonic()
         losses = model.step(source.to(device), target.to(device))
@@ -76,7 +77,7 @@ def _step(
         return Finding("one step", " ".join(str(error).split()), wrong=True)
     shown = "  ".join(f"{name} {value:.3f}" for name, value in values.items())
     on = "the first pairs" if pairs else "noise"
-    return Finding("one step", f"on {on}, {device}, {precision}, {seconds:.2f} s: {shown}")
+    return Finding("one step", f"on {on}, {device}, {engine}, {seconds:.2f} s: {shown}")
 
 
 def _batch(recipe: Recipe, parts: Parts, sampler: Sampler, pairs: Sequence[Pair]) -> Sample:

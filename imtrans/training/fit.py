@@ -17,12 +17,13 @@ from imtrans.data.caching.obtain import obtain
 from imtrans.data.loader import Batches
 from imtrans.data.samples import Sample
 from imtrans.data.workers import worker_count
-from imtrans.devices import choose_device, choose_precision
+from imtrans.devices import choose_device
 from imtrans.errors import ImtransError
 from imtrans.plugins import Catalog
 from imtrans.schema import Recipe
 from imtrans.terminal import Terminal, progress, say
 from imtrans.training.display import Display, Progression, display
+from imtrans.training.engine import choose_engine
 from imtrans.training.interrupt import Interrupt
 from imtrans.training.meter import Meter
 from imtrans.training.pix2pix import Losses, Pix2Pix
@@ -60,11 +61,13 @@ def fit(
     """
     pairs, held_out = find_pairs(recipe, catalog)
     chosen = choose_device(device)
-    precision = choose_precision(recipe.train.precision, chosen)
+    engine = choose_engine(recipe.train, chosen)
     parts = assemble(recipe, catalog, chosen)
-    model = Pix2Pix(parts, recipe.train, device=chosen, precision=precision)
+    model = Pix2Pix(parts, recipe.train, engine)
     sampler = build_sampler(recipe, catalog)
-    translator = Translator(parts.generator, parts.encoding, device=chosen, precision=precision)
+    translator = Translator(
+        parts.generator, parts.encoding, device=chosen, precision=engine.precision
+    )
     preview = Preview(held_out or pairs, sampler, translator)
     validation = Validation(held_out, sampler, translator, recipe.train.validate_pairs)
     batches = Batches(
@@ -79,7 +82,7 @@ def fit(
     say(
         shown,
         f"{len(pairs)} pairs, {len(held_out)} held out; {_size(model.generator)} + "
-        f"{_size(model.discriminator)} parameters; {chosen}, {precision}; {run_dir}",
+        f"{_size(model.discriminator)} parameters; {chosen}, {engine}; {run_dir}",
     )
     fitting = Fitting(recipe, catalog, model, batches, preview, validation, run, shown)
     fitting.take_up()
