@@ -27,6 +27,7 @@ from imtrans.training.meter import Meter
 from imtrans.training.pix2pix import Pix2Pix
 from imtrans.training.run_dir import RunDir
 from imtrans.training.schedule import learning_rate
+from imtrans.training.stepping import Stepping
 
 CPU = torch.device("cpu")
 
@@ -164,7 +165,7 @@ def test_an_interrupted_run_ends_with_the_bytes_of_an_uninterrupted_one(
 ):
     recipe = read(tiny_file, "train.decay_from=1")
     fit(recipe, catalog(), tmp_path / "whole")
-    step = Pix2Pix.step
+    step = Stepping.__call__
     steps = iter(range(1, 100))
 
     def interrupting(self, *data):
@@ -172,7 +173,7 @@ def test_an_interrupted_run_ends_with_the_bytes_of_an_uninterrupted_one(
             os.kill(os.getpid(), signal.SIGTERM)
         return step(self, *data)
 
-    monkeypatch.setattr(Pix2Pix, "step", interrupting)
+    monkeypatch.setattr(Stepping, "__call__", interrupting)
     stopped = fit(recipe, catalog(), tmp_path / "parts")
     assert (stopped.interrupted_by, stopped.step) == (signal.SIGTERM, stop_at)
     outcome = fit(recipe, catalog(), tmp_path / "parts")
@@ -238,13 +239,13 @@ def test_a_broken_image_in_the_middle_costs_nothing_that_was_learned(tiny, pairs
 
 
 def test_a_loss_that_is_not_finite_stops_and_is_not_kept(tiny, tmp_path, monkeypatch):
-    step, count = Pix2Pix.step, iter(range(1, 100))
+    step, count = Stepping.__call__, iter(range(1, 100))
 
     def exploding(self, *data):
         losses = step(self, *data)
         return losses | {"g": losses["g"] * (float("nan") if next(count) >= 7 else 1)}
 
-    monkeypatch.setattr(Pix2Pix, "step", exploding)
+    monkeypatch.setattr(Stepping, "__call__", exploding)
     with pytest.raises(ImtransError, match="the loss 'g' became nan before step 8"):
         fit(tiny, catalog(), tmp_path / "run")
     kept = [path.name for path in checkpoints(tmp_path / "run")]
@@ -252,14 +253,14 @@ def test_a_loss_that_is_not_finite_stops_and_is_not_kept(tiny, tmp_path, monkeyp
 
 
 def test_in_data_of_another_size_the_epoch_starts_again(tiny, pairs, tmp_path, monkeypatch, capsys):
-    step = Pix2Pix.step
+    step = Stepping.__call__
 
     def interrupting(self, *data):
         os.kill(os.getpid(), signal.SIGTERM)
         return step(self, *data)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Pix2Pix, "step", interrupting)
+        patch.setattr(Stepping, "__call__", interrupting)
         fit(tiny, catalog(), tmp_path / "run")
     (pairs / "train" / "000.png").unlink()
     assert fit(tiny, catalog(), tmp_path / "run").step == 1 + 2 * 5
@@ -372,14 +373,14 @@ def test_a_component_that_breaks_its_contract_is_told_before_training(tiny_file)
 
 @pytest.mark.gpu
 def test_training_on_cuda_goes_on_after_an_interruption(tiny, tmp_path, monkeypatch):
-    step = Pix2Pix.step
+    step = Stepping.__call__
 
     def interrupting(self, *data):
         os.kill(os.getpid(), signal.SIGTERM)
         return step(self, *data)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Pix2Pix, "step", interrupting)
+        patch.setattr(Stepping, "__call__", interrupting)
         assert fit(tiny, catalog(), tmp_path / "run", device="cuda").step == 1
     assert fit(tiny, catalog(), tmp_path / "run", device="cuda").step == 12
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from imtrans.plugins import Catalog
-    from imtrans.training.fit import Outcome
+    from imtrans.training.sitting import Outcome
 
 RecipeArgument = Annotated[
     str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a recipe.")

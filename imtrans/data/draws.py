@@ -6,6 +6,7 @@ their augmentation are the same for any number of workers, and after any interru
 
 import hashlib
 import random
+from collections.abc import Iterator
 
 import torch
 
@@ -15,6 +16,19 @@ def epoch_order(seed: int, epoch: int, count: int) -> list[int]:
     digest = hashlib.sha256(f"order {seed} {epoch}".encode()).digest()
     generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
     return torch.randperm(count, generator=generator).tolist()
+
+
+def batch_keys(
+    seed: int, count: int, batch_size: int, epoch: int, batch: int
+) -> Iterator[list[tuple[int, int]]]:
+    """Lists of (epoch, index), batch by batch, epoch after epoch, from batch `batch` (from 0) of
+    epoch `epoch` (from 1) on."""
+    first = batch * batch_size
+    while True:
+        order = epoch_order(seed, epoch, count)
+        for start in range(first, count, batch_size):
+            yield [(epoch, index) for index in order[start : start + batch_size]]
+        epoch, first = epoch + 1, 0
 
 
 def sample_draw(seed: int, epoch: int, index: int) -> random.Random:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from imtrans.data.draws import epoch_order
+from imtrans.data.draws import batch_keys
 from imtrans.data.samples import Sample, Sampler
 from imtrans.data.workers import alive, leave_interrupts_to_the_parent
 from imtrans.errors import ImtransError
@@ -50,19 +50,14 @@ class Batches:
 
 
 class _Endless:
-    """Lists of (epoch, index), batch by batch, epoch after epoch."""
+    """An iterable of the keys of batches, picklable as it goes to a loader."""
 
     def __init__(self, count: int, batch_size: int, seed: int, epoch: int, batch: int) -> None:
         self.count, self.batch_size, self.seed = count, batch_size, seed
         self.epoch, self.batch = epoch, batch
 
     def __iter__(self) -> Iterator[list[Key]]:
-        epoch, first = self.epoch, self.batch * self.batch_size
-        while True:
-            order = epoch_order(self.seed, epoch, self.count)
-            for start in range(first, self.count, self.batch_size):
-                yield [(epoch, index) for index in order[start : start + self.batch_size]]
-            epoch, first = epoch + 1, 0
+        return batch_keys(self.seed, self.count, self.batch_size, self.epoch, self.batch)
 
 
 class _Samples(Dataset[Sample | ImtransError]):

@@ -57,12 +57,18 @@ class Sampler:
         """The pair as this epoch sees it, jittered: a function of (seed, epoch, index) alone."""
         draw, crop = sample_draw(self.seed, epoch, index), self.data.crop_size
         fitted = self.cache[index] if self.cache else self.reader.open(pair, self.load_size)
-        left, top = draw.randint(0, fitted.width - crop), draw.randint(0, fitted.height - crop)
+        left, top, mirrored = self.placed(draw, fitted.height, fitted.width)
         source, target = fitted.cut(Window(left, top, crop, crop))
-        if self.data.flip and draw.random() < 0.5:
+        if mirrored:
             source, target = source.flip(-1), target.flip(-1)
         source, target = self._augment(source, target, draw)
         return self._derive(source, target, draw)
+
+    def placed(self, draw: Random, height: int, width: int) -> tuple[int, int, bool]:
+        """Where a crop lies in a pair of this size (left, top; px), and whether it is mirrored."""
+        crop = self.data.crop_size
+        left, top = draw.randint(0, width - crop), draw.randint(0, height - crop)
+        return left, top, self.data.flip and draw.random() < 0.5
 
     def plain(self, pair: Pair) -> Sample:
         """The pair at crop_size, without jitter; of a longer side the middle."""

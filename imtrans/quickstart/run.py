@@ -13,7 +13,8 @@ from imtrans.errors import ImtransError, some
 from imtrans.files import is_ours, mark
 from imtrans.plugins import Catalog
 from imtrans.quickstart.pairs import draw_pairs, write_pairs
-from imtrans.training.fit import Outcome, fit
+from imtrans.training.fit import fit
+from imtrans.training.sitting import Outcome
 
 TRAINING_PAIRS, HELD_OUT_PAIRS = 400, 16
 SHOWN, ENLARGED = 3, 2

@@ -60,7 +60,8 @@ class LoopAdam:
         for name, parameter, updated in self._rows():
             keys = [key for key in ("step", *MOMENTS) if f"{name}/{key}" in state]
             if not keys:
-                self.adam.state.pop(updated, None)
+                for value in self.adam.state.get(updated, {}).values():
+                    value.zero_()  # as if it had never had a gradient
                 continue
             for key in MOMENTS:
                 if state[f"{name}/{key}"].shape != parameter.shape:

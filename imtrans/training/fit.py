@@ -1,48 +1,31 @@
-"""The loop that drives the method: batches in, steps, and now and then something written."""
+"""From a recipe to a training: everything it needs, in the order in which it can fail."""
 
-import math
-import shutil
-import signal
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import torch
 from rich.console import Console
 
-from imtrans import checkpoint
 from imtrans.assemble import assemble, build_sampler, find_pairs
 from imtrans.data.caching.obtain import obtain
 from imtrans.data.loader import Batches
-from imtrans.data.samples import Sample
+from imtrans.data.resident import Resident, fits
+from imtrans.data.samples import Sampler
 from imtrans.data.workers import worker_count
 from imtrans.devices import choose_device
-from imtrans.errors import ImtransError
+from imtrans.pictures import Pair
 from imtrans.plugins import Catalog
 from imtrans.schema import Recipe
 from imtrans.terminal import Terminal, progress, say
-from imtrans.training.display import Display, Progression, display
 from imtrans.training.engine import choose_engine
-from imtrans.training.interrupt import Interrupt
-from imtrans.training.meter import Meter
-from imtrans.training.pix2pix import Losses, Pix2Pix
 from imtrans.training.preview import Preview
 from imtrans.training.run_dir import RunDir
-from imtrans.training.schedule import learning_rate
-from imtrans.training.state import Position, restore, save
+from imtrans.training.sitting import Outcome, Sitting
+from imtrans.training.state import take_up
+from imtrans.training.trial import tried_model
 from imtrans.training.validation import Validation
 from imtrans.translation.translator import Translator
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a sitting ended."""
-
-    run_dir: Path
-    checkpoint: Path
-    step: int
-    interrupted_by: signal.Signals | None = None
 
 
 def fit(
@@ -59,200 +42,53 @@ def fit(
     Ends when all epochs are done, or after the step in which SIGINT or SIGTERM arrived, with a
     checkpoint either way. Raises ImtransError for whatever the user can mend.
     """
+    shown = console or Terminal()
+    tell = partial(say, shown)
     pairs, held_out = find_pairs(recipe, catalog)
     chosen = choose_device(device)
     engine = choose_engine(recipe.train, chosen)
     parts = assemble(recipe, catalog, chosen)
-    model = Pix2Pix(parts, recipe.train, engine)
-    sampler = build_sampler(recipe, catalog)
-    translator = Translator(
-        parts.generator, parts.encoding, device=chosen, precision=engine.precision
-    )
-    preview = Preview(held_out or pairs, sampler, translator)
-    validation = Validation(held_out, sampler, translator, recipe.train.validate_pairs)
-    batches = Batches(
-        pairs,
-        sampler,
-        recipe.train.batch_size,
-        workers=0,
-        pin=chosen.type == "cuda",
-    )
     run = RunDir(run_dir, recipe, fresh=fresh)
-    shown = console or Terminal()
-    say(
+    sizes = f"{_size(parts.generator)} + {_size(parts.discriminator)} parameters"
+    tell(f"{len(pairs)} pairs, {len(held_out)} held out; {sizes}; {chosen}, {engine}; {run_dir}")
+
+    model = tried_model(recipe, parts, engine, tell)
+    per_epoch = -(-len(pairs) // recipe.train.batch_size)
+    position = take_up(run, model, per_epoch, tell)
+    run.begin(position.step)
+    sampler = build_sampler(recipe, catalog)
+    passes = recipe.train.epochs - position.epoch + 1
+    bar = partial(progress, shown)
+    sampler.cache = obtain(recipe.data, pairs, sampler.load_size, passes=passes, say=tell, bar=bar)
+    precision = model.engine.precision
+    translator = Translator(parts.generator, parts.encoding, device=chosen, precision=precision)
+    return Sitting(
+        recipe,
+        catalog,
+        model,
+        _loading(recipe, pairs, sampler, chosen, tell),
+        Preview(held_out or pairs, sampler, translator),
+        Validation(held_out, sampler, translator, recipe.train.validate_pairs),
+        run,
+        position,
         shown,
-        f"{len(pairs)} pairs, {len(held_out)} held out; {_size(model.generator)} + "
-        f"{_size(model.discriminator)} parameters; {chosen}, {engine}; {run_dir}",
-    )
-    fitting = Fitting(recipe, catalog, model, batches, preview, validation, run, shown)
-    fitting.take_up()
-    sampler.cache = obtain(
-        recipe.data,
-        pairs,
-        sampler.load_size,
-        passes=recipe.train.epochs - fitting.position.epoch + 1,
-        say=partial(say, shown),
-        bar=partial(progress, shown),
-    )
-    batches.workers = worker_count(recipe.data.workers, chosen, quick=sampler.quick)
-    return fitting.run()
+    ).run()
 
 
-class Fitting:
-    """One sitting of a run: what it works with, and where it stands."""
-
-    def __init__(
-        self,
-        recipe: Recipe,
-        catalog: Catalog,
-        model: Pix2Pix,
-        batches: Batches,
-        preview: Preview,
-        validation: Validation,
-        run: RunDir,
-        console: Console,
-    ) -> None:
-        self.recipe, self.catalog = recipe, catalog
-        self.model, self.batches = model, batches
-        self.preview, self.validation = preview, validation
-        self.run_dir, self.console = run, console
-        self.position = Position()
-        self.steps = 0
-
-    def take_up(self) -> None:
-        """Continue where the newest checkpoint stands, if there is one."""
-        newest = self.run_dir.learned()[-1:]
-        torch.manual_seed(self.recipe.seed)
-        if newest:
-            self.position, per_epoch = restore(newest[0], self.model)
-            say(self.console, f"continuing after {newest[0]}{self._remark()}")
-            if self.position.batch and per_epoch != self.batches.per_epoch:
-                # A place inside an epoch means nothing in other data.
-                self.position.batch = 0
-                say(
-                    self.console,
-                    f"the data changed: an epoch had {per_epoch} batches, now it has "
-                    f"{self.batches.per_epoch}; epoch {self.position.epoch} starts again",
-                )
-        epochs_left = self.recipe.train.epochs - self.position.epoch + 1
-        batches_left = max(epochs_left * self.batches.per_epoch - self.position.batch, 0)
-        self.steps = self.position.step + batches_left
-        self.run_dir.begin(self.position.step)
-
-    def _remark(self) -> str:
-        epochs = self.recipe.train.epochs
-        if self.position.epoch <= epochs:
-            return f", in epoch {self.position.epoch} of {epochs}"
-        return f": all {epochs} epochs are done; a larger train.epochs would go on"
-
-    def run(self) -> Outcome:
-        """Step through the remaining epochs."""
-        train, position = self.recipe.train, self.position
-        shown = display(self.console, train.epochs, self.steps, position.step)
-        self.meter = Meter()
-        try:
-            with Interrupt() as interrupt:
-                if position.step == 0:
-                    self._rehearse(shown)
-                batches = self.batches.start(position.epoch, position.batch)
-                for epoch in range(position.epoch, train.epochs + 1):
-                    self.model.set_learning_rate(learning_rate(epoch, train))
-                    for batch in range(position.batch, self.batches.per_epoch):
-                        losses = self._step(batches)
-                        position.epoch, position.batch = epoch, batch + 1
-                        position.step += 1
-                        shown.advance(epoch, position.step)
-                        self._write_what_is_due(losses, shown)
-                        if interrupt.received:
-                            shown.say(f"{interrupt.received.name}: saving a checkpoint")
-                            return self._end(shown, interrupt.received)
-                    position.epoch, position.batch = epoch + 1, 0
-                return self._end(shown)
-        except NotFinite:
-            raise
-        except (ImtransError, OSError):
-            # A broken image must not cost what was learned before it was met.
-            self._end(shown)
-            raise
-        finally:
-            shown.close()
-
-    def _step(self, batches: Iterator[Sample]) -> Losses:
-        with self.meter.waiting():
-            source, target = next(batches)
-        device = self.model.device
-        source, target = (pixels.to(device, non_blocking=True) for pixels in (source, target))
-        return self.model.step(*self.preview.translator.encoding.encode(source, target))
-
-    def _rehearse(self, shown: Display) -> None:
-        """Write everything once before the first step: what cannot be is told now, not hours
-        later."""
-        self._validate(shown)
-        self.run_dir.sample(0, self.preview.draw())
-        self._save(shown)
-        self.meter = Meter()
-
-    def _write_what_is_due(self, losses: Losses, shown: Display) -> None:
-        train, step = self.recipe.train, self.position.step
-        last = step == self.steps
-        self.meter.count(losses, self.recipe.train.batch_size)
-        if step % train.log_every == 0 or last:
-            self._log(shown)
-        if step % train.sample_every == 0 or last:
-            self.run_dir.sample(step, self.preview.draw())
-        if step % train.validate_every == 0 or last:
-            self._validate(shown)
-        if step % train.checkpoint_every == 0 and not last:
-            self._save(shown)
-
-    def _log(self, shown: Display) -> None:
-        """Fetch the losses from the device, once for all the steps since the last time."""
-        if not self.meter.steps:
-            return
-        reading = self.meter.read()
-        epoch, step = self.position.epoch, self.position.step
-        for name, value in reading.losses.items():
-            if not math.isfinite(value):
-                raise NotFinite(
-                    f"the loss '{name}' became {value} before step {step}. checkpoints before "
-                    "it are kept; start anew (--fresh) with a smaller train.learning_rate"
-                )
-        self.run_dir.log(
-            {"step": step, "epoch": epoch}
-            | {name: round(value, 6) for name, value in reading.losses.items()}
-            | {"learning_rate": learning_rate(epoch, self.recipe.train)}
-            | {"images_per_second": round(reading.images_per_second, 2)}
-            | {"waiting": round(reading.waiting, 4)}
-        )
-        shown.logged(Progression(epoch, self.recipe.train.epochs, step, self.steps, reading))
-
-    def _validate(self, shown: Display) -> None:
-        if not self.validation:
-            return
-        found = self.validation.measure()
-        step = self.position.step
-        rounded = {name: round(value, 6) for name, value in found.items()}
-        self.run_dir.log_validation({"step": step, "epoch": self.position.epoch} | rounded)
-        shown.say(
-            f"step {step}: held out  " + "  ".join(f"{name} {v:.4g}" for name, v in found.items())
-        )
-
-    def _end(self, shown: Display, signal_: signal.Signals | None = None) -> Outcome:
-        path = self.run_dir.checkpoint_path(self.position.step)
-        if self.position.step and not path.exists():
-            self._save(shown)
-        return Outcome(self.run_dir.path, path, self.position.step, signal_)
-
-    def _save(self, shown: Display) -> None:
-        self._log(shown)  # which stops here when a loss is not finite: such weights are not kept
-        path = self.run_dir.checkpoint_path(self.position.step)
-        save(path, self.model, self.position, self.recipe, self.catalog, self.batches.per_epoch)
-        for old in checkpoint.checkpoints(self.run_dir.path)[: -self.recipe.train.keep_last]:
-            shutil.rmtree(old)
-
-
-class NotFinite(ImtransError):
-    """A loss became infinite or not a number: the weights of now must not be kept."""
+def _loading(
+    recipe: Recipe,
+    pairs: Sequence[Pair],
+    sampler: Sampler,
+    device: torch.device,
+    tell: Callable[[str], None],
+) -> Batches | Resident:
+    """What feeds the device: its own memory where the pairs fit, else processes, or none."""
+    size = recipe.train.batch_size
+    if fits(sampler, device):
+        tell(f"the pairs lie on {device} as a whole")
+        return Resident(sampler, size, device)
+    workers = worker_count(recipe.data.workers, device, quick=sampler.quick)
+    return Batches(pairs, sampler, size, workers=workers, pin=device.type == "cuda")
 
 
 def _size(network: torch.nn.Module) -> str:

@@ -22,7 +22,7 @@ from imtrans.files import write_whole
 from imtrans.schema import Recipe
 from imtrans.training.journal import Journal
 
-# What may change between two sittings of one run, because no weight depends on it.
+# What may change between two sittings of one run: no weight depends on it, or in rounding only.
 FREE = {
     "data": {"workers", "cache", "cache_limit"},
     "train": {
@@ -32,6 +32,8 @@ FREE = {
         "validate_pairs",
         "checkpoint_every",
         "keep_last",
+        "engine",
+        "compile",
     },
 }
 FREE_KEYS = {"title", "reference", "requires"}

@@ -1,5 +1,6 @@
 """Everything from which a run can be continued, to and from a checkpoint."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from imtrans.errors import ImtransError
 from imtrans.plugins import Catalog
 from imtrans.schema import Recipe
 from imtrans.training.pix2pix import Pix2Pix
+from imtrans.training.run_dir import RunDir
 
 
 @dataclass
@@ -46,6 +48,27 @@ def save(
         epoch=position.epoch,
         facts={"batch": str(position.batch), "batches_per_epoch": str(batches_per_epoch)},
     )
+
+
+def take_up(run: RunDir, model: Pix2Pix, per_epoch: int, say: Callable[[str], None]) -> Position:
+    """Put a model where its run stands: into the state of the newest checkpoint, if any."""
+    torch.manual_seed(run.recipe.seed)
+    newest = run.learned()[-1:]
+    if not newest:
+        return Position()
+    position, per_epoch_then = restore(newest[0], model)
+    epochs = run.recipe.train.epochs
+    where = f", in epoch {position.epoch} of {epochs}"
+    done = f": all {epochs} epochs are done; a larger train.epochs would go on"
+    say(f"continuing after {newest[0]}{where if position.epoch <= epochs else done}")
+    if position.batch and per_epoch != per_epoch_then:
+        # A place inside an epoch means nothing in other data.
+        position.batch = 0
+        say(
+            f"the data changed: an epoch had {per_epoch_then} batches, now it has {per_epoch}; "
+            f"epoch {position.epoch} starts again"
+        )
+    return position
 
 
 def restore(path: Path, model: Pix2Pix) -> tuple[Position, int]:

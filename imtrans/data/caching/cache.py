@@ -59,6 +59,12 @@ class About:
     target: Stored
     format: int = FORMAT
 
+    @property
+    def bytes_in_memory(self) -> int:
+        """Its size as tensors: where uint16 is int32."""
+        wide = any(side and side.dtype == "uint16" for side in (self.source, self.target))
+        return self.bytes * (2 if wide else 1)
+
 
 class Cache:
     """Opens a cache. Raises Unusable when it is not whole, or of another version.
@@ -88,6 +94,11 @@ class Cache:
 
     def __len__(self) -> int:
         return len(self._index)
+
+    @property
+    def one_size(self) -> bool:
+        """Whether all pairs have the same height and width."""
+        return bool((self._index[:, 1:] == self._index[0, 1:]).all())
 
     def __getitem__(self, index: int) -> "CachedPair":
         """The pair at an index from 0: nothing is read before it is cut."""
