@@ -1,0 +1,133 @@
+"""The whole step as one CUDA graph, against the steps taken one by one. All need a GPU."""
+
+import pytest
+import torch
+from torch import nn
+
+from imtrans import recipe as recipes
+from imtrans.assemble import assemble
+from imtrans.checkpoint import checkpoints, read_tensors
+from imtrans.plugins import catalog
+from imtrans.training.engine import Engine, choose_engine, plain
+from imtrans.training.fit import fit
+from imtrans.training.graph import GraphedStep
+from imtrans.training.pix2pix import Pix2Pix
+from imtrans.training.stepping import Stepping
+
+pytestmark = pytest.mark.gpu
+CUDA = torch.device("cuda")
+
+
+def graphed(precision="fp32"):
+    return Engine("fast", CUDA, precision, graphed=True)
+
+
+def model_on(recipe, engine):
+    return Pix2Pix(assemble(recipe, catalog(), CUDA), recipe.train, engine)
+
+
+def batches(count, number=2, size=64):
+    generator = torch.Generator().manual_seed(3)
+    for _ in range(count):
+        source = torch.rand(number, 3, size, size, generator=generator) * 2 - 1
+        yield source.to(CUDA), (source * 0.5).to(CUDA)
+
+
+def rows(step, pairs):
+    return torch.stack([torch.stack(list(step(*pair).values())) for pair in pairs])
+
+
+def stepping(model, said=None):
+    return Stepping(model, 2, (said if said is not None else []).append)
+
+
+@pytest.mark.parametrize(("precision", "apart"), [("fp32", 1e-3), ("bf16", 2e-2)])
+def test_replays_are_the_steps(tiny, precision, apart):
+    torch.backends.cudnn.allow_tf32 = False
+    eager = model_on(tiny, Engine("fast", CUDA, precision))
+    model, said = model_on(tiny, graphed(precision)), []
+    expected = rows(eager.step, batches(5))
+    found = rows(stepping(model, said), batches(5))
+    assert not said
+    torch.testing.assert_close(found, expected, rtol=apart, atol=1e-4)
+
+
+def test_recording_leaves_no_mark(tiny):
+    model = model_on(tiny, graphed())
+    networks = (model.generator, model.discriminator)
+    before = [{k: v.clone() for k, v in n.state_dict().items()} for n in networks]
+    random = torch.cuda.get_rng_state(CUDA)
+    GraphedStep(model, *next(batches(1)))
+    for network, state in zip(networks, before, strict=True):
+        assert all(torch.equal(v, state[k]) for k, v in network.state_dict().items())
+    assert torch.equal(random, torch.cuda.get_rng_state(CUDA))
+    assert all(not moment.any() for moment in model.optimizer_state().values())
+
+
+def test_dropout_differs_between_replays_and_not_between_runs(tiny_file):
+    overrides = ("generator.name=unet_128", "data.crop_size=128", "data.load_size=140")
+    recipe = recipes.read(tiny_file, overrides, catalog())
+    runs = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        model = model_on(recipe, graphed())
+        model.set_learning_rate(0.0)
+        assert any(isinstance(m, nn.Dropout) and m.p for m in model.generator.modules())
+        (pair,) = batches(1, size=128)
+        runs.append(rows(stepping(model), [pair] * 4))
+    l1 = runs[0][:, 2]
+    assert len(set(l1.tolist())) == 4  # weights stand still, so that only the noise differs
+    torch.testing.assert_close(runs[0], runs[1], rtol=1e-4, atol=1e-6)
+
+
+def test_the_learning_rate_is_no_part_of_the_recording(tiny):
+    model = model_on(tiny, graphed())
+    step, pairs = stepping(model), list(batches(3))
+    step(*pairs[0])
+    model.set_learning_rate(0.0)
+    before = {k: v.clone() for k, v in model.generator.named_parameters()}
+    step(*pairs[1])
+    assert all(torch.equal(v, before[k]) for k, v in model.generator.named_parameters())
+    model.set_learning_rate(1e-3)
+    step(*pairs[2])
+    assert not all(torch.equal(v, before[k]) for k, v in model.generator.named_parameters())
+
+
+def test_a_smaller_batch_is_taken_without_the_graph_and_both_train_one_model(tiny):
+    torch.backends.cudnn.allow_tf32 = False
+    mixed = [*batches(2), *batches(1, number=1), *batches(2)]
+    expected = rows(model_on(tiny, Engine("fast", CUDA)).step, mixed)
+    found = rows(stepping(model_on(tiny, graphed())), mixed)
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_a_step_that_cannot_be_recorded_is_taken_one_by_one(tiny):
+    model, said = model_on(tiny, graphed()), []
+    forward = model.generator.forward
+
+    def synchronising(source):
+        float(source.sum())  # asks the device for a number, which no recording can
+        return forward(source)
+
+    model.generator.forward = synchronising
+    found = rows(stepping(model, said), batches(2))
+    (line,) = said
+    assert line.startswith("no CUDA graph of this step (")
+    assert torch.isfinite(found).all()
+
+
+def test_cuda_chooses_the_graph(tiny):
+    engine = choose_engine(tiny.train, CUDA)
+    assert (engine.name, engine.graphed) == ("fast", True)
+
+
+def test_a_graphed_run_goes_on_where_it_was_interrupted(tiny, tmp_path):
+    outcome = fit(tiny, catalog(), tmp_path / "whole", device="cuda")
+    assert outcome.step == 12
+    newest = checkpoints(tmp_path / "whole")[-1]
+    weights = read_tensors(newest / "generator.safetensors")
+    assert all(torch.isfinite(tensor.float()).all() for tensor in weights.values())
+
+
+def test_the_plain_engine_runs_on_cuda(tiny):
+    assert torch.isfinite(rows(model_on(tiny, plain(CUDA)).step, batches(2))).all()
