@@ -157,7 +157,11 @@ class TrainTable(Table):
     """How long, how fast, and how often something is written."""
 
     epochs: Count
-    decay_from: Count | None = None  # epoch after which the learning rate falls linearly to 0
+    schedule: Literal["constant", "linear", "cosine", "step"] | None = None  # None: by decay_from
+    decay_from: Count | None = None  # epoch after which the learning rate falls
+    decay_every: Count | None = None  # epochs; of the schedule "step"
+    decay_factor: Annotated[float, Field(gt=0, lt=1)] = 0.1  # likewise
+    warm_up: Annotated[int, Field(ge=0)] = 0  # steps in which the learning rate rises
     batch_size: Count = 1
     learning_rate: Rate = 2e-4
     betas: tuple[Fraction, Fraction] = (0.5, 0.999)
@@ -171,13 +175,27 @@ class TrainTable(Table):
     checkpoint_every: Count = 2000  # steps; also at the end and when interrupted
     keep_last: Count = 2  # checkpoints
 
+    @field_validator("decay_every")
+    @classmethod
+    def _belongs_to_step(cls, every: int | None, info: ValidationInfo) -> int | None:
+        schedule = info.data.get("schedule")
+        if schedule == "step" and every is None:
+            raise ValueError('the schedule "step" needs it: a number of epochs')
+        if schedule != "step" and every is not None:
+            raise ValueError('it belongs to schedule = "step"')
+        return every
+
     @field_validator("decay_from")
     @classmethod
     def _within_the_epochs(cls, start: int | None, info: ValidationInfo) -> int | None:
         epochs = info.data.get("epochs")
         if start is not None and epochs is not None and start > epochs:
             raise ValueError(f"{start} is after the last epoch, which is {epochs}")
+        if start is not None and info.data.get("schedule") == "constant":
+            raise ValueError('nothing falls in schedule = "constant"')
         return start
+
+    model_config = ConfigDict(validate_default=True)
 
 
 class Recipe(Table):

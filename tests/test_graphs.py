@@ -71,7 +71,7 @@ def test_dropout_differs_between_replays_and_not_between_runs(tiny_file):
     for _ in range(2):
         torch.manual_seed(0)
         model = model_on(recipe, graphed())
-        model.set_learning_rate(0.0)
+        model.scale_learning_rates(0.0)
         assert any(isinstance(m, nn.Dropout) and m.p for m in model.generator.modules())
         (pair,) = batches(1, size=128)
         runs.append(rows(stepping(model), [pair] * 4))
@@ -84,11 +84,11 @@ def test_the_learning_rate_is_no_part_of_the_recording(tiny):
     model = model_on(tiny, graphed())
     step, pairs = stepping(model), list(batches(3))
     step(*pairs[0])
-    model.set_learning_rate(0.0)
+    model.scale_learning_rates(0.0)
     before = {k: v.clone() for k, v in model.generator.named_parameters()}
     step(*pairs[1])
     assert all(torch.equal(v, before[k]) for k, v in model.generator.named_parameters())
-    model.set_learning_rate(1e-3)
+    model.scale_learning_rates(5.0)
     step(*pairs[2])
     assert not all(torch.equal(v, before[k]) for k, v in model.generator.named_parameters())
 

@@ -19,14 +19,12 @@ from imtrans.assemble import assemble
 from imtrans.checkpoint import checkpoints, read_tensors
 from imtrans.errors import ImtransError
 from imtrans.plugins import catalog
-from imtrans.schema import TrainTable
 from imtrans.terminal import Terminal
 from imtrans.training.engine import Engine, plain
 from imtrans.training.fit import fit
 from imtrans.training.meter import Meter
 from imtrans.training.pix2pix import Pix2Pix
 from imtrans.training.run_dir import RunDir
-from imtrans.training.schedule import learning_rate
 from imtrans.training.stepping import Stepping
 
 CPU = torch.device("cpu")
@@ -79,7 +77,7 @@ def test_one_step_moves_both_networks_and_returns_losses_on_the_device(model):
 
 def test_the_discriminators_step_does_not_reach_the_generator(model):
     """With the generator's own update suppressed, a step leaves it as it was."""
-    model.set_learning_rate(0)
+    model.scale_learning_rates(0)
     for group in model.adam_d.adam.param_groups:
         group["lr"] = 1e-3
     before = {k: v.detach().clone() for k, v in model.generator.named_parameters()}
@@ -117,19 +115,6 @@ class Scaled:
     def __init__(self, objective, loss, factor):
         self.generator_loss = objective.generator_loss
         self.discriminator_loss = lambda *logits: factor * loss(*logits)
-
-
-@pytest.mark.parametrize(
-    ("epoch", "rate"),
-    [(1, 2e-4), (100, 2e-4), (101, 2e-4 * 100 / 101), (199, 3.96e-6), (200, 1.98e-6)],
-)
-def test_the_rate_is_constant_then_falls_and_the_last_epoch_still_learns(epoch, rate):
-    train = TrainTable(epochs=200, decay_from=100)
-    assert learning_rate(epoch, train) == pytest.approx(rate, rel=1e-3)
-
-
-def test_without_decay_the_rate_is_constant():
-    assert learning_rate(200, TrainTable(epochs=200)) == 2e-4
 
 
 def test_a_run_leaves_recipe_losses_samples_and_checkpoints(tiny, tmp_path):

@@ -22,6 +22,7 @@ class LoopAdam:
         self.names = [name for name, _ in trained]
         self.parameters = [parameter for _, parameter in trained]
         self._updated: Sequence[Tensor] = self.parameters
+        self.full_rate = self.rate = rate  # the recipe's, and that of now
         self.adam = self._made(rate, betas)
 
     def _made(self, rate: float, betas: tuple[float, float]) -> Adam:
@@ -39,8 +40,14 @@ class LoopAdam:
         pass
 
     def set_rate(self, rate: float) -> None:
+        if rate == self.rate:
+            return
+        self.rate = rate
         for group in self.adam.param_groups:
-            group["lr"] = rate
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)  # where a CUDA graph reads it
+            else:
+                group["lr"] = rate
 
     def state(self) -> dict[str, Tensor]:
         """The moments in the shape of their parameters, `PARAMETER/exp_avg`, and the steps taken.
@@ -130,13 +137,6 @@ class FusedAdam(LoopAdam):
             if not _lie_alike(gradient, parameter):
                 gradient = self._laid_out(gradient, parameter)
             updated.grad = _in_memory_order(gradient)
-
-    def set_rate(self, rate: float) -> None:
-        for group in self.adam.param_groups:
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(rate)
-            else:
-                group["lr"] = rate
 
     def _step_device(self, parameter: Tensor) -> torch.device:
         return parameter.device

@@ -70,9 +70,10 @@ class Pix2Pix:
         for parameter in self.adam_d.parameters:
             parameter.requires_grad_(learns)
 
-    def set_learning_rate(self, rate: float) -> None:
+    def scale_learning_rates(self, factor: float) -> None:
+        """Make both rates this factor of the recipe's."""
         for adam in (self.adam_g, self.adam_d):
-            adam.set_rate(rate)
+            adam.set_rate(factor * adam.full_rate)
 
     def optimizer_state(self) -> dict[str, Tensor]:
         """The moments of both optimisers, `generator/PARAMETER/exp_avg`."""

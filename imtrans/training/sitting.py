@@ -24,7 +24,7 @@ from imtrans.training.meter import Meter
 from imtrans.training.pix2pix import Losses, Pix2Pix
 from imtrans.training.preview import Preview
 from imtrans.training.run_dir import RunDir
-from imtrans.training.schedule import learning_rate
+from imtrans.training.schedule import factor
 from imtrans.training.state import Position, save
 from imtrans.training.stepping import Stepping
 from imtrans.training.validation import Validation
@@ -76,8 +76,8 @@ class Sitting:
                     self._rehearse(shown)
                 batches = self.batches.start(position.epoch, position.batch)
                 for epoch in range(position.epoch, train.epochs + 1):
-                    self.model.set_learning_rate(learning_rate(epoch, train))
                     for batch in range(position.batch, self.batches.per_epoch):
+                        self.model.scale_learning_rates(factor(train, epoch, position.step))
                         losses = self._step(batches)
                         position.epoch, position.batch = epoch, batch + 1
                         position.step += 1
@@ -140,7 +140,7 @@ class Sitting:
         self.run_dir.log(
             {"step": step, "epoch": epoch}
             | {name: round(value, 6) for name, value in reading.losses.items()}
-            | {"learning_rate": learning_rate(epoch, self.recipe.train)}
+            | {"learning_rate": self.model.adam_g.rate}
             | {"images_per_second": round(reading.images_per_second, 2)}
             | {"waiting": round(reading.waiting, 4)}
         )
