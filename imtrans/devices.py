@@ -1,6 +1,8 @@
 """Which device computes, and in which precision."""
 
-from contextlib import AbstractContextManager
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Literal
 
 import torch
@@ -44,6 +46,23 @@ def autocast(
     once in it (`cached`), or each time."""
     enabled = precision == "bf16"
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled, cache_enabled=cached)
+
+
+@contextmanager
+def computing(*, deterministic: bool) -> Iterator[None]:
+    """Have CUDA compute the same bits each time, or choose the fastest algorithms by trying them.
+    An operation that cannot be deterministic raises RuntimeError when it is. The CPU always is."""
+    before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
+    if deterministic:
+        # cuBLAS reads it once, when it is first used.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(deterministic or before[0])
+    torch.backends.cudnn.benchmark = not deterministic
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0])
+        torch.backends.cudnn.benchmark = before[1]
 
 
 def _native_bf16(device: torch.device) -> bool:

@@ -163,8 +163,15 @@ class TrainTable(Table):
     decay_factor: Annotated[float, Field(gt=0, lt=1)] = 0.1  # likewise
     warm_up: Annotated[int, Field(ge=0)] = 0  # steps in which the learning rate rises
     batch_size: Count = 1
+    accumulate: Count = 1  # batches whose gradients make one step
     learning_rate: Rate = 2e-4
+    discriminator_learning_rate: Rate | None = None  # None: learning_rate
+    discriminator_steps: Count = 1  # updates of the discriminator in each step
     betas: tuple[Fraction, Fraction] = (0.5, 0.999)
+    clip_norm: Rate | None = None  # of each network's gradient, L2
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = None  # decay of the generator's average
+    init_from: str | None = None  # a run or checkpoint whose weights are the first
+    deterministic: bool = False  # the same bits from the same run, on CUDA too; slower there
     engine: Literal["auto", "plain", "fast"] = "auto"  # auto: fast
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     compile: Literal["auto"] | bool = "auto"  # the networks, with torch.compile

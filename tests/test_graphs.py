@@ -8,6 +8,7 @@ from imtrans import recipe as recipes
 from imtrans.assemble import assemble
 from imtrans.checkpoint import checkpoints, read_tensors
 from imtrans.plugins import catalog
+from imtrans.schema import TrainTable
 from imtrans.training.engine import Engine, choose_engine, plain
 from imtrans.training.fit import fit
 from imtrans.training.graph import GraphedStep
@@ -38,7 +39,8 @@ def rows(step, pairs):
 
 
 def stepping(model, said=None):
-    return Stepping(model, 2, (said if said is not None else []).append)
+    train = TrainTable(epochs=1, batch_size=2)
+    return Stepping(model, train, (said if said is not None else []).append)
 
 
 @pytest.mark.parametrize(("precision", "apart"), [("fp32", 1e-3), ("bf16", 2e-2)])

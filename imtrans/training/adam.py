@@ -14,14 +14,25 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 class LoopAdam:
-    """torch's own Adam, parameter by parameter: the textbook's."""
+    """torch's own Adam, parameter by parameter: the textbook's.
 
-    def __init__(self, network: nn.Module, rate: float, betas: tuple[float, float]) -> None:
+    `clip_norm` bounds the L2 norm of the network's whole gradient.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        rate: float,
+        betas: tuple[float, float],
+        *,
+        clip_norm: float | None = None,
+    ) -> None:
         # What a component has frozen stays so.
         trained = [(n, p) for n, p in network.named_parameters() if p.requires_grad]
         self.names = [name for name, _ in trained]
         self.parameters = [parameter for _, parameter in trained]
         self._updated: Sequence[Tensor] = self.parameters
+        self.clip_norm = clip_norm
         self.full_rate = self.rate = rate  # the recipe's, and that of now
         self.adam = self._made(rate, betas)
 
@@ -30,9 +41,18 @@ class LoopAdam:
 
     def descend(self, loss: Tensor) -> None:
         """One update down the gradient of a scalar."""
+        self.forget_gradients()
+        loss.backward()
+        self.update()
+
+    def forget_gradients(self) -> None:
         for parameter in self.parameters:
             parameter.grad = None
-        loss.backward()
+
+    def update(self) -> None:
+        """One update down the gradients gathered since they were forgotten."""
+        if self.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.parameters, self.clip_norm)
         self._hand_over_gradients()
         self.adam.step()
 
@@ -116,10 +136,11 @@ class FusedAdam(LoopAdam):
         rate: float,
         betas: tuple[float, float],
         *,
+        clip_norm: float | None = None,
         capturable: bool = False,
     ) -> None:
         self.capturable = capturable
-        super().__init__(network, rate, betas)
+        super().__init__(network, rate, betas, clip_norm=clip_norm)
 
     def _made(self, rate: float, betas: tuple[float, float]) -> Adam:
         self._updated = [_in_memory_order(parameter.detach()) for parameter in self.parameters]

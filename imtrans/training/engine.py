@@ -58,10 +58,12 @@ class Engine:
     def laid_out(self, images: Tensor) -> Tensor:
         return images.contiguous(memory_format=torch.channels_last) if self.fast else images
 
-    def adam(self, network: nn.Module, rate: float, betas: tuple[float, float]) -> LoopAdam:
+    def adam(self, network: nn.Module, rate: float, train: TrainTable) -> LoopAdam:
         if not self.fast or not all(is_dense(parameter) for parameter in network.parameters()):
-            return LoopAdam(network, rate, betas)
-        return FusedAdam(network, rate, betas, capturable=self.graphed)
+            return LoopAdam(network, rate, train.betas, clip_norm=train.clip_norm)
+        return FusedAdam(
+            network, rate, train.betas, clip_norm=train.clip_norm, capturable=self.graphed
+        )
 
 
 def plain(device: torch.device) -> Engine:
@@ -75,9 +77,9 @@ def choose_engine(train: TrainTable, device: torch.device) -> Engine:
             raise ImtransError("train.engine = 'plain' computes in fp32; leave train.precision out")
         return plain(device)
     precision = choose_precision(train.precision, device)
-    return Engine(
-        "fast", device, precision, compiled=_pays(train, device), graphed=device.type == "cuda"
-    )
+    # What accumulates puts the random state back between its parts, which no graph can.
+    graphed = device.type == "cuda" and train.accumulate == 1
+    return Engine("fast", device, precision, compiled=_pays(train, device), graphed=graphed)
 
 
 def _pays(train: TrainTable, device: torch.device) -> bool:

@@ -13,7 +13,7 @@ from imtrans.data.loader import Batches
 from imtrans.data.resident import Resident, fits
 from imtrans.data.samples import Sampler
 from imtrans.data.workers import worker_count
-from imtrans.devices import choose_device
+from imtrans.devices import choose_device, computing
 from imtrans.pictures import Pair
 from imtrans.plugins import Catalog
 from imtrans.schema import Recipe
@@ -22,6 +22,7 @@ from imtrans.training.engine import choose_engine
 from imtrans.training.preview import Preview
 from imtrans.training.run_dir import RunDir
 from imtrans.training.sitting import Outcome, Sitting
+from imtrans.training.start import start_from
 from imtrans.training.state import take_up
 from imtrans.training.trial import tried_model
 from imtrans.training.validation import Validation
@@ -42,7 +43,18 @@ def fit(
     Ends when all epochs are done, or after the step in which SIGINT or SIGTERM arrived, with a
     checkpoint either way. Raises ImtransError for whatever the user can mend.
     """
-    shown = console or Terminal()
+    with computing(deterministic=recipe.train.deterministic):
+        return _fit(recipe, catalog, run_dir, device, fresh, console or Terminal())
+
+
+def _fit(
+    recipe: Recipe,
+    catalog: Catalog,
+    run_dir: Path,
+    device: str | None,
+    fresh: bool,
+    shown: Console,
+) -> Outcome:
     tell = partial(say, shown)
     pairs, held_out = find_pairs(recipe, catalog)
     chosen = choose_device(device)
@@ -52,8 +64,10 @@ def fit(
     sizes = f"{_size(parts.generator)} + {_size(parts.discriminator)} parameters"
     tell(f"{len(pairs)} pairs, {len(held_out)} held out; {sizes}; {chosen}, {engine}; {run_dir}")
 
+    if recipe.train.init_from and not run.learned():
+        start_from(recipe.train.init_from, parts, tell)
     model = tried_model(recipe, parts, engine, tell)
-    per_epoch = -(-len(pairs) // recipe.train.batch_size)
+    per_epoch = -(-len(pairs) // (recipe.train.batch_size * recipe.train.accumulate))
     position = take_up(run, model, per_epoch, tell)
     run.begin(position.step)
     sampler = build_sampler(recipe, catalog)
@@ -61,7 +75,7 @@ def fit(
     bar = partial(progress, shown)
     sampler.cache = obtain(recipe.data, pairs, sampler.load_size, passes=passes, say=tell, bar=bar)
     precision = model.engine.precision
-    translator = Translator(parts.generator, parts.encoding, device=chosen, precision=precision)
+    translator = Translator(model.translating, parts.encoding, device=chosen, precision=precision)
     return Sitting(
         recipe,
         catalog,
@@ -83,7 +97,7 @@ def _loading(
     tell: Callable[[str], None],
 ) -> Batches | Resident:
     """What feeds the device: its own memory where the pairs fit, else processes, or none."""
-    size = recipe.train.batch_size
+    size = recipe.train.batch_size * recipe.train.accumulate
     if fits(sampler, device):
         tell(f"the pairs lie on {device} as a whole")
         return Resident(sampler, size, device)

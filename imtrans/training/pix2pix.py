@@ -7,11 +7,12 @@ too, and stays close to the target in L1.
 
 from collections.abc import Callable, Mapping
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from imtrans.assemble import Parts
 from imtrans.schema import TrainTable
 from imtrans.training.adam import LoopAdam
+from imtrans.training.average import Average
 from imtrans.training.engine import Engine
 
 Losses = dict[str, Tensor]
@@ -26,10 +27,13 @@ class Pix2Pix:
         self.discriminator = engine.prepared(parts.discriminator)
         self.objective = parts.objective
         self.losses = parts.losses
-        self.adam_g, self.adam_d = (
-            engine.adam(network, train.learning_rate, train.betas)
-            for network in (self.generator, self.discriminator)
+        rate = train.learning_rate
+        self.adam_g = engine.adam(self.generator, rate, train)
+        self.adam_d = engine.adam(
+            self.discriminator, train.discriminator_learning_rate or rate, train
         )
+        self.discriminator_steps = train.discriminator_steps
+        self.average = Average(self.generator, train.ema) if train.ema else None
         # Compiled, the networks compute otherwise; their names and weights stay as they are.
         self._generate: Callable[..., Tensor] = engine.callable(self.generator)
         self._judge: Callable[..., Tensor] = engine.callable(self.discriminator)
@@ -41,32 +45,48 @@ class Pix2Pix:
         scalar still on the device, unweighted: `d`, `g` (both adversarial) and the recipe's own.
         """
         source, target = self.engine.laid_out(source), self.engine.laid_out(target)
-        with self.engine.autocast():
-            fake = self._generate(source)
-        fake = fake.float()
+        fake = self.fake(source)
 
-        # Discriminator: tell the real pair (source, target) from (source, fake). Two passes,
-        # because batch norm over both at once would be another algorithm.
-        self._let_the_discriminator_learn(True)
-        with self.engine.autocast():
-            fake_logits = self._judge(source, fake.detach())
-            real_logits = self._judge(source, target)
-        loss_d = self.objective.discriminator_loss(real_logits.float(), fake_logits.float())
-        self.adam_d.descend(loss_d)
+        # Discriminator: tell the real pair (source, target) from (source, fake).
+        self.let_the_discriminator_learn(True)
+        for _ in range(self.discriminator_steps):
+            loss_d = self.discriminator_loss(source, target, fake.detach())
+            self.adam_d.descend(loss_d)
 
         # Generator: pass for real with the updated discriminator, and stay close to the target.
-        self._let_the_discriminator_learn(False)
+        self.let_the_discriminator_learn(False)
+        total, losses = self.generator_loss(source, target, fake)
+        self.adam_g.descend(total)
+        return {"d": loss_d.detach()} | losses
+
+    def fake(self, source: Tensor) -> Tensor:
+        with self.engine.autocast():
+            fake = self._generate(source)
+        return fake.float()
+
+    def discriminator_loss(self, source: Tensor, target: Tensor, fake: Tensor) -> Tensor:
+        # Two passes, because batch norm over both at once would be another algorithm.
+        with self.engine.autocast():
+            fake_logits = self._judge(source, fake)
+            real_logits = self._judge(source, target)
+        return self.objective.discriminator_loss(real_logits.float(), fake_logits.float())
+
+    def generator_loss(self, source: Tensor, target: Tensor, fake: Tensor) -> tuple[Tensor, Losses]:
+        """What the generator descends, and its parts, unweighted and detached."""
         with self.engine.autocast():
             logits = self._judge(source, fake)
         loss_g = self.objective.generator_loss(logits.float())
         parts = {term.name: term.loss(fake, target) for term in self.losses}
         weighted = (term.weight * parts[term.name] for term in self.losses)
-        self.adam_g.descend(sum(weighted, start=loss_g))
+        total = sum(weighted, start=loss_g)
+        return total, {name: loss.detach() for name, loss in ({"g": loss_g} | parts).items()}
 
-        losses = {"d": loss_d, "g": loss_g} | parts
-        return {name: loss.detach() for name, loss in losses.items()}
+    @property
+    def translating(self) -> nn.Module:
+        """The generator to translate with: its average, if there is one."""
+        return self.average.generator if self.average else self.generator
 
-    def _let_the_discriminator_learn(self, learns: bool) -> None:
+    def let_the_discriminator_learn(self, learns: bool) -> None:
         for parameter in self.adam_d.parameters:
             parameter.requires_grad_(learns)
 

@@ -60,7 +60,7 @@ class Sitting:
         self.preview, self.validation = preview, validation
         self.run_dir, self.console = run, console
         self.position = position
-        self.stepping = Stepping(model, recipe.train.batch_size, partial(say, console))
+        self.stepping = Stepping(model, recipe.train, partial(say, console))
         epochs_left = recipe.train.epochs - position.epoch + 1
         batches_left = max(epochs_left * batches.per_epoch - position.batch, 0)
         self.steps = position.step + batches_left  # when all epochs are done
@@ -115,7 +115,7 @@ class Sitting:
     def _write_what_is_due(self, losses: Losses, shown: Display) -> None:
         train, step = self.recipe.train, self.position.step
         last = step == self.steps
-        self.meter.count(losses, self.recipe.train.batch_size)
+        self.meter.count(losses, self.recipe.train.batch_size * self.recipe.train.accumulate)
         if step % train.log_every == 0 or last:
             self._log(shown)
         if step % train.sample_every == 0 or last:

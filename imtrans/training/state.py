@@ -14,6 +14,8 @@ from imtrans.schema import Recipe
 from imtrans.training.pix2pix import Pix2Pix
 from imtrans.training.run_dir import RunDir
 
+LEARNING = "learning/generator/"
+
 
 @dataclass
 class Position:
@@ -33,10 +35,13 @@ def save(
     batches_per_epoch: int,
 ) -> None:
     """Write a checkpoint of a model at a position."""
+    # The generator's file translates, so it holds the average, where there is one.
     parts = {
-        checkpoint.GENERATOR: model.generator.state_dict(),
+        checkpoint.GENERATOR: model.translating.state_dict(),
         checkpoint.DISCRIMINATOR: model.discriminator.state_dict(),
-        checkpoint.TRAINING: model.optimizer_state() | _random_state(model.device),
+        checkpoint.TRAINING: model.optimizer_state()
+        | _behind_the_average(model)
+        | _random_state(model.device),
     }
     checkpoint.save(
         path,
@@ -79,10 +84,14 @@ def restore(path: Path, model: Pix2Pix) -> tuple[Position, int]:
     if len({other.step for other in headers}) > 1:
         raise ImtransError(f"{path}: its files are of different steps; use another checkpoint")
     position = Position(header.epoch, header.number("batch"), header.step)
-    checkpoint.load_into(model.generator, path / checkpoint.GENERATOR)
+    checkpoint.load_into(model.translating, path / checkpoint.GENERATOR)
     checkpoint.load_into(model.discriminator, path / checkpoint.DISCRIMINATOR)
     state = checkpoint.read_tensors(path / checkpoint.TRAINING)
     try:
+        if model.average:
+            learning = {k.removeprefix(LEARNING): v for k, v in state.items() if LEARNING in k}
+            model.generator.load_state_dict(learning)
+            model.average.updates.copy_(state["average/updates"])
         model.load_optimizer_state(state)
         _set_random_state(state, model.device)
     except (KeyError, ValueError, RuntimeError) as error:
@@ -90,6 +99,14 @@ def restore(path: Path, model: Pix2Pix) -> tuple[Position, int]:
             f"{path / checkpoint.TRAINING}: does not fit this recipe: {error}"
         ) from error
     return position, header.number("batches_per_epoch")
+
+
+def _behind_the_average(model: Pix2Pix) -> dict[str, Tensor]:
+    """The generator that learns, where another is kept to translate with."""
+    if not model.average:
+        return {}
+    learning = {LEARNING + name: value for name, value in model.generator.state_dict().items()}
+    return learning | {"average/updates": model.average.updates}
 
 
 def _random_state(device: torch.device) -> dict[str, Tensor]:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from torch import Tensor
 
 from imtrans.errors import is_out_of_memory
+from imtrans.schema import TrainTable
+from imtrans.training.accumulation import accumulated_step
 from imtrans.training.graph import GraphedStep
 from imtrans.training.pix2pix import Losses, Pix2Pix
 
@@ -14,12 +16,22 @@ class Stepping:
     one; smaller ones, at the end of an epoch, and steps that cannot be recorded do without, which
     is said once."""
 
-    def __init__(self, model: Pix2Pix, batch_size: int, say: Callable[[str], None]) -> None:
-        self.model, self.batch_size, self.say = model, batch_size, say
+    def __init__(self, model: Pix2Pix, train: TrainTable, say: Callable[[str], None]) -> None:
+        self.model, self.say = model, say
+        self.batch_size, self.accumulate = train.batch_size, train.accumulate
         self._wanted = model.engine.graphed
         self._graph: GraphedStep | None = None
 
     def __call__(self, source: Tensor, target: Tensor) -> Losses:
+        """One step on (N, C, H, W) in [-1, 1]: the losses, still on the device."""
+        losses = self._step(source, target)
+        if self.model.average:
+            self.model.average.follow(self.model.generator)
+        return losses
+
+    def _step(self, source: Tensor, target: Tensor) -> Losses:
+        if self.accumulate > 1:
+            return accumulated_step(self.model, source, target, self.batch_size)
         if self._wanted and len(source) == self.batch_size:
             self._record(source, target)
         if self._graph and self._graph.fits(source, target):

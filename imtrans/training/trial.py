@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from imtrans.assemble import Parts
-from imtrans.errors import is_out_of_memory
+from imtrans.errors import ImtransError, is_out_of_memory
 from imtrans.schema import Recipe
 from imtrans.training.engine import Engine, plain
 from imtrans.training.pix2pix import Pix2Pix
@@ -30,6 +30,11 @@ def tried_model(recipe: Recipe, parts: Parts, engine: Engine, say: Say) -> Pix2P
         except Exception as error:
             if is_out_of_memory(error):
                 raise
+            if recipe.train.deterministic and "deterministic" in str(error):
+                raise ImtransError(
+                    f"train.deterministic = true, but {str(error).splitlines()[0]}. leave it out, "
+                    "or choose another network"
+                ) from error
             reason = next(iter(str(error).splitlines()), "") or type(error).__name__
             say(f"the engine '{engine}' cannot train this recipe ({reason}); taking '{simpler}'")
             engine = simpler
