@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 import imtrans
 from imtrans import recipe as recipes
+from imtrans.checksums import write_sums
 from imtrans.errors import ImtransError
 from imtrans.plugins import Catalog
 from imtrans.schema import Recipe
@@ -107,6 +108,8 @@ def save(
         partial.mkdir()
         for name, state in parts.items():
             _write(partial / name, state, {**header, "part": Path(name).stem})
+        _sync(write_sums(partial))
+        _sync(partial)
         _replace(partial, folder)
     except (OSError, SafetensorError) as error:
         raise ImtransError(f"{folder}: cannot write the checkpoint: {_reason(error)}") from error

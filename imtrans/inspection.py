@@ -5,6 +5,7 @@ from pathlib import Path
 from safetensors import safe_open
 
 from imtrans.checkpoint import PARTS, Header, checkpoints, read_header
+from imtrans.checksums import verify
 from imtrans.errors import ImtransError
 
 
@@ -12,9 +13,10 @@ def describe(path: Path) -> str:
     """Files, networks, sizes, training so far, versions and the recipe of a checkpoint.
 
     Takes a run (its newest checkpoint), a checkpoint directory or one file of it, and needs none of
-    the plugins that wrote it.
+    the plugins that wrote it. Raises ImtransError when a file is damaged.
     """
     files = _files(path)
+    summed = verify(files[0].parent, files[0].name if path.is_file() else None)
     headers = [read_header(file) for file in files]
     first = headers[0]
     facts = first.facts
@@ -26,6 +28,7 @@ def describe(path: Path) -> str:
             f"multiples of {facts['stride']} px; others are padded" if "stride" in facts else "any",
         ),
         ("written by", f"imtrans {facts.get('imtrans')}, torch {facts.get('torch')}"),
+        ("checked", "as it was written" if summed else "readable; no checksums beside it"),
         ("plugins", facts.get("plugins", "{}").strip("{}") or "none but imtrans itself"),
     ]
     table = [f"{name:<11} {value}" for name, value in rows]

@@ -25,6 +25,7 @@ from imtrans.training.fit import fit
 from imtrans.training.meter import Meter
 from imtrans.training.pix2pix import Pix2Pix
 from imtrans.training.run_dir import RunDir
+from imtrans.training.state import restore
 from imtrans.training.stepping import Stepping
 
 CPU = torch.device("cpu")
@@ -40,7 +41,7 @@ def rows(run_dir):
 
 def weights(run_dir):
     newest = checkpoints(run_dir)[-1]
-    return {p.name: read_tensors(p) for p in sorted(newest.iterdir())}
+    return {p.name: read_tensors(p) for p in sorted(newest.glob("*.safetensors"))}
 
 
 def same(one, other):
@@ -134,7 +135,8 @@ def test_a_run_leaves_recipe_losses_samples_and_checkpoints(tiny, tmp_path):
         assert grid.size == (3 * 64 + 2 * 4, 3 * 64 + 2 * 4)
     assert [path.name for path in checkpoints(run)] == ["step_00000008", "step_00000012"]
     assert sorted(path.name for path in outcome.checkpoint.iterdir()) == [
-        *("discriminator.safetensors", "generator.safetensors", "training.safetensors"),
+        *("SHA256SUMS", "discriminator.safetensors", "generator.safetensors"),
+        "training.safetensors",
     ]
 
 
@@ -256,9 +258,13 @@ def test_parts_of_different_checkpoints_do_not_make_one(tiny, tmp_path):
     run = tmp_path / "run"
     fit(tiny, catalog(), run)
     older, newer = checkpoints(run)
-    shutil.copy(older / "generator.safetensors", newer / "generator.safetensors")
-    with pytest.raises(ImtransError, match="its files are of different steps"):
-        fit(tiny, catalog(), run)
+    for checksums in (True, False):  # checkpoints of before had none
+        shutil.copy(older / "generator.safetensors", newer / "generator.safetensors")
+        if not checksums:
+            (newer / "SHA256SUMS").unlink()
+        told = "changed since it was written" if checksums else "its files are of different steps"
+        with pytest.raises(ImtransError, match=told):
+            restore(newer, Pix2Pix(assemble(tiny, catalog(), CPU), tiny.train, plain(CPU)))
 
 
 def test_a_full_disk_under_the_log_still_saves_what_was_learned(tiny, tmp_path, monkeypatch):

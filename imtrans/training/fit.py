@@ -20,7 +20,7 @@ from imtrans.schema import Recipe
 from imtrans.terminal import Terminal, progress, say
 from imtrans.training.engine import choose_engine
 from imtrans.training.preview import Preview
-from imtrans.training.run_dir import RunDir
+from imtrans.training.run_dir import RunDir, alone_in
 from imtrans.training.sitting import Outcome, Sitting
 from imtrans.training.start import start_from
 from imtrans.training.state import take_up
@@ -43,7 +43,7 @@ def fit(
     Ends when all epochs are done, or after the step in which SIGINT or SIGTERM arrived, with a
     checkpoint either way. Raises ImtransError for whatever the user can mend.
     """
-    with computing(deterministic=recipe.train.deterministic):
+    with alone_in(run_dir), computing(deterministic=recipe.train.deterministic):
         return _fit(recipe, catalog, run_dir, device, fresh, console or Terminal())
 
 

@@ -9,7 +9,8 @@ runs/maps/recipe.toml      the resolved recipe
 
 import difflib
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from imtrans import checkpoint
 from imtrans import recipe as recipes
 from imtrans.errors import ImtransError
 from imtrans.files import write_whole
+from imtrans.locks import Locked, locked
 from imtrans.schema import Recipe
 from imtrans.training.journal import Journal
 
@@ -37,6 +39,24 @@ FREE = {
     },
 }
 FREE_KEYS = {"title", "reference", "requires"}
+
+
+@contextmanager
+def alone_in(path: Path) -> Iterator[None]:
+    """Let no other process train in a run directory. Raises Locked when one does."""
+    lock = path.resolve().with_name(f".{path.resolve().name}.lock")
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(lock))
+        except Locked as error:
+            raise Locked(
+                f"{path}: another process trains there. wait for it, stop it, or choose another "
+                "--run-dir"
+            ) from error
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        yield
+        lock.unlink(missing_ok=True)
 
 
 class RunDir:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from imtrans import checkpoint
+from imtrans.checksums import verify
 from imtrans.errors import ImtransError
 from imtrans.plugins import Catalog
 from imtrans.schema import Recipe
@@ -58,14 +59,14 @@ def save(
 def take_up(run: RunDir, model: Pix2Pix, per_epoch: int, say: Callable[[str], None]) -> Position:
     """Put a model where its run stands: into the state of the newest checkpoint, if any."""
     torch.manual_seed(run.recipe.seed)
-    newest = run.learned()[-1:]
-    if not newest:
+    found = _newest_whole(run, model, say)
+    if not found:
         return Position()
-    position, per_epoch_then = restore(newest[0], model)
+    path, position, per_epoch_then = found
     epochs = run.recipe.train.epochs
     where = f", in epoch {position.epoch} of {epochs}"
     done = f": all {epochs} epochs are done; a larger train.epochs would go on"
-    say(f"continuing after {newest[0]}{where if position.epoch <= epochs else done}")
+    say(f"continuing after {path}{where if position.epoch <= epochs else done}")
     if position.batch and per_epoch != per_epoch_then:
         # A place inside an epoch means nothing in other data.
         position.batch = 0
@@ -76,9 +77,29 @@ def take_up(run: RunDir, model: Pix2Pix, per_epoch: int, say: Callable[[str], No
     return position
 
 
+def _newest_whole(
+    run: RunDir, model: Pix2Pix, say: Callable[[str], None]
+) -> tuple[Path, Position, int] | None:
+    """Restore the newest checkpoint that can be; one that is damaged is set aside."""
+    paths = run.learned()
+    for path in reversed(paths):
+        try:
+            return path, *restore(path, model)
+        except ImtransError as error:
+            if path == paths[0]:
+                raise ImtransError(
+                    f"{error}\nno checkpoint before it is left. start anew with --fresh (the run "
+                    "is kept aside)"
+                ) from error
+            say(f"{error}; taking the checkpoint before it")
+            path.rename(path.with_name(f"{path.name}.damaged"))
+    return None
+
+
 def restore(path: Path, model: Pix2Pix) -> tuple[Position, int]:
     """Put a model into the state of a checkpoint; returns its position, and how many batches an
     epoch had. Raises ImtransError when a file is missing, damaged, or of another checkpoint."""
+    verify(path)
     headers = [checkpoint.read_header(path / part) for part in checkpoint.PARTS]
     header = headers[-1]
     if len({other.step for other in headers}) > 1:

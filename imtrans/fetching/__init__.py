@@ -1,0 +1,1 @@
+"""Fetch the published sets of pairs: over the network, with suspicion, complete or not at all."""
