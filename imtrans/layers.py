@@ -4,8 +4,9 @@ Conventions of pix2pix (Isola et al. 2017, section 6.1) in the form of its PyTor
 """
 
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -22,8 +23,30 @@ def norm_layer(norm: Norm) -> Callable[[int], nn.Module]:
     if norm == "batch":
         return nn.BatchNorm2d
     if norm == "instance":
-        return nn.InstanceNorm2d
+        return InstanceNorm
     return lambda channels: nn.Identity()
+
+
+class InstanceNorm(nn.InstanceNorm2d):
+    """torch's own, with the gradient it can bear.
+
+    On the CPU, torch's instance norm (2.13) computes a wrong gradient, without a word, for a batch
+    of one when the gradient that reaches it lies in channels_last, as that of a convolution may.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        normed: Tensor = _ContiguousGradient.apply(super().forward(input))
+        return normed
+
+
+class _ContiguousGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, input: Tensor) -> Tensor:
+        return input.view_as(input)
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> Tensor:
+        return gradients[0].contiguous()
 
 
 def needs_bias(norm: Norm) -> bool:

@@ -26,7 +26,6 @@ def accumulated_step(model: Pix2Pix, source: Tensor, target: Tensor, size: int) 
             states.append(_random_state(model.device))
             fakes.append(model.fake(part))
 
-    model.let_the_discriminator_learn(True)
     for _ in range(model.discriminator_steps):
         model.adam_d.forget_gradients()
         judged = []
@@ -36,14 +35,14 @@ def accumulated_step(model: Pix2Pix, source: Tensor, target: Tensor, size: int) 
             judged.append({"d": loss.detach()})
         model.adam_d.update()
 
-    model.let_the_discriminator_learn(False)
     model.adam_g.forget_gradients()
     made = []
-    for (part, wanted), state, share in zip(parts, states, shares, strict=True):
-        _set_random_state(state, model.device)
-        total, losses = model.generator_loss(part, wanted, model.fake(part))
-        (total * share).backward()
-        made.append({name: loss * share for name, loss in losses.items()})
+    with model.discriminator_fixed():
+        for (part, wanted), state, share in zip(parts, states, shares, strict=True):
+            _set_random_state(state, model.device)
+            total, losses = model.generator_loss(part, wanted, model.fake(part))
+            (total * share).backward()
+            made.append({name: loss * share for name, loss in losses.items()})
     model.adam_g.update()
     return _summed(judged) | _summed(made)
 

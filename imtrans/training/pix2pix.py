@@ -5,7 +5,8 @@ equation 4: the generator plays the adversarial game against a discriminator tha
 too, and stays close to the target in L1.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from torch import Tensor, nn
 
@@ -48,15 +49,14 @@ class Pix2Pix:
         fake = self.fake(source)
 
         # Discriminator: tell the real pair (source, target) from (source, fake).
-        self.let_the_discriminator_learn(True)
         for _ in range(self.discriminator_steps):
             loss_d = self.discriminator_loss(source, target, fake.detach())
             self.adam_d.descend(loss_d)
 
         # Generator: pass for real with the updated discriminator, and stay close to the target.
-        self.let_the_discriminator_learn(False)
-        total, losses = self.generator_loss(source, target, fake)
-        self.adam_g.descend(total)
+        with self.discriminator_fixed():
+            total, losses = self.generator_loss(source, target, fake)
+            self.adam_g.descend(total)
         return {"d": loss_d.detach()} | losses
 
     def fake(self, source: Tensor) -> Tensor:
@@ -86,9 +86,16 @@ class Pix2Pix:
         """The generator to translate with: its average, if there is one."""
         return self.average.generator if self.average else self.generator
 
-    def let_the_discriminator_learn(self, learns: bool) -> None:
+    @contextmanager
+    def discriminator_fixed(self) -> Iterator[None]:
+        """Gradients pass through the discriminator, and none of its own is computed."""
         for parameter in self.adam_d.parameters:
-            parameter.requires_grad_(learns)
+            parameter.requires_grad_(False)
+        try:
+            yield
+        finally:
+            for parameter in self.adam_d.parameters:
+                parameter.requires_grad_(True)
 
     def scale_learning_rates(self, factor: float) -> None:
         """Make both rates this factor of the recipe's."""

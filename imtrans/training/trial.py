@@ -5,36 +5,38 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from imtrans.assemble import Parts
 from imtrans.errors import ImtransError, is_out_of_memory
 from imtrans.schema import Recipe
+from imtrans.training.adam import LoopAdam
 from imtrans.training.engine import Engine, plain
 from imtrans.training.pix2pix import Pix2Pix
 
 Say = Callable[[str], None]
+ALIKE = 0.9  # the least cosine of two gradients that count as one; bf16 keeps above 0.99
 
 
 def tried_model(recipe: Recipe, parts: Parts, engine: Engine, say: Say) -> Pix2Pix:
     """The model of a recipe on the engine, or on the next simpler one that can compute it.
 
-    A plugin's network may not bear another memory format or precision, and a machine may lack the
-    compiler: then one line says so. What the textbook's step cannot compute either, fails in it.
+    An engine has to take a step, and the gradient it finds has to be the textbook's: a plugin's
+    network may not bear another memory format or precision, torch may compute something wrong
+    there without a word, and a machine may lack the compiler. One line says so then. What the
+    textbook's step cannot compute either, fails in it.
     """
+    if not engine.fast:
+        return Pix2Pix(parts, recipe.train, engine)
+    expected = _gradients(recipe, parts, Pix2Pix(parts, recipe.train, plain(engine.device)))
     for simpler in _simpler(engine):
         model = Pix2Pix(parts, recipe.train, engine)
         try:
-            _try(recipe, parts, model)
+            _compare(expected, _gradients(recipe, parts, model))
             return model
         except Exception as error:
             if is_out_of_memory(error):
                 raise
-            if recipe.train.deterministic and "deterministic" in str(error):
-                raise ImtransError(
-                    f"train.deterministic = true, but {str(error).splitlines()[0]}. leave it out, "
-                    "or choose another network"
-                ) from error
             reason = next(iter(str(error).splitlines()), "") or type(error).__name__
             say(f"the engine '{engine}' cannot train this recipe ({reason}); taking '{simpler}'")
             engine = simpler
@@ -47,21 +49,71 @@ def _simpler(engine: Engine) -> Iterator[Engine]:
     """What to take when an engine fails, step by step; nothing is simpler than the plain one."""
     if engine.compiled:
         yield replace(engine, compiled=False)
-    if engine.fast:
-        yield plain(engine.device)
+    if engine.precision != "fp32":
+        yield replace(engine, compiled=False, precision="fp32")
+    yield plain(engine.device)
 
 
-def _try(recipe: Recipe, parts: Parts, model: Pix2Pix) -> None:
-    """Take a step on noise, of the size that training will have: what is compiled is compiled for
-    it."""
+def _gradients(recipe: Recipe, parts: Parts, model: Pix2Pix) -> list[Tensor]:
+    """The gradients of both networks, flat, of a step on noise: a batch as training will have it,
+    so that what is compiled is compiled for it. Dropout is off, since its noise follows the order
+    of memory."""
     size, encoding = recipe.data.crop_size, parts.encoding
     generator = torch.Generator().manual_seed(0)
     source, target = (
         torch.rand(recipe.train.batch_size, channels, size, size, generator=generator) * 2 - 1
         for channels in (encoding.source_channels, encoding.target_channels)
     )
-    with leaving_no_mark(model):
-        model.step(source.to(model.device), target.to(model.device))
+    with leaving_no_mark(model), _without_dropout(model.generator, model.discriminator):
+        model.scale_learning_rates(0.0)
+        try:
+            model.step(source.to(model.device), target.to(model.device))
+            return [_flat(adam) for adam in (model.adam_g, model.adam_d)]
+        except RuntimeError as error:
+            if recipe.train.deterministic and "deterministic" in str(error):
+                raise ImtransError(
+                    f"train.deterministic = true, but {str(error).splitlines()[0]}. leave it out, "
+                    "or choose another network"
+                ) from error
+            raise
+        finally:
+            model.scale_learning_rates(1.0)
+            for adam in (model.adam_g, model.adam_d):
+                adam.forget_gradients()
+
+
+def _flat(adam: LoopAdam) -> Tensor:
+    found = [p.grad.flatten() for p in adam.parameters if p.grad is not None]
+    return torch.cat(found).float() if found else torch.zeros(1, device=adam.parameters[0].device)
+
+
+def _compare(expected: list[Tensor], found: list[Tensor]) -> None:
+    """Raise ArithmeticError unless the gradients point the same way."""
+    for role, one, other in zip(("generator", "discriminator"), expected, found, strict=True):
+        if len(one) != len(other):
+            raise ArithmeticError(f"the {role} has other gradients than the textbook's step")
+        likeness = float(torch.cosine_similarity(one.double(), other.double(), dim=0))
+        if not likeness > ALIKE and bool(one.any()):
+            raise ArithmeticError(
+                f"the {role}'s gradient is not the textbook's: their cosine is {likeness:.2f}"
+            )
+
+
+@contextmanager
+def _without_dropout(*networks: nn.Module) -> Iterator[None]:
+    layers = [
+        module
+        for network in networks
+        for module in network.modules()
+        if isinstance(module, nn.modules.dropout._DropoutNd) and module.training
+    ]
+    for layer in layers:
+        layer.training = False
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.training = True
 
 
 @contextmanager
