@@ -27,6 +27,7 @@ from imtrans.toml import Location
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+Every = Count | Annotated[str, Field(pattern=r"^[1-9][0-9]* epochs?$")]  # steps, or "2 epochs"
 HeldOut = str | Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -176,11 +177,20 @@ class TrainTable(Table):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     compile: Literal["auto"] | bool = "auto"  # the networks, with torch.compile
     log_every: Count = 50  # steps
-    sample_every: Count = 500  # steps
-    validate_every: Count = 1000  # steps; where pairs are held out
+    sample_every: Every = 500
+    validate_every: Every = 1000  # where pairs are held out
     validate_pairs: Count = 100  # of those held out, spread evenly
-    checkpoint_every: Count = 2000  # steps; also at the end and when interrupted
+    keep_best: Literal["l1", "psnr", "ssim", False] = "l1"  # the generator with the best of it
+    patience: Count | None = None  # validations without a better one, after which to stop
+    checkpoint_every: Every = 2000  # also at the end and when interrupted
     keep_last: Count = 2  # checkpoints
+
+    @field_validator("patience")
+    @classmethod
+    def _has_a_measure(cls, patience: int | None, info: ValidationInfo) -> int | None:
+        if patience is not None and not info.data.get("keep_best"):
+            raise ValueError('what is better? name it in keep_best = "l1", "psnr" or "ssim"')
+        return patience
 
     @field_validator("decay_every")
     @classmethod

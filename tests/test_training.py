@@ -17,6 +17,7 @@ from rich.console import Console
 from imtrans import recipe as recipes
 from imtrans.assemble import assemble
 from imtrans.checkpoint import checkpoints, read_tensors
+from imtrans.data.draws import epoch_order
 from imtrans.errors import ImtransError
 from imtrans.plugins import catalog
 from imtrans.terminal import Terminal
@@ -233,7 +234,9 @@ def test_a_loss_that_is_not_finite_stops_and_is_not_kept(tiny, tmp_path, monkeyp
         return losses | {"g": losses["g"] * (float("nan") if next(count) >= 7 else 1)}
 
     monkeypatch.setattr(Stepping, "__call__", exploding)
-    with pytest.raises(ImtransError, match="the loss 'g' became nan before step 8"):
+    first = epoch_order(tiny.seed, 2, 6)[0]
+    told = f"the loss 'g' became nan in step 7, on the pairs {first:03d}. checkpoints before"
+    with pytest.raises(ImtransError, match=told):
         fit(tiny, catalog(), tmp_path / "run")
     kept = [path.name for path in checkpoints(tmp_path / "run")]
     assert kept == ["step_00000000", "step_00000004"]

@@ -80,6 +80,7 @@ def _fit(
         recipe,
         catalog,
         model,
+        pairs,
         _loading(recipe, pairs, sampler, chosen, tell),
         Preview(held_out or pairs, sampler, translator),
         Validation(held_out, sampler, translator, recipe.train.validate_pairs),

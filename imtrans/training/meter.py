@@ -19,6 +19,14 @@ class Reading:
     waiting: float  # share of the time spent waiting for data, 0 .. 1
 
 
+class NotFinite(Exception):
+    """A loss became infinite or not a number, `ago` steps before the last."""
+
+    def __init__(self, name: str, value: float, ago: int) -> None:
+        super().__init__(f"the loss '{name}' became {value}")
+        self.name, self.value, self.ago = name, value, ago
+
+
 class Meter:
     """Gathers losses, which stay on the device until they are read, and time."""
 
@@ -42,10 +50,22 @@ class Meter:
         yield
         self._waited += monotonic() - start
 
+    @contextmanager
+    def pausing(self) -> Iterator[None]:
+        """Time in here is neither training nor waiting: something is written or measured."""
+        start = monotonic()
+        yield
+        self._since += monotonic() - start
+
     def read(self) -> Reading:
-        """Fetch the mean losses from the device, once for all steps since the last time."""
+        """Fetch the mean losses from the device, once for all steps since the last time. Raises
+        NotFinite when one is none."""
         names = list(self._losses[0])
         rows = torch.stack([torch.stack([row[name] for name in names]) for row in self._losses])
+        rows = rows.cpu()
+        if not bool(torch.isfinite(rows).all()):
+            step, name = (int(n) for n in (~torch.isfinite(rows)).nonzero()[0])
+            raise NotFinite(names[name], float(rows[step, name]), len(rows) - 1 - step)
         losses = dict(zip(names, rows.mean(dim=0).tolist(), strict=True))
         seconds = max(monotonic() - self._since, 1e-9)
         reading = Reading(

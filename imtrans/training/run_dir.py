@@ -4,7 +4,7 @@ runs/maps/recipe.toml      the resolved recipe
          /metrics.jsonl    one line of losses each `log_every` steps
          /validation.jsonl one line of metrics on held-out pairs each `validate_every` steps
          /samples/         grids: source | fake | target
-         /checkpoints/
+         /checkpoints/     step_NNNNNNNN, and the best generator
 """
 
 import difflib
@@ -34,10 +34,12 @@ FREE = {
         "validate_pairs",
         "checkpoint_every",
         "keep_last",
+        "patience",
         "engine",
         "compile",
     },
 }
+BEST = "best"
 FREE_KEYS = {"title", "reference", "requires"}
 
 
@@ -119,6 +121,11 @@ class RunDir:
         """The checkpoints after step 0, oldest first; that of step 0 shows only that one can be
         written."""
         return _learned(self.path)
+
+    @property
+    def best(self) -> Path:
+        """The generator that did best on held-out pairs."""
+        return self.checkpoints / BEST
 
     def checkpoint_path(self, step: int) -> Path:
         return self.checkpoints / f"step_{step:08d}"

@@ -1,9 +1,8 @@
 """The loop that drives the method: batches in, steps, and now and then something written."""
 
-import math
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,23 +10,26 @@ from pathlib import Path
 from rich.console import Console
 
 from imtrans import checkpoint
+from imtrans.data.draws import batch_keys
 from imtrans.data.loader import Batches
 from imtrans.data.reading import Sample
 from imtrans.data.resident import Resident
-from imtrans.errors import ImtransError
+from imtrans.errors import ImtransError, some
+from imtrans.pictures import Pair
 from imtrans.plugins import Catalog
 from imtrans.schema import Recipe
 from imtrans.terminal import say
-from imtrans.training.display import Display, Progression, display
+from imtrans.training.display import Progression, display
 from imtrans.training.interrupt import Interrupt
-from imtrans.training.meter import Meter
+from imtrans.training.meter import Meter, NotFinite
 from imtrans.training.pix2pix import Losses, Pix2Pix
 from imtrans.training.preview import Preview
 from imtrans.training.run_dir import RunDir
 from imtrans.training.schedule import factor
-from imtrans.training.state import Position, save
+from imtrans.training.state import Position, save, save_generator
 from imtrans.training.stepping import Stepping
 from imtrans.training.validation import Validation
+from imtrans.training.watch import Watch
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class Sitting:
         recipe: Recipe,
         catalog: Catalog,
         model: Pix2Pix,
+        pairs: Sequence[Pair],
         batches: Batches | Resident,
         preview: Preview,
         validation: Validation,
@@ -55,47 +58,51 @@ class Sitting:
         position: Position,
         console: Console,
     ) -> None:
-        self.recipe, self.catalog = recipe, catalog
-        self.model, self.batches = model, batches
+        self.recipe, self.catalog, self.model = recipe, catalog, model
+        self.pairs, self.batches = pairs, batches
         self.preview, self.validation = preview, validation
-        self.run_dir, self.console = run, console
-        self.position = position
+        self.run_dir, self.position = run, position
         self.stepping = Stepping(model, recipe.train, partial(say, console))
         epochs_left = recipe.train.epochs - position.epoch + 1
         batches_left = max(epochs_left * batches.per_epoch - position.batch, 0)
         self.steps = position.step + batches_left  # when all epochs are done
+        self.shown = display(console, recipe.train.epochs, self.steps, position.step)
+        self.meter, self.watch = Meter(), Watch()
 
     def run(self) -> Outcome:
         """Step through the remaining epochs."""
-        train, position = self.recipe.train, self.position
-        shown = display(self.console, train.epochs, self.steps, position.step)
-        self.meter = Meter()
         try:
             with Interrupt() as interrupt:
-                if position.step == 0:
-                    self._rehearse(shown)
-                batches = self.batches.start(position.epoch, position.batch)
-                for epoch in range(position.epoch, train.epochs + 1):
-                    for batch in range(position.batch, self.batches.per_epoch):
-                        self.model.scale_learning_rates(factor(train, epoch, position.step))
-                        losses = self._step(batches)
-                        position.epoch, position.batch = epoch, batch + 1
-                        position.step += 1
-                        shown.advance(epoch, position.step)
-                        self._write_what_is_due(losses, shown)
-                        if interrupt.received:
-                            shown.say(f"{interrupt.received.name}: saving a checkpoint")
-                            return self._end(shown, interrupt.received)
-                    position.epoch, position.batch = epoch + 1, 0
-                return self._end(shown)
-        except NotFinite:
+                return self._epochs(interrupt)
+        except Ruined:
             raise
         except (ImtransError, OSError):
             # A broken image must not cost what was learned before it was met.
-            self._end(shown)
+            self._end()
             raise
         finally:
-            shown.close()
+            self.shown.close()
+
+    def _epochs(self, interrupt: Interrupt) -> Outcome:
+        train, position = self.recipe.train, self.position
+        if position.step == 0:
+            self._rehearse()
+        batches = self.batches.start(position.epoch, position.batch)
+        for epoch in range(position.epoch, train.epochs + 1):
+            for batch in range(position.batch, self.batches.per_epoch):
+                self.model.scale_learning_rates(factor(train, epoch, position.step))
+                losses = self._step(batches)
+                position.epoch, position.batch = epoch, batch + 1
+                position.step += 1
+                self.shown.advance(epoch, position.step)
+                self._write_what_is_due(losses)
+                if interrupt.received:
+                    self.shown.say(f"{interrupt.received.name}: saving a checkpoint")
+                    return self._end(interrupt.received)
+                if self._has_lost_patience():
+                    return self._end()
+            position.epoch, position.batch = epoch + 1, 0
+        return self._end()
 
     def _step(self, batches: Iterator[Sample]) -> Losses:
         with self.meter.waiting():
@@ -104,39 +111,41 @@ class Sitting:
         source, target = (pixels.to(device, non_blocking=True) for pixels in (source, target))
         return self.stepping(*self.preview.translator.encoding.encode(source, target))
 
-    def _rehearse(self, shown: Display) -> None:
+    def _rehearse(self) -> None:
         """Write everything once before the first step: what cannot be is told now, not hours
         later."""
-        self._validate(shown)
-        self.run_dir.sample(0, self.preview.draw())
-        self._save(shown)
+        self._validate()
+        self._sample()
+        self._save()
         self.meter = Meter()
 
-    def _write_what_is_due(self, losses: Losses, shown: Display) -> None:
-        train, step = self.recipe.train, self.position.step
-        last = step == self.steps
-        self.meter.count(losses, self.recipe.train.batch_size * self.recipe.train.accumulate)
-        if step % train.log_every == 0 or last:
-            self._log(shown)
-        if step % train.sample_every == 0 or last:
-            self.run_dir.sample(step, self.preview.draw())
-        if step % train.validate_every == 0 or last:
-            self._validate(shown)
-        if step % train.checkpoint_every == 0 and not last:
-            self._save(shown)
+    def _write_what_is_due(self, losses: Losses) -> None:
+        train, last = self.recipe.train, self.position.step == self.steps
+        self.meter.count(losses, train.batch_size * train.accumulate)
+        if self._is_due(train.log_every) or last:
+            self._log()
+        if self._is_due(train.sample_every) or last:
+            self._sample()
+        if self._is_due(train.validate_every) or last:
+            self._validate()
+        if self._is_due(train.checkpoint_every) and not last:
+            self._save()
 
-    def _log(self, shown: Display) -> None:
+    def _is_due(self, every: int | str) -> bool:
+        """Whether it is time for what is done every N steps, or every "N epochs"."""
+        if isinstance(every, str):
+            every = int(every.split()[0]) * self.batches.per_epoch
+        return self.position.step % every == 0
+
+    def _log(self) -> None:
         """Fetch the losses from the device, once for all the steps since the last time."""
         if not self.meter.steps:
             return
-        reading = self.meter.read()
         epoch, step = self.position.epoch, self.position.step
-        for name, value in reading.losses.items():
-            if not math.isfinite(value):
-                raise NotFinite(
-                    f"the loss '{name}' became {value} before step {step}. checkpoints before "
-                    "it are kept; start anew (--fresh) with a smaller train.learning_rate"
-                )
+        try:
+            reading = self.meter.read()
+        except NotFinite as error:
+            raise self._ruined(error) from error
         self.run_dir.log(
             {"step": step, "epoch": epoch}
             | {name: round(value, 6) for name, value in reading.losses.items()}
@@ -144,32 +153,72 @@ class Sitting:
             | {"images_per_second": round(reading.images_per_second, 2)}
             | {"waiting": round(reading.waiting, 4)}
         )
-        shown.logged(Progression(epoch, self.recipe.train.epochs, step, self.steps, reading))
+        self.shown.logged(Progression(epoch, self.recipe.train.epochs, step, self.steps, reading))
+        for warning in self.watch.warnings(reading.losses):
+            self.shown.say(warning)
 
-    def _validate(self, shown: Display) -> None:
+    def _ruined(self, error: NotFinite) -> "Ruined":
+        """The error that names the step, and the pairs that it was taken on."""
+        batch, epoch = self.position.batch - 1 - error.ago, self.position.epoch
+        if batch < 0:
+            batch, epoch = batch + self.batches.per_epoch, epoch - 1
+        size = self.recipe.train.batch_size * self.recipe.train.accumulate
+        keys = next(batch_keys(self.recipe.seed, len(self.pairs), size, epoch, batch))
+        names = some(self.pairs[index].name for _, index in keys)
+        return Ruined(
+            f"{error} in step {self.position.step - error.ago}, on the pairs {names}. checkpoints "
+            "before it are kept. look at these pairs, or start anew (--fresh) with a smaller "
+            "train.learning_rate, or train.clip_norm = 1.0"
+        )
+
+    def _sample(self) -> None:
+        with self.meter.pausing():
+            self.run_dir.sample(self.position.step, self.preview.draw())
+
+    def _validate(self) -> None:
         if not self.validation:
             return
-        found = self.validation.measure()
+        with self.meter.pausing():
+            found = self.validation.measure()
+            self._keep_the_best(found)
         step = self.position.step
         rounded = {name: round(value, 6) for name, value in found.items()}
         self.run_dir.log_validation({"step": step, "epoch": self.position.epoch} | rounded)
-        shown.say(
-            f"step {step}: held out  " + "  ".join(f"{name} {v:.4g}" for name, v in found.items())
-        )
+        told = "  ".join(f"{name} {value:.4g}" for name, value in found.items())
+        best = "  best so far" if self.position.best.step == step > 0 else ""
+        self.shown.say(f"step {step}: held out  {told}{best}")
 
-    def _end(self, shown: Display, signal_: signal.Signals | None = None) -> Outcome:
+    def _keep_the_best(self, found: dict[str, float]) -> None:
+        metric, step = self.recipe.train.keep_best, self.position.step
+        if not metric or metric not in found or step == 0:
+            return
+        if self.position.best.note(metric, found[metric], step):
+            save_generator(self.run_dir.best, self.model, self.position, self.recipe, self.catalog)
+
+    def _has_lost_patience(self) -> bool:
+        patience, best = self.recipe.train.patience, self.position.best
+        if patience is None or best.since < patience:
+            return False
+        self.shown.say(
+            f"stopping: {best.since} validations since step {best.step} were no better; the best "
+            f"generator is {self.run_dir.best}"
+        )
+        return True
+
+    def _end(self, signal_: signal.Signals | None = None) -> Outcome:
         path = self.run_dir.checkpoint_path(self.position.step)
         if self.position.step and not path.exists():
-            self._save(shown)
+            self._save()
         return Outcome(self.run_dir.path, path, self.position.step, signal_)
 
-    def _save(self, shown: Display) -> None:
-        self._log(shown)  # which stops here when a loss is not finite: such weights are not kept
+    def _save(self) -> None:
+        self._log()  # which stops here when a loss is not finite: such weights are not kept
         path = self.run_dir.checkpoint_path(self.position.step)
-        save(path, self.model, self.position, self.recipe, self.catalog, self.batches.per_epoch)
-        for old in checkpoint.checkpoints(self.run_dir.path)[: -self.recipe.train.keep_last]:
-            shutil.rmtree(old)
+        with self.meter.pausing():
+            save(path, self.model, self.position, self.recipe, self.catalog, self.batches.per_epoch)
+            for old in checkpoint.checkpoints(self.run_dir.path)[: -self.recipe.train.keep_last]:
+                shutil.rmtree(old)
 
 
-class NotFinite(ImtransError):
+class Ruined(ImtransError):
     """A loss became infinite or not a number: the weights of now must not be kept."""

@@ -1,7 +1,7 @@
 """Everything from which a run can be continued, to and from a checkpoint."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -12,6 +12,7 @@ from imtrans.checksums import verify
 from imtrans.errors import ImtransError
 from imtrans.plugins import Catalog
 from imtrans.schema import Recipe
+from imtrans.training.best import Best
 from imtrans.training.pix2pix import Pix2Pix
 from imtrans.training.run_dir import RunDir
 
@@ -25,6 +26,7 @@ class Position:
     epoch: int = 1
     batch: int = 0
     step: int = 0
+    best: Best = field(default_factory=Best)
 
 
 def save(
@@ -52,7 +54,27 @@ def save(
         stride=int(model.generator.stride),  # type: ignore[arg-type]
         step=position.step,
         epoch=position.epoch,
-        facts={"batch": str(position.batch), "batches_per_epoch": str(batches_per_epoch)},
+        facts={
+            "batch": str(position.batch),
+            "batches_per_epoch": str(batches_per_epoch),
+            "best": position.best.dumps(),
+        },
+    )
+
+
+def save_generator(
+    path: Path, model: Pix2Pix, position: Position, recipe: Recipe, catalog: Catalog
+) -> None:
+    """Write a checkpoint that translates and no more."""
+    checkpoint.save(
+        path,
+        {checkpoint.GENERATOR: model.translating.state_dict()},
+        recipe=recipe,
+        catalog=catalog,
+        stride=int(model.generator.stride),  # type: ignore[arg-type]
+        step=position.step,
+        epoch=position.epoch,
+        facts={"batch": str(position.batch), "best": position.best.dumps()},
     )
 
 
@@ -104,7 +126,8 @@ def restore(path: Path, model: Pix2Pix) -> tuple[Position, int]:
     header = headers[-1]
     if len({other.step for other in headers}) > 1:
         raise ImtransError(f"{path}: its files are of different steps; use another checkpoint")
-    position = Position(header.epoch, header.number("batch"), header.step)
+    best = Best.loads(header.facts.get("best"))
+    position = Position(header.epoch, header.number("batch"), header.step, best)
     checkpoint.load_into(model.translating, path / checkpoint.GENERATOR)
     checkpoint.load_into(model.discriminator, path / checkpoint.DISCRIMINATOR)
     state = checkpoint.read_tensors(path / checkpoint.TRAINING)
