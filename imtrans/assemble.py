@@ -12,7 +12,7 @@ from imtrans.data.pairs import split_pairs
 from imtrans.data.samples import Sampler
 from imtrans.errors import ImtransError, is_out_of_memory
 from imtrans.hookspecs import Derivation, Loss, Objective
-from imtrans.pictures import Pair
+from imtrans.pictures import Layout, Pair
 from imtrans.plugins import Catalog
 from imtrans.registry import Component
 from imtrans.schema import ComponentTable, Recipe
@@ -98,9 +98,14 @@ def build_sampler(recipe: Recipe, catalog: Catalog) -> Sampler:
 
 def find_pairs(recipe: Recipe, catalog: Catalog) -> tuple[Sequence[Pair], Sequence[Pair]]:
     """The recipe's pairs: to train on, and held out."""
+    return split_pairs(build_layout(recipe, catalog), recipe.data, recipe.seed)
+
+
+def build_layout(recipe: Recipe, catalog: Catalog) -> Layout:
+    """What knows how the recipe's pairs are stored."""
     table = recipe.data.layout
-    layout = _build(catalog.layouts[table.name], table, recipe.data.root)
-    return split_pairs(layout, recipe.data, recipe.seed)
+    layout: Layout = _build(catalog.layouts[table.name], table, recipe.data.root)
+    return layout
 
 
 def _derivation(recipe: Recipe, catalog: Catalog) -> Derivation | None:

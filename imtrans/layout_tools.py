@@ -18,6 +18,17 @@ from imtrans.errors import ImtransError, did_you_mean, quoted, some
 from imtrans.pictures import SUFFIXES, Pair, Picture, find_images
 
 
+class Unpaired(ImtransError):
+    """Partners are missing: training refuses all of it, a check goes on with what is whole."""
+
+    def __init__(
+        self, message: str, orphans: Sequence[tuple[str, str]] = (), pairs: Sequence[Pair] = ()
+    ) -> None:
+        super().__init__(message)
+        self.orphans = orphans  # what has no partner, and what it misses
+        self.pairs = pairs
+
+
 class Texts:
     """Many texts as one: a million of them are two objects, small in memory and quick to pickle."""
 

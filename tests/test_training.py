@@ -390,3 +390,26 @@ def test_bf16_on_cuda_starts_with_the_losses_of_fp32_on_the_cpu(tiny):
         source, target = batch()
         losses.append(model.step(source.to(chosen), target.to(chosen)))
     assert float(losses[0]["l1"]) == pytest.approx(float(losses[1]["l1"]), rel=1e-2)
+
+
+def test_what_headers_tell_is_told_before_the_first_step(tiny, pairs, tmp_path, capsys):
+    for number in range(2, 6):
+        Image.new("I;16", (160, 64)).save(pairs / "train" / f"00{number}.png")
+    with pytest.raises(ImtransError, match="`imtrans data check` lists all") as caught:
+        fit(tiny, catalog(), tmp_path / "run")
+    assert "16 bits" in str(caught.value) or "uint16" in str(caught.value)
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_everything_is_written_once_before_the_first_step(tiny, tmp_path, monkeypatch):
+    def never(self, *data):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Stepping, "__call__", never)
+    with pytest.raises(KeyboardInterrupt):
+        fit(tiny, catalog(), tmp_path / "run")
+    run = tmp_path / "run"
+    assert (run / "samples" / "step_00000000.png").is_file()
+    assert [path.name for path in checkpoints(run)] == ["step_00000000"]
+    (row,) = (run / "validation.jsonl").read_text().splitlines()
+    assert set(json.loads(row)) == {"step", "epoch", "l1", "psnr", "ssim"}

@@ -13,6 +13,7 @@ from imtrans.layout_tools import (
     Column,
     FilePairs,
     Texts,
+    Unpaired,
     check_root,
     chosen,
     file_list,
@@ -73,15 +74,19 @@ class Folders:
         a, b = (Side(folder, _by_name(folder)) for folder in folders)
         if listing:
             names = chosen(listing, a.files.keys() | b.files.keys())
-            orphans = _orphans(a, b, names) + _orphans(b, a, names)
+            orphans = {a.folder: _orphans(a, b, names), b.folder: _orphans(b, a, names)}
         else:
             names = sorted(a.files.keys() & b.files.keys())
             # A folder that serves every split, beside one that does not, holds other partners too.
-            orphans = [] if _is_wider(self.a, self.b) else _orphans(a, b, a.files)
-            orphans += [] if _is_wider(self.b, self.a) else _orphans(b, a, b.files)
-        if orphans:
-            raise ImtransError(". ".join([*orphans, _remedy(a, b)]))
-        return FilePairs(names, [a.column(names)], [b.column(names)])
+            orphans = {
+                a.folder: [] if _is_wider(self.a, self.b) else _orphans(a, b, a.files),
+                b.folder: [] if _is_wider(self.b, self.a) else _orphans(b, a, b.files),
+            }
+        whole = [name for name in names if name in a.files and name in b.files]
+        pairs = FilePairs(whole, [a.column(whole)], [b.column(whole)])
+        if any(orphans.values()):
+            raise _unpaired(a, b, orphans, pairs)
+        return pairs
 
     @property
     def _one_split(self) -> bool:
@@ -152,12 +157,20 @@ def _by_name(folder: Path) -> dict[str, str]:
 
 
 def _orphans(side: Side, other: Side, names: Iterable[str]) -> list[str]:
-    """The images under these names whose partner on the other side is missing, in a sentence."""
-    files = sorted(side.files[n] for n in names if n in side.files and n not in other.files)
-    if not files:
-        return []
-    count = f"{len(files)} images have" if len(files) > 1 else "1 image has"
-    return [f"{side.folder}: {count} no partner in {other.folder}: {some(files)}"]
+    """The images under these names whose partner on the other side is missing."""
+    return sorted(side.files[n] for n in names if n in side.files and n not in other.files)
+
+
+def _unpaired(a: Side, b: Side, orphans: dict[Path, list[str]], pairs: Sequence[Pair]) -> Unpaired:
+    """What is told of orphans, by the folder that they lie in."""
+    sentences, rows = [], []
+    for side, other in ((a, b), (b, a)):
+        files = orphans[side.folder]
+        if files:
+            count = f"{len(files)} images have" if len(files) > 1 else "1 image has"
+            sentences.append(f"{side.folder}: {count} no partner in {other.folder}: {some(files)}")
+        rows += [(str(side.folder / file), f"no partner in {other.folder}") for file in files]
+    return Unpaired(". ".join([*sentences, _remedy(a, b)]), rows, pairs)
 
 
 def _remedy(a: Side, b: Side) -> str:

@@ -14,7 +14,7 @@ from typing import Literal
 
 from imtrans.errors import ImtransError, quoted, some
 from imtrans.hookspecs import Register, hookimpl
-from imtrans.layout_tools import LazyPairs, Texts, check_root, without_suffix
+from imtrans.layout_tools import LazyPairs, Texts, Unpaired, check_root, without_suffix
 from imtrans.pictures import SUFFIXES, Pair, Picture
 from imtrans.tar_members import check_kind, check_name, scan
 
@@ -166,11 +166,15 @@ class Index:
         if not self.targets_only and (orphans := self.a.keys() ^ self.b.keys()):
             rows = [self.a[key] if key in self.a else self.b[key] for key in sorted(orphans)]
             count = f"{len(rows)} members have" if len(rows) > 1 else "1 member has"
-            raise ImtransError(
-                f"{count} no partner: {some(map(self._full_name, rows))}. "
-                f"a pair is {self.wanted.replace(' or ', ' and ', 1)}"
+            a_pair_is = f"a pair is {self.wanted.replace(' or ', ' and ', 1)}"
+            raise Unpaired(
+                f"{count} no partner: {some(map(self._full_name, rows))}. {a_pair_is}",
+                [(self._full_name(row), f"no partner: {a_pair_is}") for row in rows],
+                self._paired(sorted(self.a.keys() & self.b.keys())),
             )
-        names = sorted(self.b)
+        return self._paired(sorted(self.b))
+
+    def _paired(self, names: list[str]) -> "ShardPairs":
         a = array("Q", (self.a[name] for name in names if not self.targets_only))
         b = array("Q", (self.b[name] for name in names))
         return ShardPairs(names, self.tars, Texts(self.members), self.places, a, b)

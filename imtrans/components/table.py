@@ -9,7 +9,15 @@ from pathlib import Path
 
 from imtrans.errors import ImtransError, did_you_mean, quoted
 from imtrans.hookspecs import Register, hookimpl
-from imtrans.layout_tools import Column, FilePairs, Texts, check_root, names_of, problems_in
+from imtrans.layout_tools import (
+    Column,
+    FilePairs,
+    Texts,
+    Unpaired,
+    check_root,
+    names_of,
+    problems_in,
+)
 from imtrans.pictures import Pair
 
 TABS = (".tsv", ".tab")
@@ -61,13 +69,22 @@ class Table:
         rows_in = [row for row in rows if self._split_of(header, row) == split]
         if not rows_in:
             raise ImtransError(f"{self.path}: {self._no_rows(split, header, rows)}")
-        self._check_rows(header, rows_in)
-        names = self._names(header, rows_in)
+        if orphans := self._missing_files(header, rows_in):
+            whole = [row for row in rows_in if row[0] not in orphans]
+            raise Unpaired(
+                str(problems_in(self.path, orphans)),
+                [(f"{self.path}, line {line}", what) for line, what in sorted(orphans.items())],
+                self._paired(header, whole),
+            )
+        return self._paired(header, rows_in)
+
+    def _paired(self, header: Row, rows: list[Row]) -> FilePairs:
+        names = self._names(header, rows)
         order = sorted(range(len(names)), key=names.__getitem__)
 
         def column(name: str) -> Column:
             place = header[1].index(name)
-            return Column(self.root, Texts(rows_in[i][1][place] for i in order))
+            return Column(self.root, Texts(rows[i][1][place] for i in order))
 
         a, b = ([column(name) for name in side] for side in (self.source, self.target))
         return FilePairs((names[i] for i in order), a, b)
@@ -124,8 +141,8 @@ class Table:
         near = did_you_mean(split, there)
         return f"no rows of split '{split}'{near}; the column '{self.split}' has {rows_of}"
 
-    def _check_rows(self, header: Row, rows: list[Row]) -> None:
-        """Raise ImtransError with the line of every row that has an empty cell or names no file."""
+    def _missing_files(self, header: Row, rows: list[Row]) -> dict[int, str]:
+        """The line of every row that has an empty cell or names no file, and what is wrong."""
         columns = header[1]
         used = {name: columns.index(name) for name in self.source + self.target}
         problems: dict[int, str] = {}
@@ -138,8 +155,7 @@ class Table:
                     problems[line] = f"the cell of column '{name}' is empty"
                 elif not os.path.isfile(path := os.path.join(self.root, cells[place])):
                     problems[line] = f"column '{name}': no such file '{path}'"
-        if problems:
-            raise problems_in(self.path, problems)
+        return problems
 
     def _names(self, header: Row, rows: list[Row]) -> list[str]:
         place = header[1].index(self.names or self.target[0])

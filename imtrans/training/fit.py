@@ -9,14 +9,16 @@ from rich.console import Console
 
 from imtrans.assemble import assemble, build_sampler, find_pairs
 from imtrans.data.caching.obtain import obtain
+from imtrans.data.checking.whole import quick
 from imtrans.data.loader import Batches
 from imtrans.data.resident import Resident, fits
 from imtrans.data.samples import Sampler
 from imtrans.data.workers import worker_count
 from imtrans.devices import choose_device, computing
+from imtrans.errors import ImtransError, some
 from imtrans.pictures import Pair
 from imtrans.plugins import Catalog
-from imtrans.schema import Recipe
+from imtrans.schema import DataTable, Recipe
 from imtrans.terminal import Terminal, progress, say
 from imtrans.training.engine import choose_engine
 from imtrans.training.preview import Preview
@@ -27,6 +29,9 @@ from imtrans.training.state import take_up
 from imtrans.training.trial import tried_model
 from imtrans.training.validation import Validation
 from imtrans.translation.translator import Translator
+
+
+SHOWN = 3  # files of a finding
 
 
 def fit(
@@ -57,6 +62,7 @@ def _fit(
 ) -> Outcome:
     tell = partial(say, shown)
     pairs, held_out = find_pairs(recipe, catalog)
+    _look_first(pairs, held_out, recipe.data, tell)
     chosen = choose_device(device)
     engine = choose_engine(recipe.train, chosen)
     parts = assemble(recipe, catalog, chosen)
@@ -88,6 +94,23 @@ def _fit(
         position,
         shown,
     ).run()
+
+
+def _look_first(
+    pairs: Sequence[Pair], held_out: Sequence[Pair], data: DataTable, tell: Callable[[str], None]
+) -> None:
+    """Tell what the headers of the files tell; raise ImtransError for what would fail."""
+    wrong = []
+    for finding in quick(pairs, held_out, data):
+        rows = some((f"{row.name}: {row.detail}" for row in finding.rows), SHOWN)
+        all_of_them = "; `imtrans data check` lists all" if len(finding.rows) > SHOWN else ""
+        line = f"{finding.title}: {rows}. {finding.remedy}{all_of_them}"
+        if finding.severity == "error":
+            wrong.append(line)
+        else:
+            tell(f"{finding.severity}: {line}")
+    if wrong:
+        raise ImtransError("\n".join(wrong))
 
 
 def _loading(

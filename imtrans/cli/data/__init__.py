@@ -4,6 +4,7 @@ import typer
 
 from imtrans.cli.data.bench import bench
 from imtrans.cli.data.cache import cache
+from imtrans.cli.data.check import check
 from imtrans.cli.data.fetch import fetch
 from imtrans.cli.data.show import show
 
@@ -12,6 +13,7 @@ data = typer.Typer(
     "published sets.\n\nExample: `imtrans data check recipes/facades.toml`",
     no_args_is_help=True,
 )
+data.command()(check)
 data.command()(show)
 data.command()(bench)
 data.command()(cache)

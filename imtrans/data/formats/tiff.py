@@ -68,7 +68,7 @@ WITH_KORNIA = (("uint16", 1, 1), ("uint16", 3, 2))
 
 
 def read_tiff(content: bytes, picture: Picture, wanted: Wanted) -> Stored:
-    pages = _pages(content)
+    pages = pages_of(content)
     first = pages[0]
     check_size(*first.size, first.samples * len(pages), wanted)
     check_size(1, first.chunk, 1, wanted, most=4 * wanted.max_pixels)
@@ -125,9 +125,9 @@ def _file(content: bytes, picture: Picture) -> Iterator[str]:
         yield file.name
 
 
-def _pages(content: bytes) -> list[Page]:
+def pages_of(content: bytes | memoryview) -> list[Page]:
     """The pages of a TIFF that have the size of the first; previews and masks are left out."""
-    order = "<" if content.startswith(b"II") else ">"
+    order = "<" if content[:2] == b"II" else ">"
     big = content[2:4] in (b"+\0", b"\0+")
     (at,) = struct.unpack_from(order + ("Q" if big else "I"), content, 8 if big else 4)
     pages: list[Page] = []
@@ -145,7 +145,7 @@ def _pages(content: bytes) -> list[Page]:
 
 
 def _directory(
-    content: bytes, at: int, order: str, big: bool
+    content: bytes | memoryview, at: int, order: str, big: bool
 ) -> tuple[dict[int, tuple[int, ...]], int]:
     """The tags of a page that matter here, and where the next page's are."""
     tags: dict[int, tuple[int, ...]] = {}

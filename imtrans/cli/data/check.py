@@ -1,0 +1,121 @@
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from imtrans.cli.common import SetOption, console, installed, say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imtrans.pictures import Pair
+    from imtrans.plugins import Catalog
+    from imtrans.schema import Recipe
+
+# What else a recipe needs; nothing is built of it.
+NETWORKS = {
+    "generator": {"name": "unet_256"},
+    "discriminator": {"name": "patch_70"},
+    "objective": {"name": "vanilla"},
+    "train": {"epochs": 1},
+}
+
+
+def check(
+    what: Annotated[
+        str, typer.Argument(metavar="RECIPE|DIR", help="A recipe, or a folder of pairs.")
+    ],
+    set_: SetOption = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON document with every row, on stdout.")
+    ] = False,
+) -> None:
+    """Open every picture, in parallel, and say what would spoil a training, with file names.
+
+    Errors: it would fail, or report what is not true. Unreadable files, files without partner,
+    sizes, bit depths or channels that do not fit, transparency, values outside the range, pairs
+    that are trained on and held out, pairs that look misaligned or swapped against the rest.
+
+    Warnings: pictures of one colour, copies and near copies, one source with several targets, EXIF
+    rotation on one side only, a few files of another kind, colours outside a palette.
+
+    Exit code 1 if there are errors. Of a folder the layout is guessed.
+
+    Example: `imtrans data check recipes/facades.toml`
+    """
+    from imtrans import recipe as recipes
+    from imtrans.cli.data import findings as report
+    from imtrans.data.checking import whole
+    from imtrans.terminal import Terminal, progress
+
+    started = time.monotonic()
+    catalog = installed()
+    guessed = Path(what).is_dir()
+    if guessed:
+        resolved, training, held_out, missing, origin = _of_folder(what, set_ or (), catalog)
+    else:
+        resolved, origin = recipes.read(what, set_ or (), catalog), what
+        training, held_out, missing = _find(resolved, catalog)
+    summary = report.Summary(origin, len(training), len(held_out))
+    out = Terminal(stderr=True) if as_json else console()
+    if not as_json:
+        say(out, summary.opening)
+    with progress(out, "opening pairs", whole.steps(training, held_out, resolved.data)) as looked:
+        findings = whole.check(
+            training,
+            held_out,
+            resolved.data,
+            missing=missing,
+            guessed=guessed,
+            workers=resolved.data.workers,
+            looked=looked,
+        )
+    summary.seconds = time.monotonic() - started
+    if as_json:
+        typer.echo(report.document(summary, findings))
+    else:
+        report.tell(out, summary, findings)
+    raise typer.Exit(1 if any(finding.severity == "error" for finding in findings) else 0)
+
+
+def _find(
+    recipe: "Recipe", catalog: "Catalog"
+) -> "tuple[Sequence[Pair], Sequence[Pair], list[tuple[str, str]]]":
+    """The pairs to train on, those held out, and files without partner."""
+    from imtrans.assemble import build_layout
+    from imtrans.data.checking.forgiving import Forgiving
+    from imtrans.data.pairs import split_pairs
+    from imtrans.layout_tools import Unpaired
+
+    layout = Forgiving(build_layout(recipe, catalog), recipe.data.train)
+    try:
+        training, held_out = split_pairs(layout, recipe.data, recipe.seed)
+    except Unpaired:
+        training, held_out = [], []
+    return training, held_out, layout.orphans
+
+
+def _of_folder(
+    folder: str, overrides: "Sequence[str]", catalog: "Catalog"
+) -> "tuple[Recipe, Sequence[Pair], Sequence[Pair], list[tuple[str, str]], str]":
+    """A folder as the recipe that it might belong to, its pairs, and what was guessed."""
+    from imtrans import recipe as recipes
+    from imtrans import toml
+    from imtrans.data.checking.guess import as_stored, guess, with_sides
+
+    guessed = guess(folder)
+    table = guessed.table
+    if any(override.startswith("data.layout") for override in overrides):
+        table = {"root": folder}
+    text = toml.dumps({"data": table, **NETWORKS})
+    recipe = recipes.parse(text, folder, overrides, catalog)
+    training, held_out, missing = _find(recipe, catalog)
+    sides = {
+        side: keys
+        for side, keys in as_stored(training, recipe.data).items()
+        if not any(override.startswith(f"data.{side}") for override in overrides)
+    }
+    recipe = recipe.model_copy(update={"data": with_sides(recipe.data, sides)})
+    origin = f"{folder}, taken for layout '{recipe.data.layout.name}' ({guessed.because})"
+    return recipe, training, held_out, missing, origin
