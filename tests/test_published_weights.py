@@ -93,6 +93,7 @@ def test_generator_and_discriminator_become_one_checkpoint_with_the_recipe_in_it
     ]
     import_weights(files, facades, catalog(), tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "SHA256SUMS",
         "discriminator.safetensors",
         "generator.safetensors",
     ]

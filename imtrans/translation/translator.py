@@ -142,4 +142,6 @@ def load(
 def _generator(recipe: Recipe, file: Path) -> nn.Module:
     generator = build_generator(recipe, catalog())
     checkpoint.load_into(generator, file)
+    # As the fast engine trains it, whose previews show what is written here.
+    generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return generator

@@ -16,6 +16,7 @@ from imtrans.errors import ImtransError
 from imtrans.hookspecs import Loss
 from imtrans.plugins import catalog, collect
 from imtrans.recipe import read
+from imtrans.training.engine import plain
 from imtrans.training.pix2pix import Pix2Pix
 
 RECIPE = Path(__file__).parents[1] / "charbonnier_facades.toml"
@@ -88,7 +89,7 @@ def test_its_recipe_trains():
     recipe = read(RECIPE, narrow, catalog())
     parts = assemble(recipe, catalog(), torch.device("cpu"))
     source, target = torch.rand(2, 1, 3, 256, 256) * 2 - 1
-    losses = Pix2Pix(parts, recipe.train, device=torch.device("cpu")).step(source, target)
+    losses = Pix2Pix(parts, recipe.train, plain(torch.device("cpu"))).step(source, target)
     assert losses["charbonnier"].isfinite()
 
 

@@ -17,6 +17,7 @@ from imtrans.assemble import assemble
 from imtrans.errors import ImtransError
 from imtrans.plugins import catalog, collect
 from imtrans.recipe import read
+from imtrans.training.engine import plain
 from imtrans.training.pix2pix import Pix2Pix
 from imtrans.translation.translator import Translator
 
@@ -133,7 +134,7 @@ def test_a_crop_that_does_not_fit_is_told_before_training():
 def test_its_recipe_trains_and_translates():
     recipe = read(RECIPE, SMALL, catalog())
     parts = assemble(recipe, catalog(), CPU)
-    losses = Pix2Pix(parts, recipe.train, device=CPU).step(picture(64, 64), picture(64, 64))
+    losses = Pix2Pix(parts, recipe.train, plain(CPU)).step(picture(64, 64), picture(64, 64))
     assert all(loss.isfinite() for loss in losses.values())
     translator = Translator(parts.generator, parts.encoding, device=CPU)
     assert translator(Image.new("RGB", (70, 40))).size == (70, 40)
