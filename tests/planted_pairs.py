@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 from imtrans.components.folders import Folders
+from imtrans.components.side_by_side import SideBySide
 from imtrans.data.checking.forgiving import Forgiving
 from imtrans.data.checking.whole import check, quick
 from imtrans.data.pairs import split_pairs
@@ -79,3 +80,29 @@ def accused(found) -> dict[tuple[str, str], list[str]]:
             key = (finding.severity, finding.key)
             names.setdefault(key, []).extend(row.name for row in finding.rows)
     return names
+
+
+def only(found, key):
+    (finding,) = [finding for finding in found if finding.key == key]
+    return finding
+
+
+def pair(number, split="train"):
+    return f"{split}A/{number:03d}.png + {split}B/{number:03d}.png"
+
+
+def halves(left, right):
+    both = Image.new("RGB", (left.width * 2, left.height))
+    both.paste(left, (0, 0))
+    both.paste(right, (left.width, 0))
+    return both
+
+
+def write_halves(tmp_path):
+    """Four files of two halves in JPEG, and how they are checked."""
+    for number in range(4):
+        path = tmp_path / "train" / f"{number}.jpg"
+        path.parent.mkdir(exist_ok=True)
+        halves(texture(number, 128), labels(texture(number, 128))).save(path, quality=90)
+    layout = {"layout": {"name": "side_by_side"}}
+    return tmp_path / "train", lambda: findings(tmp_path, SideBySide(str(tmp_path)), **layout)

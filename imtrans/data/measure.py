@@ -1,7 +1,9 @@
 """How fast pairs are loaded: each stage by itself, on one core, and all of it together."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from time import perf_counter
 
 from imtrans.data.loader import Batches
@@ -20,6 +22,7 @@ class Stage:
     name: str
     pairs_per_second: float
     workers: int = 0
+    grown: int | None = None  # bytes that this process took meanwhile
 
 
 def stages(
@@ -47,8 +50,21 @@ def stages(
     if cache:
         sampler.cache = cache
         yield Stage(CACHE, _rate(sample, pairs, seconds))
+    before = resident()
     rate = _through_the_loader(pairs, sampler, batch_size, workers, seconds)
-    yield Stage(f"batches of {batch_size}, as training gets them", rate, workers)
+    after = resident()
+    grown = after - before if before and after else None
+    yield Stage(f"batches of {batch_size}, as training gets them", rate, workers, grown)
+
+
+def resident() -> int | None:
+    """Bytes of memory that this process has taken for itself, where the system tells: what is
+    mapped from files is not counted."""
+    with suppress(OSError, ValueError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("RssAnon:"):
+                return int(line.split()[1]) * 1024
+    return None
 
 
 def _rate(load: Callable[[int], object], pairs: Sequence[Pair], seconds: float) -> float:

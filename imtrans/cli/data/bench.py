@@ -56,6 +56,8 @@ def bench(
         found[stage.name] = stage
         where = f"{stage.workers} workers" if stage.workers else "one core"
         tell(f"{stage.pairs_per_second:>9,.0f} pairs/s  {where:<10} {stage.name}")
+    if stage.grown is not None:
+        tell(f"memory grew by {stage.grown / 1e6:.1f} MB over these batches")
     for milliseconds in step or STEPS:
         tell(_needs(milliseconds, batch, found))
 
