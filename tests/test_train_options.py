@@ -213,7 +213,7 @@ def test_an_operation_that_is_not_deterministic_is_told(tiny_file, tmp_path, mon
     def cannot(self, *data):
         raise RuntimeError("op_backward does not have a deterministic implementation, but\nmore")
 
-    monkeypatch.setattr(Pix2Pix, "step", cannot)
+    monkeypatch.setattr(Pix2Pix, "fake", cannot)
     with pytest.raises(ImtransError, match="train.deterministic = true, but op_backward does not"):
         fit(read(tiny_file, "train.deterministic=true"), catalog(), tmp_path / "run")
 

@@ -49,6 +49,12 @@ class LoopAdam:
         for parameter in self.parameters:
             parameter.grad = None
 
+    def taken_gradients(self) -> list[Tensor]:
+        """The gradients gathered, which are then forgotten."""
+        found = [p.grad for p in self.parameters if p.grad is not None]
+        self.forget_gradients()
+        return found
+
     def update(self) -> None:
         """One update down the gradients gathered since they were forgotten."""
         if self.clip_norm is not None:

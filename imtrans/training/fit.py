@@ -30,7 +30,6 @@ from imtrans.training.trial import tried_model
 from imtrans.training.validation import Validation
 from imtrans.translation.translator import Translator
 
-
 SHOWN = 3  # files of a finding
 
 

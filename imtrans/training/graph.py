@@ -12,6 +12,9 @@ launches. What must hold while one is recorded:
 - Autocast must not keep weights cast before the recording (`Engine.autocast`).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor
 
@@ -31,7 +34,7 @@ class GraphedStep:
         self.source.copy_(source)
         self.target.copy_(target)
         self.graph = torch.cuda.CUDAGraph()
-        with leaving_no_mark(model):
+        with leaving_no_mark(model), _putting_back_what_was_learned(model):
             self._warm_up(model)
             with torch.cuda.graph(self.graph):
                 losses = model.step(self.source, self.target)
@@ -55,3 +58,18 @@ class GraphedStep:
         self.graph.replay()
         # A copy: the next replay writes into the same place.
         return dict(zip(self.names, self.losses.clone().unbind(), strict=True))
+
+
+@contextmanager
+def _putting_back_what_was_learned(model: Pix2Pix) -> Iterator[None]:
+    """Put weights and moments back, in place: also after a fault."""
+    weights = [p for n in (model.generator, model.discriminator) for p in n.parameters()]
+    before = [parameter.detach().clone() for parameter in weights]
+    moments = {key: value.clone() for key, value in model.optimizer_state().items()}
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for parameter, old in zip(weights, before, strict=True):
+                parameter.copy_(old)
+        model.load_optimizer_state(moments)

@@ -1,6 +1,7 @@
-"""One step before the first, which leaves no mark: what cannot be computed is found out here."""
+"""A gradient before the first step, which leaves no mark: what cannot be computed is found out."""
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -10,7 +11,6 @@ from torch import Tensor, nn
 from imtrans.assemble import Parts
 from imtrans.errors import ImtransError, is_out_of_memory
 from imtrans.schema import Recipe
-from imtrans.training.adam import LoopAdam
 from imtrans.training.engine import Engine, plain
 from imtrans.training.pix2pix import Pix2Pix
 
@@ -21,10 +21,10 @@ ALIKE = 0.9  # the least cosine of two gradients that count as one; bf16 keeps a
 def tried_model(recipe: Recipe, parts: Parts, engine: Engine, say: Say) -> Pix2Pix:
     """The model of a recipe on the engine, or on the next simpler one that can compute it.
 
-    An engine has to take a step, and the gradient it finds has to be the textbook's: a plugin's
-    network may not bear another memory format or precision, torch may compute something wrong
-    there without a word, and a machine may lack the compiler. One line says so then. What the
-    textbook's step cannot compute either, fails in it.
+    An engine has to find the textbook's gradient: a plugin's network may not bear another memory
+    format or precision, torch may compute something wrong there without a word, and a machine may
+    lack the compiler. One line says so then. What the textbook's step cannot compute either, fails
+    in it.
     """
     if not engine.fast:
         return Pix2Pix(parts, recipe.train, engine)
@@ -54,21 +54,25 @@ def _simpler(engine: Engine) -> Iterator[Engine]:
     yield plain(engine.device)
 
 
-def _gradients(recipe: Recipe, parts: Parts, model: Pix2Pix) -> list[Tensor]:
-    """The gradients of both networks, flat, of a step on noise: a batch as training will have it,
-    so that what is compiled is compiled for it. Dropout is off, since its noise follows the order
-    of memory."""
+def _gradients(recipe: Recipe, parts: Parts, model: Pix2Pix) -> list[list[Tensor]]:
+    """The gradients of the generator's parameters and of the discriminator's, for noise: a batch
+    as training will have it, so that what is compiled is compiled for it. Nothing is updated.
+    Dropout is off, since its noise follows the order of memory."""
     size, encoding = recipe.data.crop_size, parts.encoding
     generator = torch.Generator().manual_seed(0)
     source, target = (
-        torch.rand(recipe.train.batch_size, channels, size, size, generator=generator) * 2 - 1
+        model.engine.laid_out(
+            torch.rand(recipe.train.batch_size, channels, size, size, generator=generator) * 2 - 1
+        ).to(model.device)
         for channels in (encoding.source_channels, encoding.target_channels)
     )
     with leaving_no_mark(model), _without_dropout(model.generator, model.discriminator):
-        model.scale_learning_rates(0.0)
         try:
-            model.step(source.to(model.device), target.to(model.device))
-            return [_flat(adam) for adam in (model.adam_g, model.adam_d)]
+            fake = model.fake(source)
+            model.discriminator_loss(source, target, fake.detach()).backward()
+            with model.discriminator_fixed():
+                model.generator_loss(source, target, fake)[0].backward()
+            return [adam.taken_gradients() for adam in (model.adam_g, model.adam_d)]
         except RuntimeError as error:
             if recipe.train.deterministic and "deterministic" in str(error):
                 raise ImtransError(
@@ -77,26 +81,30 @@ def _gradients(recipe: Recipe, parts: Parts, model: Pix2Pix) -> list[Tensor]:
                 ) from error
             raise
         finally:
-            model.scale_learning_rates(1.0)
             for adam in (model.adam_g, model.adam_d):
                 adam.forget_gradients()
 
 
-def _flat(adam: LoopAdam) -> Tensor:
-    found = [p.grad.flatten() for p in adam.parameters if p.grad is not None]
-    return torch.cat(found).float() if found else torch.zeros(1, device=adam.parameters[0].device)
-
-
-def _compare(expected: list[Tensor], found: list[Tensor]) -> None:
+def _compare(expected: list[list[Tensor]], found: list[list[Tensor]]) -> None:
     """Raise ArithmeticError unless the gradients point the same way."""
     for role, one, other in zip(("generator", "discriminator"), expected, found, strict=True):
         if len(one) != len(other):
             raise ArithmeticError(f"the {role} has other gradients than the textbook's step")
-        likeness = float(torch.cosine_similarity(one.double(), other.double(), dim=0))
-        if not likeness > ALIKE and bool(one.any()):
+        likeness = cosine(one, other)
+        if not likeness > ALIKE:
             raise ArithmeticError(
                 f"the {role}'s gradient is not the textbook's: their cosine is {likeness:.2f}"
             )
+
+
+def cosine(one: Sequence[Tensor], other: Sequence[Tensor]) -> float:
+    """Of the angle between two gradients, each in parts; 1 if both are zero."""
+    products = [
+        sum(float((a * b).sum(dtype=torch.float64)) for a, b in zip(left, right, strict=True))
+        for left, right in ((one, other), (one, one), (other, other))
+    ]
+    across, first, second = products
+    return across / math.sqrt(first * second) if first * second else float(first == second)
 
 
 @contextmanager
@@ -118,19 +126,16 @@ def _without_dropout(*networks: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def leaving_no_mark(model: Pix2Pix) -> Iterator[None]:
-    """Put back, in place, everything that steps change: also after a fault."""
-    networks = (model.generator, model.discriminator)
-    tensors = [t for network in networks for t in (*network.parameters(), *network.buffers())]
-    before = [tensor.detach().clone() for tensor in tensors]
-    moments = {key: value.clone() for key, value in model.optimizer_state().items()}
+    """Put back, in place, what computing moves beside the weights: running statistics, and the
+    random state. Also after a fault."""
+    buffers = [b for n in (model.generator, model.discriminator) for b in n.buffers()]
+    before = [buffer.clone() for buffer in buffers]
     random, on_device = torch.get_rng_state(), _device_random(model.device)
     try:
         yield
     finally:
-        with torch.no_grad():
-            for tensor, old in zip(tensors, before, strict=True):
-                tensor.copy_(old)
-        model.load_optimizer_state(moments)
+        for buffer, old in zip(buffers, before, strict=True):
+            buffer.copy_(old)
         torch.set_rng_state(random)
         if on_device is not None:
             torch.cuda.set_rng_state(on_device, model.device)
