@@ -375,3 +375,18 @@ def test_the_cosine_of_gradients_in_parts():
     assert cosine(one, [torch.tensor([3.0, 0.0]), torch.zeros(1, 1)]) == pytest.approx(0.6)
     zero = [torch.zeros(2), torch.zeros(1, 1)]
     assert (cosine(zero, zero), cosine(one, zero)) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("batch", "steps", "compile", "compiled"),
+    [
+        (1, 10**6, "auto", False),
+        (4, 10**6, "auto", True),
+        (4, 100, "auto", False),
+        (1, 1, True, True),
+        (16, 10**6, False, False),
+    ],
+)
+def test_compiling_has_to_be_repaid(batch, steps, compile, compiled):
+    train = TrainTable(epochs=1, batch_size=batch, compile=compile)
+    assert choose_engine(train, CPU, steps).compiled == compiled

@@ -63,7 +63,8 @@ def _fit(
     pairs, held_out = find_pairs(recipe, catalog)
     _look_first(pairs, held_out, recipe.data, tell)
     chosen = choose_device(device)
-    engine = choose_engine(recipe.train, chosen)
+    per_epoch = -(-len(pairs) // (recipe.train.batch_size * recipe.train.accumulate))
+    engine = choose_engine(recipe.train, chosen, recipe.train.epochs * per_epoch)
     parts = assemble(recipe, catalog, chosen)
     run = RunDir(run_dir, recipe, fresh=fresh)
     sizes = f"{_size(parts.generator)} + {_size(parts.discriminator)} parameters"
@@ -72,7 +73,6 @@ def _fit(
     if recipe.train.init_from and not run.learned():
         start_from(recipe.train.init_from, parts, tell)
     model = tried_model(recipe, parts, engine, tell)
-    per_epoch = -(-len(pairs) // (recipe.train.batch_size * recipe.train.accumulate))
     position = take_up(run, model, per_epoch, tell)
     run.begin(position.step)
     sampler = build_sampler(recipe, catalog)
