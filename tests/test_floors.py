@@ -12,6 +12,8 @@ PACKAGE = Path(__file__).parent.parent / "imtrans"
 # From the top of the house to the ground. A module may import those below its own floor.
 FLOORS = [
     "cli",
+    "diagnosis",
+    "benchmark",
     "quickstart",
     "training",
     "evaluation",
@@ -20,6 +22,7 @@ FLOORS = [
     "inspection",
     "assemble",
     "checkpoint",
+    "checksums",
     "data",
     "recipe",
     "plugins",
@@ -36,6 +39,7 @@ FLOORS = [
     "files",
     "terminal",
     "devices",
+    "machine",
     "layers",
     "errors",
 ]

@@ -7,8 +7,10 @@ import sys
 import typer
 
 import imtrans
+from imtrans.cli.bench import bench
 from imtrans.cli.check import check
 from imtrans.cli.data import data
+from imtrans.cli.doctor import doctor
 from imtrans.cli.import_weights import import_weights
 from imtrans.cli.inspect import inspect
 from imtrans.cli.plugins import plugins
@@ -31,7 +33,9 @@ app = typer.Typer(
 app.command()(train)
 app.command()(translate)
 app.command()(check)
+app.command()(doctor)
 app.add_typer(data, name="data")
+app.add_typer(bench, name="bench")
 app.add_typer(recipes, name="recipes")
 app.add_typer(plugins, name="plugins")
 app.command()(inspect)

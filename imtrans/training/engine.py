@@ -13,7 +13,6 @@ from imtrans.errors import ImtransError
 from imtrans.schema import TrainTable
 from imtrans.training.adam import FusedAdam, LoopAdam, is_dense
 
-
 REPAID = 20_000  # images, about an hour of a CPU's training
 
 
