@@ -381,8 +381,9 @@ def test_the_cosine_of_gradients_in_parts():
     ("batch", "steps", "compile", "compiled"),
     [
         (1, 10**6, "auto", False),
-        (4, 10**6, "auto", True),
-        (4, 100, "auto", False),
+        (4, 10**6, "auto", False),
+        (16, 10**6, "auto", True),
+        (16, 100, "auto", False),
         (1, 1, True, True),
         (16, 10**6, False, False),
     ],
