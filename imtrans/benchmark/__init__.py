@@ -1,0 +1,1 @@
+"""Measurements of training on this machine, each against something: plain, another size, a rate."""

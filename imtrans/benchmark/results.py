@@ -1,0 +1,98 @@
+"""What `bench train` found out, as values; times in ms, memory in bytes."""
+
+from dataclasses import dataclass, field
+
+from imtrans.benchmark.data_sets import SetCost
+from imtrans.benchmark.feeding import Fed
+from imtrans.benchmark.profiling import Profile
+from imtrans.benchmark.rounds import Spread
+
+
+@dataclass(frozen=True)
+class Setting:
+    """On what, and of what."""
+
+    imtrans: str  # versions
+    torch: str
+    device: str
+    hardware: str
+    cores: int
+    threads: int
+    recipe: str
+    networks: str
+    image_size: int  # px
+    engines: dict[str, str]  # plain, fast: as they are to be
+    precisions: dict[str, str]  # of plain and fast, as the device computes them
+    matrix_rates: dict[str, float]  # FLOP/s by precision
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The steps of one engine."""
+
+    engine: str  # as it was: a network may not bear the one chosen
+    ms: Spread  # per step
+    images_per_second: float
+    peak_memory: int | None
+    flops_per_second: float
+    of_matrix_rate: float  # share
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """plain and fast in turns, on a batch that lies on the device; and fast through the loader."""
+
+    batch: int
+    rounds: int
+    flops: int  # of a step
+    plain: Variant
+    fast: Variant
+    ratio: Spread  # how many times as fast fast is
+    loader: Fed | None
+
+
+@dataclass(frozen=True)
+class SizeResult:
+    """fast at another image size (px), batch 1."""
+
+    size: int
+    engine: str
+    ms: Spread
+    images_per_second: float
+    peak_memory: int | None
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """What was not measured, and why."""
+
+    what: str
+    why: str
+
+
+Result = BatchResult | SizeResult | SetCost | Profile | Skipped
+
+
+@dataclass
+class Report:
+    """All of it."""
+
+    setting: Setting
+    batches: list[BatchResult] = field(default_factory=list)
+    sizes: list[SizeResult] = field(default_factory=list)
+    data_sets: list[SetCost] = field(default_factory=list)
+    profile: Profile | None = None
+    skipped: list[Skipped] = field(default_factory=list)
+
+    def add(self, result: Result) -> None:
+        match result:
+            case BatchResult():
+                self.batches.append(result)
+            case SizeResult():
+                self.sizes.append(result)
+            case SetCost():
+                self.data_sets.append(result)
+            case Profile():
+                self.profile = result
+            case Skipped():
+                self.skipped.append(result)

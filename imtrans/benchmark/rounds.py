@@ -1,0 +1,68 @@
+"""Variants measured against each other in turns, so that a machine's moods meet all of them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+from statistics import median
+from time import perf_counter
+
+LEAST = 0.2  # seconds of one variant in one round
+WARM_UP = 2  # calls before anything is timed: kernels are chosen, memory is taken
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Some measurements of one thing: the median, the smallest and the largest."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread":
+        return cls(median(values), min(values), max(values))
+
+    def scaled(self, factor: float) -> "Spread":
+        return Spread(self.median * factor, self.low * factor, self.high * factor)
+
+
+def ratio(slower: Sequence[float], faster: Sequence[float]) -> Spread:
+    """How many times as long the first takes, of times taken in the same rounds.
+
+    Each round gives one ratio, of neighbours in time: what slows a whole round down cancels out.
+    """
+    return Spread.of([one / other for one, other in zip(slower, faster, strict=True)])
+
+
+def in_turns(
+    variants: Mapping[str, Callable[[], object]],
+    rounds: int,
+    wait: Callable[[], None],
+    least: float = LEAST,
+) -> dict[str, list[float]]:
+    """Seconds per call of each variant in each round.
+
+    In a round each variant is called as often as fills `least` seconds, once at least. `wait`
+    returns when the device has done all it was given.
+    """
+    calls = {name: _calls_to_fill(least, call, wait) for name, call in variants.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in variants}
+    for _ in range(rounds):
+        for name, call in variants.items():
+            seconds[name].append(_timed(call, calls[name], wait))
+    return seconds
+
+
+def _calls_to_fill(least: float, call: Callable[[], object], wait: Callable[[], None]) -> int:
+    for _ in range(WARM_UP):
+        call()
+    return max(1, ceil(least / max(_timed(call, 1, wait), 1e-6)))
+
+
+def _timed(call: Callable[[], object], calls: int, wait: Callable[[], None]) -> float:
+    wait()
+    begun = perf_counter()
+    for _ in range(calls):
+        call()
+    wait()
+    return (perf_counter() - begun) / calls

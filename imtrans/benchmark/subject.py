@@ -1,0 +1,83 @@
+"""What is measured: the training step of a recipe on an engine, at some batch and image size."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from imtrans.assemble import assemble
+from imtrans.data.encoding import Encoding
+from imtrans.plugins import Catalog
+from imtrans.schema import Recipe
+from imtrans.training.engine import Engine, choose_engine, plain
+from imtrans.training.pix2pix import Pix2Pix
+from imtrans.training.stepping import Stepping
+from imtrans.training.trial import tried_model
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model in training, and a batch of noise that lies on its device."""
+
+    model: Pix2Pix
+    encoding: Encoding
+    stepping: Stepping
+    source: Tensor
+    target: Tensor
+
+    @property
+    def engine(self) -> str:
+        return str(self.model.engine)
+
+    def step(self) -> object:
+        return self.stepping(self.source, self.target)
+
+
+def build(recipe: Recipe, catalog: Catalog, engine: Engine, say: Say) -> Subject:
+    """The recipe's model on this engine, or on a simpler one that can compute it, which is said.
+
+    Two of one recipe have the same weights and the same batch.
+    """
+    if engine.compiled:
+        torch.compiler.reset()  # else sizes met before make kernels for sizes of all kinds
+    parts = assemble(recipe, catalog, engine.device)
+    model = tried_model(recipe, parts, engine, say)
+    channels = (parts.encoding.source_channels, parts.encoding.target_channels)
+    source, target = (noise(recipe, number, engine.device) for number in channels)
+    stepping = Stepping(model, recipe.train, say)
+    return Subject(model, parts.encoding, stepping, source, target)
+
+
+def noise(recipe: Recipe, channels: int, device: torch.device) -> Tensor:
+    """A batch (N, channels, crop_size, crop_size) in [-1, 1], always the same."""
+    size, generator = recipe.data.crop_size, torch.Generator().manual_seed(channels)
+    shape = (recipe.train.batch_size, channels, size, size)
+    return (torch.rand(shape, generator=generator) * 2 - 1).to(device)
+
+
+def engines(recipe: Recipe, device: torch.device) -> dict[str, Engine]:
+    """`plain`, and `fast` as train.engine = 'auto' chooses it."""
+    train = recipe.train.model_copy(update={"engine": "auto"})
+    return {"plain": plain(device), "fast": choose_engine(train, device)}
+
+
+def resized(recipe: Recipe, *, batch: int, size: int | None = None) -> Recipe:
+    """The recipe with another batch size, all of it computed at once, and images of another size
+    (px)."""
+    train = recipe.train.model_copy(update={"batch_size": batch, "accumulate": 1})
+    if size is None:
+        return recipe.model_copy(update={"train": train})
+    data = recipe.data.model_copy(update={"crop_size": size, "load_size": None})
+    return recipe.model_copy(update={"train": train, "data": data})
+
+
+def waiting_for(device: torch.device) -> Callable[[], None]:
+    """What returns when the device has done all it was given."""
+    if device.type == "cuda":
+        return lambda: torch.cuda.synchronize(device)
+    if device.type == "mps":
+        return torch.mps.synchronize
+    return lambda: None

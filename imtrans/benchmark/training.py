@@ -1,0 +1,210 @@
+"""The whole of `bench train`: plain against fast, and what size costs."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import torch
+
+import imtrans
+from imtrans.assemble import assemble, find_pairs
+from imtrans.benchmark.data_sets import DRAWN, drawn, set_cost
+from imtrans.benchmark.feeding import SECONDS, Fed, feed
+from imtrans.benchmark.memory import free, peak, tidy
+from imtrans.benchmark.own_process import NoMemory
+from imtrans.benchmark.profiling import Profile, take_profile
+from imtrans.benchmark.rates import flops_of, matrix_rate, rate_name
+from imtrans.benchmark.results import BatchResult, Result, Setting, SizeResult, Skipped, Variant
+from imtrans.benchmark.rounds import Spread, in_turns, ratio
+from imtrans.benchmark.subject import Subject, build, engines, resized, waiting_for
+from imtrans.data.caching.store import size as as_size
+from imtrans.devices import computing
+from imtrans.errors import ImtransError, is_out_of_memory
+from imtrans.machine import cores, cpu_name
+from imtrans.pictures import Pair
+from imtrans.plugins import Catalog
+from imtrans.schema import Recipe
+
+Pairs = tuple[Recipe, Sequence[Pair], str]  # and whose
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to measure."""
+
+    batches: Sequence[int] = (1, 4, 16)
+    sizes: Sequence[int] = ()  # px
+    pairs: Sequence[int] = ()
+    profile: bool = False
+    rounds: int = 7
+
+
+class Bench:
+    """Measures a recipe on a device; `say` is told what is odd."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        catalog: Catalog,
+        device: torch.device,
+        wanted: Wanted,
+        say: Callable[[str], None],
+    ) -> None:
+        self.recipe, self.catalog, self.device = recipe, catalog, device
+        self.wanted, self.say = wanted, say
+        self.engines = engines(recipe, device)
+        self.wait = waiting_for(device)
+        self.profile: Profile | None = None  # of the first batch size
+
+    def setting(self, name: str) -> Setting:
+        """On what, and of what. Raises ImtransError when the recipe cannot be built."""
+        parts = assemble(self.recipe, self.catalog, self.device)
+        both = (parts.generator, parts.discriminator)
+        count = sum(p.numel() for network in both for p in network.parameters())
+        recipe = self.recipe
+        terms = " + ".join(f"{term.weight:g} {term.name}" for term in parts.losses)
+        self.precisions = {
+            name: rate_name(self.device, engine.precision) for name, engine in self.engines.items()
+        }
+        self.rates = {
+            self.precisions[name]: matrix_rate(self.device, engine.precision)
+            for name, engine in self.engines.items()
+        }
+        return Setting(
+            imtrans.__version__,
+            torch.__version__,
+            str(self.device),
+            hardware(self.device),
+            cores(),
+            torch.get_num_threads(),
+            name,
+            f"{recipe.generator.name} + {recipe.discriminator.name}, {count:,} parameters"
+            f", {recipe.objective.name}{' + ' + terms if terms else ''}",
+            recipe.data.crop_size,
+            {name: str(engine) for name, engine in self.engines.items()},
+            self.precisions,
+            self.rates,
+        )
+
+    def run(self) -> Iterator[Result]:
+        """Each result as soon as it is there; after `setting`."""
+        with computing(deterministic=self.recipe.train.deterministic):
+            with self._stored() as (found, why):
+                if why:
+                    yield Skipped("through the loader", why)
+                yield from self._batches(found)
+            yield from self._sizes()
+            for count in self.wanted.pairs:
+                recipe = resized(self.recipe, batch=1)
+                yield set_cost(recipe, self.catalog, count, str(self.device))
+        if self.profile:
+            yield self.profile
+
+    @contextmanager
+    def _stored(self) -> Iterator[tuple[Pairs | None, str]]:
+        """The recipe's pairs, or drawn ones, or why there are none."""
+        with ExitStack() as stack:
+            found, why = None, ""
+            try:
+                found = self.recipe, find_pairs(self.recipe, self.catalog)[0], "its pairs"
+            except ImtransError as missing:
+                try:
+                    recipe = stack.enter_context(drawn(self.recipe, DRAWN))
+                    found = recipe, find_pairs(recipe, self.catalog)[0], "drawn pairs"
+                except ImtransError as error:
+                    why = f"{missing}; {error}"
+            yield found, why
+
+    def _batches(self, found: Pairs | None) -> Iterator[Result]:
+        for batch in self.wanted.batches:
+            try:
+                yield self._batch(batch, found)
+            except (NoMemory, RuntimeError, MemoryError) as error:
+                if not isinstance(error, NoMemory) and not is_out_of_memory(error):
+                    raise
+                yield Skipped(f"batch {batch} and larger", f"not enough memory ({_line(error)})")
+                return
+
+    def _batch(self, batch: int, found: Pairs | None) -> BatchResult:
+        recipe = resized(self.recipe, batch=batch)
+        # First, and in processes of their own: where memory is short, these end and not this one.
+        peaks = {name: peak(recipe, name, self.device) for name in self.engines}
+        self._refuse_what_does_not_fit(peaks)
+        subjects = {
+            name: build(recipe, self.catalog, engine, self.say)
+            for name, engine in self.engines.items()
+        }
+        flops = flops_of(subjects["plain"].step)
+        calls = {name: subject.step for name, subject in subjects.items()}
+        seconds = in_turns(calls, self.wanted.rounds, self.wait)
+        plain, fast = (
+            self._variant(subjects[name], name, seconds[name], flops, peaks[name])
+            for name in ("plain", "fast")
+        )
+        fast_subject = subjects["fast"]
+        del subjects, calls
+        tidy(self.device)
+        fed = self._fed(batch, found, fast_subject) if found else None
+        spread = ratio(seconds["plain"], seconds["fast"])
+        if self.wanted.profile and not self.profile:
+            self.profile = take_profile(fast_subject, flops, self._rate(fast_subject))
+        return BatchResult(batch, self.wanted.rounds, flops, plain, fast, spread, fed)
+
+    def _variant(
+        self, subject: Subject, name: str, seconds: list[float], flops: int, peak: int | None
+    ) -> Variant:
+        spread = Spread.of(seconds)
+        rate = flops / spread.median
+        return Variant(
+            subject.engine,
+            spread.scaled(1000),
+            len(subject.source) / spread.median,
+            peak,
+            rate,
+            rate / self._rate(subject),
+        )
+
+    def _rate(self, subject: Subject) -> float:
+        return self.rates[rate_name(self.device, subject.model.engine.precision)]
+
+    def _fed(self, batch: int, found: Pairs, subject: Subject) -> Fed:
+        recipe, pairs, whose = found
+        sized = resized(recipe, batch=batch)
+        return feed(sized, self.catalog, pairs, whose, subject, SECONDS)
+
+    def _refuse_what_does_not_fit(self, peaks: dict[str, int | None]) -> None:
+        here, needed = free(self.device), sum(peak or 0 for peak in peaks.values())
+        if here is not None and needed > here:
+            raise NoMemory(f"both engines take {as_size(needed)}, and {as_size(here)} are free")
+
+    def _sizes(self) -> Iterator[Result]:
+        for size in self.wanted.sizes:
+            recipe = resized(self.recipe, batch=1, size=size)
+            tidy(self.device)
+            try:
+                highest = peak(recipe, "fast", self.device)
+                subject = build(recipe, self.catalog, self.engines["fast"], self.say)
+                calls = {"fast": subject.step}
+                spread = Spread.of(in_turns(calls, self.wanted.rounds, self.wait)["fast"])
+            except ImtransError as error:  # the networks do not take every size
+                yield Skipped(f"{size} px", str(error))
+                continue
+            except (NoMemory, RuntimeError, MemoryError) as error:
+                if not isinstance(error, NoMemory) and not is_out_of_memory(error):
+                    raise
+                yield Skipped(f"{size} px and larger", f"not enough memory ({_line(error)})")
+                return
+            ms, rate = spread.scaled(1000), 1 / spread.median
+            yield SizeResult(size, subject.engine, ms, rate, highest)
+
+
+def hardware(device: torch.device) -> str:
+    """The device as its maker calls it."""
+    if device.type != "cuda":
+        return cpu_name() + (", mps" if device.type == "mps" else "")
+    found = torch.cuda.get_device_properties(device)
+    return f"{found.name}, {as_size(found.total_memory)}"
+
+
+def _line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
