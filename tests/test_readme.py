@@ -49,7 +49,9 @@ def run(imtrans, line, folder):
     target = None
     if ">" in words:
         words, target = words[: words.index(">")], words[-1]
-    if words[0] in ("train", "check"):
+    if words[:2] == ["bench", "train"]:
+        words += ["--rounds", "2"]
+    if words[0] in ("train", "check", "bench"):
         words += [part for key in HURRY for part in ("--set", key)]
     code, out, err = imtrans(*words)
     assert code == 0, f"{line}\n{out}{err}"

@@ -15,7 +15,7 @@ from imtrans.pictures import Pair
 from imtrans.plugins import Catalog
 from imtrans.schema import Recipe
 from imtrans.training.engine import choose_engine
-from imtrans.training.pix2pix import Pix2Pix
+from imtrans.training.trial import tried_model
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,9 @@ def _components(recipe: Recipe, parts: Parts) -> str:
 def _step(
     recipe: Recipe, parts: Parts, sampler: Sampler, pairs: Sequence[Pair], device: torch.device
 ) -> Finding:
+    remarks: list[str] = []
     try:
-        engine = choose_engine(recipe.train, device)
-        model = Pix2Pix(parts, recipe.train, engine)
+        model = tried_model(recipe, parts, choose_engine(recipe.train, device), remarks.append)
         source, target = _batch(recipe, parts, sampler, pairs)
         start = monotonic()
         losses = model.step(source.to(device), target.to(device))
@@ -76,8 +76,9 @@ def _step(
     except (ImtransError, ValueError, RuntimeError) as error:
         return Finding("one step", " ".join(str(error).split()), wrong=True)
     shown = "  ".join(f"{name} {value:.3f}" for name, value in values.items())
+    said = "".join(f". {remark}" for remark in remarks)
     on = "the first pairs" if pairs else "noise"
-    return Finding("one step", f"on {on}, {device}, {engine}, {seconds:.2f} s: {shown}")
+    return Finding("one step", f"on {on}, {device}, {model.engine}, {seconds:.2f} s: {shown}{said}")
 
 
 def _batch(recipe: Recipe, parts: Parts, sampler: Sampler, pairs: Sequence[Pair]) -> Sample:
