@@ -151,6 +151,7 @@ def test_a_gpu_that_cannot_be_used_is_told(driver, cuda, state):
         (Spread(0.7, 0.4, 1.6), "bf16", "ok", "bf16"),  # the rounds do not agree
         (Spread(0.2, 0.1, 0.3), "fp32", "ok", "fp32"),
         (Spread(2.0, 1.5, 2.5), "fp32", "note", "bf16"),
+        (Spread(2.0, 0.8, 2.5), "fp32", "ok", "fp32"),
         (Spread(1.05, 1.01, 1.08), "fp32", "ok", "fp32"),  # too little
     ],
 )

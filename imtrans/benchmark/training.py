@@ -50,9 +50,10 @@ class Bench:
         wanted: Wanted,
         say: Callable[[str], None],
     ) -> None:
-        self.recipe, self.catalog, self.device = recipe, catalog, device
+        self.recipe = resized(recipe, batch=recipe.train.batch_size)
+        self.catalog, self.device = catalog, device
         self.wanted, self.say = wanted, say
-        self.engines = engines(recipe, device)
+        self.engines = engines(self.recipe, device)
         self.wait = waiting_for(device)
         self.profile: Profile | None = None  # of the first batch size
 

@@ -1,3 +1,5 @@
+import signal
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -6,7 +8,7 @@ from imtrans.cli.common import DeviceOption, SetOption, console, installed, say
 from imtrans.errors import ImtransError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from imtrans.benchmark.results import Report, Result
 
@@ -81,14 +83,30 @@ def train(
     resolved = recipes.read(recipe, set_ or (), catalog)
     notes = Terminal(highlight=False, stderr=True)
     measuring = Bench(resolved, catalog, choose_device(device), wanted, partial(say, notes))
-    report = Report(measuring.setting(recipe))
-    if as_json:
-        for result in measuring.run():
-            report.add(result)
-        typer.echo(json.dumps(asdict(report), indent=2))
-    else:
-        _tell(measuring.run(), report)
+    with _leaving_nothing_behind():
+        report = Report(measuring.setting(recipe))
+        if as_json:
+            for result in measuring.run():
+                report.add(result)
+            typer.echo(json.dumps(asdict(report), indent=2))
+        else:
+            _tell(measuring.run(), report)
     raise typer.Exit(0 if report.batches else 1)
+
+
+@contextmanager
+def _leaving_nothing_behind() -> "Iterator[None]":
+    """SIGTERM, as `timeout` sends it, ends this like Ctrl-C: what was drawn, cached and started for
+    the measurements goes with it."""
+
+    def end(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)  # no Exception, which an engine on trial may raise
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def numbers(text: str, option: str) -> list[int]:

@@ -1,0 +1,141 @@
+"""`imtrans bench train` as a user meets it: every figure is there, and mistakes are one line."""
+
+import json
+import os
+import signal
+import tempfile
+
+import pytest
+
+from imtrans.benchmark import feeding, rates, training
+from imtrans.benchmark.own_process import NoMemory
+from imtrans.benchmark.rounds import in_turns
+from imtrans.cli.bench import numbers
+
+MEGABYTE = 10**6
+
+
+@pytest.fixture
+def hasty(monkeypatch):
+    """Measurements that prove nothing, in no time."""
+    monkeypatch.setattr(training, "SECONDS", 0.01)
+    monkeypatch.setitem(rates.SIDES, "cpu", 64)
+    monkeypatch.setattr(rates, "LEAST", 0.0)
+    monkeypatch.setattr(in_turns, "__defaults__", (0.001,))
+    monkeypatch.setattr(training, "peak", lambda recipe, engine, device: 7 * MEGABYTE)
+
+
+def test_a_report_is_complete(imtrans, tiny_file, hasty):
+    options = ("--batch", "2,1", "--rounds", 2, "--sizes", "64,128,30", "--pairs", "10,20")
+    code, out, err = imtrans(
+        "bench", "train", "--recipe", tiny_file, *options, "--profile", "--json"
+    )
+    assert (code, err) == (0, "")
+    report = json.loads(out)
+    setting = report["setting"]
+    assert setting["engines"] == {"plain": "plain, fp32", "fast": "fast, fp32"}
+    assert (setting["image_size"], setting["device"], setting["threads"]) == (64, "cpu", 1)
+    assert [row["batch"] for row in report["batches"]] == [1, 2]
+    one, two = report["batches"]
+    assert two["flops"] == 2 * one["flops"]
+    for row in report["batches"]:
+        for name in ("plain", "fast"):
+            variant = row[name]
+            assert variant["engine"].startswith(name)
+            assert 0 < variant["ms"]["low"] <= variant["ms"]["median"] <= variant["ms"]["high"]
+            seconds = variant["ms"]["median"] / 1000
+            assert variant["images_per_second"] == pytest.approx(row["batch"] / seconds)
+            assert variant["flops_per_second"] == pytest.approx(row["flops"] / seconds)
+            rate = setting["matrix_rates"]["fp32"]
+            assert variant["of_matrix_rate"] == pytest.approx(variant["flops_per_second"] / rate)
+            assert variant["peak_memory"] == 7 * MEGABYTE
+        assert row["ratio"]["low"] <= row["ratio"]["median"] <= row["ratio"]["high"]
+        assert 0 <= row["loader"]["waiting"] <= 1
+        assert row["loader"]["how"] == "its pairs, from the cache, workers 0"
+    assert [row["size"] for row in report["sizes"]] == [64, 128]
+    assert [row["pairs"] for row in report["data_sets"]] == [10, 20]
+    assert report["profile"]["batch"] == 1
+    assert [row["what"] for row in report["skipped"]] == ["30 px"]
+
+
+def test_the_lines_can_be_read(imtrans, tiny_file, hasty):
+    options = ("--set", "data.root=nowhere", "--batch", 2, "--rounds", 2, "--pairs", 10)
+    code, out, err = imtrans("bench", "train", "--recipe", tiny_file, *options, "--profile")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert "1 threads; torch" in lines[0]
+    assert "resnet_6 + patch_16, 33,216 parameters, vanilla + 100 l1, 64 px" in lines[1]
+    told = [line.split() for line in lines]
+    assert [row[:3] for row in told if row[:1] == ["2"]] == [
+        ["2", "plain,", "fp32"],
+        ["2", "fast,", "fp32"],
+    ]
+    assert any("fast / plain" in line and "in 2 rounds in turns" in line for line in lines)
+    assert any("(drawn pairs, from the cache, workers 0)" in line for line in lines)
+    assert any(row[:1] == ["10"] and "(batch 1, workers 0)" in " ".join(row) for row in told)
+    assert any("calls  aten::convolution_backward" in line for line in lines)
+    assert lines[-1].startswith("bound by ")
+
+
+def test_where_memory_is_short_smaller_batches_are_still_told(
+    imtrans, tiny_file, hasty, monkeypatch
+):
+    def short(recipe, engine, device):
+        if recipe.train.batch_size > 1:
+            raise NoMemory("its process ended with code -9")
+        return MEGABYTE
+
+    monkeypatch.setattr(training, "peak", short)
+    code, out, _ = imtrans("bench", "train", "--recipe", tiny_file, "--batch", "1,2", "--rounds", 1)
+    assert code == 0
+    assert "not measured: batch 2 and larger: not enough memory" in out.splitlines()[-1]
+
+
+def test_a_termination_leaves_nothing_behind(imtrans, tiny_file, hasty, monkeypatch, tmp_path):
+    def terminated(*args):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(feeding, "_timed", terminated)  # a cache has just been made
+    there, before = sorted(tmp_path.iterdir()), signal.getsignal(signal.SIGTERM)
+    code, _, err = imtrans("bench", "train", "--recipe", tiny_file, "--batch", 1, "--rounds", 1)
+    assert (code, err) == (143, "")
+    assert sorted(tmp_path.iterdir()) == there
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_two_engines_that_do_not_fit_together_are_not_tried(imtrans, tiny_file, hasty, monkeypatch):
+    monkeypatch.setattr(training, "free", lambda device: 10 * MEGABYTE)
+    code, out, _ = imtrans("bench", "train", "--recipe", tiny_file, "--batch", 1)
+    assert code == 1  # nothing was measured
+    assert "(both engines take 14 MB, and 10 MB are free)" in out.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--batch", "0"), "--batch '0': whole numbers from 1 on"),
+        (("--batch", "1,x"), "--batch '1,x'"),
+        (("--batch", ""), "--batch ''"),
+        (("--sizes", "64;128"), "--sizes '64;128'"),
+        (("--pairs", "1e5"), "--pairs '1e5'"),
+        (("--rounds", "0"), "--rounds"),
+        (("--device", "cuda:99"), "device 'cuda:99' is not here"),
+        (("--set", "train.compute=1"), "no key 'compute'"),
+        (("--set", "data.crop_size=63"), "multiples of 4"),
+    ],
+)
+def test_wrong_arguments_are_one_line(imtrans, tiny_file, hasty, options, told):
+    code, out, err = imtrans("bench", "train", "--recipe", tiny_file, *options)
+    assert (code, out) == (2, "")
+    assert told in err
+
+
+def test_an_unknown_recipe_is_told(imtrans):
+    code, _, err = imtrans("bench", "train", "--recipe", "nope")
+    assert code == 2
+    assert err.startswith("error: ")
+
+
+def test_numbers_rise_and_stand_once():
+    assert numbers("16, 4,1,4", "--batch") == [1, 4, 16]
