@@ -3,13 +3,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 PLUGINS := $(wildcard plugins/imtrans-*)
 
-.PHONY: demo test lint clean
+.PHONY: demo test soak lint clean
 
 demo: .venv/installed  ## train on drawn pairs and translate held-out plans, in minutes
 	$(BIN)/imtrans quickstart demo
 
 test: .venv/installed  ## everything that runs without a GPU
 	$(BIN)/python -m pytest
+
+soak: .venv/installed  ## kill trainings 300 times and compare how they end, in minutes
+	nice $(BIN)/python tests/soak.py --kills 300
 
 lint: .venv/installed
 	$(BIN)/ruff check .

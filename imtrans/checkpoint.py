@@ -123,9 +123,35 @@ def _replace(new: Path, folder: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
         folder.rename(old)
-    new.rename(folder)
+    try:
+        new.rename(folder)
+    except BaseException:
+        if old.exists():
+            old.rename(folder)
+        raise
     _sync(folder.parent)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def remove(folder: Path) -> None:
+    """Remove a checkpoint: it is one or none, at no instant a part of one. Raises ImtransError."""
+    gone = folder.with_name(f".{folder.name}.gone")
+    try:
+        shutil.rmtree(gone, ignore_errors=True)
+        folder.rename(gone)
+        shutil.rmtree(gone)
+    except OSError as error:
+        raise ImtransError(f"{folder}: cannot remove it: {_reason(error)}") from error
+
+
+def tidy(folder: Path) -> None:
+    """Clear away what a process that was killed left half done. Raises OSError."""
+    for old in folder.glob(".*.old"):
+        place = folder / old.name.removeprefix(".").removesuffix(".old")
+        if not place.exists():  # killed between the two renames
+            old.rename(place)
+    for left in (*folder.glob(".*.old"), *folder.glob(".*.partial"), *folder.glob(".*.gone")):
+        shutil.rmtree(left)
 
 
 def checkpoints(run_dir: Path) -> list[Path]:

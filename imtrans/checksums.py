@@ -26,6 +26,9 @@ def verify(folder: Path, only: str | None = None) -> bool:
         lines = (line.split("  ", 1) for line in sums.read_text(encoding="utf-8").splitlines())
         rows = [(noted, name) for noted, name in lines if only in (None, name)]
         wrong = [name for noted, name in rows if _differs(folder / name, noted)]
+        if only is None:  # the sums themselves may have been cut off
+            listed = {name for _, name in rows} | {SUMS}
+            wrong += sorted(path.name for path in folder.iterdir() if path.name not in listed)
     except (ValueError, OSError) as error:
         raise ImtransError(f"{sums}: damaged: {error}") from error
     if wrong:

@@ -16,6 +16,7 @@ from imtrans.cli.inspect import inspect
 from imtrans.cli.plugins import plugins
 from imtrans.cli.quickstart import quickstart
 from imtrans.cli.recipes import recipes
+from imtrans.cli.runs import runs
 from imtrans.cli.train import train
 from imtrans.cli.translate import translate
 from imtrans.errors import ImtransError, is_out_of_memory
@@ -36,6 +37,7 @@ app.command()(check)
 app.command()(doctor)
 app.add_typer(data, name="data")
 app.add_typer(bench, name="bench")
+app.add_typer(runs, name="runs")
 app.add_typer(recipes, name="recipes")
 app.add_typer(plugins, name="plugins")
 app.command()(inspect)

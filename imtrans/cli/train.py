@@ -1,5 +1,5 @@
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,12 @@ from imtrans.cli.common import (
     say,
 )
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from imtrans.plugins import Catalog
+    from imtrans.schema import Recipe
+
 
 def train(
     recipe: RecipeArgument,
@@ -26,11 +32,18 @@ def train(
         bool, typer.Option("--fresh", help="Start anew; an old run is moved aside, not deleted.")
     ] = False,
     device: DeviceOption = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Say what it would be and take; write nothing."),
+    ] = False,
 ) -> None:
     """Train a recipe; the same command again continues where it stopped.
 
     Ctrl-C finishes the step and saves. The run directory gets the resolved recipe, the losses
     (metrics.jsonl), sample pictures and checkpoints.
+
+    With --dry-run it prints the whole recipe, the sizes of the networks, and estimates of memory,
+    disk and time, from one step on noise.
 
     Example: `imtrans train recipes/edges2shoes.toml --set data.root=my/pairs`
     """
@@ -41,8 +54,33 @@ def train(
     resolved = recipes.read(recipe, set_ or (), catalog)
     folder = run_dir or Path("runs") / run_name(recipe)
     out = console()
+    if dry_run:
+        _foretell(resolved, catalog, folder, device, fresh, out)
+        return
     outcome = fit(resolved, catalog, folder, device=device, fresh=fresh, console=out)
     if outcome.interrupted_by is None:
         say(out, f"{outcome.step} steps trained: {outcome.checkpoint}")
         say(out, f"translate with: imtrans translate --checkpoint {folder} INPUT")
     exit_if_interrupted(outcome, out)
+
+
+def _foretell(
+    recipe: "Recipe",
+    catalog: "Catalog",
+    folder: Path,
+    device: str | None,
+    fresh: bool,
+    out: "Console",
+) -> None:
+    from functools import partial
+
+    from imtrans import recipe as recipes
+    from imtrans.training.estimate import estimate
+    from imtrans.training.estimate_wording import told
+
+    tell = partial(say, out)
+    tell(recipes.dumps(recipe))
+    found = estimate(recipe, catalog, folder, device=device, fresh=fresh, say=tell)
+    for line in told(found):
+        tell(line)
+    tell("nothing was written; without --dry-run it begins")

@@ -1,7 +1,7 @@
 from enum import StrEnum
 from pathlib import Path
 from time import monotonic
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,9 @@ from imtrans.cli.common import (
     say,
 )
 from imtrans.errors import ImtransError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Precision(StrEnum):
@@ -35,6 +38,10 @@ def translate(
         str | None, typer.Option(metavar="NAME", help="The recipe whose run in runs/ is used.")
     ] = None,
     checkpoint: Annotated[Path | None, typer.Option(metavar="PATH", help=CheckpointHelp)] = None,
+    best: Annotated[
+        bool,
+        typer.Option("--best", help="The run's best generator on held-out pairs, not the newest."),
+    ] = False,
     output: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where results go; INPUT-NAME by default.")
     ] = None,
@@ -65,7 +72,7 @@ def translate(
     from imtrans.translation.folder import plan, translate_files
     from imtrans.translation.translator import load
 
-    name, source = _model(recipe, checkpoint)
+    name, source = _model(recipe, checkpoint, best)
     target = output or _beside(input_, name)
     installed()
     translator = load(
@@ -96,10 +103,9 @@ def _beside(inputs: Path, name: str) -> Path:
     return beside / f"{whole.name if inputs.is_dir() else whole.stem}-{name}"
 
 
-def _model(recipe: str | None, checkpoint: Path | None) -> tuple[str, Path]:
+def _model(recipe: str | None, checkpoint: Path | None, best: bool) -> tuple[str, Path]:
     """What the results are named after, and the generator's file."""
-    from imtrans.checkpoint import generator_file
-
+    generator_file = _chooser(best)
     if checkpoint:
         whole = checkpoint.resolve()
         named_after = whole.parent if whole.is_file() else whole
@@ -112,3 +118,14 @@ def _model(recipe: str | None, checkpoint: Path | None) -> tuple[str, Path]:
             f"{run}: no such run. train it with `imtrans train {recipe}`, or name a --checkpoint"
         )
     return run.name, generator_file(run)
+
+
+def _chooser(best: bool) -> "Callable[[Path], Path]":
+    """What finds the generator of a run: the best, or that of the newest checkpoint."""
+    if best:
+        from imtrans.training.runs import best_generator
+
+        return best_generator
+    from imtrans.checkpoint import generator_file
+
+    return generator_file

@@ -1,16 +1,17 @@
-"""Training as a person watches it: a live bar in a terminal, plain lines anywhere else."""
+"""Training as a person watches it: a live view in a terminal, plain lines anywhere else."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
-    from imtrans.training.meter import Reading  # which imports torch; `imtrans recipes` must not
+    from imtrans.training.best import Best
+    from imtrans.training.meter import Reading  # which import torch; `imtrans recipes` must not
 
 
 @dataclass(frozen=True)
@@ -38,58 +39,32 @@ class Progression:
 
 
 class Display(Protocol):
+    """What a sitting tells while it trains."""
+
     def say(self, line: str) -> None: ...
 
     def advance(self, epoch: int, step: int) -> None: ...
 
     def logged(self, now: Progression) -> None: ...
 
+    def validated(self, step: int, metrics: Mapping[str, float], best: Best) -> None: ...
+
     def close(self) -> None: ...
 
 
 def display(console: Console, epochs: int, steps: int, step: int) -> Display:
     """The display that suits this console; `step` of `steps` are done already."""
-    kind = LiveBar if console.is_terminal else PlainLines
-    return kind(console, epochs, steps, step)
+    if console.is_terminal and not console.is_dumb_terminal:
+        from imtrans.training.live import LiveView
 
-
-class LiveBar:
-    """A bar with epoch, step, speed, share of waiting, time left and the current losses."""
-
-    def __init__(self, console: Console, epochs: int, steps: int, step: int) -> None:
-        self._epochs = epochs
-        self._progress = Progress(
-            TextColumn("epoch {task.fields[epoch]}"),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[speed]}"),
-            TimeRemainingColumn(elapsed_when_finished=True),
-            TextColumn("{task.fields[losses]}"),
-            console=console,
-            refresh_per_second=4,
-        )
-        self._task = self._progress.add_task(
-            "", total=steps, completed=step, epoch=f"-/{epochs}", speed="", losses=""
-        )
-        self._progress.start()
-
-    def say(self, line: str) -> None:
-        self._progress.console.print(line, highlight=False, markup=False)
-
-    def advance(self, epoch: int, step: int) -> None:
-        self._progress.update(self._task, completed=step, epoch=f"{epoch}/{self._epochs}")
-
-    def logged(self, now: Progression) -> None:
-        self._progress.update(self._task, speed=now.speed, losses=now.losses)
-
-    def close(self) -> None:
-        self._progress.stop()
+        return LiveView(console, epochs, steps, step)
+    return PlainLines(console)
 
 
 class PlainLines:
     """One line whenever losses are logged: for files, pipes and job logs."""
 
-    def __init__(self, console: Console, epochs: int, steps: int, step: int) -> None:
+    def __init__(self, console: Console) -> None:
         self._console = console
 
     def say(self, line: str) -> None:
@@ -103,14 +78,20 @@ class PlainLines:
     def logged(self, now: Progression) -> None:
         self.say(
             f"epoch {now.epoch}/{now.epochs}  step {now.step}/{now.steps}  {now.speed}  "
-            f"left {_duration(now.seconds_left)}  {now.losses}"
+            f"left {duration(now.seconds_left)}  {now.losses}"
         )
+
+    def validated(self, step: int, metrics: Mapping[str, float], best: Best) -> None:
+        told = "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+        mark = "  best so far" if best.step == step > 0 else ""
+        self.say(f"step {step}: held out  {told}{mark}")
 
     def close(self) -> None:
         pass
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Hours, minutes and seconds: 1:02:03."""
     minutes, seconds = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}"

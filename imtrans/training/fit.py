@@ -61,12 +61,13 @@ def _fit(
 ) -> Outcome:
     tell = partial(say, shown)
     pairs, held_out = find_pairs(recipe, catalog)
-    _look_first(pairs, held_out, recipe.data, tell)
+    look_first(pairs, held_out, recipe.data, tell)
     chosen = choose_device(device)
     per_epoch = -(-len(pairs) // (recipe.train.batch_size * recipe.train.accumulate))
     engine = choose_engine(recipe.train, chosen, recipe.train.epochs * per_epoch)
     parts = assemble(recipe, catalog, chosen)
     run = RunDir(run_dir, recipe, fresh=fresh)
+    run.tidy()
     sizes = f"{_size(parts.generator)} + {_size(parts.discriminator)} parameters"
     tell(f"{len(pairs)} pairs, {len(held_out)} held out; {sizes}; {chosen}, {engine}; {run_dir}")
 
@@ -95,7 +96,7 @@ def _fit(
     ).run()
 
 
-def _look_first(
+def look_first(
     pairs: Sequence[Pair], held_out: Sequence[Pair], data: DataTable, tell: Callable[[str], None]
 ) -> None:
     """Tell what the headers of the files tell; raise ImtransError for what would fail."""

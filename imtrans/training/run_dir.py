@@ -40,13 +40,15 @@ FREE = {
     },
 }
 BEST = "best"
+# What may be there without a recipe, when the process that began the run was killed.
+FIRST = {"samples", "checkpoints", ".recipe.toml.partial"}
 FREE_KEYS = {"title", "reference", "requires"}
 
 
 @contextmanager
 def alone_in(path: Path) -> Iterator[None]:
     """Let no other process train in a run directory. Raises Locked when one does."""
-    lock = path.resolve().with_name(f".{path.resolve().name}.lock")
+    lock = lock_of(path)
     with ExitStack() as stack:
         try:
             stack.enter_context(locked(lock))
@@ -59,6 +61,27 @@ def alone_in(path: Path) -> Iterator[None]:
             raise _unwritable(path, error) from error
         yield
         lock.unlink(missing_ok=True)
+
+
+def lock_of(path: Path) -> Path:
+    """The file whose lock says that somebody trains in a run directory."""
+    path = path.resolve()
+    return path.with_name(f".{path.name}.lock")
+
+
+def is_trained_in(path: Path) -> bool:
+    """Whether a process trains in a run directory just now."""
+    lock = lock_of(path)
+    if not lock.exists():
+        return False
+    try:
+        # Shared and let go at once: who asks likewise at this moment is not misled.
+        with locked(lock, shared=True):
+            return False
+    except Locked:
+        return True
+    except OSError:
+        return False  # not ours to open; nobody of ours trains there
 
 
 class RunDir:
@@ -75,6 +98,14 @@ class RunDir:
         _refuse_another(path, recipe)
         self.recipe = recipe
 
+    def tidy(self) -> None:
+        """Clear away what a killed process left half done. For who is alone in the directory, and
+        before asking what was learned. Raises ImtransError."""
+        try:
+            checkpoint.tidy(self.checkpoints)
+        except OSError as error:
+            raise _unwritable(self.checkpoints, error) from error
+
     def begin(self, step: int) -> None:
         """Make the directory, or take it up after `step`: records and samples of steps that will be
         taken again are dropped. Raises ImtransError when it cannot be written."""
@@ -83,7 +114,8 @@ class RunDir:
             self.checkpoints.mkdir(exist_ok=True)
             text = recipes.dumps(self.recipe)
             write_whole(self.path / "recipe.toml", text.encode("utf-8", "surrogateescape"))
-            self._forget_after(step)
+            # Before the first step all is written anew.
+            self._forget_after(step or -1)
         except OSError as error:
             raise _unwritable(self.path, error) from error
 
@@ -103,11 +135,17 @@ class RunDir:
         """Keep the grid of a step."""
         file = io.BytesIO()
         picture.save(file, "PNG", compress_level=1)
-        path = self.samples / f"step_{step:08d}.png"
+        path = self._sample_path(step)
         try:
             write_whole(path, file.getvalue())
         except OSError as error:
             raise _unwritable(path, error) from error
+
+    def has_sample(self, step: int) -> bool:
+        return self._sample_path(step).exists()
+
+    def _sample_path(self, step: int) -> Path:
+        return self.samples / f"step_{step:08d}.png"
 
     def _forget_after(self, step: int) -> None:
         for journal in (self.metrics, self.validation):
@@ -116,6 +154,8 @@ class RunDir:
             number = sample.stem.removeprefix("step_")
             if number.isdecimal() and int(number) > step:
                 sample.unlink()
+        for partial in self.samples.glob(".step_*.partial"):  # its writer was killed
+            partial.unlink()
 
     def learned(self) -> list[Path]:
         """The checkpoints after step 0, oldest first; that of step 0 shows only that one can be
@@ -143,7 +183,7 @@ def _refuse_another(path: Path, recipe: Recipe) -> None:
         raise ImtransError(f"{path}: is a file; choose another --run-dir")
     file = path / "recipe.toml"
     if not file.is_file():
-        if any(path.iterdir()):
+        if any(one.name not in FIRST for one in path.iterdir()):
             raise ImtransError(f"{path}: holds other files, but no run; choose another --run-dir")
         return
     if not _learned(path):

@@ -1,9 +1,8 @@
 """The loop that drives the method: batches in, steps, and now and then something written."""
 
-import shutil
 import signal
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from imtrans.pictures import Pair
 from imtrans.plugins import Catalog
 from imtrans.schema import Recipe
 from imtrans.terminal import say
+from imtrans.training.best import Best
 from imtrans.training.display import Progression, display
 from imtrans.training.interrupt import Interrupt
 from imtrans.training.meter import Meter, NotFinite
@@ -87,6 +87,10 @@ class Sitting:
         train, position = self.recipe.train, self.position
         if position.step == 0:
             self._rehearse()
+        else:
+            self._catch_up()
+            if self._has_lost_patience():
+                return self._end()
         batches = self.batches.start(position.epoch, position.batch)
         for epoch in range(position.epoch, train.epochs + 1):
             for batch in range(position.batch, self.batches.per_epoch):
@@ -118,6 +122,17 @@ class Sitting:
         self._sample()
         self._save()
         self.meter = Meter()
+
+    def _catch_up(self) -> None:
+        """Write what was due at the checkpoint's step, but could not be: the disk was full."""
+        train, step = self.recipe.train, self.position.step
+        last = step == self.steps
+        if (self._is_due(train.sample_every) or last) and not self.run_dir.has_sample(step):
+            self._sample()
+        measured = self.run_dir.validation.has(step)
+        if (self._is_due(train.validate_every) or last) and not measured:
+            self._validate()
+            self._save()  # the checkpoint knows no more than before it of what is best
 
     def _write_what_is_due(self, losses: Losses) -> None:
         train, last = self.recipe.train, self.position.step == self.steps
@@ -180,20 +195,20 @@ class Sitting:
             return
         with self.meter.pausing():
             found = self.validation.measure()
-            self._keep_the_best(found)
+            best = self._keep_the_best(found)
         step = self.position.step
         rounded = {name: round(value, 6) for name, value in found.items()}
         self.run_dir.log_validation({"step": step, "epoch": self.position.epoch} | rounded)
-        told = "  ".join(f"{name} {value:.4g}" for name, value in found.items())
-        best = "  best so far" if self.position.best.step == step > 0 else ""
-        self.shown.say(f"step {step}: held out  {told}{best}")
+        self.position.best = best  # now that both are written; else both are due again
+        self.shown.validated(step, found, best)
 
-    def _keep_the_best(self, found: dict[str, float]) -> None:
+    def _keep_the_best(self, found: dict[str, float]) -> Best:
         metric, step = self.recipe.train.keep_best, self.position.step
-        if not metric or metric not in found or step == 0:
-            return
-        if self.position.best.note(metric, found[metric], step):
-            save_generator(self.run_dir.best, self.model, self.position, self.recipe, self.catalog)
+        best = replace(self.position.best)
+        if metric and metric in found and step and best.note(metric, found[metric], step):
+            position = replace(self.position, best=best)
+            save_generator(self.run_dir.best, self.model, position, self.recipe, self.catalog)
+        return best
 
     def _has_lost_patience(self) -> bool:
         patience, best = self.recipe.train.patience, self.position.best
@@ -217,7 +232,7 @@ class Sitting:
         with self.meter.pausing():
             save(path, self.model, self.position, self.recipe, self.catalog, self.batches.per_epoch)
             for old in checkpoint.checkpoints(self.run_dir.path)[: -self.recipe.train.keep_last]:
-                shutil.rmtree(old)
+                checkpoint.remove(old)
 
 
 class Ruined(ImtransError):

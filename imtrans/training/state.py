@@ -114,8 +114,15 @@ def _newest_whole(
                     "is kept aside)"
                 ) from error
             say(f"{error}; taking the checkpoint before it")
-            path.rename(path.with_name(f"{path.name}.damaged"))
+            _set_aside(path)
     return None
+
+
+def _set_aside(path: Path) -> None:
+    aside, number = path.with_name(f"{path.name}.damaged"), 1
+    while aside.exists():  # the same step was damaged before
+        aside, number = path.with_name(f"{path.name}.damaged-{number}"), number + 1
+    path.rename(aside)
 
 
 def restore(path: Path, model: Pix2Pix) -> tuple[Position, int]:

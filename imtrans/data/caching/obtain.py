@@ -107,7 +107,7 @@ class _Making:
         shutil.rmtree(folder, ignore_errors=True)  # of an older version, or damaged
         building = folder.with_name(folder.name + BUILDING)
         shutil.rmtree(building, ignore_errors=True)  # of one that was killed: we hold the lock
-        needed, limit = self._estimate(), int(self.data.cache_limit * 1e9)
+        needed, limit = estimated_bytes(self.read), int(self.data.cache_limit * 1e9)
         if why := make_room(needed, limit):
             raise NotCached(why)
         self.say(f"caching {len(self.pairs)} pairs, about {size(needed)}, in {home()}")
@@ -136,17 +136,6 @@ class _Making:
                     raise NotCached(f"more than data.cache_limit, which is {size(limit)}")
                 advance()
 
-    def _estimate(self) -> int:
-        """How large it will be (bytes), from a few pairs; exact where all have one size."""
-        some = range(0, len(self.pairs), max(1, len(self.pairs) // 8))
-        total = 0
-        for index in some:
-            both = self.read(index)
-            if isinstance(both, ImtransError):
-                raise both
-            total += sum(Stored.of(pixels).bytes(*pixels.shape[-2:]) for pixels in kept(*both))
-        return total * len(self.pairs) // len(some)
-
     def _refuse_changed(self) -> None:
         if fingerprint(self.pairs, self.data, self.load_size) != self.fingerprint:
             raise NotCached("files changed while they were read")
@@ -165,6 +154,20 @@ class ReadWhole:
         except ImtransError as error:
             # Raised in a worker it would reach the user wrapped in the worker's traceback.
             return error
+
+
+def estimated_bytes(read: ReadWhole) -> int:
+    """How large a cache will be, from a few pairs; exact where all have one size. Raises
+    ImtransError when one of them cannot be read."""
+    count = len(read.pairs)
+    some = range(0, count, max(1, count // 8))
+    total = 0
+    for index in some:
+        both = read(index)
+        if isinstance(both, ImtransError):
+            raise both
+        total += sum(Stored.of(pixels).bytes(*pixels.shape[-2:]) for pixels in kept(*both))
+    return total * count // len(some)
 
 
 def _is_whole(folder: Path) -> bool:

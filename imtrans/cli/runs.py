@@ -1,0 +1,158 @@
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from imtrans.cli.common import console, say
+
+if TYPE_CHECKING:
+    from imtrans.training.runs import Run
+    from imtrans.training.tidying import Removable
+
+FolderArgument = Annotated[
+    Path, typer.Argument(metavar="[FOLDER]", help="Where the runs lie, or one run.")
+]
+
+ROOMY = 70  # columns of a terminal that has room for all columns of the table
+LESS = ("task", "epochs", "last written")  # those that are left out otherwise
+
+runs = typer.Typer(
+    help="List the runs, how far and how good each is; or clear away what nobody needs.\n\n"
+    "Example: `imtrans runs clean --checkpoints`",
+    invoke_without_command=True,
+)
+
+
+@runs.callback()
+def _default(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        list_()
+
+
+@runs.command(name="list")
+def list_(
+    folder: FolderArgument = Path("runs"),
+    json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+) -> None:
+    """List the runs below a folder: steps, the best validation, size and state.
+
+    A run is `running` while a process trains in it, `done` after its last epoch, `damaged` when it
+    has no whole checkpoint (by its headers; `imtrans inspect` computes the checksums), and
+    `stopped` otherwise: training it again continues.
+
+    Example: `imtrans runs list experiments --json`
+    """
+    from imtrans.data.caching.store import size
+    from imtrans.training.runs import find_runs, look_at
+
+    found = [look_at(path, folder) for path in find_runs(folder)] if _there(folder) else []
+    if json:
+        from json import dumps
+
+        typer.echo(dumps([run.facts() for run in found], indent=1))
+        return
+    if not found:
+        say(console(), f"no runs in {folder}")
+        return
+    out = console()
+    out.print(_table(found, out.width))
+    for run in found:
+        if run.problem:
+            typer.echo(f"warning: {run.name}: {run.problem}", err=True)
+    of = "1 run" if len(found) == 1 else f"{len(found)} runs"
+    say(out, f"{of}, {size(sum(run.bytes for run in found))}, in {folder}")
+
+
+@runs.command()
+def clean(
+    folder: FolderArgument = Path("runs"),
+    checkpoints: Annotated[
+        bool,
+        typer.Option("--checkpoints", help="Also checkpoints but the newest and the best."),
+    ] = False,
+    aside: Annotated[
+        bool, typer.Option("--aside", help="Also whole runs that --fresh moved aside (.old-1).")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Remove what runs left behind and nobody needs: half-written files and damaged checkpoints.
+
+    It is listed first, and removed after a yes. A run in which a process trains is left alone.
+
+    Example: `imtrans runs clean --checkpoints --yes`
+    """
+    from imtrans.data.caching.store import size
+    from imtrans.training.runs import find_runs
+    from imtrans.training.tidying import Wanted, removables, remove
+
+    out, wanted = console(), Wanted(checkpoints=checkpoints, aside=aside)
+    found = list(removables(find_runs(folder) if _there(folder) else [], wanted))
+    if not found:
+        say(out, f"nothing to remove in {folder}")
+        return
+    for one in found:
+        say(out, f"{size(one.bytes):>8}  {one.path}  ({one.why})")
+    total = size(sum(one.bytes for one in found))
+    if not yes and not _agreed(f"remove {_counted(found)}, {total}?"):
+        say(out, "nothing was removed")
+        return
+    results = list(remove(found, wanted))
+    gone = [one for one in results if not isinstance(one, str)]
+    kept = [one for one in results if isinstance(one, str)]
+    for why in kept:
+        typer.echo(f"kept: {why}", err=True)
+    say(out, f"removed {_counted(gone)}, {size(sum(one.bytes for one in gone))}")
+    raise typer.Exit(1 if kept else 0)
+
+
+def _there(folder: Path) -> bool:
+    """Where nothing was ever trained there is no `runs`, which is no mistake."""
+    return folder != Path("runs") or folder.exists()
+
+
+def _agreed(question: str) -> bool:
+    try:
+        return typer.confirm(question)
+    except (typer.Abort, OSError, RuntimeError):  # nobody is there to answer; or no stdin at all
+        typer.echo()
+        return False
+
+
+def _counted(things: "list[Removable]") -> str:
+    return "1 thing" if len(things) == 1 else f"{len(things)} things"
+
+
+def _table(found: "list[Run]", width: int) -> object:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    rows = [_row(run) for run in found]
+    shown = [name for name in rows[0] if width >= ROOMY or name not in LESS]
+    for name in shown:
+        table.add_column(name, overflow="fold", no_wrap=name in ("state", "size"))
+    for row in rows:
+        table.add_row(*(row[name] for name in shown))
+    return table
+
+
+def _row(run: "Run") -> dict[str, str]:
+    from datetime import datetime
+
+    from imtrans.data.caching.store import size
+
+    return {
+        "run": run.name,
+        "task": run.title,
+        "state": run.state,
+        "step": f"{run.step}/{run.steps}" if run.steps is not None else str(run.step),
+        "epochs": f"{run.epoch}/{run.epochs}" if run.epochs is not None else "",
+        "best": _best(run),
+        "size": size(run.bytes),
+        "last written": datetime.fromtimestamp(run.written).strftime("%Y-%m-%d %H:%M"),
+    }
+
+
+def _best(run: "Run") -> str:
+    if run.best.value is None:
+        return ""
+    return f"{run.metric or 'best'} {run.best.value:.4g} at {run.best.step}"
