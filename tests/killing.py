@@ -2,7 +2,7 @@
 
 A process of its own imports torch once and then forks one training after another: one start costs
 milliseconds, so that hundreds of kills take minutes. Shared by test_kills.py, test_faults.py and
-soak.py; needs fork.
+soak.py; the process needs fork and sigtimedwait, as Linux has.
 """
 
 import json

@@ -167,12 +167,14 @@ def test_a_terminal_that_cannot_move_gets_plain_lines(monkeypatch, term):
 def test_outside_a_terminal_there_are_no_control_codes():
     console = Console(file=io.StringIO(), width=40)
     shown = display(console, 55, STEPS, 0)
+    shown.validated(0, {"l1": 0.5}, Best())
     train(shown)
     shown.close()
     text = console.file.getvalue()
     assert "\x1b" not in text
     assert "\r" not in text
     assert not set(text) & set(BLOCKS)
+    assert "step 0: held out  l1 0.5\n" in text
     assert "step 400: held out  l1 0.0625  psnr 18  best so far\n" in text
     assert "step 600: held out  l1 0.3  psnr 22\n" in text
 

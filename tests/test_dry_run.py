@@ -12,7 +12,7 @@ from imtrans.checkpoint import checkpoints
 from imtrans.data.caching.store import entries
 from imtrans.plugins import catalog
 from imtrans.training import estimate as estimates
-from imtrans.training.engine import choose_engine, plain
+from imtrans.training.engine import Engine, choose_engine, plain
 from imtrans.training.estimate import estimate
 from imtrans.training.estimate_wording import told
 from imtrans.training.fit import fit
@@ -164,6 +164,15 @@ def test_activations_grow_with_batch_and_size_and_not_with_accumulation(tiny_fil
     assert 3.5 * one < kept("data.crop_size=128", "data.load_size=128") < 4.5 * one
     fakes = 4 * 3 * 64 * 64 * 4
     assert kept("train.accumulate=4") == one + fakes
+
+
+def test_weights_cast_to_bf16_are_kept_once_whatever_the_batch(tiny_file):
+    engine = Engine("fast", CPU, "bf16")
+    found = []
+    for size in (1, 2, 3):
+        recipe = read(tiny_file, f"train.batch_size={size}")
+        found.append(estimate_memory(model(recipe, engine), recipe, (3, 3)).activations)
+    assert found[2] - found[1] == found[1] - found[0] < found[0] - 2 * 30_000
 
 
 def test_what_is_kept_for_the_backward_pass_is_counted_once():

@@ -1,6 +1,5 @@
 """A training that is killed and started again ends as one that was not: bytes, log, samples."""
 
-import os
 import random
 import shutil
 import signal
@@ -13,7 +12,9 @@ import pytest
 from drawn import write_pairs
 from killing import CELLS, Trainer, command, differences, traces
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+pytestmark = pytest.mark.skipif(
+    not hasattr(signal, "sigtimedwait"), reason="needs fork and sigtimedwait, as Linux has"
+)
 KILLED = -signal.SIGKILL
 SEED = 7
 

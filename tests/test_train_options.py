@@ -49,8 +49,8 @@ def test_accumulated_parts_make_the_step_of_the_whole_batch(tiny_file, engine, s
     recipe = read(tiny_file, *INSTANCE)
     whole, parts = model_of(recipe, engine), model_of(recipe, engine)
     # Adam's first step has the size of the rate whatever the gradient's: mere rounding decides
-    # where a bias goes that an instance norm cancels. Plain descent keeps small what is small. Later
-    # steps would show how training amplifies rounding, and nothing else.
+    # where a bias goes that an instance norm cancels. Plain descent keeps small what is small.
+    # Later steps would show how training amplifies rounding, and nothing else.
     for adam in (whole.adam_g, whole.adam_d, parts.adam_g, parts.adam_d):
         adam.adam = torch.optim.SGD(adam._updated, lr=1e-3)
     expected, found = whole.step(*batch()), accumulated_step(parts, *batch(), size)
