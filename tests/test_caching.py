@@ -402,15 +402,3 @@ def test_training_reads_the_cache_and_learns_the_same(imtrans, tiny_file):
     for part in ("generator", "discriminator"):
         tensors = [read_tensors(run / f"{part}.safetensors") for run in (one, other)]
         assert all(torch.equal(tensor, tensors[1][key]) for key, tensor in tensors[0].items())
-
-
-def test_the_command_lists_and_clears(imtrans, tiny_file):
-    cache = Loading(tiny_file).obtain()
-    cache._held.close()
-    code, out, _ = imtrans("data", "cache")
-    assert code == 0
-    assert f"{cache.folder.name}    187 kB" in out
-    assert "6 pairs at 72 px" in out
-    assert imtrans("data", "cache", "--clear", "abc")[0] == 2
-    assert "removed 1 cache, 187 kB" in imtrans("data", "cache", "--clear")[1]
-    assert not cache.folder.exists()

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from PIL import Image
+from test_caching import Loading
 
 
 def test_show_writes_what_the_network_sees(imtrans, tiny_file, tmp_path):
@@ -53,3 +54,15 @@ def test_bench_measures_each_stage_and_says_what_a_step_needs(imtrans, tiny_file
         "batches of 4, as training gets them",
     ]
     assert re.search(r"a step of 50 ms, batch 4: 80 pairs/s, which is [\d.e-]+ cores", out)
+
+
+def test_the_command_lists_and_clears(imtrans, tiny_file):
+    cache = Loading(tiny_file).obtain()
+    cache._held.close()
+    code, out, _ = imtrans("data", "cache")
+    assert code == 0
+    assert f"{cache.folder.name}    187 kB" in out
+    assert "6 pairs at 72 px" in out
+    assert imtrans("data", "cache", "--clear", "abc")[0] == 2
+    assert "removed 1 cache, 187 kB" in imtrans("data", "cache", "--clear")[1]
+    assert not cache.folder.exists()

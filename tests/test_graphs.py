@@ -1,12 +1,18 @@
 """The whole step as one CUDA graph, against the steps taken one by one. All need a GPU."""
 
+import os
+import signal
+
 import pytest
 import torch
+from test_caching import Loading
 from torch import nn
 
 from imtrans import recipe as recipes
 from imtrans.assemble import assemble
 from imtrans.checkpoint import checkpoints, read_tensors
+from imtrans.data.loader import Batches
+from imtrans.data.resident import Resident, fits
 from imtrans.plugins import catalog
 from imtrans.schema import TrainTable
 from imtrans.training.engine import Engine, choose_engine, plain
@@ -34,6 +40,12 @@ def batches(count, number=2, size=64):
         yield source.to(CUDA), (source * 0.5).to(CUDA)
 
 
+@pytest.fixture
+def still(tiny_file):
+    """Without dropout, whose noise is drawn otherwise in a graph."""
+    return recipes.read(tiny_file, ["generator.dropout=0.0"], catalog())
+
+
 def rows(step, pairs):
     return torch.stack([torch.stack(list(step(*pair).values())) for pair in pairs])
 
@@ -44,10 +56,10 @@ def stepping(model, said=None):
 
 
 @pytest.mark.parametrize(("precision", "apart"), [("fp32", 1e-3), ("bf16", 2e-2)])
-def test_replays_are_the_steps(tiny, precision, apart):
+def test_replays_are_the_steps(still, precision, apart):
     torch.backends.cudnn.allow_tf32 = False
-    eager = model_on(tiny, Engine("fast", CUDA, precision))
-    model, said = model_on(tiny, graphed(precision)), []
+    eager = model_on(still, Engine("fast", CUDA, precision))
+    model, said = model_on(still, graphed(precision)), []
     expected = rows(eager.step, batches(5))
     found = rows(stepping(model, said), batches(5))
     assert not said
@@ -95,11 +107,11 @@ def test_the_learning_rate_is_no_part_of_the_recording(tiny):
     assert not all(torch.equal(v, before[k]) for k, v in model.generator.named_parameters())
 
 
-def test_a_smaller_batch_is_taken_without_the_graph_and_both_train_one_model(tiny):
+def test_a_smaller_batch_is_taken_without_the_graph_and_both_train_one_model(still):
     torch.backends.cudnn.allow_tf32 = False
     mixed = [*batches(2), *batches(1, number=1), *batches(2)]
-    expected = rows(model_on(tiny, Engine("fast", CUDA)).step, mixed)
-    found = rows(stepping(model_on(tiny, graphed())), mixed)
+    expected = rows(model_on(still, Engine("fast", CUDA)).step, mixed)
+    found = rows(stepping(model_on(still, graphed())), mixed)
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
 
 
@@ -123,12 +135,54 @@ def test_cuda_chooses_the_graph(tiny):
     assert (engine.name, engine.graphed) == ("fast", True)
 
 
-def test_a_graphed_run_goes_on_where_it_was_interrupted(tiny, tmp_path):
-    outcome = fit(tiny, catalog(), tmp_path / "whole", device="cuda")
-    assert outcome.step == 12
-    newest = checkpoints(tmp_path / "whole")[-1]
+def test_a_run_on_cuda_goes_on_after_an_interruption(tiny, tmp_path, monkeypatch):
+    step = Stepping.__call__
+
+    def interrupting(self, *data):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return step(self, *data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Stepping, "__call__", interrupting)
+        assert fit(tiny, catalog(), tmp_path / "run", device="cuda").step == 1
+    assert fit(tiny, catalog(), tmp_path / "run", device="cuda").step == 12
+    newest = checkpoints(tmp_path / "run")[-1]
     weights = read_tensors(newest / "generator.safetensors")
     assert all(torch.isfinite(tensor.float()).all() for tensor in weights.values())
+
+
+def test_a_deterministic_run_ends_with_the_same_bytes(tiny_file, tmp_path):
+    # The ResNet's reflection padding has no deterministic gradient; the U-Net has none of it.
+    keys = ("generator.name=unet_128", "data.crop_size=128", "data.load_size=140")
+    recipe = recipes.read(tiny_file, [*keys, "train.deterministic=true"], catalog())
+    for name in ("one", "two"):
+        fit(recipe, catalog(), tmp_path / name, device="cuda")
+    one, two = (checkpoints(tmp_path / name)[-1] for name in ("one", "two"))
+    for part in ("generator", "discriminator"):
+        tensors = [read_tensors(run / f"{part}.safetensors") for run in (one, two)]
+        assert all(torch.equal(tensor, tensors[1][key]) for key, tensor in tensors[0].items())
+
+
+def test_pairs_on_the_gpu_make_the_batches_of_the_host(tiny_file):
+    loading = Loading(tiny_file)
+    sampler = loading.sampler()
+    sampler.cache = loading.obtain()
+    assert fits(sampler, CUDA)
+    expected = Batches(loading.pairs, loading.sampler(), 4, workers=0, pin=False).start(1, 0)
+    for batch, _ in zip(Resident(sampler, 4, CUDA).start(1, 0), range(4), strict=False):
+        for side, wanted in zip(batch, next(expected), strict=True):
+            assert torch.equal(side.cpu(), wanted)
+
+
+def test_bf16_on_cuda_starts_with_the_losses_of_fp32_on_the_cpu(still):
+    losses = []
+    for device, precision in (("cpu", "fp32"), ("cuda", "bf16")):
+        chosen = torch.device(device)
+        parts = assemble(still, catalog(), chosen)
+        model = Pix2Pix(parts, still.train, Engine("fast", chosen, precision))
+        (pair,) = batches(1)
+        losses.append(model.step(*(side.to(chosen) for side in pair)))
+    assert float(losses[0]["l1"]) == pytest.approx(float(losses[1]["l1"]), rel=1e-2)
 
 
 def test_the_plain_engine_runs_on_cuda(tiny):

@@ -21,7 +21,7 @@ from imtrans.data.draws import epoch_order
 from imtrans.errors import ImtransError
 from imtrans.plugins import catalog
 from imtrans.terminal import Terminal
-from imtrans.training.engine import Engine, plain
+from imtrans.training.engine import plain
 from imtrans.training.fit import fit
 from imtrans.training.meter import Meter
 from imtrans.training.pix2pix import Pix2Pix
@@ -363,33 +363,6 @@ def test_a_component_that_breaks_its_contract_is_told_before_training(tiny_file)
     ):
         with pytest.raises(ImtransError, match=told):
             assemble(read(tiny_file, override), catalog(), CPU)
-
-
-@pytest.mark.gpu
-def test_training_on_cuda_goes_on_after_an_interruption(tiny, tmp_path, monkeypatch):
-    step = Stepping.__call__
-
-    def interrupting(self, *data):
-        os.kill(os.getpid(), signal.SIGTERM)
-        return step(self, *data)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Stepping, "__call__", interrupting)
-        assert fit(tiny, catalog(), tmp_path / "run", device="cuda").step == 1
-    assert fit(tiny, catalog(), tmp_path / "run", device="cuda").step == 12
-
-
-@pytest.mark.gpu
-def test_bf16_on_cuda_starts_with_the_losses_of_fp32_on_the_cpu(tiny):
-    losses = []
-    for device, precision in (("cpu", "fp32"), ("cuda", "bf16")):
-        chosen = torch.device(device)
-        model = Pix2Pix(
-            assemble(tiny, catalog(), chosen), tiny.train, Engine("fast", chosen, precision)
-        )
-        source, target = batch()
-        losses.append(model.step(source.to(chosen), target.to(chosen)))
-    assert float(losses[0]["l1"]) == pytest.approx(float(losses[1]["l1"]), rel=1e-2)
 
 
 def test_what_headers_tell_is_told_before_the_first_step(tiny, pairs, tmp_path, capsys):
