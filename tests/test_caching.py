@@ -376,15 +376,6 @@ class Said(list):
         self.listener(line)
 
 
-def test_the_folder_of_caches_can_be_named(monkeypatch, tmp_path):
-    monkeypatch.delenv("IMTRANS_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    if sys.platform == "linux":
-        assert store.home() == tmp_path / "imtrans"
-    monkeypatch.setenv("IMTRANS_CACHE", "elsewhere")
-    assert store.home() == Path("elsewhere")
-
-
 def test_strange_folders_are_not_taken_for_caches(loading):
     (store.home() / "precious").mkdir(parents=True)
     loading.obtain()

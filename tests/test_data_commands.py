@@ -1,10 +1,14 @@
 """`imtrans data`: looking at pairs, and measuring how they are loaded."""
 
 import re
+import sys
+from pathlib import Path
 
 import pytest
 from PIL import Image
 from test_caching import Loading
+
+from imtrans.data.caching import store
 
 
 def test_show_writes_what_the_network_sees(imtrans, tiny_file, tmp_path):
@@ -66,3 +70,12 @@ def test_the_command_lists_and_clears(imtrans, tiny_file):
     assert imtrans("data", "cache", "--clear", "abc")[0] == 2
     assert "removed 1 cache, 187 kB" in imtrans("data", "cache", "--clear")[1]
     assert not cache.folder.exists()
+
+
+def test_the_folder_of_caches_can_be_named(monkeypatch, tmp_path):
+    monkeypatch.delenv("IMTRANS_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    if sys.platform == "linux":
+        assert store.home() == tmp_path / "imtrans"
+    monkeypatch.setenv("IMTRANS_CACHE", "elsewhere")
+    assert store.home() == Path("elsewhere")

@@ -41,6 +41,7 @@ FLOORS = [
     "devices",
     "machine",
     "layers",
+    "words",
     "errors",
 ]
 OPEN = ("hookspecs", "layers", "pictures", "photographs", "layout_tools", "tar_members", "errors")

@@ -31,7 +31,8 @@ def snippets(text, language):
 @pytest.fixture
 def desk(tmp_path):
     """What a reader of the README has at hand."""
-    write_pairs(tmp_path / "datasets" / "maps" / "train", 2, size=(64, 64))
+    for split in ("train", "val"):
+        write_pairs(tmp_path / "datasets" / "maps" / split, 2, size=(64, 64))
     (tmp_path / "photos").mkdir()
     draw_picture(1, (70, 50)).save(tmp_path / "photos" / "house.png")
     for name, file in (

@@ -17,13 +17,13 @@ from imtrans.benchmark.rates import flops_of, matrix_rate, rate_name
 from imtrans.benchmark.results import BatchResult, Result, Setting, SizeResult, Skipped, Variant
 from imtrans.benchmark.rounds import Spread, in_turns, ratio
 from imtrans.benchmark.subject import Subject, build, engines, resized, waiting_for
-from imtrans.data.caching.store import size as as_size
 from imtrans.devices import computing
 from imtrans.errors import ImtransError, is_out_of_memory
 from imtrans.machine import cores, cpu_name
 from imtrans.pictures import Pair
 from imtrans.plugins import Catalog
 from imtrans.schema import Recipe
+from imtrans.words import size as as_size
 
 Pairs = tuple[Recipe, Sequence[Pair], str]  # and whose
 

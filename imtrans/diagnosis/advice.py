@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import torch
 
 from imtrans.benchmark.memory import free
-from imtrans.data.caching.store import size
 from imtrans.data.workers import worker_count
 from imtrans.devices import Precision, choose_precision
 from imtrans.diagnosis.finding import Finding
+from imtrans.words import size
 
 # Of unet_256 and patch_70 at 256 px on a CPU, measured: 1.3 GB at batch 1, 0.1 GB more for each
 # further image. Rounded up: other engines take a little more.

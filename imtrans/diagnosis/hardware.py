@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from imtrans.benchmark.rounds import Spread, in_turns, ratio
 from imtrans.benchmark.subject import waiting_for
-from imtrans.data.caching.store import size
 from imtrans.devices import Precision, autocast, choose_precision
 from imtrans.diagnosis.finding import Finding
 from imtrans.machine import bf16_instructions, cores, cpu_name, memory
+from imtrans.words import size
 
 SHARED = Path("/dev/shm")
 SMALL_SHARED, LITTLE_MEMORY, FEW_FILES = 256 * 10**6, 4 * 10**9, 1024

@@ -5,8 +5,9 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from imtrans.data.caching.store import SPARE, entries, home, size
+from imtrans.data.caching.store import SPARE, entries, home
 from imtrans.diagnosis.finding import Finding
+from imtrans.words import size
 
 # A checkpoint of unet_256 and patch_70 with its moments is 0.7 GB; two are kept, and a third is
 # written before the oldest goes.

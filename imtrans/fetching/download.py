@@ -10,7 +10,7 @@ from imtrans.errors import ImtransError
 from imtrans.fetching import web
 from imtrans.fetching.partial import Note, Partial, note_of
 from imtrans.fetching.watch import Watch
-from imtrans.fetching.words import plain, size
+from imtrans.words import plain, size
 
 GZIP = b"\x1f\x8b"  # how every .gz begins
 CHUNK = 2**16  # bytes

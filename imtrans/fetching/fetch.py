@@ -17,9 +17,9 @@ from imtrans.fetching.partial import Partial
 from imtrans.fetching.sets import PublishedSet
 from imtrans.fetching.unpack import unpack
 from imtrans.fetching.watch import Watch
-from imtrans.fetching.words import size
 from imtrans.files import MARK, is_ours, mark
 from imtrans.locks import Locked, locked
+from imtrans.words import size
 
 
 @dataclass(frozen=True)

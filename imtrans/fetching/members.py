@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from imtrans.errors import ImtransError
-from imtrans.fetching.words import plain, size
+from imtrans.words import plain, size
 
 IMAGES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 HEADER = 2**16  # bytes: long names come in headers of their own, which are read into memory

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from imtrans.errors import ImtransError
-from imtrans.fetching.words import size
+from imtrans.words import size
 
 UNPACKED = 1.15  # bytes on the disk for each in the archive: images hardly shrink, files round up
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # the last one is a limit on the size of files

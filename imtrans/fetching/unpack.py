@@ -10,7 +10,7 @@ from typing import IO
 from imtrans.fetching.members import BadArchive, Budget, StrictInfo, is_image, path_in
 from imtrans.fetching.space import telling_when_full
 from imtrans.fetching.watch import Watch
-from imtrans.fetching.words import plain
+from imtrans.words import plain
 
 CHUNK = 2**16  # bytes
 TAIL = 2**24  # bytes that may follow the last member: zeros, which fill up the last block

@@ -11,7 +11,7 @@ from urllib.error import HTTPError, URLError
 
 import imtrans
 from imtrans.errors import ImtransError
-from imtrans.fetching.words import plain
+from imtrans.words import plain
 
 TIMEOUT = 30.0  # s without a byte, after which a connection counts as cut
 PASSING = {408, 425, 429, 500, 502, 503, 504}  # answers of a server that is busy or restarting

@@ -12,7 +12,7 @@ import torch
 from imtrans.assemble import Parts, assemble, build_sampler, find_pairs
 from imtrans.data.caching.fingerprint import fingerprint
 from imtrans.data.caching.obtain import PAYS, ReadWhole, estimated_bytes
-from imtrans.data.caching.store import home, size
+from imtrans.data.caching.store import home
 from imtrans.devices import choose_device, computing
 from imtrans.machine import memory as memory_here
 from imtrans.pictures import Pair
@@ -27,6 +27,7 @@ from imtrans.training.runs import newest_whole
 from imtrans.training.start import start_from
 from imtrans.training.stepping import Stepping
 from imtrans.training.trial import tried_model
+from imtrans.words import size
 
 Say = Callable[[str], None]
 ENOUGH = 1.0  # s of timed steps

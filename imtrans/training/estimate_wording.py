@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from imtrans.data.caching.store import size
 from imtrans.training.display import duration
 from imtrans.training.estimate import Estimate
+from imtrans.words import size
 
 
 def told(found: Estimate) -> Iterator[str]:

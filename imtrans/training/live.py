@@ -19,12 +19,12 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.text import Text
 
-from imtrans.data.caching.store import size
 from imtrans.evaluation.metrics import HIGHER_IS_BETTER
 from imtrans.training.best import Best
 from imtrans.training.display import Progression, duration
 from imtrans.training.footprint import footprint
 from imtrans.training.sparkline import LENGTH, Curve, number, sparkline
+from imtrans.words import size
 
 BAR = 30  # characters
 ROOMY = 60  # columns from which first and least values are shown

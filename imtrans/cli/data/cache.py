@@ -22,7 +22,8 @@ def cache(
 
     Example: `imtrans data cache --clear`
     """
-    from imtrans.data.caching.store import entries, home, remove, size
+    from imtrans.data.caching.store import entries, home, remove
+    from imtrans.words import size
 
     out = console()
     there = entries()

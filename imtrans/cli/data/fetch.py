@@ -60,7 +60,7 @@ def fetch(
 
 def _list(out: "Console") -> None:
     from imtrans.fetching.sets import SETS
-    from imtrans.fetching.words import size
+    from imtrans.words import size
 
     for known in SETS.values():
         splits, recipes = ", ".join(known.splits), ", ".join(known.recipes)

@@ -11,7 +11,7 @@ from time import monotonic
 
 from imtrans.data.caching.cache import Cache, Stored, Unusable, Writer, kept
 from imtrans.data.caching.fingerprint import fingerprint
-from imtrans.data.caching.store import BUILDING, home, lock_of, make_room, size
+from imtrans.data.caching.store import BUILDING, home, lock_of, make_room
 from imtrans.data.reading import Reader, Sample
 from imtrans.data.resize import Window
 from imtrans.data.workers import in_parallel
@@ -19,6 +19,7 @@ from imtrans.errors import ImtransError
 from imtrans.locks import Locked, locked
 from imtrans.pictures import Pair
 from imtrans.schema import DataTable
+from imtrans.words import size
 
 PAYS = 3  # passes over the data: one builds the cache, and two decode nothing
 Say = Callable[[str], None]

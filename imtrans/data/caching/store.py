@@ -9,6 +9,7 @@ from pathlib import Path
 
 from imtrans.data.caching.cache import About, Unusable, read_about
 from imtrans.locks import Locked, locked
+from imtrans.words import size
 
 BUILDING = ".building"  # the suffix of a folder that is not whole yet
 SPARE = 2 * 10**9  # bytes of the disk that are left to others
@@ -106,12 +107,3 @@ def make_room(needed: int, limit: int) -> str | None:
     if over > 0 or short > 0:
         return f"{size(needed)} needed; the other caches are in use (`imtrans data cache`)"
     return None
-
-
-def size(count: float) -> str:
-    """A number of bytes as people read it."""
-    for unit in ("bytes", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"
