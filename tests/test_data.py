@@ -40,6 +40,12 @@ def names(pairs):
     return [pair.name for pair in pairs]
 
 
+def test_a_published_set_that_is_not_there_can_be_fetched(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ImtransError, match="fetch them with `imtrans data fetch night2day`"):
+        found("datasets/night2day")
+
+
 def test_the_direction_says_which_half_is_the_source(tmp_path):
     write_pairs(tmp_path / "train", 1)
     plain = []

@@ -6,6 +6,7 @@ from typing import overload
 
 from imtrans.data.draws import held_out_indices
 from imtrans.errors import ImtransError
+from imtrans.fetching.sets import SETS
 from imtrans.pictures import Layout, Pair
 from imtrans.schema import DataTable
 
@@ -22,9 +23,11 @@ def split_pairs(
     there is nothing to train on, when sources stand where they are to be derived, or the reverse.
     """
     if not Path(data.root).is_dir():
+        published = next((one.name for one in SETS.values() if one.folder == data.root), None)
+        fetch = f", or fetch them with `imtrans data fetch {published}`" if published else ""
         raise ImtransError(
             f"{data.root}: no such folder. put the pairs there, or name their folder with "
-            "--set data.root=FOLDER"
+            f"--set data.root=FOLDER{fetch}"
         )
     training = layout.pairs(data.train)
     _check_sides(training, data)
