@@ -31,8 +31,10 @@ def snippets(text, language):
 @pytest.fixture
 def desk(tmp_path):
     """What a reader of the README has at hand."""
-    for split in ("train", "val"):
-        write_pairs(tmp_path / "datasets" / "maps" / split, 2, size=(64, 64))
+    for split, count in (("train", 2), ("val", 3)):
+        write_pairs(tmp_path / "datasets" / "maps" / split, count, size=(64, 64))
+    for number in range(2):  # what is trained on is not held out
+        (tmp_path / "datasets" / "maps" / "val" / f"00{number}.png").unlink()
     (tmp_path / "photos").mkdir()
     draw_picture(1, (70, 50)).save(tmp_path / "photos" / "house.png")
     for name, file in (
