@@ -3,7 +3,7 @@
 import pickle
 
 import pytest
-from drawn import write_pairs
+from drawn import draw_picture, write_pairs
 from hypothesis import given
 from hypothesis import strategies as st
 from stored_pairs import NAMES, STORED, names, told, touch
@@ -345,3 +345,12 @@ def test_a_list_that_is_empty_or_no_text_or_not_there_is_told(tmp_path):
     (tmp_path / "1.png").unlink()
     assert "same.txt: no such file list. " in told(layout, "same.txt")
     assert "holds 'some.txt'; did you mean 'some.txt'?" in told(layout, "same.txt")
+
+
+def test_a_linked_folder_counts_under_each_of_its_names(tmp_path):
+    (tmp_path / "train" / "day").mkdir(parents=True)
+    draw_picture(1, (8, 8)).save(tmp_path / "train" / "day" / "1.png")
+    (tmp_path / "train" / "night").symlink_to(tmp_path / "train" / "day")
+    (tmp_path / "train" / "day" / "loop").symlink_to(tmp_path / "train")
+    names = [pair.name for pair in SideBySide(str(tmp_path)).pairs("train")]
+    assert names == ["day/1", "night/1"]

@@ -20,7 +20,6 @@ from stored_pairs import (
 
 from imtrans.components.folders import Folders
 from imtrans.components.shards import Shards, split_name
-from imtrans.components.side_by_side import SideBySide
 from imtrans.components.table import Table
 from imtrans.errors import ImtransError
 
@@ -391,12 +390,3 @@ def test_a_file_list_that_is_not_there_is_told_as_one(tmp_path, named):
         draw_picture(1, (8, 8)).save(tmp_path / letter / "1.png")
     with pytest.raises(ImtransError, match=r"val\.txt: no such file list"):
         Folders(str(tmp_path), **named).pairs("val.txt")
-
-
-def test_a_linked_folder_counts_under_each_of_its_names(tmp_path):
-    (tmp_path / "train" / "day").mkdir(parents=True)
-    draw_picture(1, (8, 8)).save(tmp_path / "train" / "day" / "1.png")
-    (tmp_path / "train" / "night").symlink_to(tmp_path / "train" / "day")
-    (tmp_path / "train" / "day" / "loop").symlink_to(tmp_path / "train")
-    names = [pair.name for pair in SideBySide(str(tmp_path)).pairs("train")]
-    assert names == ["day/1", "night/1"]

@@ -62,8 +62,6 @@ def train(
 
     Example: `imtrans bench train --recipe facades --batch 1,4 --profile`
     """
-    import json
-    from dataclasses import asdict
     from functools import partial
 
     from imtrans import recipe as recipes
@@ -85,12 +83,7 @@ def train(
     measuring = Bench(resolved, catalog, choose_device(device), wanted, partial(say, notes))
     with _leaving_nothing_behind():
         report = Report(measuring.setting(recipe))
-        if as_json:
-            for result in measuring.run():
-                report.add(result)
-            typer.echo(json.dumps(asdict(report), indent=2))
-        else:
-            _tell(measuring.run(), report)
+        (_document if as_json else _tell)(measuring.run(), report)
     raise typer.Exit(0 if report.batches else 1)
 
 
@@ -115,6 +108,15 @@ def numbers(text: str, option: str) -> list[int]:
     if not all(word.isdecimal() and int(word) for word in words):
         raise ImtransError(f"{option} '{text}': whole numbers from 1 on, as in {option} 1,4,16")
     return sorted({int(word) for word in words})
+
+
+def _document(results: "Iterable[Result]", report: "Report") -> None:
+    import json
+    from dataclasses import asdict
+
+    for result in results:
+        report.add(result)
+    typer.echo(json.dumps(asdict(report), indent=2))
 
 
 def _tell(results: "Iterable[Result]", report: "Report") -> None:

@@ -19,6 +19,8 @@ from imtrans.errors import ImtransError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from imtrans.translation.folder import Outcome
+
 
 class Precision(StrEnum):
     fp32 = "fp32"
@@ -89,11 +91,14 @@ def translate(
         outcome = translate_files(translator, jobs, target, advance)
     for broken in outcome.broken:
         typer.echo(f"skipped: {broken}", err=True)
-    speed = outcome.done / max(monotonic() - start, 1e-9)
+    say(out, _summary(outcome, target, monotonic() - start))
+    raise typer.Exit(1 if outcome.broken else 0)
+
+
+def _summary(outcome: "Outcome", target: Path, seconds: float) -> str:
     images = "1 image" if outcome.done == 1 else f"{outcome.done} images"
     skipped = f", {len(outcome.broken)} skipped" if outcome.broken else ""
-    say(out, f"{images} in {target}{skipped} ({speed:.1f} images/s)")
-    raise typer.Exit(1 if outcome.broken else 0)
+    return f"{images} in {target}{skipped} ({outcome.done / max(seconds, 1e-9):.1f} images/s)"
 
 
 def _beside(inputs: Path, name: str) -> Path:
