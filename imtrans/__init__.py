@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from imtrans.hookspecs import hookimpl
+from imtrans.api.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from imtrans.translation.translator import load

@@ -9,9 +9,9 @@ import torch
 from drawn import write_pairs
 from hypothesis import settings
 
-from imtrans import recipe as recipes
 from imtrans.cli.main import main
-from imtrans.plugins import catalog
+from imtrans.recipe import reading as recipes
+from imtrans.recipe.catalog import catalog
 
 # The networks of the tests are tiny; threads only wait for each other on a busy machine.
 torch.set_num_threads(1)

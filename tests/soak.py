@@ -14,6 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parent / "given"))
+
 from drawn import write_pairs
 from killing import CELLS, PHASES, Trainer, command, differences, traces
 

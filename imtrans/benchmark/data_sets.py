@@ -12,16 +12,16 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import cast
 
-from imtrans.assemble import build_sampler, find_pairs
+from imtrans.api.errors import ImtransError
 from imtrans.benchmark.feeding import AHEAD, Walk
-from imtrans.data.caching.fingerprint import fingerprint
+from imtrans.data.cache.fingerprint import fingerprint
+from imtrans.data.drawn.pairs import draw_pairs, write_pairs
 from imtrans.data.loader import Batches
 from imtrans.data.workers import worker_count
-from imtrans.devices import choose_device
-from imtrans.errors import ImtransError
-from imtrans.plugins import Catalog
-from imtrans.quickstart.pairs import draw_pairs, write_pairs
-from imtrans.schema import ComponentTable, Recipe
+from imtrans.host.devices import choose_device
+from imtrans.recipe.catalog import Catalog
+from imtrans.recipe.schema import ComponentTable, Recipe
+from imtrans.task import build_sampler, find_pairs
 
 DRAWN = 10  # pictures; each stands in a data set as often as is needed
 BATCHES = 10  # that are timed

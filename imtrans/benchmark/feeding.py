@@ -11,18 +11,18 @@ from typing import Protocol, cast
 
 import torch
 
-from imtrans.assemble import build_sampler
+from imtrans.api.pictures import Pair
 from imtrans.benchmark.subject import Subject, waiting_for
-from imtrans.data.caching.obtain import PAYS, obtain
+from imtrans.data.cache.obtain import PAYS, obtain
 from imtrans.data.loader import Batches
 from imtrans.data.pairs import Some
 from imtrans.data.reading import Sample
 from imtrans.data.resident import Resident, fits
 from imtrans.data.samples import Sampler
 from imtrans.data.workers import worker_count
-from imtrans.pictures import Pair
-from imtrans.plugins import Catalog
-from imtrans.schema import Recipe
+from imtrans.recipe.catalog import Catalog
+from imtrans.recipe.schema import Recipe
+from imtrans.task import build_sampler
 
 PAIRS = 256  # that are read, at least
 AHEAD = 2  # batches that each worker of torch's DataLoader has ready

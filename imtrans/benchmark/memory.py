@@ -8,10 +8,10 @@ import torch
 
 from imtrans.benchmark.own_process import in_own_process
 from imtrans.benchmark.subject import build, engines
-from imtrans.devices import computing
-from imtrans.machine import memory
-from imtrans.plugins import catalog
-from imtrans.schema import Recipe
+from imtrans.host.devices import computing
+from imtrans.host.machine import memory
+from imtrans.recipe.catalog import catalog
+from imtrans.recipe.schema import Recipe
 
 STEPS = 3  # all moments are in memory from the second on
 

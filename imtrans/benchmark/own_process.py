@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from imtrans.errors import ImtransError, is_out_of_memory
+from imtrans.api.errors import ImtransError, is_out_of_memory
 
 T = TypeVar("T")
 

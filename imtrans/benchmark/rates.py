@@ -8,7 +8,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from imtrans.benchmark.subject import waiting_for
-from imtrans.devices import Precision
+from imtrans.host.devices import Precision
 
 SIDES = {"cpu": 2048, "mps": 4096}  # of the matrices; 8192 on CUDA
 LEAST, TIMES = 1.0, 5  # seconds, products; at least, both of them

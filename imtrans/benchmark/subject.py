@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from imtrans.assemble import assemble
+from imtrans.components.methods.pix2pix import Pix2Pix
 from imtrans.data.encoding import Encoding
-from imtrans.plugins import Catalog
-from imtrans.schema import Recipe
-from imtrans.training.engine import Engine, choose_engine, plain
-from imtrans.training.pix2pix import Pix2Pix
-from imtrans.training.stepping import Stepping
-from imtrans.training.trial import tried_model
+from imtrans.recipe.catalog import Catalog
+from imtrans.recipe.schema import Recipe
+from imtrans.task import assemble
+from imtrans.training.step.engine import Engine, choose_engine, plain
+from imtrans.training.step.stepper import Stepping
+from imtrans.training.step.trial import tried_model
 
 Say = Callable[[str], None]
 

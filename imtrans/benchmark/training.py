@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 
 import imtrans
-from imtrans.assemble import assemble, find_pairs
+from imtrans.api.errors import ImtransError, is_out_of_memory
+from imtrans.api.pictures import Pair
 from imtrans.benchmark.data_sets import DRAWN, drawn, set_cost
 from imtrans.benchmark.feeding import SECONDS, Fed, feed
 from imtrans.benchmark.memory import free, peak, tidy
@@ -17,13 +18,12 @@ from imtrans.benchmark.rates import flops_of, matrix_rate, rate_name
 from imtrans.benchmark.results import BatchResult, Result, Setting, SizeResult, Skipped, Variant
 from imtrans.benchmark.rounds import Spread, in_turns, ratio
 from imtrans.benchmark.subject import Subject, build, engines, resized, waiting_for
-from imtrans.devices import computing
-from imtrans.errors import ImtransError, is_out_of_memory
-from imtrans.machine import cores, cpu_name
-from imtrans.pictures import Pair
-from imtrans.plugins import Catalog
-from imtrans.schema import Recipe
-from imtrans.words import size as as_size
+from imtrans.host.devices import computing
+from imtrans.host.machine import cores, cpu_name
+from imtrans.host.words import size as as_size
+from imtrans.recipe.catalog import Catalog
+from imtrans.recipe.schema import Recipe
+from imtrans.task import assemble, find_pairs
 
 Pairs = tuple[Recipe, Sequence[Pair], str]  # and whose
 

@@ -6,7 +6,7 @@ from imtrans.benchmark.data_sets import SetCost
 from imtrans.benchmark.profiling import Profile
 from imtrans.benchmark.results import BatchResult, Result, Setting, SizeResult, Skipped, Variant
 from imtrans.benchmark.rounds import Spread
-from imtrans.words import size
+from imtrans.host.words import size
 
 LONGEST = 60  # letters of an operation's name
 

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from imtrans.api.errors import ImtransError
 from imtrans.cli.common import DeviceOption, SetOption, console, installed, say
-from imtrans.errors import ImtransError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -64,11 +64,11 @@ def train(
     """
     from functools import partial
 
-    from imtrans import recipe as recipes
     from imtrans.benchmark.results import Report
     from imtrans.benchmark.training import Bench, Wanted
-    from imtrans.devices import choose_device
-    from imtrans.terminal import Terminal
+    from imtrans.host.devices import choose_device
+    from imtrans.host.terminal import Terminal
+    from imtrans.recipe import reading as recipes
 
     wanted = Wanted(
         numbers(batch, "--batch"),

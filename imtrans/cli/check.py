@@ -8,8 +8,8 @@ def check(recipe: RecipeArgument, set_: SetOption = None, device: DeviceOption =
 
     Example: `imtrans check recipes/facades.toml`
     """
-    from imtrans import recipe as recipes
-    from imtrans.training.check import check as findings
+    from imtrans.checking.recipe import check as findings
+    from imtrans.recipe import reading as recipes
 
     out = console()
     catalog = installed()

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from imtrans.plugins import Catalog
-    from imtrans.training.sitting import Outcome
+    from imtrans.recipe.catalog import Catalog
+    from imtrans.training.loop import Outcome
 
 RecipeArgument = Annotated[
     str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a recipe.")
@@ -29,14 +29,14 @@ CheckpointHelp = "A run, a checkpoint directory, or a generator.safetensors."
 
 
 def console() -> "Console":
-    from imtrans.terminal import Terminal
+    from imtrans.host.terminal import Terminal
 
     return Terminal(highlight=False)
 
 
 def installed() -> "Catalog":
     """The catalog; plugins that could not be imported are told on stderr, and do without."""
-    from imtrans.plugins import catalog
+    from imtrans.recipe.catalog import catalog
 
     found = catalog()
     for broken in found.broken:
@@ -46,7 +46,7 @@ def installed() -> "Catalog":
 
 def say(out: "Console", line: str) -> None:
     """A line as it is: not wrapped, not styled."""
-    from imtrans import terminal
+    from imtrans.host import terminal
 
     terminal.say(out, line)
 
@@ -65,7 +65,7 @@ def progress(
     out: "Console", doing: str, total: int
 ) -> "AbstractContextManager[Callable[[], None]]":
     """A bar over `total` things, in a terminal; yields what to call after each."""
-    from imtrans import terminal
+    from imtrans.host import terminal
 
     return terminal.progress(out, doing, total)
 

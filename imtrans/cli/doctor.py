@@ -23,8 +23,8 @@ def doctor(
     import json
     from dataclasses import asdict
 
-    from imtrans.diagnosis.examine import examine
-    from imtrans.plugins import catalog
+    from imtrans.checking.machine.examine import examine
+    from imtrans.recipe.catalog import catalog
 
     out, found = console(), []
     for finding in examine(Path("runs"), catalog):

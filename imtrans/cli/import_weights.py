@@ -24,8 +24,8 @@ def import_weights(
 
     Example: `imtrans import-weights latest_net_G.pth --recipe facades --output facades-published`
     """
-    from imtrans import published_weights
-    from imtrans import recipe as recipes
+    from imtrans.recipe import reading as recipes
+    from imtrans.runs import published_weights
 
     catalog = installed()
     resolved = recipes.read(recipe, set_ or (), catalog)

@@ -13,6 +13,6 @@ def inspect(
 
     Example: `imtrans inspect runs/maps`
     """
-    from imtrans.inspection import describe
+    from imtrans.runs.inspection import describe
 
     typer.echo(describe(checkpoint))

@@ -7,6 +7,7 @@ import sys
 import typer
 
 import imtrans
+from imtrans.api.errors import ImtransError, is_out_of_memory
 from imtrans.cli.bench import bench
 from imtrans.cli.check import check
 from imtrans.cli.data import data
@@ -19,7 +20,6 @@ from imtrans.cli.recipes import recipes
 from imtrans.cli.runs import runs
 from imtrans.cli.train import train
 from imtrans.cli.translate import translate
-from imtrans.errors import ImtransError, is_out_of_memory
 
 app = typer.Typer(
     name="imtrans",

@@ -2,13 +2,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from imtrans.api.errors import ImtransError, did_you_mean
 from imtrans.cli.common import console, installed
-from imtrans.errors import ImtransError, did_you_mean
 
 if TYPE_CHECKING:
     import inspect
 
-    from imtrans.registry import Component
+    from imtrans.recipe.registry import Component
 
 plugins = typer.Typer(
     help="List the installed components and the plugins they come from, or show one.\n\n"
@@ -70,7 +70,7 @@ def _describe(component: "Component") -> None:
 
 def _option(parameter: "inspect.Parameter") -> str:
     """`width: int, >= 1 (default 64)`, from the annotation."""
-    from imtrans.registry import describe_annotation
+    from imtrans.recipe.registry import describe_annotation
 
     default = "required" if parameter.default is parameter.empty else f"default {parameter.default}"
     return f"{parameter.name}: {describe_annotation(parameter.annotation)} ({default})"

@@ -16,7 +16,7 @@ def quickstart(
 
     Example: `imtrans quickstart demo`
     """
-    from imtrans.quickstart.run import quickstart as run
+    from imtrans.cli.quickstart_run import quickstart as run
 
     out = console()
     exit_if_interrupted(run(folder, installed(), out), out)

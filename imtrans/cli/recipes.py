@@ -1,7 +1,7 @@
 import typer
 
+from imtrans.api.errors import ImtransError
 from imtrans.cli.common import RecipeArgument, SetOption, console
-from imtrans.errors import ImtransError
 
 recipes = typer.Typer(
     help="List the recipes that come with imtrans, or show one.\n\n"
@@ -24,7 +24,7 @@ def list_() -> None:
     """
     from rich.table import Table
 
-    from imtrans import recipe as all_recipes
+    from imtrans.recipe import reading as all_recipes
 
     table = Table(box=None, pad_edge=False)
     for heading in ("recipe", "task", "networks", "epochs"):
@@ -46,7 +46,7 @@ def show(recipe: RecipeArgument, set_: SetOption = None, resolved: bool = False)
 
     Example: `imtrans recipes show facades > my-facades.toml`
     """
-    from imtrans import recipe as all_recipes
+    from imtrans.recipe import reading as all_recipes
 
     if resolved or set_:
         typer.echo(all_recipes.dumps(all_recipes.read(recipe, set_ or ())), nl=False)

@@ -6,8 +6,8 @@ import typer
 from imtrans.cli.common import console, say
 
 if TYPE_CHECKING:
-    from imtrans.training.runs import Run
-    from imtrans.training.tidying import Removable
+    from imtrans.runs.cleaning import Removable
+    from imtrans.runs.listing import Run
 
 FolderArgument = Annotated[
     Path, typer.Argument(metavar="[FOLDER]", help="Where the runs lie, or one run.")
@@ -42,8 +42,8 @@ def list_(
 
     Example: `imtrans runs list experiments --json`
     """
-    from imtrans.training.runs import find_runs, look_at
-    from imtrans.words import size
+    from imtrans.host.words import size
+    from imtrans.runs.listing import find_runs, look_at
 
     found = [look_at(path, folder) for path in find_runs(folder)] if _there(folder) else []
     if json:
@@ -81,9 +81,9 @@ def clean(
 
     Example: `imtrans runs clean --checkpoints --yes`
     """
-    from imtrans.training.runs import find_runs
-    from imtrans.training.tidying import Wanted, removables, remove
-    from imtrans.words import size
+    from imtrans.host.words import size
+    from imtrans.runs.cleaning import Wanted, removables, remove
+    from imtrans.runs.listing import find_runs
 
     out, wanted = console(), Wanted(checkpoints=checkpoints, aside=aside)
     found = list(removables(find_runs(folder) if _there(folder) else [], wanted))
@@ -138,7 +138,7 @@ def _table(found: "list[Run]", width: int) -> object:
 def _row(run: "Run") -> dict[str, str]:
     from datetime import datetime
 
-    from imtrans.words import size
+    from imtrans.host.words import size
 
     return {
         "run": run.name,

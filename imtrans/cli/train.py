@@ -17,8 +17,8 @@ from imtrans.cli.common import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from imtrans.plugins import Catalog
-    from imtrans.schema import Recipe
+    from imtrans.recipe.catalog import Catalog
+    from imtrans.recipe.schema import Recipe
 
 
 def train(
@@ -47,7 +47,7 @@ def train(
 
     Example: `imtrans train recipes/edges2shoes.toml --set data.root=my/pairs`
     """
-    from imtrans import recipe as recipes
+    from imtrans.recipe import reading as recipes
     from imtrans.training.fit import fit
 
     catalog = installed()
@@ -74,9 +74,9 @@ def _foretell(
 ) -> None:
     from functools import partial
 
-    from imtrans import recipe as recipes
-    from imtrans.training.estimate import estimate
-    from imtrans.training.estimate_wording import told
+    from imtrans.checking.plan import estimate
+    from imtrans.cli.plan import told
+    from imtrans.recipe import reading as recipes
 
     tell = partial(say, out)
     tell(recipes.dumps(recipe))

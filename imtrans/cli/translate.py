@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from imtrans.api.errors import ImtransError
 from imtrans.cli.common import (
     CheckpointHelp,
     DeviceOption,
@@ -14,7 +15,6 @@ from imtrans.cli.common import (
     run_name,
     say,
 )
-from imtrans.errors import ImtransError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,9 +128,9 @@ def _model(recipe: str | None, checkpoint: Path | None, best: bool) -> tuple[str
 def _chooser(best: bool) -> "Callable[[Path], Path]":
     """What finds the generator of a run: the best, or that of the newest checkpoint."""
     if best:
-        from imtrans.training.runs import best_generator
+        from imtrans.runs.listing import best_generator
 
         return best_generator
-    from imtrans.checkpoint import generator_file
+    from imtrans.runs.checkpoint import generator_file
 
     return generator_file

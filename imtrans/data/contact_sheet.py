@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from imtrans.api.pictures import Pair
 from imtrans.data.encoding import Encoding
-from imtrans.data.images import grid, to_image
 from imtrans.data.pairs import spread
+from imtrans.data.pixels.images import grid, to_image
 from imtrans.data.samples import Sampler
-from imtrans.pictures import Pair
 
 
 def contact_sheet(

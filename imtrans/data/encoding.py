@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from imtrans.data.decode import decode
-from imtrans.data.formats.stored import Depth, Wanted
-from imtrans.data.masks import mask_beside
-from imtrans.errors import ImtransError
-from imtrans.hookspecs import Derivation
-from imtrans.pictures import Picture
-from imtrans.schema import DataTable, SideTable
+from imtrans.api.errors import ImtransError
+from imtrans.api.hookspecs import Derivation
+from imtrans.api.pictures import Picture
+from imtrans.data.pixels.decode import decode
+from imtrans.data.pixels.formats.stored import Depth, Wanted
+from imtrans.data.pixels.masks import mask_beside
+from imtrans.recipe.schema import DataTable, SideTable
 
 DTYPE_RANGES = {"uint8": (0.0, 255.0), "uint16": (0.0, 65535.0)}
 

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from imtrans.api.errors import ImtransError
+from imtrans.api.pictures import Pair
 from imtrans.data.draws import batch_keys
 from imtrans.data.samples import Sample, Sampler
 from imtrans.data.workers import alive, leave_interrupts_to_the_parent
-from imtrans.errors import ImtransError
-from imtrans.pictures import Pair
 
 Key = tuple[int, int]  # epoch, index
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import overload
 
+from imtrans.api.errors import ImtransError
+from imtrans.api.pictures import Layout, Pair
 from imtrans.data.draws import held_out_indices
-from imtrans.errors import ImtransError
-from imtrans.fetching.sets import SETS
-from imtrans.pictures import Layout, Pair
-from imtrans.schema import DataTable
+from imtrans.data.fetching.sets import SETS
+from imtrans.recipe.schema import DataTable
 
 VALIDATION_NAMES = ("val", "test")
 

@@ -7,13 +7,13 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from imtrans.data.decode import decode, take_half
+from imtrans.api.errors import ImtransError
+from imtrans.api.pictures import Pair, Picture
 from imtrans.data.encoding import wanted
-from imtrans.data.formats.stored import Wanted
-from imtrans.data.resize import Window, resize
-from imtrans.errors import ImtransError
-from imtrans.pictures import Pair, Picture
-from imtrans.schema import DataTable, SideTable
+from imtrans.data.pixels.decode import decode, take_half
+from imtrans.data.pixels.formats.stored import Wanted
+from imtrans.data.pixels.resize import Window, resize
+from imtrans.recipe.schema import DataTable, SideTable
 
 Sample = tuple[Tensor, Tensor]
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import torch
 
-from imtrans.data.caching.cache import Cache
+from imtrans.data.cache.cache import Cache
 from imtrans.data.draws import batch_keys, sample_draw
+from imtrans.data.pixels.resize import Window
 from imtrans.data.reading import Sample
-from imtrans.data.resize import Window
 from imtrans.data.samples import Sampler
 
 SHARE = 0.4  # of the device's free memory that pairs may take

@@ -11,14 +11,14 @@ from random import Random
 import torch
 from torch import Tensor
 
-from imtrans.data.caching.cache import Cache
+from imtrans.api.hookspecs import Augmentation, Derivation
+from imtrans.api.pictures import Pair
+from imtrans.data.cache.cache import Cache
 from imtrans.data.draws import sample_draw
 from imtrans.data.encoding import Side
+from imtrans.data.pixels.resize import Window
 from imtrans.data.reading import Reader, Sample
-from imtrans.data.resize import Window
-from imtrans.hookspecs import Augmentation, Derivation
-from imtrans.pictures import Pair
-from imtrans.schema import DataTable
+from imtrans.recipe.schema import DataTable
 
 
 class Sampler:

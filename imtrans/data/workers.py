@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from imtrans.errors import ImtransError
+from imtrans.api.errors import ImtransError
 
 T = TypeVar("T")
 CHUNK = 8  # results that travel together: each journey between processes costs as much as one

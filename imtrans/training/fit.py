@@ -7,27 +7,27 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from imtrans.assemble import assemble, build_sampler, find_pairs
-from imtrans.data.caching.obtain import obtain
-from imtrans.data.checking.whole import quick
+from imtrans.api.errors import ImtransError, some
+from imtrans.api.pictures import Pair
+from imtrans.checking.data.whole import quick
+from imtrans.data.cache.obtain import obtain
 from imtrans.data.loader import Batches
 from imtrans.data.resident import Resident, fits
 from imtrans.data.samples import Sampler
 from imtrans.data.workers import worker_count
-from imtrans.devices import choose_device, computing
-from imtrans.errors import ImtransError, some
-from imtrans.pictures import Pair
-from imtrans.plugins import Catalog
-from imtrans.schema import DataTable, Recipe
-from imtrans.terminal import Terminal, progress, say
-from imtrans.training.engine import choose_engine
+from imtrans.host.devices import choose_device, computing
+from imtrans.host.terminal import Terminal, progress, say
+from imtrans.recipe.catalog import Catalog
+from imtrans.recipe.schema import DataTable, Recipe
+from imtrans.runs.run_dir import RunDir, alone_in
+from imtrans.runs.state import take_up
+from imtrans.task import assemble, build_sampler, find_pairs
+from imtrans.training.loop import Outcome, Sitting
 from imtrans.training.preview import Preview
-from imtrans.training.run_dir import RunDir, alone_in
-from imtrans.training.sitting import Outcome, Sitting
-from imtrans.training.start import start_from
-from imtrans.training.state import take_up
-from imtrans.training.trial import tried_model
+from imtrans.training.step.engine import choose_engine
+from imtrans.training.step.trial import tried_model
 from imtrans.training.validation import Validation
+from imtrans.training.warm_start import start_from
 from imtrans.translation.translator import Translator
 
 SHOWN = 3  # files of a finding

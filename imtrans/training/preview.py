@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from PIL import Image
 from torch import Tensor
 
-from imtrans.data import images
+from imtrans.api.pictures import Pair
 from imtrans.data.pairs import spread
+from imtrans.data.pixels import images
 from imtrans.data.samples import Sampler
-from imtrans.pictures import Pair
 from imtrans.translation.translator import Translator
 
 ROWS = 4

@@ -2,7 +2,7 @@
 
 import math
 
-from imtrans.schema import TrainTable
+from imtrans.recipe.schema import TrainTable
 
 
 def factor(train: TrainTable, epoch: int, step: int) -> float:

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from imtrans.api.pictures import Pair
+from imtrans.components.metrics.pixel_metrics import mean, measure
 from imtrans.data.pairs import spread
 from imtrans.data.samples import Sampler
-from imtrans.evaluation.metrics import mean, measure
-from imtrans.pictures import Pair
 from imtrans.translation.translator import Translator
 
 

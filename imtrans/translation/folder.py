@@ -8,12 +8,12 @@ from pathlib import Path
 
 from torch import Tensor
 
-from imtrans.data.encode import encode, result_suffix
+from imtrans.api.errors import ImtransError, MissingExtra, some
+from imtrans.api.pictures import SUFFIXES, Picture, find_images
 from imtrans.data.encoding import Encoding
-from imtrans.data.masks import without_masks
-from imtrans.errors import ImtransError, MissingExtra, some
-from imtrans.files import is_ours, mark
-from imtrans.pictures import SUFFIXES, Picture, find_images
+from imtrans.data.pixels.encode import encode, result_suffix
+from imtrans.data.pixels.masks import without_masks
+from imtrans.host.files import is_ours, mark
 from imtrans.translation.translator import Translator
 
 AHEAD = 4  # images read before their turn, and as many waiting to be written

@@ -9,15 +9,15 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from imtrans import checkpoint
-from imtrans.assemble import build_encoding, build_generator
+from imtrans.api.errors import ImtransError
+from imtrans.api.pictures import Picture
 from imtrans.data.encoding import Encoding
-from imtrans.data.images import to_image, to_picture
-from imtrans.devices import Precision, autocast, choose_device, choose_precision
-from imtrans.errors import ImtransError
-from imtrans.pictures import Picture
-from imtrans.plugins import catalog
-from imtrans.schema import Recipe
+from imtrans.data.pixels.images import to_image, to_picture
+from imtrans.host.devices import Precision, autocast, choose_device, choose_precision
+from imtrans.recipe.catalog import catalog
+from imtrans.recipe.schema import Recipe
+from imtrans.runs import checkpoint
+from imtrans.task import build_encoding, build_generator
 from imtrans.translation.padding import pad_to_multiple
 
 Statistics = Literal["image", "running"]

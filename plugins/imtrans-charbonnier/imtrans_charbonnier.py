@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from imtrans.hookspecs import Register, hookimpl
+from imtrans.api.hookspecs import Register, hookimpl
 
 
 @hookimpl

@@ -12,8 +12,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from imtrans.hookspecs import Register, hookimpl
-from imtrans.layers import (
+from imtrans.api.hookspecs import Register, hookimpl
+from imtrans.api.layers import (
     LEAK,
     DropoutRate,
     Norm,

@@ -14,7 +14,7 @@ from imtrans.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from imtrans.data.measure import Stage
+    from imtrans.benchmark.loading import Stage
 
 STEPS = (300.0, 30.0, 3.0)  # ms: a small CPU, a good one or an old GPU, a fast GPU
 
@@ -35,12 +35,12 @@ def bench(
 
     Example: `imtrans data bench recipes/facades.toml --step 300`
     """
-    from imtrans import recipe as recipes
-    from imtrans.assemble import build_sampler, find_pairs
-    from imtrans.data.caching.obtain import PAYS, obtain
-    from imtrans.data.measure import stages
+    from imtrans.benchmark.loading import stages
+    from imtrans.data.cache.obtain import PAYS, obtain
     from imtrans.data.workers import worker_count
-    from imtrans.devices import choose_device
+    from imtrans.host.devices import choose_device
+    from imtrans.recipe import reading as recipes
+    from imtrans.task import build_sampler, find_pairs
 
     catalog = installed()
     resolved = recipes.read(recipe, set_ or (), catalog)
@@ -63,7 +63,7 @@ def bench(
 
 
 def _needs(milliseconds: float, batch: int, found: "dict[str, Stage]") -> str:
-    from imtrans.data.measure import CACHE, FILES
+    from imtrans.benchmark.loading import CACHE, FILES
 
     wanted = batch / milliseconds * 1000
     cores = [

@@ -2,8 +2,8 @@ from typing import Annotated
 
 import typer
 
+from imtrans.api.errors import ImtransError, did_you_mean, quoted
 from imtrans.cli.common import console, say
-from imtrans.errors import ImtransError, did_you_mean, quoted
 
 
 def cache(
@@ -22,8 +22,8 @@ def cache(
 
     Example: `imtrans data cache --clear`
     """
-    from imtrans.data.caching.store import entries, home, remove
-    from imtrans.words import size
+    from imtrans.data.cache.store import entries, home, remove
+    from imtrans.host.words import size
 
     out = console()
     there = entries()

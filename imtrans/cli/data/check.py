@@ -9,9 +9,9 @@ from imtrans.cli.common import SetOption, console, installed, say
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imtrans.pictures import Pair
-    from imtrans.plugins import Catalog
-    from imtrans.schema import Recipe
+    from imtrans.api.pictures import Pair
+    from imtrans.recipe.catalog import Catalog
+    from imtrans.recipe.schema import Recipe
 
 # What else a recipe needs; nothing is built of it.
 NETWORKS = {
@@ -44,10 +44,10 @@ def check(
 
     Example: `imtrans data check recipes/facades.toml`
     """
-    from imtrans import recipe as recipes
+    from imtrans.checking.data import whole
     from imtrans.cli.data import findings as report
-    from imtrans.data.checking import whole
-    from imtrans.terminal import Terminal, progress
+    from imtrans.host.terminal import Terminal, progress
+    from imtrans.recipe import reading as recipes
 
     started = time.monotonic()
     catalog = installed()
@@ -83,10 +83,10 @@ def _find(
     recipe: "Recipe", catalog: "Catalog"
 ) -> "tuple[Sequence[Pair], Sequence[Pair], list[tuple[str, str]]]":
     """The pairs to train on, those held out, and files without partner."""
-    from imtrans.assemble import build_layout
-    from imtrans.data.checking.forgiving import Forgiving
+    from imtrans.api.layouts import Unpaired
+    from imtrans.checking.data.forgiving import Forgiving
     from imtrans.data.pairs import split_pairs
-    from imtrans.layout_tools import Unpaired
+    from imtrans.task import build_layout
 
     layout = Forgiving(build_layout(recipe, catalog), recipe.data.train)
     try:
@@ -100,9 +100,9 @@ def _of_folder(
     folder: str, overrides: "Sequence[str]", catalog: "Catalog"
 ) -> "tuple[Recipe, Sequence[Pair], Sequence[Pair], list[tuple[str, str]], str]":
     """A folder as the recipe that it might belong to, its pairs, and what was guessed."""
-    from imtrans import recipe as recipes
-    from imtrans import toml
-    from imtrans.data.checking.guess import as_stored, guess, with_sides
+    from imtrans.checking.data.guess import as_stored, guess, with_sides
+    from imtrans.recipe import reading as recipes
+    from imtrans.recipe import toml
 
     guessed = guess(folder)
     table = guessed.table

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from imtrans.api.errors import ImtransError
 from imtrans.cli.common import console, say
-from imtrans.errors import ImtransError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from imtrans.fetching.sets import PublishedSet
+    from imtrans.data.fetching.sets import PublishedSet
 
 
 def fetch(
@@ -39,8 +39,8 @@ def fetch(
     Example: `imtrans data fetch facades`
     """
     from imtrans.cli.data.transfer import Transfer
-    from imtrans.fetching import fetch as fetching
-    from imtrans.fetching.sets import published
+    from imtrans.data.fetching import fetch as fetching
+    from imtrans.data.fetching.sets import published
 
     out = console()
     if name is None:
@@ -59,8 +59,8 @@ def fetch(
 
 
 def _list(out: "Console") -> None:
-    from imtrans.fetching.sets import SETS
-    from imtrans.words import size
+    from imtrans.data.fetching.sets import SETS
+    from imtrans.host.words import size
 
     for known in SETS.values():
         splits, recipes = ", ".join(known.splits), ", ".join(known.recipes)
@@ -69,7 +69,7 @@ def _list(out: "Console") -> None:
 
 def _tell(out: "Console", wanted: "PublishedSet", target: Path, new: bool) -> None:
     """What is there now, and what to do with it."""
-    from imtrans.fetching.fetch import images
+    from imtrans.data.fetching.fetch import images
 
     counts = images(target)
     order = [*wanted.splits, *(split for split in counts if split not in wanted.splits)]

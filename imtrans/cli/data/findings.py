@@ -10,7 +10,7 @@ from imtrans.cli.common import say
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from imtrans.data.checking.finding import Finding
+    from imtrans.checking.data.finding import Finding
 
 ROWS = 10  # of a finding that are shown; --json has all
 STYLES = {"error": "bold red", "warning": "yellow", "note": "green"}

@@ -3,8 +3,8 @@ from typing import Annotated
 
 import typer
 
+from imtrans.api.errors import ImtransError
 from imtrans.cli.common import RecipeArgument, SetOption, console, installed, run_name, say
-from imtrans.errors import ImtransError
 
 
 def show(
@@ -27,10 +27,10 @@ def show(
 
     Example: `imtrans data show recipes/facades.toml`
     """
-    from imtrans import recipe as recipes
-    from imtrans.assemble import build_encoding, build_sampler, find_pairs
     from imtrans.data.contact_sheet import contact_sheet
-    from imtrans.files import write_whole
+    from imtrans.host.files import write_whole
+    from imtrans.recipe import reading as recipes
+    from imtrans.task import build_encoding, build_sampler, find_pairs
 
     catalog = installed()
     resolved = recipes.read(recipe, set_ or (), catalog)

@@ -11,13 +11,13 @@ pytest.importorskip(
 
 import torch
 
-from imtrans.assemble import assemble
-from imtrans.errors import ImtransError
-from imtrans.hookspecs import Loss
-from imtrans.plugins import catalog, collect
-from imtrans.recipe import read
-from imtrans.training.engine import plain
-from imtrans.training.pix2pix import Pix2Pix
+from imtrans.api.errors import ImtransError
+from imtrans.api.hookspecs import Loss
+from imtrans.components.methods.pix2pix import Pix2Pix
+from imtrans.recipe.catalog import catalog, collect
+from imtrans.recipe.reading import read
+from imtrans.task import assemble
+from imtrans.training.step.engine import plain
 
 RECIPE = Path(__file__).parents[1] / "charbonnier_facades.toml"
 

@@ -13,12 +13,12 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from imtrans.assemble import assemble
-from imtrans.errors import ImtransError
-from imtrans.plugins import catalog, collect
-from imtrans.recipe import read
-from imtrans.training.engine import plain
-from imtrans.training.pix2pix import Pix2Pix
+from imtrans.api.errors import ImtransError
+from imtrans.components.methods.pix2pix import Pix2Pix
+from imtrans.recipe.catalog import catalog, collect
+from imtrans.recipe.reading import read
+from imtrans.task import assemble
+from imtrans.training.step.engine import plain
 from imtrans.translation.translator import Translator
 
 RECIPE = Path(__file__).parents[1] / "resunet_maps.toml"

@@ -1,0 +1,127 @@
+"""The seam between imtrans and its plugins: one hook per role.
+
+A plugin is a module named in an installed distribution's entry points, in the group `imtrans`.
+It implements any of the hooks below; each receives `register(name, builder)` and calls it once
+per component. The builder's signature is the component's schema: positional parameters are facts
+of the data, given by imtrans; keyword-only parameters are the options of the recipe, checked
+against their annotations. imtrans's own components arrive by this same road.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pluggy
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from torch import Tensor
+
+    from imtrans.api.pictures import Layout as Layout
+
+hookspec = pluggy.HookspecMarker("imtrans")
+hookimpl = pluggy.HookimplMarker("imtrans")
+
+Register = Callable[[str, Callable[..., Any]], None]
+
+
+class Objective(Protocol):
+    """The adversarial game, played on logits (N, 1, h, w) without a sigmoid; returns scalars."""
+
+    def discriminator_loss(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor: ...
+
+    def generator_loss(self, fake_logits: Tensor) -> Tensor: ...
+
+
+class Loss(Protocol):
+    """A term on (fake, target), both (N, C, H, W) in [-1, 1]: a scalar, smallest when equal."""
+
+    def __call__(self, fake: Tensor, target: Tensor) -> Tensor: ...
+
+
+class Derivation(Protocol):
+    """Makes the source of a training pair from the target's photograph.
+
+    Images are float32 (C, H, W) on the CPU: photographs in [0, 1], what networks see in [-1, 1].
+    """
+
+    source_channels: int  # of what the networks see
+    target_channels: int
+    # `takes_mask = True` may be added: then a mask beside a picture that is given, NAME.mask.png
+    # with white for the hole, becomes its transparency.
+
+    def derive(self, photo: Tensor, draw: Random) -> Tensor:
+        """The source of a photograph (3, H, W): a pure function of it and of the draws."""
+        ...
+
+    def target(self, photo: Tensor) -> Tensor:
+        """What the generator is to make of that source."""
+        ...
+
+    def given(self, picture: Tensor) -> Tensor:
+        """The source of what a user has: grey (1, H, W), RGB (3, H, W) or RGBA (4, H, W)."""
+        ...
+
+    def compose(self, fake: Tensor, source: Tensor) -> Tensor:
+        """The photograph (3, H, W) that a fake and its source stand for."""
+        ...
+
+
+class Augmentation(Protocol):
+    """Changes a training image (C, H, W), float32 in [0, 1] (or 0 and 1 for classes).
+
+    `sides` says which: `both` is geometry, called once for the source and once for the target with
+    draws that are equal, so that both halves move alike; `source` is never shown the target.
+    It may change H and W only if it does so for every image alike.
+    """
+
+    sides: str
+
+    def __call__(self, image: Tensor, draw: Random, resample: str) -> Tensor:
+        """The image changed; `resample` is `bilinear`, or `nearest` for labels."""
+        ...
+
+
+@hookspec
+def register_layouts(register: Register) -> None:
+    """Builders `(root, *, options) -> Layout`; `root` is the recipe's folder, a text."""
+
+
+@hookspec
+def register_derivations(register: Register) -> None:
+    """Builders `(*, options) -> Derivation`."""
+
+
+@hookspec
+def register_augmentations(register: Register) -> None:
+    """Builders `(*, options) -> Augmentation`."""
+
+
+@hookspec
+def register_generators(register: Register) -> None:
+    """Builders `(in_channels, out_channels, *, options) -> nn.Module`.
+
+    `g(source)` maps (N, in_channels, H, W) in [-1, 1] to (N, out_channels, H, W) in [-1, 1].
+    `g.stride` is a whole number: H and W must be multiples of it, any other size raises ValueError.
+    """
+
+
+@hookspec
+def register_discriminators(register: Register) -> None:
+    """Builders `(source_channels, target_channels, *, options) -> nn.Module`.
+
+    `d(source, image)` returns logits (N, 1, h, w), one per patch, without a sigmoid.
+    `d.receptive_field` is the side of what one logit sees, in pixels.
+    """
+
+
+@hookspec
+def register_objectives(register: Register) -> None:
+    """Builders `(*, options) -> Objective`."""
+
+
+@hookspec
+def register_losses(register: Register) -> None:
+    """Builders `(*, options) -> Loss`."""

@@ -1,0 +1,202 @@
+"""How the two sides of a data set correspond, learned from its pairs; where a target fits best.
+
+A photograph and its labels look nothing alike, so correlating them finds little. But over a whole
+set it shows which structure of one side goes with which of the other, at each spatial frequency.
+With that the shift of a pair is estimated by correlation, every frequency weighted by how much it
+tells: the maximum likelihood processor (Knapp and Carter, "The generalized correlation method for
+estimation of time delay", IEEE Trans. ASSP 24(4), 1976), here for images of several channels.
+
+In detail: per frequency the channels of both sides are whitened over the set. The singular values
+of what remains between them, their canonical correlations r (Hotelling, "Relations between two
+sets of variates", Biometrika 28, 1936), say how much is common; what chance alone would give from
+so few pairs is taken off. If all were normally distributed, r / (1 - r^2) would be the weight in
+the log likelihood of a shift.
+
+A pair must not bear witness for itself: what it is judged by is learned without it and the
+quarter of the pairs it is in. Some misaligned pairs weaken what is learned, but do not bend it.
+"""
+
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, pad
+
+from imtrans.checking.data.spectra import CHANNELS, SIDE, by_shift, spectrum
+from imtrans.checking.data.swapped import Sides, appearance
+
+FOLDS = 4  # parts of the pairs; each is judged by what the others teach
+# Products are averaged over neighbouring frequencies until each mean rests on so many numbers ...
+ENOUGH = 500
+# ... of which so many are independent: fading the borders smears each frequency over the next.
+INDEPENDENT = 0.6
+MOST = 0.95  # the largest canonical correlation believed
+RIDGE = 0.05  # of the power of a channel, added before whitening
+
+
+@dataclass(frozen=True)
+class Evidence(Sides):
+    """What one pair says; about 2.5 kB.
+
+    `fit` (33, 33) float16: how well the target fits when moved back by (row, column) - 16 steps,
+    each of `step` (x, y) px. Its median is 0 and its spread (1.4826 median absolute deviations)
+    is 1; all 0 where nothing can be said.
+    """
+
+    fit: NDArray[np.float16]
+    step: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Correspondence:
+    """What `learn` found; picklable, 6.7 MB.
+
+    `weights[fold]` (SIDE, SIDE / 2 + 1, CHANNELS, CHANNELS): from source to target spectrum, as
+    learned from the pairs outside this fold. `folds`: checksum of a pair -> its fold.
+    `common` (33, 33): how strongly the sides of the whole set go together at each shift, in steps
+    of `step` (x, y) px.
+    """
+
+    weights: list[Tensor]
+    folds: dict[int, int]
+    common: NDArray[np.float32]
+    step: tuple[float, float]
+
+    def evidence(self, source: Tensor, target: Tensor) -> Evidence:
+        """Where the target fits best; uint8 (3, H, W) each, of one size, best at most 256 px."""
+        weights = self.weights[self.folds.get(_checksum(source, target), 0)]
+        expected = (weights @ spectrum(source)[..., None])[..., 0]
+        agreement = (spectrum(target) * expected.conj()).sum(-1)
+        return Evidence(
+            source=appearance(source),
+            target=appearance(target),
+            fit=_standardised(by_shift(agreement).numpy()),
+            step=_step(source),
+        )
+
+
+def learn(pairs: Iterable[tuple[Tensor, Tensor]]) -> Correspondence:
+    """How source and target correspond, from pairs as `Correspondence.evidence` takes them.
+
+    A few hundred are enough; they should be spread over the set. With fewer than two different
+    pairs nothing is learned, and no evidence will say anything.
+    """
+    sums = [_Sums() for _ in range(FOLDS)]
+    folds: dict[int, int] = {}
+    steps = []
+    for source, target in pairs:
+        checksum = _checksum(source, target)
+        # One of the folds with fewest pairs; not in turn, which may mean something in the set.
+        fewest = min(part.count for part in sums)
+        free = [fold for fold, part in enumerate(sums) if part.count == fewest]
+        # Equal pairs go together: they would bear witness for each other.
+        fold = folds.setdefault(checksum, free[checksum % len(free)])
+        sums[fold].add(spectrum(source), spectrum(target))
+        steps.append(_step(source))
+    return Correspondence(
+        weights=[_weights(_total(sums[:fold] + sums[fold + 1 :])) for fold in range(FOLDS)],
+        folds=folds,
+        common=_common(_total(sums)),
+        step=sorted(steps)[len(steps) // 2] if steps else (1.0, 1.0),
+    )
+
+
+def _nothing() -> Tensor:
+    return torch.zeros(SIDE, SIDE // 2 + 1, CHANNELS, CHANNELS, dtype=torch.complex64)
+
+
+@dataclass
+class _Sums:
+    """Products of the channels of spectra (SIDE, SIDE / 2 + 1, C, C), summed over pairs."""
+
+    count: int = 0
+    source: Tensor = field(default_factory=_nothing)
+    target: Tensor = field(default_factory=_nothing)
+    both: Tensor = field(default_factory=_nothing)
+
+    def add(self, source: Tensor, target: Tensor) -> None:
+        self.count += 1
+        self.source += source[..., :, None] * source[..., None, :].conj()
+        self.target += target[..., :, None] * target[..., None, :].conj()
+        self.both += target[..., :, None] * source[..., None, :].conj()
+
+
+def _total(parts: Sequence[_Sums]) -> _Sums:
+    return _Sums(
+        sum(part.count for part in parts),
+        torch.stack([part.source for part in parts]).sum(0),
+        torch.stack([part.target for part in parts]).sum(0),
+        torch.stack([part.both for part in parts]).sum(0),
+    )
+
+
+def _weights(sums: _Sums) -> Tensor:
+    """From source to target spectrum: whitened, weighted, and back."""
+    if not sums.count:
+        return _nothing()
+    source, target, (left, r, right) = _canonical(sums)
+    weighted = (left * (r / (1 - r**2))[..., None, :]) @ right
+    return torch.as_tensor(target.mH @ weighted @ source)
+
+
+def _common(sums: _Sums) -> NDArray[np.float32]:
+    """How strongly the sides go together at each shift: the whitened correlations, squared."""
+    if not sums.count:
+        return np.zeros(by_shift(_nothing()[..., 0, 0]).shape, dtype=np.float32)
+    _, _, (left, r, right) = _canonical(sums)
+    whitened = ((left * r[..., None, :]) @ right).permute(2, 3, 0, 1)
+    return np.asarray(by_shift(whitened).square().sum((0, 1)).numpy(), dtype=np.float32)
+
+
+def _canonical(sums: _Sums) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor, Tensor]]:
+    """What whitens the source, and the target, and U, r, V^H of what is between, per frequency."""
+    width = 1
+    while sums.count * width**2 < ENOUGH:
+        width += 2
+    source = _whitening(_smooth(sums.source, width) / sums.count)
+    target = _whitening(_smooth(sums.target, width) / sums.count)
+    both = _smooth(sums.both, width) / sums.count
+    left, r, right = torch.linalg.svd(target @ both @ source.mH, full_matrices=False)
+    # So large an r^2 unrelated channels would show, from as many numbers.
+    chance = 2 * CHANNELS / (sums.count * width**2 * INDEPENDENT)
+    r = ((r**2 - chance) / (1 - chance)).clamp(0, MOST**2).sqrt()
+    return source, target, (left, r, right)
+
+
+def _whitening(power: Tensor) -> Tensor:
+    """W (..., C, C) such that W power W^H is about the identity; 0 for channels without power."""
+    scale = torch.diagonal(power, dim1=-2, dim2=-1).real.clamp_min(1e-9).rsqrt()
+    relative = power * scale[..., :, None] * scale[..., None, :]
+    values, vectors = torch.linalg.eigh(relative + RIDGE * torch.eye(CHANNELS))
+    root = vectors * values.clamp_min(RIDGE / 2).rsqrt()[..., None, :]
+    return torch.as_tensor(root @ vectors.mH * scale[..., None, :])
+
+
+def _smooth(products: Tensor, width: int) -> Tensor:
+    """(SIDE, SIDE / 2 + 1, C, C) averaged over width x width neighbouring frequencies."""
+    reach = width // 2
+    planes = torch.view_as_real(products).flatten(2).permute(2, 0, 1)[None]
+    planes = pad(planes, (0, 0, reach, reach), mode="circular")
+    planes = pad(planes, (reach, reach, 0, 0), mode="replicate")
+    mean = avg_pool2d(planes, width, 1)[0].permute(1, 2, 0)
+    return torch.view_as_complex(mean.reshape(*products.shape, 2).contiguous())
+
+
+def _standardised(surface: NDArray[np.float32]) -> NDArray[np.float16]:
+    around = surface - np.median(surface)
+    spread = 1.4826 * np.median(np.abs(around))
+    if not spread > 0:
+        return np.zeros(surface.shape, dtype=np.float16)
+    return np.asarray((around / spread).clip(-1e4, 1e4), dtype=np.float16)
+
+
+def _step(image: Tensor) -> tuple[float, float]:
+    return image.shape[-1] / SIDE, image.shape[-2] / SIDE
+
+
+def _checksum(source: Tensor, target: Tensor) -> int:
+    return zlib.crc32(target.numpy().tobytes(), zlib.crc32(source.numpy().tobytes()))

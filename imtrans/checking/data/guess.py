@@ -1,0 +1,139 @@
+"""Which recipe a bare folder is the data of, as far as its files tell."""
+
+import csv
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from imtrans.api.errors import ImtransError
+from imtrans.api.pictures import Pair, Picture, find_images
+from imtrans.checking.data.look import sources_and_targets
+from imtrans.checking.data.survey import spread
+from imtrans.data.pixels.formats.header import Header, header
+from imtrans.data.pixels.formats.stored import STORED
+from imtrans.recipe.schema import DataTable, SideTable
+
+SPLITS = ("train", "val", "test")
+ENOUGH = 100  # pictures tell what most of a set is
+
+
+@dataclass(frozen=True)
+class Guess:
+    """The `[data]` table of a recipe, and why."""
+
+    table: dict[str, Any]
+    because: str
+
+
+def guess(root: str) -> Guess:
+    """How the pairs below a folder are stored. Raises ImtransError where nothing is told."""
+    for found in (_folders(root), _shards(root), _table(root), _pictures(root)):
+        if found:
+            return Guess({"root": root, **found.table}, found.because)
+    raise ImtransError(
+        f"{root}: no pairs there: neither train, trainA and trainB, A and B, *.tar, *.csv nor "
+        "images. name another folder, or a recipe"
+    )
+
+
+def _folders(root: str) -> Guess | None:
+    for split in SPLITS:
+        for a, b in ((f"{split}A", f"{split}B"), (f"A/{split}", f"B/{split}")):
+            if Path(root, a).is_dir() and Path(root, b).is_dir():
+                return Guess({"layout": "folders", "train": split}, f"{a} and {b} are there")
+    if Path(root, "A").is_dir() and Path(root, "B").is_dir():
+        return Guess({"layout": {"name": "folders", "a": "A", "b": "B"}}, "A and B are there")
+    return None
+
+
+def _shards(root: str) -> Guess | None:
+    tars = sorted(path.name for path in Path(root).glob("*.tar"))
+    if not tars:
+        return None
+    because = f"{tars[0]} is there"
+    for split in SPLITS:
+        if any(name.startswith(f"{split}-") for name in tars):
+            return Guess({"layout": "shards", "train": split}, because)
+        if f"{split}.tar" in tars:
+            layout = {"name": "shards", "files": "{split}.tar"}
+            return Guess({"layout": layout, "train": split}, because)
+    return Guess({"layout": {"name": "shards", "files": "*.tar"}}, because)
+
+
+def _table(root: str) -> Guess | None:
+    tables = sorted(p for p in Path(root).iterdir() if p.suffix.lower() in (".csv", ".tsv"))
+    if not tables:
+        return None
+    layout: dict[str, Any] = {"name": "table", "file": tables[0].name}
+    with open(tables[0], encoding="utf-8-sig", errors="replace", newline="") as lines:
+        separator = "\t" if tables[0].suffix.lower() == ".tsv" else ","
+        columns = [cell.strip() for cell in next(csv.reader(lines, delimiter=separator), [])]
+    if not {"source", "target"} <= set(columns):
+        named = [name for name in columns if name.lower() != "split"][:2]
+        if len(named) == 2:
+            layout |= {"source": named[0], "target": named[1]}
+    return Guess({"layout": layout}, f"{tables[0].name} is there")
+
+
+def _pictures(root: str) -> Guess | None:
+    split = next((name for name in SPLITS if Path(root, name).is_dir()), ".")
+    images = find_images(Path(root, split))
+    if not images:
+        return None
+    some = (str(Path(root, split, images[at])) for at in spread(len(images), ENOUGH))
+    shapes = [said.size[0] / said.size[1] for said in _headers(map(Picture, some))]
+    where = f"images are in {'it' if split == '.' else split}"
+    if shapes and statistics.median(shapes) <= 1:
+        # No two halves: a derivation stands in, so that the photographs themselves can be judged.
+        table = {"layout": "photos", "derive": "grayscale", "train": split}
+        return Guess(table, f"{where}, most of them not wider than high")
+    table = {"layout": "side_by_side", "train": split}
+    because = f"{where}; of photographs alone, --set data.layout=photos data.derive=grayscale"
+    return Guess(table, because.replace(" data.derive", " --set data.derive"))
+
+
+def as_stored(pairs: Sequence[Pair], data: DataTable) -> dict[str, dict[str, Any]]:
+    """What each side is, as most of its files say: keys of data.source and data.target."""
+    some = [pairs[at] for at in spread(len(pairs), ENOUGH)]
+    both = [sources_and_targets(pair, data) for pair in some]
+    tables: dict[str, dict[str, Any]] = {}
+    for side, pictures in (("source", [b[0] for b in both]), ("target", [b[1] for b in both])):
+        kinds = Counter(kind for several in pictures if (kind := _kind(several)))
+        if kinds:
+            (dtype, channels), _ = kinds.most_common(1)[0]
+            tables[side] = {"dtype": dtype, "channels": channels}
+    return tables
+
+
+def with_sides(data: DataTable, tables: dict[str, dict[str, Any]]) -> DataTable:
+    """The data table with these keys in its sides."""
+    sides = {
+        side: SideTable.model_validate(
+            # float32 has no range of its own, and nothing is measured by a guess.
+            {"range": (0.0, 1.0) if keys["dtype"] == "float32" else None, **keys}
+        )
+        for side, keys in tables.items()
+    }
+    return data.model_copy(update=sides)
+
+
+def _kind(pictures: Sequence[Picture]) -> tuple[str, int] | None:
+    """Depth and channels of one side of one pair, where it can be read."""
+    said = list(_headers(pictures))
+    if not said or len(said) < len(pictures) or said[0].dtype not in STORED:
+        return None
+    channels = sum(one.channels for one in said)
+    if len(said) == 1 and said[0].colour == "CMYK":
+        channels = 3  # as it is decoded
+    return said[0].dtype, channels
+
+
+def _headers(pictures: Iterable[Picture]) -> Iterator[Header]:
+    for picture in pictures:
+        try:
+            yield header(picture)
+        except ImtransError:
+            continue  # the check itself tells it

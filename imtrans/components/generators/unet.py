@@ -1,0 +1,103 @@
+"""The U-Net generator, and the encoder-decoder that is its ablation.
+
+Ronneberger et al. 2015, as used by Isola et al. 2017, sections 3.2 and 6.1.1.
+"""
+
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from imtrans.api.hookspecs import Register, hookimpl
+from imtrans.api.layers import (
+    LEAK,
+    DropoutRate,
+    Norm,
+    Width,
+    check_multiple,
+    init_weights,
+    needs_bias,
+    norm_layer,
+)
+
+
+@hookimpl
+def register_generators(register: Register) -> None:
+    register("unet_128", partial(UNet, depth=7, skips=True))
+    register("unet_256", partial(UNet, depth=8, skips=True))
+    # The paper's ablation, table 2: the same layers without skip connections.
+    register("encoder_decoder", partial(UNet, depth=8, skips=False))
+
+
+class UNet(nn.Module):
+    """An encoder-decoder of `depth` halvings, with a skip connection at every resolution.
+
+    Maps a source image (N, in_channels, H, W) in [-1, 1] to a fake target
+    (N, out_channels, H, W) in [-1, 1]. H and W must be multiples of 2 ** depth; any other size
+    raises ValueError with the nearest sizes that fit.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        depth: int,
+        skips: bool,
+        width: Width = 64,
+        norm: Norm = "batch",
+        dropout: DropoutRate = 0.5,
+    ) -> None:
+        super().__init__()
+        self.stride = 2**depth
+        self.skips = skips
+        widths = [width * min(2**level, 8) for level in range(depth)]
+        self.encoder = nn.ModuleList(_encoder(in_channels, widths, norm))
+        self.decoder = nn.ModuleList(_decoder(out_channels, widths, norm, dropout, skips))
+        init_weights(self)
+
+    def forward(self, source: Tensor) -> Tensor:
+        check_multiple(source, self.stride)
+        features = [source]
+        for down in self.encoder:
+            features.append(down(features[-1]))
+        image = features.pop()
+        for level, up in enumerate(self.decoder):
+            # The innermost features have no skip: the decoder starts from them.
+            skip = [features.pop()] if self.skips and level > 0 else []
+            image = up(torch.cat([*skip, image], dim=1))
+        return image
+
+
+def _encoder(in_channels: int, widths: list[int], norm: Norm) -> list[nn.Module]:
+    """One block per halving. The first has no activation before it, and neither it nor the
+    innermost is normalised: the innermost map is 1 x 1, where a norm would leave only its shift."""
+    normalise = norm_layer(norm)
+    channels = [in_channels, *widths]
+    blocks: list[nn.Module] = []
+    for level, (before, after) in enumerate(zip(channels, channels[1:], strict=False)):
+        conv = nn.Conv2d(before, after, 4, stride=2, padding=1, bias=needs_bias(norm))
+        outermost, innermost = level == 0, level == len(widths) - 1
+        activation = [] if outermost else [nn.LeakyReLU(LEAK)]
+        normalised = [] if outermost or innermost else [normalise(after)]
+        blocks.append(nn.Sequential(*activation, conv, *normalised))
+    return blocks
+
+
+def _decoder(
+    out_channels: int, widths: list[int], norm: Norm, dropout: float, skips: bool
+) -> list[nn.Module]:
+    """One block per doubling, innermost first; dropout on the first three, tanh after the last."""
+    normalise = norm_layer(norm)
+    blocks: list[nn.Module] = []
+    for level, before in enumerate(reversed(widths)):
+        joined = before * 2 if skips and level > 0 else before
+        if level == len(widths) - 1:
+            last = nn.ConvTranspose2d(joined, out_channels, 4, stride=2, padding=1)
+            blocks.append(nn.Sequential(nn.ReLU(), last, nn.Tanh()))
+            break
+        after = widths[-level - 2]
+        conv = nn.ConvTranspose2d(joined, after, 4, stride=2, padding=1, bias=needs_bias(norm))
+        dropped = [nn.Dropout(dropout)] if level < 3 and dropout else []
+        blocks.append(nn.Sequential(nn.ReLU(), conv, normalise(after), *dropped))
+    return blocks

@@ -1,0 +1,198 @@
+"""Pairs named in a table: any files, several pictures on a side, every split in one place."""
+
+import csv
+import os
+import posixpath
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from imtrans.api.errors import ImtransError, did_you_mean, quoted
+from imtrans.api.hookspecs import Register, hookimpl
+from imtrans.api.layouts import (
+    Column,
+    FilePairs,
+    Texts,
+    Unpaired,
+    check_root,
+    names_of,
+    problems_in,
+)
+from imtrans.api.pictures import Pair
+
+TABS = (".tsv", ".tab")
+Row = tuple[int, list[str]]  # its line in the file, its cells
+
+
+@hookimpl
+def register_layouts(register: Register) -> None:
+    register("table", Table)
+
+
+class Table:
+    """ROOT/pairs.csv (or .tsv) with a header; a row is a pair, its cells are paths below ROOT.
+
+    `source` and `target` name columns; the channels of several are concatenated, in this order.
+    `source = []` means targets only. A row belongs to the split in its column `split`; without
+    that column every row is in `train`. A pair has the name of its first target, or the one in
+    the column `names`.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        *,
+        file: str = "pairs.csv",
+        source: list[str] | str = "source",
+        target: list[str] | str = "target",
+        split: str = "split",
+        names: str = "",
+    ) -> None:
+        self.root, self.path = root, Path(root, file)
+        self.source = [source] if isinstance(source, str) else source
+        self.target = [target] if isinstance(target, str) else target
+        self.split, self.names = split, names
+        if not self.target:
+            raise ImtransError("layout 'table': 'target' names no column. name at least one")
+
+    def has(self, split: str) -> bool:
+        if not self.path.is_file():
+            return False
+        header, *rows = self._rows()
+        # A table that cannot be read is told here too, rather than taken for one without the split.
+        return any(self._split_of(header, row) == split for row in rows)
+
+    def pairs(self, split: str) -> Sequence[Pair]:
+        check_root(self.root)
+        header, *rows = self._rows()
+        self._check_header(header)
+        rows_in = [row for row in rows if self._split_of(header, row) == split]
+        if not rows_in:
+            raise ImtransError(f"{self.path}: {self._no_rows(split, header, rows)}")
+        if orphans := self._missing_files(header, rows_in):
+            whole = [row for row in rows_in if row[0] not in orphans]
+            raise Unpaired(
+                str(problems_in(self.path, orphans)),
+                [(f"{self.path}, line {line}", what) for line, what in sorted(orphans.items())],
+                self._paired(header, whole),
+            )
+        return self._paired(header, rows_in)
+
+    def _paired(self, header: Row, rows: list[Row]) -> FilePairs:
+        names = self._names(header, rows)
+        order = sorted(range(len(names)), key=names.__getitem__)
+
+        def column(name: str) -> Column:
+            place = header[1].index(name)
+            return Column(self.root, Texts(rows[i][1][place] for i in order))
+
+        a, b = ([column(name) for name in side] for side in (self.source, self.target))
+        return FilePairs((names[i] for i in order), a, b)
+
+    def _rows(self) -> list[Row]:
+        """The header and every row that is not empty, without space around the cells."""
+        if not self.path.is_file():
+            raise ImtransError(f"{self.path}: no such file. {self._tables_there()}")
+        try:
+            rows = list(_read(self.path))
+        except csv.Error as error:
+            raise ImtransError(f"{self.path}: {error}") from error
+        except UnicodeDecodeError as error:
+            raise ImtransError(f"{self.path}: not UTF-8 text; save it as UTF-8") from error
+        if not rows:
+            raise ImtransError(f"{self.path}: it is empty. its first line names the columns")
+        return rows
+
+    def _tables_there(self) -> str:
+        there = [path.name for path in Path(self.root).iterdir() if _is_table(path)]
+        if there:
+            return f'{self.root} holds {quoted(sorted(there))}: name one, as in file = "{there[0]}"'
+        return "write there what belongs together, under the header source,target"
+
+    def _check_header(self, header: Row) -> None:
+        columns = header[1]
+        needed = [*self.source, *self.target, *filter(None, [self.names])]
+        if self.split != "split" or any(name.lower() == "split" for name in columns):
+            # A column 'Split' passed over would let the network learn from what is held out.
+            needed.append(self.split)
+        missing = [name for name in dict.fromkeys(needed) if name not in columns]
+        if missing:
+            near = did_you_mean(missing[0], columns)
+            what = f"no column {quoted(missing)}{near}; the columns are {quoted(columns)}"
+            raise problems_in(self.path, {header[0]: what})
+        if twice := [name for name in dict.fromkeys(needed) if columns.count(name) > 1]:
+            what = f"the column {quoted(twice)} stands there twice; rename one"
+            raise problems_in(self.path, {header[0]: what})
+
+    def _split_of(self, header: Row, row: Row) -> str:
+        columns, cells = header[1], row[1]
+        if self.split not in columns:
+            return "train"
+        place = columns.index(self.split)
+        return cells[place] if place < len(cells) else ""
+
+    def _no_rows(self, split: str, header: Row, rows: list[Row]) -> str:
+        if not rows:
+            return "no rows under its header. a row is a pair"
+        there = Counter(self._split_of(header, row) for row in rows)
+        rows_of = ", ".join(f"'{name}' ({count} rows)" for name, count in sorted(there.items()))
+        if self.split not in header[1]:
+            return f"no split '{split}': without a column '{self.split}' every row is in 'train'"
+        near = did_you_mean(split, there)
+        return f"no rows of split '{split}'{near}; the column '{self.split}' has {rows_of}"
+
+    def _missing_files(self, header: Row, rows: list[Row]) -> dict[int, str]:
+        """The line of every row that has an empty cell or names no file, and what is wrong."""
+        columns = header[1]
+        used = {name: columns.index(name) for name in self.source + self.target}
+        problems: dict[int, str] = {}
+        for line, cells in rows:
+            if len(cells) != len(columns):
+                problems[line] = f"{len(cells)} cells, but {len(columns)} columns"
+                continue
+            for name, place in used.items():
+                if not cells[place]:
+                    problems[line] = f"the cell of column '{name}' is empty"
+                elif not os.path.isfile(path := os.path.join(self.root, cells[place])):
+                    problems[line] = f"column '{name}': no such file '{path}'"
+        return problems
+
+    def _names(self, header: Row, rows: list[Row]) -> list[str]:
+        place = header[1].index(self.names or self.target[0])
+        texts = [cells[place] if self.names else self._below(cells[place]) for _, cells in rows]
+        names = texts if self.names else names_of(texts)
+        lines: dict[str, int] = {}
+        problems: dict[int, str] = {}
+        for name, (line, _) in zip(names, rows, strict=True):
+            if self.names and (not name or self._below(name) != name):
+                problems[line] = f"column '{self.names}': '{name}' cannot name a pair"
+            elif name in lines:
+                problems[line] = f"the name '{name}' stands in line {lines[name]} already. " + (
+                    "a pair needs a name of its own"
+                    if self.names
+                    else 'remove one, or name the pairs in a column: names = "COLUMN"'
+                )
+            lines.setdefault(name, line)
+        if problems:
+            raise problems_in(self.path, problems)
+        return names
+
+    def _below(self, cell: str) -> str:
+        """The path as a name that stays below any folder it is joined to."""
+        path = os.path.relpath(cell, self.root) if os.path.isabs(cell) else cell
+        parts = posixpath.normpath(path.replace(os.sep, "/")).split("/")
+        return "/".join(part for part in parts if part not in ("..", "."))
+
+
+def _read(path: Path) -> Iterator[Row]:
+    with open(path, encoding="utf-8-sig", newline="") as lines:
+        separator = "\t" if path.suffix.lower() in TABS else ","
+        reader = csv.reader(lines, delimiter=separator, skipinitialspace=separator == ",")
+        for cells in reader:
+            row = [cell.strip() for cell in cells]
+            if any(row):
+                yield reader.line_num, row
+
+
+def _is_table(path: Path) -> bool:
+    return path.suffix.lower() in (".csv", *TABS)

@@ -1,0 +1,209 @@
+"""One cache: pairs at load size in one file, mapped into memory.
+
+pixels.bin   one pair after another: the source's pixels, then the target's, planar (C, H, W)
+index.npy    int64 (N, 3): where a pair starts, its height and its width
+cache.json   what it is of, and how much
+"""
+
+import json
+import os
+import shutil
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from imtrans.data.pixels.resize import Window
+from imtrans.data.reading import Sample
+from imtrans.host.locks import locked
+
+FORMAT = 1
+PIXELS, INDEX, ABOUT = "pixels.bin", "index.npy", "cache.json"
+# On disk; in memory uint16 is int32, as everywhere.
+DTYPES = {torch.uint8: "uint8", torch.int32: "uint16", torch.float32: "float32"}
+
+
+class Unusable(Exception):
+    """A folder is no whole cache of this version: it is to be built anew."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """How the pixels of one side lie on disk."""
+
+    channels: int
+    dtype: str
+
+    @classmethod
+    def of(cls, pixels: Tensor) -> "Stored":
+        return cls(len(pixels), DTYPES[pixels.dtype])
+
+    def bytes(self, height: int, width: int) -> int:
+        return self.channels * height * width * np.dtype(self.dtype).itemsize
+
+
+@dataclass(frozen=True)
+class About:
+    """What a cache holds; `source` is None where it is derived from the target."""
+
+    root: str
+    pairs: int
+    size: int  # px, as data.load_size
+    bytes: int
+    source: Stored | None
+    target: Stored
+    format: int = FORMAT
+
+    @property
+    def bytes_in_memory(self) -> int:
+        """Its size as tensors: where uint16 is int32."""
+        wide = any(side and side.dtype == "uint16" for side in (self.source, self.target))
+        return self.bytes * (2 if wide else 1)
+
+
+class Cache:
+    """Opens a cache. Raises Unusable when it is not whole, or of another version.
+
+    Picklable: each process maps the file for itself.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.about = read_about(folder)
+        try:
+            self._index = np.load(folder / INDEX, allow_pickle=False)
+            length = (folder / PIXELS).stat().st_size
+        except (OSError, ValueError) as error:
+            raise Unusable(f"{folder}: {error}") from error
+        if self._index.shape != (self.about.pairs, 3) or length != self.about.bytes:
+            raise Unusable(f"{folder}: not whole")
+        self._pixels: NDArray[np.uint8] | None = None
+        self._held = ExitStack()
+
+    def hold(self, lock: Path) -> None:
+        """Let nobody remove it as long as this process lives. Raises Locked when somebody is about
+        to."""
+        self._held.enter_context(locked(lock, shared=True))
+        with suppress(OSError):
+            os.utime(lock)  # when it was used last
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    @property
+    def one_size(self) -> bool:
+        """Whether all pairs have the same height and width."""
+        return bool((self._index[:, 1:] == self._index[0, 1:]).all())
+
+    def __getitem__(self, index: int) -> "CachedPair":
+        """The pair at an index from 0: nothing is read before it is cut."""
+        start, height, width = self._index[index].tolist()
+        source, target = self.about.source, self.about.target
+        between = start + (source.bytes(height, width) if source else 0)
+        return CachedPair(
+            height,
+            width,
+            self._view(source, start, height, width) if source else None,
+            self._view(target, between, height, width),
+        )
+
+    def _view(self, side: Stored, start: int, height: int, width: int) -> NDArray[Any]:
+        if self._pixels is None:
+            self._pixels = np.memmap(self.folder / PIXELS, np.uint8, "r")
+        part = self._pixels[start : start + side.bytes(height, width)]
+        return part.view(side.dtype).reshape(side.channels, height, width)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_pixels": None, "_held": ExitStack()}
+
+
+@dataclass(frozen=True)
+class CachedPair:
+    """A pair in the cache."""
+
+    height: int
+    width: int
+    source: NDArray[Any] | None
+    target: NDArray[Any]
+
+    def cut(self, window: Window) -> Sample:
+        target = _part(self.target, window)
+        return (target if self.source is None else _part(self.source, window)), target
+
+
+def _part(values: NDArray[Any], window: Window) -> Tensor:
+    left, top, width, height = window
+    part = values[:, top : top + height, left : left + width]
+    # A copy: the file is mapped read-only, and augmentation may write.
+    return torch.from_numpy(part.astype(np.int32 if part.dtype == np.uint16 else part.dtype))
+
+
+def kept(source: Tensor, target: Tensor) -> list[Tensor]:
+    """What a cache keeps of a pair: a source that is the target itself is not stored."""
+    return [target] if source is target else [source, target]
+
+
+class Writer:
+    """Writes a cache into a folder, pair by pair, in order. Raises OSError when it cannot."""
+
+    def __init__(self, folder: Path, root: str, size: int) -> None:
+        self.folder, self.root, self.size = folder, root, size
+        self.bytes = 0
+        self._rows: list[tuple[int, int, int]] = []
+        self._sides: tuple[Stored | None, Stored] | None = None
+        folder.mkdir(parents=True)
+        self._file = (folder / PIXELS).open("wb")
+
+    def append(self, source: Tensor, target: Tensor) -> None:
+        """Add a pair."""
+        both = kept(source, target)
+        stored = [Stored.of(pixels) for pixels in both]
+        sides = (None if len(both) == 1 else stored[0]), stored[-1]
+        if self._sides is None:
+            self._sides = sides
+        assert sides == self._sides, "the reader holds all pairs to the same channels and depth"
+        self._rows.append((self.bytes, *target.shape[-2:]))
+        for pixels, side in zip(both, stored, strict=True):
+            content = pixels.numpy().astype(side.dtype, copy=False)
+            self._file.write(np.ascontiguousarray(content).data)
+            self.bytes += content.nbytes
+
+    def finish(self) -> None:
+        """Write what remains, down to the disk: after this the folder may get its name."""
+        assert self._sides is not None
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        with (self.folder / INDEX).open("wb") as file:
+            np.save(file, np.array(self._rows, dtype=np.int64))
+            file.flush()
+            os.fsync(file.fileno())
+        about = About(self.root, len(self._rows), self.size, self.bytes, *self._sides)
+        with (self.folder / ABOUT).open("w", encoding="utf-8", errors="surrogateescape") as text:
+            json.dump(asdict(about), text, indent=1, ensure_ascii=False)
+            text.flush()
+            os.fsync(text.fileno())
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        self._file.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def read_about(folder: Path) -> About:
+    """What a cache says of itself. Raises Unusable."""
+    try:
+        text = (folder / ABOUT).read_text(encoding="utf-8", errors="surrogateescape")
+        values = json.loads(text)
+        if values["format"] != FORMAT:
+            raise Unusable(f"{folder}: of format {values['format']}; this is {FORMAT}")
+        source = Stored(**values["source"]) if values["source"] else None
+        target = Stored(**values["target"])
+        return About(**{**values, "source": source, "target": target})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Unusable(f"{folder}: {error}") from error

@@ -1,0 +1,61 @@
+"""What the pixels of a cache depend on, as one short word."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+from imtrans.api.pictures import Pair, Picture
+from imtrans.data.cache.cache import FORMAT
+from imtrans.recipe.schema import DataTable, SideTable
+
+# Raised when imtrans itself reads or resizes otherwise than before.
+READING = 1
+# A decoder or a resampler of another version may give other pixels.
+DECODERS = ("pillow", "kornia_rs", "tifffile", "torch", "numpy")
+
+
+def fingerprint(pairs: Sequence[Pair], data: DataTable, size: int) -> str:
+    """32 hexadecimal digits: other files, changed files or other settings give others.
+
+    A file is known by its path, its length and the times of its last changes, of content and of
+    entry (mtime, ctime): no program can set the second. Raises OSError when a file is missing.
+    """
+    digest = hashlib.sha256(repr(_settings(data, size)).encode("utf-8", "surrogateescape"))
+    stated: dict[str, tuple[int, int, int]] = {}
+    for pair in pairs:
+        for picture in (*pair.a, *pair.b):
+            if picture.path not in stated:
+                stated.clear()  # the next pairs lie in other files, or all in the same tar
+            digest.update(_identity(picture, stated))
+        digest.update(b"\n")
+    return digest.hexdigest()[:32]
+
+
+def _settings(data: DataTable, size: int) -> list[object]:
+    sides = [_side(side) for side in (data.source, data.target)]
+    reading = [data.direction, bool(data.derive), data.resize, data.draft, size]
+    return [FORMAT, READING, _versions(), os.path.abspath(data.root), *sides, *reading]
+
+
+def _side(side: SideTable) -> list[object]:
+    # The range and the classes are applied to what the cache holds.
+    return [side.channels, side.dtype, side.alpha, side.resample]
+
+
+def _versions() -> list[str]:
+    found = []
+    for package in DECODERS:
+        try:
+            found.append(version(package))
+        except PackageNotFoundError:
+            found.append("none")
+    return found
+
+
+def _identity(picture: Picture, stated: dict[str, tuple[int, int, int]]) -> bytes:
+    if picture.path not in stated:
+        found = os.stat(picture.path)
+        stated[picture.path] = (found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    place = (picture.path, picture.half, picture.member, picture.offset, picture.size)
+    return repr((place, stated[picture.path])).encode("utf-8", "surrogateescape")

@@ -1,0 +1,106 @@
+"""A download under way: the bytes that are here, and a note of what they are the beginning of.
+
+The note ties them to an address and to the version of the file that the server named, so that
+the rest of another file is never put behind them.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass, replace
+from email.message import Message
+from pathlib import Path
+
+from imtrans.data.fetching.space import telling_when_full
+from imtrans.host.files import write_whole
+
+
+@dataclass(frozen=True)
+class Note:
+    """What the partial file is a part of; `length` in bytes, if the server said it."""
+
+    address: str
+    etag: str | None = None
+    modified: str | None = None
+    length: int | None = None
+    complete: bool = False
+
+    @property
+    def validator(self) -> str | None:
+        """What `If-Range` may name: a weak tag promises the same meaning, not the same bytes."""
+        return self.etag if self.etag and not self.etag.startswith("W/") else self.modified
+
+
+def note_of(address: str, headers: Message) -> Note:
+    """What an answer says about the whole file that it brings."""
+    length = headers.get("Content-Length", "").strip()
+    return Note(
+        address,
+        headers.get("ETag"),
+        headers.get("Last-Modified"),
+        int(length) if length.isascii() and length.isdigit() else None,
+    )
+
+
+class Partial:
+    """The file PATH and, beside it, its note PATH.json. `have` bytes of it are good."""
+
+    def __init__(self, path: Path, address: str) -> None:
+        self.path = path
+        self.note = self._read(address) or Note(address)
+        # Without a validator or a length nothing would show that the file has changed meanwhile.
+        known = self.note.validator or self.note.length is not None
+        there = path.stat().st_size if path.is_file() else 0
+        fits = self.note.length is None or there <= self.note.length
+        self.have = there if known and fits else 0
+        self.useless = there - self.have  # bytes of we do not know what
+
+    @property
+    def complete(self) -> bool:
+        return self.have > 0 and (self.note.complete or self.have == self.note.length)
+
+    def begin(self, note: Note) -> None:
+        """Start from zero, with the file that the note describes."""
+        # In this order: at no time may a note stand beside bytes of another file.
+        with telling_when_full(self.path.parent):
+            self.path.write_bytes(b"")
+            self._write(note)
+        self.have = 0
+
+    def append(self, chunk: bytes) -> None:
+        """Put bytes behind those that are here. Raises ImtransError when the disk is full."""
+        with telling_when_full(self.path.parent), open(self.path, "r+b") as file:
+            file.seek(self.have)
+            file.write(chunk)
+        self.have += len(chunk)
+
+    def finish(self) -> None:
+        """Note that all is here."""
+        with telling_when_full(self.path.parent):
+            self._write(replace(self.note, length=self.have, complete=True))
+
+    def remove(self) -> None:
+        """Forget what is here; the same download starts from zero."""
+        self.path.unlink(missing_ok=True)
+        self._note_path.unlink(missing_ok=True)
+        self.have, self.note = 0, Note(self.note.address)
+
+    def keep_as(self, path: Path) -> None:
+        os.replace(self.path, path)
+        self._note_path.unlink(missing_ok=True)
+
+    @property
+    def _note_path(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.json")
+
+    def _write(self, note: Note) -> None:
+        self.note = note
+        write_whole(self._note_path, json.dumps(asdict(note)).encode())
+
+    def _read(self, address: str) -> Note | None:
+        """The note, if it is one and of this address."""
+        try:
+            note = Note(**json.loads(self._note_path.read_text(encoding="utf-8")))
+            note.validator  # noqa: B018  # fails on what is no text
+        except (OSError, ValueError, TypeError, AttributeError):
+            return None
+        return note if note.address == address else None

@@ -1,0 +1,101 @@
+"""Ask a server for a file, or for the rest of it.
+
+What goes wrong is sorted into what may pass by itself (`Cut`) and what a person has to mend
+(`ImtransError`).
+"""
+
+import ssl
+from http.client import HTTPException, HTTPResponse, InvalidURL
+from urllib import request
+from urllib.error import HTTPError, URLError
+
+import imtrans
+from imtrans.api.errors import ImtransError
+from imtrans.host.words import plain
+
+TIMEOUT = 30.0  # s without a byte, after which a connection counts as cut
+PASSING = {408, 425, 429, 500, 502, 503, 504}  # answers of a server that is busy or restarting
+
+
+class Cut(Exception):
+    """The connection failed, or ended early. `reached`: the server had been found before."""
+
+    def __init__(self, said: str, reached: bool = True) -> None:
+        super().__init__(said)
+        self.reached = reached
+
+
+def ask(address: str, headers: dict[str, str]) -> HTTPResponse:
+    """The answer to a GET: 200, 206 or 416. Raises Cut, or ImtransError for any other answer.
+
+    Proxies are taken from the environment (http_proxy, https_proxy, no_proxy).
+    """
+    headers = {
+        "User-Agent": f"imtrans/{imtrans.__version__}",
+        "Accept-Encoding": "identity",  # packed once more, sizes and ranges would mean nothing
+        **headers,
+    }
+    try:
+        wanted = request.Request(address, headers=headers)
+        answer: HTTPResponse = _opener().open(wanted, timeout=TIMEOUT)
+    except HTTPError as error:
+        return _refusal(address, error)
+    except URLError as error:
+        if isinstance(error.reason, ssl.SSLCertVerificationError):
+            raise ImtransError(
+                f"{address}: its certificate cannot be trusted: {error.reason.verify_message}"
+            ) from error
+        raise Cut(_said(error.reason), reached=False) from error
+    except (InvalidURL, ValueError) as error:
+        raise ImtransError(f"'{address}' cannot be asked for: {_said(error)}") from error
+    except (HTTPException, OSError) as error:
+        raise Cut(_said(error)) from error
+    if answer.status not in (200, 206):
+        answer.close()
+        raise ImtransError(f"{address}: answered {answer.status} {plain(answer.reason)}, no file")
+    return answer
+
+
+def read(answer: HTTPResponse, count: int) -> bytes:
+    """The next bytes; none at the end, which may come early. Raises Cut."""
+    try:
+        return answer.read(count)
+    except (HTTPException, OSError, ValueError) as error:
+        raise Cut(_said(error)) from error
+
+
+def _opener() -> request.OpenerDirector:
+    """What urllib would open an address with, but for files and FTP: no redirect leads there."""
+    opener = request.OpenerDirector()
+    for handler in (
+        request.ProxyHandler(),
+        request.HTTPHandler(),
+        request.HTTPSHandler(),
+        request.HTTPDefaultErrorHandler(),
+        request.HTTPRedirectHandler(),
+        request.HTTPErrorProcessor(),
+        request.UnknownHandler(),
+    ):
+        opener.add_handler(handler)
+    return opener
+
+
+def _refusal(address: str, error: HTTPError) -> HTTPResponse:
+    """No success, unless it says (416) that there is nothing behind what we have."""
+    if error.code == 416:
+        return error  # type: ignore[return-value]  # it has what is used of one
+    error.close()
+    answered = f"answered {error.code} {plain(str(error.reason).split(chr(10))[0])}"
+    if error.code in PASSING:
+        raise Cut(answered) from error
+    raise ImtransError(
+        f"{address}: {answered}. is this the right address? --mirror URL names another one"
+    ) from error
+
+
+def _said(error: object) -> str:
+    """What a fault of the network says of itself."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return plain(text).lower()

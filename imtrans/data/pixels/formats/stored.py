@@ -1,0 +1,86 @@
+"""What all formats share: what is wanted of a file, what it holds, and what is refused."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imtrans.api.errors import ImtransError
+from imtrans.api.pictures import Picture
+
+Depth = Literal["uint8", "uint16", "float32"]
+
+STORED: dict[str, np.dtype[Any]] = {  # in torch; torch.uint16 cannot even be flipped
+    "uint8": np.dtype(np.uint8),
+    "uint16": np.dtype(np.int32),
+    "float32": np.dtype(np.float32),
+}
+TOP = {"uint8": 255, "uint16": 65535, "float32": 1.0}  # white, and opaque
+BITS = {
+    "uint8": "8 bits per channel",
+    "uint16": "16 bits per channel",
+    "float32": "32-bit float channels",
+}
+NAMES = {"uint8": "8-bit", "uint16": "16-bit", "float32": "32-bit float"}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What one side of the data is."""
+
+    channels: int | None = None  # as many as the file has; kept transparency counts as one
+    dtype: Depth = "uint8"
+    alpha: Literal["white", "black", "drop", "keep"] | None = None
+    max_pixels: int = 178_956_970  # width x height
+    draft: tuple[int, int] | None = None  # a JPEG may be decoded smaller, but not than this
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Pixels as a file holds them: (H, W, C), not yet upright."""
+
+    values: NDArray[Any]
+    alpha: bool = False  # the last channel is transparency
+    premultiplied: bool = False  # and the colours are multiplied by it
+    orientation: int = 1  # as EXIF counts it
+
+
+Reader = Callable[[bytes, Picture, Wanted], Stored]
+
+
+def check_size(
+    width: int, height: int, channels: int, wanted: Wanted, most: int | None = None
+) -> None:
+    if width < 1 or height < 1 or channels < 1:
+        raise ImtransError(f"damaged image: {width} x {height} px, {channels} channels")
+    if width * height > (most or wanted.max_pixels):
+        raise ImtransError(
+            f"too many pixels for one image: {width} x {height}; "
+            f"at most {wanted.max_pixels:,} can be read"
+        )
+    if width * height * channels > 4 * wanted.max_pixels:
+        raise ImtransError(f"too many pixels for one image: {width} x {height} x {channels}")
+
+
+def check_dtype(dtype: str, wanted: Wanted) -> None:
+    if dtype not in STORED:
+        raise ImtransError(f"'{dtype}' channels; only {', '.join(STORED)} can be read. convert it")
+    if dtype != wanted.dtype:
+        raise ImtransError(
+            f"{BITS[dtype]}; only {NAMES[wanted.dtype]} images are wanted. set data.source.dtype = "
+            f'"{dtype}" (or data.target.dtype), or convert it to {NAMES[wanted.dtype]}'
+        )
+
+
+def with_kornia(name: str, *arguments: object) -> NDArray[Any]:
+    try:
+        values: NDArray[Any] = getattr(import_module("kornia_rs").io, name)(*arguments)
+        return values
+    except BaseException as error:
+        # A panic of Rust is not even an Exception.
+        if type(error).__name__ == "PanicException":
+            raise RuntimeError(str(error)) from error
+        raise

@@ -1,0 +1,245 @@
+"""TIFF: 8 bits through Pillow, 16-bit grey and RGB through kornia_rs, others through tifffile."""
+
+import io
+import math
+import struct
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imtrans.api.errors import ImtransError, MissingExtra
+from imtrans.api.pictures import Picture
+from imtrans.data.pixels.formats.eight_bit import with_pillow
+from imtrans.data.pixels.formats.stored import Stored, Wanted, check_dtype, check_size, with_kornia
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the header of a TIFF's page says."""
+
+    number: int
+    size: tuple[int, int]  # width, height
+    bits: int
+    kind: int  # 1 unsigned, 2 signed, 3 float
+    samples: int
+    extra: tuple[int, ...]  # what samples beyond the colours are: 0 no colour, 1 and 2 alpha
+    photometric: int
+    compression: int
+    orientation: int
+    plain: bool  # the channels of a pixel side by side, bits in their usual order
+    reduced: bool  # a preview or a mask of another page
+    chunk: int  # values in a tile
+
+    @property
+    def dtype(self) -> str:
+        if self.bits <= 8 and self.kind == 1:
+            return "uint8"
+        return {1: "uint", 2: "int", 3: "float"}.get(self.kind, "unknown") + str(self.bits)
+
+    @property
+    def alpha(self) -> bool:
+        # Transparency among other extra samples is a channel like them: nothing is lost.
+        return self.extra[-1:] in ((1,), (2,)) and not any(self.extra[:-1])
+
+    @property
+    def is_pillows(self) -> bool:
+        """Whether Pillow reads all of it: it forgets extra samples."""
+        colours = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3, 8: 3}.get(self.photometric)
+        return self.dtype == "uint8" and self.samples == colours + self.alpha if colours else False
+
+
+TAGS = (254, 256, 257, 258, 259, 262, 266, 274, 277, 284, 322, 323, 338, 339)
+INTEGERS = {1: "B", 3: "H", 4: "I", 16: "Q"}  # TIFF's types, for struct
+MAX_PAGES = 256
+WITH_KORNIA = (("uint16", 1, 1), ("uint16", 3, 2))
+
+
+def read_tiff(content: bytes, picture: Picture, wanted: Wanted) -> Stored:
+    pages = pages_of(content)
+    first = pages[0]
+    check_size(*first.size, first.samples * len(pages), wanted)
+    check_size(1, first.chunk, 1, wanted, most=4 * wanted.max_pixels)
+    if len(pages) > 1 and (first.samples > 1 or len({p.dtype for p in pages}) > 1):
+        raise ImtransError(f"{len(pages)} pages of one size; one image per file can be read")
+    check_dtype(first.dtype, wanted)
+    # Pillow misreads the header of a big-endian BigTIFF.
+    if len(pages) == 1 and first.is_pillows and not content.startswith(b"MM\0+"):
+        return with_pillow(content, picture, wanted)
+    if first.photometric not in (0, 1, 2, 5) or first.bits < 8:
+        raise ImtransError(
+            f"a TIFF of {first.bits} bits, {first.samples} samples and photometric "
+            f"interpretation {first.photometric} cannot be read. convert it to grey or RGB"
+        )
+    values = _tiff_values(content, picture, pages, wanted)
+    if first.photometric == 0:
+        if first.dtype == "float32":
+            raise ImtransError("floats that grow from white to black; convert it")
+        values = np.iinfo(values.dtype).max - values
+    return Stored(values, first.alpha, first.extra[-1:] == (1,), first.orientation)
+
+
+def _tiff_values(
+    content: bytes, picture: Picture, pages: list[Page], wanted: Wanted
+) -> NDArray[Any]:
+    """The values (H, W, C) of the pages, through kornia_rs if it can, else through tifffile."""
+    page = pages[0]
+    # It is not asked for what it misreads without a word: planes, white to black, more pages.
+    plain = page.plain and len(pages) == 1 and page.compression in (1, 5, 8, 32773, 32946)
+    if plain and (page.dtype, page.samples, page.photometric) in WITH_KORNIA:
+        mode = "mono" if page.samples == 1 else "rgb"
+        try:
+            with _file(content, picture) as path:
+                values = with_kornia("read_image_tiff_u16", path, mode)
+            if values.shape == (page.size[1], page.size[0], page.samples):
+                return values
+        except Exception as error:
+            try:
+                import_module("tifffile")
+            except ImportError:
+                raise error from None
+    return _with_tifffile(content, pages, wanted)
+
+
+@contextmanager
+def _file(content: bytes, picture: Picture) -> Iterator[str]:
+    """A file of its own for what is none: kornia_rs reads TIFF by path only."""
+    if not picture.member and picture.content is None:
+        yield picture.path
+        return
+    with tempfile.NamedTemporaryFile(suffix=".tif") as file:
+        file.write(content)
+        file.flush()
+        yield file.name
+
+
+def pages_of(content: bytes | memoryview) -> list[Page]:
+    """The pages of a TIFF that have the size of the first; previews and masks are left out."""
+    order = "<" if content[:2] == b"II" else ">"
+    big = content[2:4] in (b"+\0", b"\0+")
+    (at,) = struct.unpack_from(order + ("Q" if big else "I"), content, 8 if big else 4)
+    pages: list[Page] = []
+    seen: set[int] = set()
+    while at and at not in seen:
+        seen.add(at)
+        if len(seen) > MAX_PAGES:
+            raise ImtransError(f"more than {MAX_PAGES} pages; one image per file can be read")
+        tags, at = _directory(content, at, order, big)
+        pages.append(_page(len(pages), tags))
+    whole = [page for page in pages if not page.reduced] or pages
+    if not whole:
+        raise ImtransError("damaged image: a TIFF without pages")
+    return [page for page in whole if page.size == whole[0].size]
+
+
+def _directory(
+    content: bytes | memoryview, at: int, order: str, big: bool
+) -> tuple[dict[int, tuple[int, ...]], int]:
+    """The tags of a page that matter here, and where the next page's are."""
+    tags: dict[int, tuple[int, ...]] = {}
+    (count,) = struct.unpack_from(order + ("Q" if big else "H"), content, at)
+    at += 8 if big else 2
+    for _ in range(count):
+        tag, kind, length = struct.unpack_from(order + ("HHQ" if big else "HHI"), content, at)
+        if tag in TAGS and kind in INTEGERS:
+            if tag in tags:  # one reader would take the first, another one the last
+                raise ImtransError(f"damaged image: tag {tag} is there twice")
+            where, room = (at + 12, 8) if big else (at + 8, 4)
+            if length * struct.calcsize("=" + INTEGERS[kind]) > room:
+                (where,) = struct.unpack_from(order + ("Q" if big else "I"), content, where)
+            tags[tag] = struct.unpack_from(f"{order}{length}{INTEGERS[kind]}", content, where)
+        at += 20 if big else 12
+    (following,) = struct.unpack_from(order + ("Q" if big else "I"), content, at)
+    return tags, following
+
+
+def _page(number: int, tags: dict[int, tuple[int, ...]]) -> Page:
+    def one(tag: int, otherwise: int) -> int:
+        values = set(tags.get(tag, ())) or {otherwise}
+        if len(values) > 1:
+            raise ImtransError("its channels are of several depths; convert it")
+        return values.pop()
+
+    return Page(
+        number,
+        (one(256, 0), one(257, 0)),
+        bits=one(258, 1),
+        kind=one(339, 1),
+        samples=one(277, 1),
+        extra=tags.get(338, ()),
+        photometric=one(262, 1),
+        compression=one(259, 1),
+        orientation=one(274, 1),
+        plain=one(284, 1) == one(266, 1) == 1,
+        reduced=bool(one(254, 0) & 0b101),
+        chunk=one(322, 1) * one(323, 1) * one(277, 1),
+    )
+
+
+def _with_tifffile(content: bytes, pages: list[Page], wanted: Wanted) -> NDArray[Any]:
+    tifffile = need_tifffile()
+    values = []
+    with tifffile.TiffFile(io.BytesIO(content)) as file:
+        for page in pages:
+            found = file.pages[page.number]
+            planes, depth, height, width, samples = found.shaped
+            if (width, height, depth, planes * samples) != (*page.size, 1, page.samples):
+                raise ImtransError("damaged image: its header contradicts itself")
+            if math.prod(found.chunks) > 4 * wanted.max_pixels:
+                raise ImtransError("damaged image: a strip larger than any image")
+            _check_segments(content, found)
+            # A thread of our own is at work already: no more of them.
+            array = found.asarray(squeeze=False, maxworkers=1)[:, 0]
+            values.append(np.moveaxis(array, 0, 2).reshape(height, width, page.samples))
+    return np.concatenate(values, axis=2) if len(values) > 1 else values[0]
+
+
+def need_tifffile() -> Any:
+    """The module; raises ImtransError, naming the extra, when it is not installed."""
+    try:
+        module = import_module("tifffile")
+    except ImportError as error:
+        raise MissingExtra(
+            'this kind of TIFF needs tifffile: pip install "imtrans[tiff]"'
+        ) from error
+    # It logs of every oddity in metadata; what matters it raises.
+    import_module("logging").getLogger("tifffile").setLevel("CRITICAL")
+    return module
+
+
+def _check_segments(content: bytes, page: Any) -> None:
+    """Refuse strips that unpack to more than they may: tifffile would take memory for it all."""
+    decompressors: dict[int, Callable[[], Any]] = {
+        8: zlib.decompressobj,
+        32946: zlib.decompressobj,
+        34925: lambda: import_module("lzma").LZMADecompressor(memlimit=2**28),
+    }
+    if page.compression not in decompressors:
+        return  # others grow little, or stop by themselves at the size of the strip
+    most = math.prod(page.chunks) * page.dtype.itemsize * 2 + 2**16
+    view = memoryview(content)
+    for start, length in zip(page.dataoffsets, page.databytecounts, strict=True):
+        data = view[start : start + length]
+        if _unpacks_to_more(decompressors[page.compression](), data, most):
+            raise ImtransError("damaged image: a strip unpacks to more than it may")
+
+
+def _unpacks_to_more(decompressor: Any, data: memoryview, most: int) -> bool:
+    total = 0
+    rest: bytes | memoryview = data
+    while not decompressor.eof:
+        piece = decompressor.decompress(rest, 2**20)
+        total += len(piece)
+        if total > most:
+            return True
+        # zlib hands back what it has not read yet, lzma keeps it.
+        rest = getattr(decompressor, "unconsumed_tail", b"")
+        if not piece and not rest:
+            break
+    return False

@@ -1,0 +1,115 @@
+"""Find the installed plugins and collect what they register.
+
+imtrans's own components are named in its own entry points and found like everybody else's.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import pluggy
+
+from imtrans.api import hookspecs
+from imtrans.api.errors import ImtransError, did_you_mean
+from imtrans.recipe.registry import Plugin, Registry
+
+GROUP = "imtrans"
+
+
+def _registry(role: str, *facts: str) -> Registry:
+    registry: Registry = field(default_factory=lambda: Registry(role, facts))
+    return registry
+
+
+@dataclass
+class Catalog:
+    """Every component that is installed, and every plugin that failed."""
+
+    generators: Registry = _registry("generator", "in_channels", "out_channels")
+    discriminators: Registry = _registry("discriminator", "source_channels", "target_channels")
+    objectives: Registry = _registry("objective")
+    losses: Registry = _registry("loss")
+    layouts: Registry = _registry("layout", "root")
+    derivations: Registry = _registry("derivation")
+    augmentations: Registry = _registry("augmentation")
+    plugins: list[Plugin] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+
+    @property
+    def registries(self) -> dict[str, Registry]:
+        """The registries by role."""
+        found = (value for value in vars(self).values() if isinstance(value, Registry))
+        return {registry.role: registry for registry in found}
+
+
+@cache
+def catalog() -> Catalog:
+    """The catalog of this Python environment; made once."""
+    return collect(entry_points(group=GROUP))
+
+
+def collect(points: Iterable[EntryPoint]) -> Catalog:
+    """Import each plugin and let it register.
+
+    A plugin whose code fails is listed in `broken` and costs only its own components. A
+    taken name, a builder that cannot be checked or a misspelt hook is an ImtransError: leaving it
+    out would let a recipe mean something else than its author thinks.
+    """
+    made = Catalog()
+    for point in sorted(points, key=_core_first):
+        plugin = Plugin(point.value, *_distribution(point))
+        try:
+            _let_register(point.load(), plugin, made)
+            made.plugins.append(plugin)
+        except ImtransError:
+            raise
+        except (Exception, SystemExit) as error:  # a stranger's code: anything can come out of it
+            made.broken.append(f"plugin {plugin} cannot be used: {_one_line(error)}")
+    return made
+
+
+def _let_register(module: object, plugin: Plugin, made: Catalog) -> None:
+    manager = pluggy.PluginManager(GROUP)
+    manager.add_hookspecs(hookspecs)
+    try:
+        manager.register(module)
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise ImtransError(f"plugin {plugin}: {_misspelt(error)}") from error
+    registered: list[tuple[Registry, str, Callable[..., Any]]] = []
+    for hook, registry in vars(made).items():
+        if isinstance(registry, Registry):
+            getattr(manager.hook, f"register_{hook}")(
+                register=lambda name, builder, to=registry: registered.append((to, name, builder))
+            )
+    if not registered:
+        raise LookupError("it registers nothing; is '@hookimpl' missing before its hook?")
+    # Only now: a plugin that fails halfway leaves nothing behind.
+    for registry, name, builder in registered:
+        registry.register(name, builder, plugin)
+
+
+def _core_first(point: EntryPoint) -> tuple[bool, str, str]:
+    # A fixed order, ours first, so that a clash always names the newcomer second.
+    distribution, _ = _distribution(point)
+    return distribution != GROUP, distribution, point.name
+
+
+def _distribution(point: EntryPoint) -> tuple[str, str]:
+    return (point.dist.name, point.dist.version) if point.dist else ("unknown", "?")
+
+
+def _misspelt(error: pluggy.PluginValidationError) -> str:
+    unknown = re.search(r"unknown hook '(\w+)'", str(error))
+    if not unknown:
+        return _one_line(error)
+    known = [name for name in vars(hookspecs) if name.startswith("register_")]
+    return f"unknown hook '{unknown[1]}'{did_you_mean(unknown[1], known)}"
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,232 @@
+"""Find, read and write recipes; tell all their problems at once, each with its line."""
+
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imtrans.api.errors import ImtransError, did_you_mean, quoted
+from imtrans.recipe import toml
+from imtrans.recipe.schema import Location, Problem, Recipe, validate
+from imtrans.recipe.toml import lines
+
+if TYPE_CHECKING:
+    from imtrans.recipe.catalog import Catalog
+
+
+def read(
+    source: str | Path, overrides: Iterable[str] = (), catalog: "Catalog | None" = None
+) -> Recipe:
+    """The recipe at a path or of a name, with `a.b=value` overrides applied.
+
+    With a catalog the components' names and options are checked too. Raises ImtransError with
+    every problem, each with its line or override.
+    """
+    path = find(source)
+    return parse(_text(path), str(path), overrides, catalog)
+
+
+def parse(
+    text: str,
+    origin: str,
+    overrides: Iterable[str] = (),
+    catalog: "Catalog | None" = None,
+    roles: Iterable[str] | None = None,
+) -> Recipe:
+    """A recipe from its TOML text; `origin` names it in errors.
+
+    `roles` limits which components must be there: translating needs the generator alone.
+    """
+    try:
+        values = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # also of numbers and nesting without end
+        raise ImtransError(f"{origin}: not valid TOML: {error}") from error
+    places = {location: f"line {line}" for location, line in lines(text).items()}
+    for override in overrides:
+        location = _override(values, override)
+        places[location] = f"--set {override}"
+    checked = validate(Recipe, values)
+    problems = checked if isinstance(checked, list) else []
+    if catalog:
+        problems += component_problems(values, catalog, roles or catalog.registries)
+        problems += _missing_plugins(values, catalog) if roles is None else []
+    if isinstance(checked, Recipe) and not problems:
+        return checked
+    raise ImtransError(_report(origin, problems, places))
+
+
+def find(source: str | Path) -> Path:
+    """The file of a recipe: a path, `./recipes/NAME.toml`, or a packaged recipe, in this order."""
+    text = str(source)
+    if text.endswith(".toml") or "/" in text or "\\" in text:
+        path = Path(source)
+        if path.is_file():
+            return path
+        hint = f"; the packaged recipe is called '{path.stem}'" if path.stem in packaged() else ""
+        raise ImtransError(f"{path}: no such recipe file{hint}")
+    local = Path("recipes") / f"{text}.toml"
+    if local.is_file():
+        return local
+    known = packaged()
+    if text in known:
+        return known[text]
+    near = did_you_mean(text, known) or f"; packaged are {quoted(known)}"
+    raise ImtransError(f"no recipe '{text}', neither as {local} nor packaged{near}")
+
+
+def packaged() -> dict[str, Path]:
+    """The recipes that come with imtrans, by name."""
+    # In a wheel they lie in the package; in a checkout beside it.
+    package = Path(str(resources.files("imtrans")))
+    folders = [package / "recipes", package.parent / "recipes"]
+    folder = next((f for f in folders if f.is_dir()), folders[0])
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def available() -> dict[str, Path]:
+    """Every recipe that a bare name finds: those in ./recipes, then the packaged ones."""
+    local = {path.stem: path for path in sorted(Path("recipes").glob("*.toml"))}
+    return local | {name: path for name, path in packaged().items() if name not in local}
+
+
+def component_problems(
+    values: Mapping[str, Any], catalog: "Catalog", roles: Iterable[str]
+) -> list[Problem]:
+    """Unknown components, and options that their signatures do not allow."""
+    problems = []
+    for role, location, table in _component_tables(values):
+        name = table.get("name")
+        if role not in roles or not isinstance(name, str):
+            continue  # a missing or mistyped name is reported already
+        registry = catalog.registries[role]
+        if name not in registry:
+            problems.append(Problem((*location, "name"), registry.unknown(name)))
+            continue
+        for problem in registry[name].check(table):
+            problems.append(Problem((*location, *problem.location), problem.message))
+    return problems
+
+
+def _component_tables(
+    values: Mapping[str, Any],
+) -> Iterator[tuple[str, Location, Mapping[str, Any]]]:
+    """Each component that a recipe names: its role, where it stands, and its table."""
+    data = values.get("data")
+    if isinstance(data, dict):
+        yield "layout", ("data", "layout"), _component(data.get("layout", "side_by_side"))
+        if "derive" in data:
+            yield "derivation", ("data", "derive"), _component(data["derive"])
+    for role in ("generator", "discriminator", "objective"):
+        yield role, (role,), _component(values.get(role))
+    for key, role in (("loss", "loss"), ("augment", "augmentation")):
+        tables = values.get(key)
+        for index, table in enumerate(tables if isinstance(tables, list) else []):
+            yield role, (key, index), _component(table)
+
+
+def _component(value: Any) -> Mapping[str, Any]:
+    """A component's table; where it has no options its name may stand alone."""
+    if isinstance(value, str):
+        return {"name": value}
+    return value if isinstance(value, dict) else {}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ImtransError(f"{path}: not a text file in UTF-8") from error
+
+
+def _override(values: dict[str, Any], override: str) -> Location:
+    """Set `a.b=value` in place; a loss is addressed by its index or its name."""
+    path, equals, text = override.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise ImtransError(f"--set {override}: write it as table.key=value, as in train.epochs=5")
+    try:
+        value = _value(text)
+    except tomllib.TOMLDecodeError:
+        value = text.strip()  # a bare word is a text: --set generator.name=resnet_9
+    location: list[str | int] = []
+    table: Any = values
+    for depth, key in enumerate(keys):
+        step: str | int = _index(table, key, override) if isinstance(table, list) else key
+        location.append(step)
+        if depth == len(keys) - 1:
+            table[step] = value
+        else:
+            table = table[step] if isinstance(step, int) else table.setdefault(step, {})
+        if depth < len(keys) - 1 and not isinstance(table, dict | list):
+            raise ImtransError(f"--set {override}: '{'.'.join(keys[: depth + 1])}' is not a table")
+    return tuple(location)
+
+
+def _value(text: str) -> Any:
+    """One TOML value; text that goes on behind it is none."""
+    values = tomllib.loads(f"value = {text}")
+    if len(values) > 1:
+        raise tomllib.TOMLDecodeError
+    return values["value"]
+
+
+def _index(tables: list[Any], key: str, override: str) -> int:
+    names = [str(table.get("name")) for table in tables if isinstance(table, dict)]
+    if key.isdecimal() and int(key) < len(tables):
+        return int(key)
+    if key in names:
+        return names.index(key)
+    raise ImtransError(f"--set {override}: no entry '{key}'; there are {quoted(names)}")
+
+
+def _report(origin: str, problems: list[Problem], places: dict[Location, str]) -> str:
+    def order(row: tuple[str, str]) -> tuple[bool, int, str]:
+        place, said = row
+        return (False, int(place[5:]), said) if place.startswith("line ") else (True, 0, place)
+
+    rows = sorted({(_place(p.location, places), _sentence(p)) for p in problems}, key=order)
+    width = max(len(place) for place, _ in rows)
+    count = "1 problem" if len(rows) == 1 else f"{len(rows)} problems"
+    body = [f"{origin}: {count}", *(f"  {place:<{width}}  {said}" for place, said in rows)]
+    return "\n".join(body)
+
+
+def _place(location: Location, places: dict[Location, str]) -> str:
+    """The nearest place known: the key's own, else that of a table around it."""
+    for end in range(len(location), 0, -1):
+        if location[:end] in places:
+            return places[location[:end]]
+    return "line 1"
+
+
+def _sentence(problem: Problem) -> str:
+    location = problem.location
+    about_the_table = problem.message.startswith(("no key", "the key"))
+    keys = location[:-1] if about_the_table else location
+    path = ".".join(str(key) for key in keys)
+    return f"{path}: {problem.message}" if path else problem.message
+
+
+def _missing_plugins(values: Mapping[str, Any], catalog: "Catalog") -> list[Problem]:
+    """The distributions that the recipe requires and that bring nothing here."""
+    names = values.get("requires")
+    here = {plugin.distribution for plugin in catalog.plugins}
+    return [
+        Problem(("requires", index), f"'{name}' is not installed: pip install {name}")
+        for index, name in enumerate(names if isinstance(names, list) else [])
+        if isinstance(name, str) and re.split(r"[^\w.-]", name)[0] not in here
+    ]
+
+
+def dumps(recipe: Recipe) -> str:
+    """The whole recipe as TOML, defaults included; `parse` reads it back to an equal recipe."""
+    values = recipe.model_dump(mode="json", exclude_none=True)
+    for key in ("layout", "derive"):
+        table = values["data"].get(key, {})
+        if set(table) == {"name"}:
+            values["data"][key] = table[
+                "name"
+            ]  # a component without options is written as its name
+    return toml.dumps(values)

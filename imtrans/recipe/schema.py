@@ -1,0 +1,337 @@
+"""The tables of a recipe, typed, and how a breach of them is told to a person.
+
+A key that is not declared here is an error: a misspelt option must not train silently with its
+default. Component tables keep their further keys as options; those are checked against the
+component's own signature, by `imtrans.recipe.registry`.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import ErrorDetails
+
+from imtrans.api.errors import did_you_mean, quoted
+from imtrans.recipe.toml import Location
+
+Count = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Every = Count | Annotated[str, Field(pattern=r"^[1-9][0-9]* epochs?$")]  # steps, or "2 epochs"
+HeldOut = str | Annotated[float, Field(gt=0, lt=1)]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with a recipe: the keys that lead to it, and what is wrong there."""
+
+    location: Location
+    message: str
+
+
+class Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ComponentTable(Table):
+    """A component by its name; every other key is an option of that component."""
+
+    name: str
+
+    model_config = ConfigDict(extra="allow")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+Component = Annotated[
+    ComponentTable,
+    BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value),
+]
+
+
+class SideTable(Table):
+    """What the pictures of one side are."""
+
+    channels: Count = 3  # 1: grey, 3: RGB, 4: RGBA, or as many as the files have
+    dtype: Literal["uint8", "uint16", "float32"] = "uint8"
+    range: tuple[float, float] | None = None  # what becomes -1 and 1; None: all of the dtype
+    resample: Literal["bicubic", "bilinear", "nearest"] = "bicubic"  # nearest for label maps
+    alpha: Literal["white", "black", "drop", "keep"] | None = None  # None: transparency is refused
+    classes: tuple[tuple[int, ...], ...] | None = None  # the colours of a label map, for one-hot
+
+    @field_validator("range")
+    @classmethod
+    def _rises(
+        cls, span: tuple[float, float] | None, info: ValidationInfo
+    ) -> tuple[float, float] | None:
+        if span is None and info.data.get("dtype") == "float32":
+            raise ValueError("float32 has no range of its own: give one, as in range = [0.0, 1.0]")
+        if span is not None and not span[0] < span[1]:
+            raise ValueError(f"{list(span)} does not rise")
+        return span
+
+    @field_validator("classes")
+    @classmethod
+    def _fit_the_channels(
+        cls, colours: tuple[tuple[int, ...], ...] | None, info: ValidationInfo
+    ) -> tuple[tuple[int, ...], ...] | None:
+        if colours is None:
+            return None
+        channels = info.data.get("channels")
+        if len(colours) < 2 or any(len(colour) != channels for colour in colours):
+            raise ValueError(f"needs two colours or more, each a list of {channels} numbers")
+        if len(set(colours)) < len(colours):
+            raise ValueError("a colour stands more than once")
+        return colours
+
+    model_config = ConfigDict(validate_default=True)
+
+
+class DataTable(Table):
+    """Where the pairs are, and how a pair becomes a training sample."""
+
+    root: Annotated[str, Field(min_length=1)]
+    layout: Component = ComponentTable(name="side_by_side")
+    train: str = "train"  # a split: a folder, or whatever the layout makes of the word
+    validation: HeldOut | None = None  # likewise, or a share of the training pairs, as in 0.1;
+    # None: `val` or `test`, whichever is there
+    direction: Literal["AtoB", "BtoA"] = "AtoB"
+    derive: Component | None = None  # layouts of targets only: what makes the source
+    source: SideTable = SideTable()
+    target: SideTable = SideTable()
+    resize: Literal["square", "shorter"] = "square"  # what load_size is: both sides, or the shorter
+    load_size: Count | None = None  # px; None: crop_size
+    crop_size: Count = 256  # px; the square that the networks see
+    flip: bool = True
+    draft: bool = False  # large JPEGs are decoded at 1/2, 1/4 or 1/8: faster, other pixels
+    max_pixels: Count = 178_956_970  # of one image; more is refused before memory is taken
+    workers: Annotated[int, Field(ge=0)] | None = None  # loading processes; None: by the machine
+    cache: Literal["auto"] | bool = "auto"  # keep decoded, resized pairs on disk
+    cache_limit: Rate = 20.0  # GB, of all caches together
+
+    @field_validator("crop_size")
+    @classmethod
+    def _fits_into_load_size(cls, crop: int, info: ValidationInfo) -> int:
+        load = info.data.get("load_size")
+        if load is not None and crop > load:
+            raise ValueError(f"{crop} is larger than load_size, which is {load}")
+        return crop
+
+    @field_validator("derive")
+    @classmethod
+    def _has_photographs(
+        cls, derive: ComponentTable | None, info: ValidationInfo
+    ) -> ComponentTable | None:
+        layout = info.data.get("layout")
+        if derive and layout and layout.name in ("side_by_side", "folders", "table"):
+            raise ValueError(
+                f"derives sources from targets alone; the layout '{layout.name}' has both"
+            )
+        if layout and layout.name == "photos" and not derive:
+            raise ValueError(
+                "the layout 'photos' has targets only; name a derivation, as in derive = 'lab'"
+            )
+        if derive and info.data.get("direction") == "BtoA":
+            raise ValueError("a derived source has one direction; leave 'direction' out")
+        return derive
+
+    model_config = ConfigDict(validate_default=True)
+
+
+class LossTable(ComponentTable):
+    weight: Annotated[float, Field(ge=0)] = 1.0
+
+
+class TrainTable(Table):
+    """How long, how fast, and how often something is written."""
+
+    epochs: Count
+    schedule: Literal["constant", "linear", "cosine", "step"] | None = None  # None: by decay_from
+    decay_from: Count | None = None  # epoch after which the learning rate falls
+    decay_every: Count | None = None  # epochs; of the schedule "step"
+    decay_factor: Annotated[float, Field(gt=0, lt=1)] = 0.1  # likewise
+    warm_up: Annotated[int, Field(ge=0)] = 0  # steps in which the learning rate rises
+    batch_size: Count = 1
+    accumulate: Count = 1  # batches whose gradients make one step
+    learning_rate: Rate = 2e-4
+    discriminator_learning_rate: Rate | None = None  # None: learning_rate
+    discriminator_steps: Count = 1  # updates of the discriminator in each step
+    betas: tuple[Fraction, Fraction] = (0.5, 0.999)
+    clip_norm: Rate | None = None  # of each network's gradient, L2
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = None  # decay of the generator's average
+    init_from: str | None = None  # a run or checkpoint whose weights are the first
+    deterministic: bool = False  # the same bits from the same run, on CUDA too; slower there
+    engine: Literal["auto", "plain", "fast"] = "auto"  # auto: fast
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    compile: Literal["auto"] | bool = "auto"  # the networks, with torch.compile
+    log_every: Count = 50  # steps
+    sample_every: Every = 500
+    validate_every: Every = 1000  # where pairs are held out
+    validate_pairs: Count = 100  # of those held out, spread evenly
+    keep_best: Literal["l1", "psnr", "ssim", False] = "l1"  # the generator with the best of it
+    patience: Count | None = None  # validations without a better one, after which to stop
+    checkpoint_every: Every = 2000  # also at the end and when interrupted
+    keep_last: Count = 2  # checkpoints
+
+    @field_validator("patience")
+    @classmethod
+    def _has_a_measure(cls, patience: int | None, info: ValidationInfo) -> int | None:
+        if patience is not None and not info.data.get("keep_best"):
+            raise ValueError('what is better? name it in keep_best = "l1", "psnr" or "ssim"')
+        return patience
+
+    @field_validator("decay_every")
+    @classmethod
+    def _belongs_to_step(cls, every: int | None, info: ValidationInfo) -> int | None:
+        schedule = info.data.get("schedule")
+        if schedule == "step" and every is None:
+            raise ValueError('the schedule "step" needs it: a number of epochs')
+        if schedule != "step" and every is not None:
+            raise ValueError('it belongs to schedule = "step"')
+        return every
+
+    @field_validator("decay_from")
+    @classmethod
+    def _within_the_epochs(cls, start: int | None, info: ValidationInfo) -> int | None:
+        epochs = info.data.get("epochs")
+        if start is not None and epochs is not None and start > epochs:
+            raise ValueError(f"{start} is after the last epoch, which is {epochs}")
+        if start is not None and info.data.get("schedule") == "constant":
+            raise ValueError('nothing falls in schedule = "constant"')
+        return start
+
+    model_config = ConfigDict(validate_default=True)
+
+
+class Recipe(Table):
+    """One task, whole: data, networks, objective, losses and training."""
+
+    title: str = ""
+    reference: str = ""
+    requires: tuple[str, ...] = ()  # distributions that bring components this recipe names
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    data: DataTable
+    generator: ComponentTable
+    discriminator: ComponentTable
+    objective: ComponentTable
+    loss: tuple[LossTable, ...] = ()
+    augment: tuple[ComponentTable, ...] = ()
+    train: TrainTable
+
+    @field_validator("loss")
+    @classmethod
+    def _named_once(cls, losses: tuple[LossTable, ...]) -> tuple[LossTable, ...]:
+        names = [loss.name for loss in losses]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"{quoted(sorted(twice))} stands more than once")
+        return losses
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def validate(model: type[Model], values: Mapping[str, Any]) -> Model | list[Problem]:
+    """The model filled with a TOML table's values, or every problem found.
+
+    Types are strict as TOML's are: a text is never read as a number. JSON is the way in, because
+    pydantic's strict JSON mode takes an array for a tuple where its strict Python mode does not.
+    """
+    try:
+        return model.model_validate_json(json.dumps(values, default=_no_json), strict=True)
+    except ValidationError as error:
+        return list(_problems(error, model, values))
+
+
+def _no_json(value: Any) -> dict[str, str]:
+    # TOML's dates and times, which no key takes: they must not pass for texts.
+    return {"date": str(value)}
+
+
+def _problems(
+    error: ValidationError, model: type[BaseModel], values: Mapping[str, Any]
+) -> Iterable[Problem]:
+    told: dict[Location, list[str]] = {}
+    for detail in error.errors():
+        location, message = _explain(detail, model, values)
+        told.setdefault(location, []).append(message)
+    # A union reports each of its members: together they are one problem.
+    return [Problem(place, " or ".join(dict.fromkeys(said))) for place, said in told.items()]
+
+
+def _explain(
+    detail: ErrorDetails, model: type[BaseModel], values: Mapping[str, Any]
+) -> tuple[Location, str]:
+    location, kind, found = detail["loc"], detail["type"], detail["input"]
+    context = detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        *table, key = location
+        known = _fields(model, table)
+        return location, f"no key '{key}'{did_you_mean(str(key), known) or _allowed(known)}"
+    if kind == "missing":
+        return location, f"the key '{location[-1]}' is missing"
+    if kind == "value_error":
+        return location, str(context["error"])
+    location = _within(values, location)
+    if kind == "literal_error":
+        return location, f"{_show(found)} is not one of {context['expected'].replace(' or ', ', ')}"
+    wanted = detail["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+    return location, f"{_show(found)} is not {_TYPES.get(kind, wanted)}"
+
+
+_TYPES = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "string_type": "a text",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "finite_number": "a finite number",
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+}
+
+
+def _fields(model: type[BaseModel], path: Iterable[str | int]) -> list[str]:
+    """The keys that the table at `path` knows."""
+    for key in path:
+        if isinstance(key, int):
+            continue
+        annotation = model.model_fields[key].annotation
+        inner = [annotation, *getattr(annotation, "__args__", ())]
+        model = next(t for t in inner if isinstance(t, type) and issubclass(t, BaseModel))
+    return list(model.model_fields)
+
+
+def _within(values: Any, location: Location) -> Location:
+    """The part of a location that exists in the input; pydantic appends names of union members."""
+    for depth, key in enumerate(location):
+        try:
+            values = values[key]
+        except (KeyError, IndexError, TypeError):
+            return location[:depth]
+    return location
+
+
+def _allowed(known: Iterable[str]) -> str:
+    names = quoted(known)
+    return f"; known are {names}" if names else "; it has none"
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = f"'{value}'" if isinstance(value, str) else json.dumps(value, default=str)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,269 @@
+"""What a run leaves behind: written whole, read with suspicion. No pickle anywhere.
+
+A checkpoint is a directory, written beside its place and renamed, so that it is complete or absent:
+
+    generator.safetensors      enough to translate: the recipe and the size rule are in its header
+    discriminator.safetensors
+    training.safetensors       optimiser moments, random state, counters
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+import imtrans
+from imtrans.api.errors import ImtransError
+from imtrans.recipe import reading as recipes
+from imtrans.recipe.catalog import Catalog
+from imtrans.recipe.schema import Recipe
+from imtrans.runs.checksums import write_sums
+
+FORMAT = "1"
+GENERATOR, DISCRIMINATOR, TRAINING = (
+    f"{part}.safetensors" for part in ("generator", "discriminator", "training")
+)
+PARTS = (GENERATOR, DISCRIMINATOR, TRAINING)
+State = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says about itself."""
+
+    path: Path
+    part: str  # generator, discriminator or training
+    recipe_text: str
+    facts: dict[str, str]  # everything, as written
+
+    @property
+    def step(self) -> int:
+        return self.number("step")
+
+    @property
+    def epoch(self) -> int:
+        return self.number("epoch")
+
+    def number(self, fact: str) -> int:
+        """A count in the header, from 0. Raises ImtransError when it is none."""
+        text = self.facts.get(fact, "")
+        if not text.isdecimal():
+            raise ImtransError(f"{self.path}: its header has no number '{fact}': '{text}'")
+        return int(text)
+
+    def recipe(self, catalog: Catalog | None = None, roles: Iterable[str] | None = None) -> Recipe:
+        """The recipe inside. Raises ImtransError when a plugin it needs is missing, naming it.
+
+        `roles` limits which components must be there.
+        """
+        origin = f"the recipe in {self.path}"
+        try:
+            return recipes.parse(self.recipe_text, origin, (), catalog, roles)
+        except ImtransError as error:
+            raise ImtransError(f"{error}{self._plugins_to_install(catalog)}") from error
+
+    def _plugins_to_install(self, catalog: Catalog | None) -> str:
+        installed = {plugin.distribution for plugin in catalog.plugins} if catalog else set()
+        needed = json.loads(self.facts.get("plugins", "{}"))
+        missing = [f"{name}=={needed[name]}" for name in needed if name not in installed]
+        if not missing:
+            return ""
+        return f"\n  it was written with plugins that are not here: pip install {' '.join(missing)}"
+
+
+def save(
+    folder: Path,
+    parts: Mapping[str, State],
+    *,
+    recipe: Recipe,
+    catalog: Catalog,
+    stride: int | None = None,
+    step: int = 0,
+    epoch: int = 0,
+    facts: Mapping[str, str] | None = None,
+) -> None:
+    """Write a checkpoint directory, whole or not at all; `parts` is file name -> tensors."""
+    header = {
+        "imtrans": imtrans.__version__,
+        "torch": torch.__version__,
+        "format": FORMAT,
+        "recipe": recipes.dumps(recipe),
+        "plugins": json.dumps(_plugins_used(recipe, catalog)),
+        "step": str(step),
+        "epoch": str(epoch),
+        **({"stride": str(stride)} if stride else {}),
+        **(facts or {}),
+    }
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir()
+        for name, state in parts.items():
+            _write(partial / name, state, {**header, "part": Path(name).stem})
+        _sync(write_sums(partial))
+        _sync(partial)
+        _replace(partial, folder)
+    except (OSError, SafetensorError) as error:
+        raise ImtransError(f"{folder}: cannot write the checkpoint: {_reason(error)}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _replace(new: Path, folder: Path) -> None:
+    """Put a finished directory in its place; one that is there already is moved aside first."""
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    try:
+        new.rename(folder)
+    except BaseException:
+        if old.exists():
+            old.rename(folder)
+        raise
+    _sync(folder.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def remove(folder: Path) -> None:
+    """Remove a checkpoint: it is one or none, at no instant a part of one. Raises ImtransError."""
+    gone = folder.with_name(f".{folder.name}.gone")
+    try:
+        shutil.rmtree(gone, ignore_errors=True)
+        folder.rename(gone)
+        shutil.rmtree(gone)
+    except OSError as error:
+        raise ImtransError(f"{folder}: cannot remove it: {_reason(error)}") from error
+
+
+def tidy(folder: Path) -> None:
+    """Clear away what a process that was killed left half done. Raises OSError."""
+    for old in folder.glob(".*.old"):
+        place = folder / old.name.removeprefix(".").removesuffix(".old")
+        if not place.exists():  # killed between the two renames
+            old.rename(place)
+    for left in (*folder.glob(".*.old"), *folder.glob(".*.partial"), *folder.glob(".*.gone")):
+        shutil.rmtree(left)
+
+
+def checkpoints(run_dir: Path) -> list[Path]:
+    """The checkpoints of a run, oldest first."""
+    found = {
+        int(number): path
+        for path in (run_dir / "checkpoints").glob("step_*")
+        if (number := path.name.removeprefix("step_")).isdecimal() and path.is_dir()
+    }
+    return [found[step] for step in sorted(found)]
+
+
+def generator_file(path: Path) -> Path:
+    """The generator of a run (its newest checkpoint), of a checkpoint, or the file itself."""
+    if path.is_file():
+        return path
+    if (path / GENERATOR).is_file():
+        return path / GENERATOR
+    if newest := checkpoints(path)[-1:]:
+        return newest[0] / GENERATOR
+    if not path.exists():
+        raise ImtransError(f"{path}: no such checkpoint")
+    raise ImtransError(
+        f"{path}: no checkpoint there; a run, a checkpoint directory or a {GENERATOR} is expected"
+    )
+
+
+def read_header(path: Path) -> Header:
+    """The header of one file of a checkpoint. Raises ImtransError when it is none, or damaged."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise ImtransError(f"{path}: {_why_unreadable(path, error)}") from error
+    if "recipe" not in facts or "part" not in facts:
+        raise ImtransError(f"{path}: a safetensors file, but not a checkpoint of imtrans")
+    if facts.get("format") != FORMAT:
+        raise ImtransError(
+            f"{path}: written in format {facts.get('format')} by imtrans {facts.get('imtrans')}; "
+            f"this is imtrans {imtrans.__version__}, which reads format {FORMAT}. upgrade imtrans"
+        )
+    return Header(path, facts["part"], facts["recipe"], facts)
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise ImtransError(f"{path}: {_why_unreadable(path, error)}") from error
+
+
+def load_into(network: nn.Module, path: Path) -> None:
+    """Fill a network with a file's tensors. Raises ImtransError naming the first misfit."""
+    found, wanted = read_tensors(path), network.state_dict()
+    for name in [*wanted, *found]:
+        if name not in found:
+            raise ImtransError(f"{path}: the tensor '{name}' is missing")
+        if name not in wanted:
+            raise ImtransError(f"{path}: the network has no tensor '{name}'")
+        if found[name].shape != wanted[name].shape:
+            raise ImtransError(
+                f"{path}: '{name}' is {tuple(found[name].shape)}; "
+                f"the network has {tuple(wanted[name].shape)}"
+            )
+    network.load_state_dict(found)
+
+
+def _plugins_used(recipe: Recipe, catalog: Catalog) -> dict[str, str]:
+    """Distribution -> version of every plugin, but imtrans itself, that the recipe draws on."""
+    tables = [
+        ("generator", recipe.generator),
+        ("discriminator", recipe.discriminator),
+        ("objective", recipe.objective),
+        *(("loss", loss) for loss in recipe.loss),
+    ]
+    plugins = (catalog.registries[role][table.name].plugin for role, table in tables)
+    return {p.distribution: p.version for p in plugins if p.distribution != "imtrans"}
+
+
+def _write(path: Path, state: State, header: dict[str, str]) -> None:
+    # safetensors refuses shared and strided tensors (channels_last): write plain copies.
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    save_file(plain, path, metadata=header)
+    _sync(path)
+
+
+def _sync(path: Path) -> None:
+    """Have the disk hold what was written, before a rename makes it count."""
+    if os.name == "nt" and path.is_dir():
+        return  # Windows opens no directories
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _why_unreadable(path: Path, error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+    except OSError as unreadable:
+        return _reason(unreadable)
+    if start[:2] in (b"PK", b"\x80\x02"):
+        return "a PyTorch pickle, not a checkpoint. bring it in with `imtrans import-weights`"
+    return f"not a whole safetensors file ({_reason(error)}). it may have been cut off; use another"
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return " ".join(str(error).split())

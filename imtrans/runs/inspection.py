@@ -1,0 +1,73 @@
+"""What a checkpoint is, in words."""
+
+from pathlib import Path
+
+from safetensors import safe_open
+
+from imtrans.api.errors import ImtransError
+from imtrans.runs.checkpoint import PARTS, Header, checkpoints, read_header
+from imtrans.runs.checksums import verify
+
+
+def describe(path: Path) -> str:
+    """Files, networks, sizes, training so far, versions and the recipe of a checkpoint.
+
+    Takes a run (its newest checkpoint), a checkpoint directory or one file of it, and needs none of
+    the plugins that wrote it. Raises ImtransError when a file is damaged.
+    """
+    files = _files(path)
+    summed = verify(files[0].parent, files[0].name if path.is_file() else None)
+    headers = [read_header(file) for file in files]
+    first = headers[0]
+    facts = first.facts
+    rows = [
+        ("checkpoint", str(files[0].parent if len(files) > 1 else files[0])),
+        ("trained", _trained(first)),
+        (
+            "sizes",
+            f"multiples of {facts['stride']} px; others are padded" if "stride" in facts else "any",
+        ),
+        ("written by", f"imtrans {facts.get('imtrans')}, torch {facts.get('torch')}"),
+        ("checked", "as it was written" if summed else "readable; no checksums beside it"),
+        ("plugins", facts.get("plugins", "{}").strip("{}") or "none but imtrans itself"),
+    ]
+    table = [f"{name:<11} {value}" for name, value in rows]
+    parts = [_part(header) for header in headers]
+    return "\n".join([*table, *parts, "", first.recipe_text.rstrip()])
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    if not path.exists():
+        raise ImtransError(f"{path}: no such checkpoint")
+    newest = checkpoints(path)[-1:]
+    folder = newest[0] if newest else path
+    files = [folder / part for part in PARTS if (folder / part).is_file()]
+    if not files:
+        raise ImtransError(f"{path}: no checkpoint there; expected a run or {', '.join(PARTS)}")
+    return files
+
+
+def _trained(header: Header) -> str:
+    """A position says what comes next: batch 0 of epoch 3 stands after 2 epochs."""
+    if not header.step:
+        return "not here: imported"
+    done, batch = header.epoch - 1, int(header.facts.get("batch", 0))
+    more = f" and {batch} batches" if batch else ""
+    return f"{header.step} steps, {done} epochs{more}"
+
+
+def _part(header: Header) -> str:
+    with safe_open(header.path, framework="pt") as file:
+        names = list(file.keys())
+        numbers = sum(_size(file.get_slice(name).get_shape()) for name in names)
+    megabytes = header.path.stat().st_size / 1e6
+    return f"{header.part:<13} {len(names)} tensors, {numbers:,} numbers, {megabytes:.1f} MB"
+
+
+def _size(shape: list[int]) -> int:
+    size = 1
+    for side in shape:
+        size *= side
+    return size

@@ -1,0 +1,205 @@
+"""The runs below a folder: how far each is, how good, how large. Nothing here writes."""
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from imtrans.api.errors import ImtransError
+from imtrans.recipe import reading as recipes
+from imtrans.recipe.schema import Recipe
+from imtrans.runs import checkpoint
+from imtrans.runs.best import Best
+from imtrans.runs.checkpoint import Header
+from imtrans.runs.run_dir import BEST, is_trained_in
+
+DEPTH = 3  # folders below the one named, in which runs are looked for
+
+State = Literal["running", "done", "stopped", "damaged"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What can be told of a run without opening its tensors."""
+
+    path: Path
+    name: str  # below the folder that was listed
+    state: State
+    title: str
+    step: int  # steps done; those of a running one as last logged
+    steps: int | None  # when all epochs are done
+    epoch: int  # epochs done
+    epochs: int | None
+    metric: str | None  # what the best is of
+    best: Best
+    bytes: int
+    written: float  # seconds since 1970
+    problem: str | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """All of it, as JSON has it."""
+        best = {"metric": self.metric, "value": self.best.value, "step": self.best.step}
+        return {
+            **{key: value for key, value in vars(self).items() if key not in ("metric", "best")},
+            "path": str(self.path),
+            "best": best if self.best.value is not None else None,
+        }
+
+
+def find_runs(folder: Path) -> list[Path]:
+    """The run directories in a folder, or the folder itself if it is one. Raises ImtransError."""
+    if not folder.is_dir():
+        raise ImtransError(f"{folder}: no such folder; name the folder that your runs lie in")
+    return [folder] if is_run(folder) else list(_below(folder, DEPTH))
+
+
+def _below(folder: Path, depth: int) -> Iterator[Path]:
+    with suppress(OSError):  # one that must not be read holds none of ours
+        for child in sorted(folder.iterdir()):
+            if child.name.startswith(".") or not child.is_dir():
+                continue
+            if is_run(child):
+                yield child
+            elif depth > 1 and not child.is_symlink():
+                yield from _below(child, depth - 1)
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a directory is a run's, also where a part of it is lost."""
+    try:
+        inside = folder / "checkpoints"
+        known = (folder / "recipe.toml").is_file() or (folder / "samples").is_dir()
+        return inside.is_dir() and (known or bool(checkpoint.checkpoints(folder)))
+    except OSError:
+        return False
+
+
+def look_at(path: Path, folder: Path) -> Run:
+    """What a run below `folder` is like. Whatever is broken there is told, and never raised."""
+    problems: list[str] = []
+    header = newest_whole(path, problems)
+    recipe = _recipe(path, header, problems)
+    epochs = recipe.train.epochs if recipe else None
+    step = header.step if header else 0
+    running = is_trained_in(path)
+    if running:
+        step = max(step, _logged(path))
+    total, written = _measured(path)
+    return Run(
+        path,
+        path.name if path == folder else path.relative_to(folder).as_posix(),
+        _state(running, path, header, epochs),
+        recipe.title if recipe else "",
+        step,
+        _steps(header, epochs),
+        header.epoch - 1 if header and header.epoch else 0,
+        epochs,
+        (recipe.train.keep_best or None) if recipe else None,
+        _best(header),
+        total,
+        written,
+        "; ".join(problems) or None,
+    )
+
+
+def newest_whole(path: Path, problems: list[str] | None = None) -> Header | None:
+    """The header of the newest checkpoint whose files are all there, none of them cut off.
+
+    That is told by the headers and the lengths of the files; their sums are not computed.
+    """
+    for folder in reversed(checkpoint.checkpoints(path)):
+        try:
+            return _whole(folder)
+        except (ImtransError, OSError) as error:
+            if problems is not None:
+                problems.append(" ".join(str(error).split()))
+    return None
+
+
+def _whole(folder: Path) -> Header:
+    headers = [checkpoint.read_header(folder / part) for part in checkpoint.PARTS]
+    if len({(header.step, header.epoch) for header in headers}) > 1:
+        raise ImtransError(f"{folder}: its files are of different steps")
+    for fact in ("batch", "batches_per_epoch"):
+        headers[-1].number(fact)
+    return headers[-1]
+
+
+def best_generator(run: Path) -> Path:
+    """The generator that did best on held-out pairs. Raises ImtransError when none is kept."""
+    if not run.exists():
+        raise ImtransError(f"{run}: no such run")
+    file = run / "checkpoints" / BEST / checkpoint.GENERATOR
+    if file.is_file():
+        return file
+    if not is_run(run):
+        raise ImtransError(f"{run}: not a run; the best generator is that of a run")
+    raise ImtransError(
+        f"{run}: no best generator is kept there. there is one from the first validation on, where "
+        "pairs are held out and train.keep_best is not false; leave --best out to take the newest "
+        "checkpoint"
+    )
+
+
+def _state(running: bool, path: Path, header: Header | None, epochs: int | None) -> State:
+    if running:
+        return "running"
+    if header is None:
+        remains = any((path / "checkpoints").glob("step_*"))  # also those set aside as damaged
+        return "damaged" if remains or not (path / "recipe.toml").is_file() else "stopped"
+    return "done" if epochs is not None and header.epoch > epochs else "stopped"
+
+
+def _recipe(path: Path, header: Header | None, problems: list[str]) -> Recipe | None:
+    """The run's recipe; where its file is broken, that inside the checkpoint."""
+    try:
+        return recipes.read(path / "recipe.toml")
+    except (ImtransError, OSError, ValueError) as error:
+        problems.append(" ".join(str(error).split()))
+    with suppress(ImtransError, ValueError):
+        return header.recipe() if header else None
+    return None
+
+
+def _steps(header: Header | None, epochs: int | None) -> int | None:
+    """Counted from where the checkpoint stands: the data may have changed before it."""
+    if header is None or epochs is None:
+        return None
+    per_epoch, batch = header.number("batches_per_epoch"), header.number("batch")
+    return header.step + max((epochs - header.epoch + 1) * per_epoch - batch, 0)
+
+
+def _best(header: Header | None) -> Best:
+    with suppress(ValueError, TypeError, AttributeError):
+        found = Best.loads(header.facts.get("best") if header else None)
+        if isinstance(found.value, (int, float)) and isinstance(found.step, int):
+            return found
+    return Best()
+
+
+def _logged(path: Path) -> int:
+    """The step of the last line of the log, 0 if there is none."""
+    with suppress(OSError, ValueError, KeyError, TypeError, IndexError):
+        with (path / "metrics.jsonl").open("rb") as file:
+            file.seek(max(file.seek(0, 2) - 4096, 0))
+            rows = file.read().splitlines()
+        # The very last may be half written just now.
+        for row in reversed(rows):
+            with suppress(ValueError):
+                return int(json.loads(row)["step"])
+    return 0
+
+
+def _measured(path: Path) -> tuple[int, float]:
+    """Bytes of all files below, and when one of them was last written."""
+    total, written = 0, 0.0
+    with suppress(OSError):
+        written = path.stat().st_mtime
+    for file in path.rglob("*"):
+        with suppress(OSError):  # it may be removed while we look
+            found = file.lstat()
+            if file.is_file():
+                total, written = total + found.st_size, max(written, found.st_mtime)
+    return total, written

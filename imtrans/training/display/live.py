@@ -1,0 +1,166 @@
+"""The view of a training in a terminal: progress, speed, and a small curve of each loss.
+
+    epoch 3/200  step 12340/219000  6%  ━━╸───────────────
+    7.6 images/s  waiting 2%  memory 3.2 GB  left 7:32:11
+     d 0.412   ▃▄▅▄▃▂▁▂  first 0.693  min 0.301
+    l1 0.183   █▆▅▄▃▂▂▁  first 0.402  min 0.181
+    held out at step 12000, best at step 10000
+    l1 0.143   █▅▃▂▁     best 0.139
+
+What is said, warnings too, stands above it and stays. The last state is left when it ends. First,
+least and best values are those since this sitting began; the best step is that of the whole run.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from time import monotonic
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live
+from rich.text import Text
+
+from imtrans.components.metrics.pixel_metrics import HIGHER_IS_BETTER
+from imtrans.host.footprint import footprint
+from imtrans.host.words import size
+from imtrans.runs.best import Best
+from imtrans.training.display.lines import Progression, duration
+from imtrans.training.display.sparkline import LENGTH, Curve, number, sparkline
+
+BAR = 30  # characters
+ROOMY = 60  # columns from which first and least values are shown
+
+
+class LiveView:
+    """Shows a training in a terminal of any width; says what it is told above."""
+
+    def __init__(self, console: Console, epochs: int, steps: int, step: int) -> None:
+        self._console, self._epochs, self._steps = console, epochs, steps
+        self._epoch, self._step, self._first_step = 0, step, step
+        self._begun = self._last = monotonic()
+        self._now: Progression | None = None
+        self._memory: tuple[str, int] | None = None
+        self._losses: dict[str, Curve] = {}
+        self._metrics: dict[str, Curve] = {}
+        self._validated, self._best = 0, Best()
+        self._ended = False
+        self._live = Live(self, console=console, refresh_per_second=4)
+        self._live.start()
+
+    def say(self, line: str) -> None:
+        # Styled by itself: a style of the printing would colour the view below it too.
+        told = Text(line, style="yellow" if line.startswith("warning") else "")
+        with suppress(OSError):
+            self._console.print(told)
+
+    def advance(self, epoch: int, step: int) -> None:
+        self._epoch, self._step, self._last = epoch, step, monotonic()
+
+    def logged(self, now: Progression) -> None:
+        self._now, self._memory = now, footprint()
+        # A new dict, because the thread that draws may walk the old one.
+        self._losses = _with(self._losses, now.reading.losses)
+
+    def validated(self, step: int, metrics: Mapping[str, float], best: Best) -> None:
+        self._metrics = _with(self._metrics, metrics)
+        self._validated, self._best = step, Best(best.value, best.step)
+
+    def close(self) -> None:
+        self._ended = True
+        # A terminal that is gone must not end a training.
+        with suppress(OSError):
+            self._live.stop()
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for line in self._lines(options.max_width, options.ascii_only):
+            line.no_wrap, line.overflow = True, "crop"
+            yield line
+
+    def _lines(self, width: int, ascii_only: bool) -> Iterator[Text]:
+        yield from self._progress(width, ascii_only)
+        yield from _folded(self._speed(), width)
+        losses, metrics = self._losses, self._metrics
+        names = max((len(name) for name in (*losses, *metrics)), default=0)
+        for name, curve in losses.items():
+            rest = f"first {number(curve.first)}  min {number(curve.least)}"
+            yield _row(name.rjust(names), curve, rest, width, ascii_only)
+        if not metrics:
+            return
+        parts = [f"held out at step {self._validated}"]
+        if self._best.step:
+            is_now = self._best.step == self._validated
+            parts.append("best so far" if is_now else f"best at step {self._best.step}")
+        yield from _folded(parts, width, style="bold")
+        for name, curve in metrics.items():
+            best = curve.greatest if HIGHER_IS_BETTER.get(name) else curve.least
+            star = "*" if ascii_only else "★"
+            rest = f"best {number(best)}" + (f" {star}" if curve.last == best else "")
+            yield _row(name.rjust(names), curve, rest, width, ascii_only)
+
+    def _progress(self, width: int, ascii_only: bool) -> Iterator[Text]:
+        share = self._step / self._steps if self._steps else 1.0
+        told = [f"epoch {self._epoch or '-'}/{self._epochs}", f"step {self._step}/{self._steps}"]
+        lines = list(_folded([*told, f"{share:.0%}"], width))
+        room = width - len(lines[-1]) - 2
+        if room >= BAR // 3:
+            lines[-1].append("  ").append_text(_bar(share, min(BAR, room), ascii_only))
+        else:
+            lines.append(_bar(share, min(BAR, width), ascii_only))
+        yield from lines
+
+    def _speed(self) -> list[str]:
+        parts = []
+        if self._now:
+            reading = self._now.reading
+            parts.append(f"{reading.images_per_second:.1f} images/s")
+            parts.append(f"waiting {reading.waiting:.0%}")
+        if self._memory:
+            parts.append(f"{self._memory[0]} {size(self._memory[1])}")
+        if self._ended:
+            parts.append(f"took {duration(monotonic() - self._begun)}")
+        elif rate := self._steps_per_second():
+            parts.append(f"left {duration((self._steps - self._step) / rate)}")
+        return parts or ["the first step is being taken"]
+
+    def _steps_per_second(self) -> float:
+        """As last read, or until then as far as the first steps tell."""
+        if self._now:
+            return self._now.reading.steps_per_second
+        return (self._step - self._first_step) / max(self._last - self._begun, 1e-9)
+
+
+def _with(curves: Mapping[str, Curve], values: Mapping[str, float]) -> dict[str, Curve]:
+    found = {name: curves.get(name) or Curve() for name in values}
+    for name, value in values.items():
+        found[name].append(value)
+    return found
+
+
+def _row(name: str, curve: Curve, rest: str, width: int, ascii_only: bool) -> Text:
+    """`l1 0.183  ▃▄▅▄▃▂  first 0.402  min 0.181`, as much of it as there is room for."""
+    row = Text(f"{name} {number(curve.last):<8}")
+    beside = len(rest) + 2 if width >= ROOMY else 0
+    drawn = sparkline(
+        tuple(curve.values), min(LENGTH, width - len(row) - beside), ascii_only=ascii_only
+    )
+    row.append(drawn, style="cyan")
+    if beside:
+        row.append(f"  {rest}", style="dim")
+    return row
+
+
+def _bar(share: float, width: int, ascii_only: bool) -> Text:
+    done = min(width, round(share * width))
+    full, rest = "#-" if ascii_only else "━─"
+    return Text(full * done, style="green").append(rest * (width - done), style="dim")
+
+
+def _folded(parts: list[str], width: int, style: str = "") -> Iterator[Text]:
+    """The parts side by side, in as many lines as they need."""
+    line = ""
+    for part in parts:
+        if line and len(line) + 2 + len(part) > width:
+            yield Text(line, style=style)
+            line = part
+        else:
+            line = f"{line}  {part}" if line else part
+    yield Text(line, style=style)

@@ -1,0 +1,306 @@
+"""The command line as a user meets it: help, ways through, and one clear line for each mistake."""
+
+import json
+import os
+import re
+import shutil
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from drawn import draw_picture, write_pairs
+from PIL import Image
+from safetensors.torch import save_file
+
+import imtrans as public
+from imtrans.api.pictures import Picture
+from imtrans.cli.main import app
+from imtrans.data.pixels.decode import decode
+from imtrans.data.pixels.encode import encode
+from imtrans.data.pixels.formats.stored import Wanted
+from imtrans.recipe.catalog import catalog
+from imtrans.training.fit import fit
+
+GOLDEN = Path(__file__).parents[1] / "given" / "golden"
+
+COMMANDS = [
+    ("train",),
+    ("translate",),
+    ("check",),
+    ("doctor",),
+    ("bench",),
+    ("bench", "train"),
+    ("runs",),
+    ("runs", "list"),
+    ("runs", "clean"),
+    ("recipes",),
+    ("recipes", "list"),
+    ("recipes", "show"),
+    ("plugins",),
+    ("plugins", "list"),
+    ("plugins", "show"),
+    ("inspect",),
+    ("data", "check"),
+    ("data", "show"),
+    ("data", "bench"),
+    ("data", "cache"),
+    ("data", "fetch"),
+    ("import-weights",),
+    ("quickstart",),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_the_help_of_every_command_has_an_example(imtrans, command):
+    code, out, _ = imtrans(*command, "--help")
+    assert code == 0
+    assert re.search(rf"Example: .?imtrans {' '.join(command)}", out.replace("`", ""))
+
+
+def test_every_command_is_among_those_with_an_example():
+    names = {info.name or info.callback.__name__ for info in app.registered_commands}
+    names |= {group.name for group in app.registered_groups}
+    assert names == {command[0] for command in COMMANDS}
+
+
+def test_the_version_is_printed(imtrans):
+    assert imtrans("--version")[:2] == (0, f"imtrans {public.__version__}\n")
+
+
+def size(path):
+    with Image.open(path) as image:
+        return image.size
+
+
+def test_from_a_recipe_to_a_translated_folder(imtrans, tiny_file, tmp_path):
+    code, out, err = imtrans("train", tiny_file)
+    assert (code, err) == (0, "")
+    assert "6 pairs, 3 held out" in out
+    assert "12 steps trained: runs/tiny/checkpoints/step_00000012" in out
+    for number in range(3):
+        (tmp_path / "photos" / "sub").mkdir(parents=True, exist_ok=True)
+        draw_picture(number, (50 + number, 33)).save(tmp_path / "photos" / "sub" / f"{number}.png")
+    code, out, err = imtrans("translate", "--recipe", "tiny", "photos")
+    assert (code, err) == (0, "")
+    assert re.search(r"^3 images in photos-tiny \([\d.]+ images/s\)$", out, re.MULTILINE)
+    assert size(tmp_path / "photos-tiny" / "sub" / "2.png") == (52, 33)
+    code, out, _ = imtrans("inspect", "runs/tiny")
+    assert code == 0
+    assert "12 steps, 2 epochs" in out
+
+
+@pytest.fixture
+def trained(tiny, tmp_path):
+    fit(tiny, catalog(), tmp_path / "runs" / "tiny")
+    return tmp_path / "runs" / "tiny"
+
+
+@pytest.fixture
+def photos(tmp_path):
+    (tmp_path / "photos").mkdir()
+    for number in range(2):
+        draw_picture(number, (20, 20)).save(tmp_path / "photos" / f"{number}.png")
+    return tmp_path / "photos"
+
+
+def test_a_broken_image_is_skipped_by_name_with_exit_code_1(imtrans, trained, photos):
+    (photos / "1.png").write_bytes(b"broken")
+    code, out, err = imtrans("translate", "--recipe", "tiny", "photos", "--output", "out")
+    assert code == 1
+    assert "1 image in out, 1 skipped" in out
+    assert "skipped: photos/1.png: not an image" in err
+
+
+def test_one_image_is_translated_too(imtrans, trained, photos, tmp_path):
+    code, out, _ = imtrans("translate", "--checkpoint", trained, "photos/0.png", "--output", "out")
+    assert code == 0
+    assert (tmp_path / "out" / "0.png").is_file()
+
+
+@pytest.mark.parametrize("options", [("--precision", "bf16"), ("--dropout-seed", 1)])
+def test_options_of_translate_are_taken(imtrans, trained, photos, options):
+    code, _, err = imtrans(
+        "translate", "--checkpoint", trained, "photos", "--output", "o", *options
+    )
+    assert (code, err) == (0, "")
+
+
+def test_recipes_are_listed_and_shown(imtrans, tiny_file, tmp_path):
+    code, out, _ = imtrans("recipes")
+    assert code == 0
+    assert "edges2shoes" in out
+    _, shown, _ = imtrans("recipes", "show", "maps")
+    assert "# " in shown
+    (tmp_path / "mine.toml").write_text(shown)
+    assert imtrans("recipes", "show", "mine.toml", "--resolved")[0] == 0
+    (tmp_path / "recipes").mkdir()
+    shutil.copy(tiny_file, tmp_path / "recipes" / "local.toml")
+    assert "local" in imtrans("recipes")[1]
+
+
+def test_plugins_are_listed_and_shown(imtrans):
+    code, out, _ = imtrans("plugins")
+    assert code == 0
+    assert re.search(r"generator +unet_256 +imtrans [\d.]+ +width, norm, dropout", out)
+    _, out, _ = imtrans("plugins", "show", "unet_256")
+    assert "width: int, >= 1 (default 64)" in out
+    assert "norm: 'batch' or 'instance' or 'none' (default batch)" in out
+    assert "imtrans.components.generators.unet (imtrans " in out
+    code, _, err = imtrans("plugins", "show", "unet_257")
+    assert (code, err) == (2, "error: no component 'unet_257'; did you mean 'unet_256' or "
+                              "'unet_128'?\n")  # fmt: skip
+
+
+def test_published_weights_are_imported_and_translate(imtrans, photos, tmp_path):
+    golden = str(GOLDEN)
+    code, out, err = imtrans(
+        *("import-weights", f"{golden}/generator-unet_128-batch-3ch.pth"),
+        *("--recipe", "facades", "--output", "published"),
+    )
+    assert (code, err) == (0, "")
+    assert "generator unet_128 (width 4, norm batch)" in out
+    assert imtrans("inspect", "published")[0] == 0
+    assert imtrans("translate", "--checkpoint", "published", "photos", "--output", "o")[0] == 0
+
+
+def test_colorize_trains_and_translates_grey_and_colour(imtrans, tmp_path):
+    write_pairs(tmp_path / "data" / "train", 4)
+    small = ["generator.name=resnet_6", "generator.width=4", "discriminator.name=pixel"]
+    small += ["data.root=data", "data.crop_size=64", "train.epochs=1", "data.workers=0"]
+    overrides = [part for key in small for part in ("--set", key)]
+    code, out, err = imtrans("train", "colorize", *overrides)
+    assert (code, err) == (0, "")
+    (tmp_path / "in").mkdir()
+    draw_picture(1, (40, 30)).save(tmp_path / "in" / "colour.png")
+    draw_picture(1, (40, 30)).convert("L").save(tmp_path / "in" / "grey.png")
+    assert imtrans("translate", "--recipe", "colorize", "in", "--output", "out")[0] == 0
+    assert size(tmp_path / "out" / "grey.png") == (40, 30)
+
+
+@pytest.fixture
+def identity(tmp_path):
+    """Train for a moment on five bands of 16 bits; the generator itself plays no part."""
+    pytest.importorskip("tifffile", reason="needs the extra: pip install imtrans[tiff]")
+    for letter in "AB":
+        for name in ("1", "2"):
+            bands = torch.randint(0, 65536, (5, 40, 40), dtype=torch.int32)
+            folder = tmp_path / "bands" / f"train{letter}"
+            folder.mkdir(parents=True, exist_ok=True)
+            encode(bands, folder / f"{name}.tif", "uint16")
+    side = '{channels = 5, dtype = "uint16"}'
+    small = ["data.root=bands", "data.layout=folders", f"data.source={side}", f"data.target={side}"]
+    return [part for key in small for part in ("--set", key)]
+
+
+def test_five_bands_of_16_bits_are_trained_on_and_translated(
+    imtrans, tiny_file, identity, tmp_path, monkeypatch
+):
+    code, _, err = imtrans("train", tiny_file, *identity)
+    assert (code, err) == (0, "")
+    source = "bands/trainA"
+    assert imtrans("translate", "--recipe", "tiny", source, "--output", "out")[0] == 0
+    result = decode(Picture(str(tmp_path / "out" / "1.tif")), Wanted(5, "uint16"))
+    assert result.shape == (5, 40, 40)
+
+    monkeypatch.setitem(sys.modules, "tifffile", None)
+    for command in (["translate", "--recipe", "tiny", source], ["train", tiny_file, "--fresh"]):
+        code, _, err = imtrans(*command, *(identity if command[0] == "train" else []))
+        assert code == 2
+        assert 'needs tifffile: pip install "imtrans[tiff]"' in err
+
+
+def broken_state(trained, how):
+    file = next(trained.glob("checkpoints/*12")) / "generator.safetensors"
+    if how == "truncated":
+        file.write_bytes(file.read_bytes()[:-1000])
+    else:
+        save_file({"x": torch.zeros(1)}, file)
+    return file
+
+
+MISTAKES = [
+    (["train", "nothing.toml"], "nothing.toml: no such recipe file"),
+    (["train", "mapz"], "no recipe 'mapz'"),
+    (["train", "maps"], "datasets/maps: no such folder"),
+    (["train", "tiny.toml", "--set", "data.root=empty"], "empty/train: no such folder"),
+    (["train", "tiny.toml", "--set", "generator.name=unet"], "no generator 'unet'; did you mean"),
+    (["train", "tiny.toml", "--set", "train.epochs=ten"], "'ten' is not a whole number"),
+    (["train", "tiny.toml", "--set", "train.epoch=1"], "did you mean 'epochs'?"),
+    (["train", "tiny.toml", "--set", "data.crop_size=50"], "crop_size is 50. use 48 or 52"),
+    (["train", "tiny.toml", "--device", "gpu"], "device 'gpu' is not here; this machine has 'cpu'"),
+    (["train", "tiny.toml", "--run-dir", "file"], "file: is a file; choose another --run-dir"),
+    (["train", "tiny.toml", "--run-dir", "file/run"], "file/run: "),
+    (["train", "tiny.toml", "--run-dir", "photos"], "holds other files, but no run"),
+    (["translate", "photos"], "name the --recipe that you trained, or a --checkpoint"),
+    (["translate", "photos", "--recipe", "maps"], "runs/maps: no such run. train it with"),
+    (["translate", "photos", "--checkpoint", "none"], "none: no such checkpoint"),
+    (["translate", "photos", "--checkpoint", "photos"], "photos: no checkpoint there"),
+    (["translate", "photos", "--checkpoint", "file"], "file: not a whole safetensors file"),
+    (["translate", "nowhere", "--checkpoint", "x"], "x: no such checkpoint"),
+    (["inspect", "nowhere"], "nowhere: no such checkpoint"),
+    (["inspect", "file"], "file: not a whole safetensors file"),
+    (["import-weights", "no.pth", "--recipe", "facades", "--output", "o"], "no.pth: no such file"),
+    (["import-weights", "file", "--recipe", "facades", "--output", "o"], "file: "),
+    (["quickstart", "photos"], "photos: holds other files (0.png, 1.png)"),
+    (["quickstart", "file"], "file: is a file"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "told"), MISTAKES, ids=lambda value: " ".join(value))
+def test_a_mistake_is_one_clear_line_and_exit_code_2(
+    imtrans, tiny_file, photos, tmp_path, arguments, told
+):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("some text that is no image and no checkpoint")
+    code, _, err = imtrans(*arguments)
+    assert code == 2
+    assert err.startswith("error: ")
+    assert told in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("how", ["truncated", "foreign"])
+def test_a_damaged_checkpoint_is_named(imtrans, trained, photos, how):
+    file = broken_state(trained, how)
+    code, _, err = imtrans("translate", "--recipe", "tiny", "photos")
+    assert code == 2
+    assert str(file.relative_to(file.parents[4])) in err
+
+
+def test_a_translation_without_images_or_into_its_input_is_refused(imtrans, trained, photos):
+    (photos / "empty").mkdir()
+    code, _, err = imtrans("translate", "--checkpoint", trained, "photos/empty")
+    assert (code, "no images there" in err) == (2, True)
+    code, _, err = imtrans("translate", "--checkpoint", trained, "photos", "--output", "photos")
+    assert (code, "would replace the inputs" in err) == (2, True)
+
+
+def test_an_unwritable_run_dir_is_one_line(imtrans, tiny_file, tmp_path):
+    if os.geteuid() == 0:
+        pytest.skip("root may write anywhere")
+    (tmp_path / "locked").mkdir()
+    (tmp_path / "locked").chmod(stat.S_IRUSR | stat.S_IXUSR)
+    code, _, err = imtrans("train", tiny_file, "--run-dir", "locked/run")
+    assert (code, "cannot write there: permission denied" in err) == (2, True)
+
+
+def test_a_broken_training_image_is_one_line(imtrans, tiny_file, pairs):
+    (pairs / "train" / "000.png").write_bytes(b"broken")
+    code, _, err = imtrans("train", tiny_file)
+    assert code == 2
+    assert "000.png: not an image" in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_check_reports_all_that_is_wrong_at_once(imtrans, tiny_file):
+    code, out, _ = imtrans("check", tiny_file, "--set", "data.root=none")
+    assert code == 2
+    assert "wrong  data        none: no such folder" in out
+    assert "ok     one step    on noise" in out
+
+
+def test_metrics_are_lines_of_json(trained):
+    for row in (trained / "metrics.jsonl").read_text().splitlines():
+        assert json.loads(row)["step"]

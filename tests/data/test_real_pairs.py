@@ -1,0 +1,53 @@
+"""Real pairs, where there are any: they are found, cut, trained on for a step and translated."""
+
+import pytest
+from PIL import Image
+
+from imtrans.checking.recipe import check
+from imtrans.recipe import reading as recipes
+from imtrans.recipe.catalog import catalog
+from imtrans.training.fit import fit
+from imtrans.translation.folder import plan, translate_files
+from imtrans.translation.translator import load
+
+SMALL = [
+    *("generator.name=resnet_6", "generator.width=4", "discriminator.width=4"),
+    *("data.load_size=72", "data.crop_size=64", "data.workers=0"),
+]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "folder", "keys", "pairs"),
+    [
+        ("facades", "facades", [], "400 pairs to train on, 100 held out"),
+        ("facades_photo2label", "facades", [], "400 pairs to train on, 100 held out"),
+        ("maps", "maps", ["data.layout=folders"], "32 pairs to train on, 8 held out"),
+        ("edges2shoes", "edges2shoes", ["data.direction=BtoA"], "10 pairs to train on, 10 held"),
+        ("colorize", "flowers", [], "500 pairs to train on, 100 held out"),
+        ("edges2photo", "flowers", [], "500 pairs to train on, 100 held out"),
+        ("inpaint", "flowers", [], "500 pairs to train on, 100 held out"),
+        ("superres_4x", "flowers", [], "500 pairs to train on, 100 held out"),
+        ("facades", "sketch2shiba", [], "176 pairs to train on, 8 held out"),
+    ],
+)
+def test_a_recipe_takes_a_step_on_real_pairs(real_data, recipe, folder, keys, pairs):
+    overrides = [*SMALL, f"data.root={real_data / folder}", *keys]
+    read = recipes.read(recipe, overrides, catalog())
+    findings = list(check(read, catalog(), "cpu"))
+    assert not [finding.said for finding in findings if finding.wrong]
+    assert findings[1].said.startswith(pairs)
+    assert "on the first pairs" in findings[2].said
+
+
+def test_real_images_of_odd_sizes_are_translated_at_their_size(real_data, tmp_path):
+    overrides = [*SMALL, f"data.root={real_data / 'edges2shoes'}", "train.epochs=1"]
+    recipe = recipes.read("edges2shoes", overrides, catalog())
+    fit(recipe, catalog(), tmp_path / "run", device="cpu")
+    translator = load(tmp_path / "run", device="cpu")
+    source = real_data / "sketch2shiba" / "val"
+    jobs = plan(source, tmp_path / "out", translator.encoding)
+    outcome = translate_files(translator, jobs, tmp_path / "out", lambda: None)
+    assert (outcome.done, outcome.broken) == (8, [])
+    for image, result in jobs:
+        with Image.open(image) as before, Image.open(result) as after:
+            assert before.size == after.size

@@ -1,0 +1,43 @@
+"""A recipe's pairs as training reads them: from files, and from a cache."""
+
+import torch
+
+from imtrans.data.cache.obtain import obtain
+from imtrans.recipe import reading as recipes
+from imtrans.recipe.catalog import catalog
+from imtrans.task import build_sampler, find_pairs
+
+
+class Loading:
+    """A recipe's pairs, from files and from a cache."""
+
+    def __init__(self, file, *overrides):
+        self.recipe = recipes.read(file, overrides, catalog())
+        self.pairs, _ = find_pairs(self.recipe, catalog())
+        self.said = []
+
+    def sampler(self):
+        return build_sampler(self.recipe, catalog())
+
+    def obtain(self, passes=9):
+        size = self.sampler().load_size
+        return obtain(self.recipe.data, self.pairs, size, passes=passes, say=self.said.append)
+
+    def samples(self, cache=None):
+        sampler = self.sampler()
+        sampler.cache = cache
+        return [
+            sampler.training(pair, epoch, index)
+            for epoch in (1, 2)
+            for index, pair in enumerate(self.pairs)
+        ]
+
+    def check(self):
+        """The cache, after its samples were found to be those of the files."""
+        cache = self.obtain()
+        assert cache is not None, self.said
+        for one, other in zip(self.samples(), self.samples(cache), strict=True):
+            for side, cached in zip(one, other, strict=True):
+                assert side.dtype == cached.dtype
+                assert torch.equal(side, cached)
+        return cache

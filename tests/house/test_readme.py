@@ -1,0 +1,147 @@
+"""Every snippet of the README and of the plugin guide is run."""
+
+import re
+import shlex
+import shutil
+import tomllib
+from pathlib import Path
+
+import pytest
+from drawn import draw_picture, write_pairs
+
+from imtrans.recipe import reading as recipes
+from imtrans.recipe.catalog import GROUP, catalog, collect
+from imtrans.recipe.schema import DataTable, SideTable, TrainTable
+from imtrans.recipe.toml import dumps
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = ROOT / "tests" / "given" / "golden"
+README = (ROOT / "README.md").read_text()
+REFERENCE = (ROOT / "recipes" / "README.md").read_text()
+GUIDE = (ROOT / "plugins" / "README.md").read_text()
+
+# Training is shortened to a moment; everything else is run as it stands.
+HURRY = ["generator.width=2", "discriminator.width=2", "train.epochs=1", "train.decay_from=1"]
+
+
+def snippets(text, language):
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.fixture
+def desk(tmp_path):
+    """What a reader of the README has at hand."""
+    for split, count in (("train", 2), ("val", 3)):
+        write_pairs(tmp_path / "datasets" / "maps" / split, count, size=(64, 64))
+    for number in range(2):  # what is trained on is not held out
+        (tmp_path / "datasets" / "maps" / "val" / f"00{number}.png").unlink()
+    (tmp_path / "photos").mkdir()
+    draw_picture(1, (70, 50)).save(tmp_path / "photos" / "house.png")
+    for name, file in (
+        ("latest_net_G.pth", "generator-unet_128-batch-3ch.pth"),
+        ("latest_net_D.pth", "discriminator-basic-batch-6ch.pth"),
+    ):
+        shutil.copy(GOLDEN / file, tmp_path / name)
+    return tmp_path
+
+
+def run(imtrans, line, folder):
+    """One line of a bash snippet; `> file` is understood."""
+    program, *words = shlex.split(line, comments=True)
+    assert program == "imtrans", line
+    target = None
+    if ">" in words:
+        words, target = words[: words.index(">")], words[-1]
+    if words[:2] == ["bench", "train"]:
+        words += ["--rounds", "2"]
+    if words[0] in ("train", "check", "bench"):
+        words += [part for key in HURRY for part in ("--set", key)]
+    code, out, err = imtrans(*words)
+    assert code == 0, f"{line}\n{out}{err}"
+    if target:
+        (folder / target).write_text(out)
+
+
+def test_the_readme_works_from_top_to_bottom(imtrans, desk):
+    for block in snippets(README, "bash"):
+        for line in block.strip().splitlines():
+            run(imtrans, line, desk)
+    assert (desk / "photos-my-task" / "house.png").is_file()
+    assert (desk / "facades" / "house.png").is_file()
+    load = next(code for code in snippets(README, "python") if "imtrans.load" in code)
+    exec(compile(load, "README.md", "exec"), {})
+    assert (desk / "house-as-map.png").is_file()
+
+
+def test_the_recipe_in_the_readme_is_whole():
+    (text,) = snippets(README, "toml")
+    recipes.parse(text, "README.md", (), catalog())
+
+
+def test_the_table_of_recipes_names_every_recipe_with_its_epochs():
+    told = {
+        name: int(row.split("|")[4])
+        for row in README.splitlines()
+        if row.startswith("| `")
+        for name in re.findall(r"`(\w+)`", row.split("|")[1])
+    }
+    assert told == {name: recipes.read(name).train.epochs for name in recipes.packaged()}
+
+
+def test_every_make_target_of_the_readme_exists():
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert set(re.findall(r"make (\w+)", README)) <= {*targets, "machine"}
+
+
+class Point:
+    """An entry point to a module that is already made."""
+
+    group, dist = GROUP, None
+
+    def __init__(self, module, name="snippet"):
+        self.name = self.value = name
+        self.load = lambda: module
+
+
+@pytest.mark.parametrize("text", [README, GUIDE], ids=["README", "plugin guide"])
+def test_a_python_snippet_that_registers_something_is_a_working_plugin(text):
+    for number, code in enumerate(snippets(text, "python")):
+        if "hookimpl" not in code:
+            continue
+        module = type(pytest)(f"snippet_{number}")
+        exec(compile(code, "snippet", "exec"), vars(module))
+        found = collect([Point(module)])
+        assert not found.broken
+        assert sum(len(registry.names()) for registry in found.registries.values())
+
+
+def test_the_toml_of_the_plugin_guide_is_valid():
+    for text in snippets(GUIDE, "toml"):
+        tomllib.loads(text)
+
+
+def test_the_snippets_of_the_recipe_reference_fit_into_a_recipe():
+    """Each replaces what it names in a recipe that is otherwise whole."""
+    for text in snippets(REFERENCE, "toml"):
+        values = tomllib.loads(recipes.packaged()["maps"].read_text())
+        snippet = tomllib.loads(text)
+        if "derive" in snippet.get("data", {}):
+            values["data"]["layout"] = "photos"
+            del values["data"]["direction"]
+        values["data"] |= snippet.pop("data", {})
+        recipes.parse(dumps(values | snippet), "recipes/README.md", (), catalog())
+
+
+def test_the_recipe_reference_names_every_key_and_component_of_data():
+    known = {*DataTable.model_fields, *SideTable.model_fields, *TrainTable.model_fields}
+    found = catalog()
+    for registry in (found.layouts, found.derivations, found.augmentations):
+        known |= {name for c in registry for name in (c.name, *c.options)}
+    told = set(re.findall(r"\w+", " ".join(re.findall(r"```.*?```|`[^`]*`", REFERENCE, re.DOTALL))))
+    assert not known - told - {"workers", "both", "names"}
+
+
+def test_links_lead_somewhere():
+    for file in (ROOT / "README.md", ROOT / "plugins" / "README.md"):
+        for link in re.findall(r"\]\(([^)#]+)\)", file.read_text()):
+            assert link.startswith("http") or (file.parent / link).exists(), (file, link)

@@ -1,0 +1,339 @@
+"""What runs there are, and what may go."""
+
+import io
+import json
+import os
+import shutil
+import sys
+
+import pytest
+from rich.console import Console
+
+from imtrans.recipe.catalog import catalog
+from imtrans.runs.checkpoint import checkpoints
+from imtrans.runs.cleaning import Wanted, removables, remove
+from imtrans.runs.listing import find_runs, look_at, newest_whole
+from imtrans.runs.run_dir import alone_in, is_trained_in, lock_of
+from imtrans.training.fit import fit
+
+
+def trained(recipe, run, **options):
+    return fit(recipe, catalog(), run, console=Console(file=io.StringIO()), **options)
+
+
+@pytest.fixture
+def run(tiny, tmp_path):
+    """A whole run of 12 steps in 2 epochs, with checkpoints of steps 8 and 12."""
+    trained(tiny, tmp_path / "runs" / "tiny")
+    return tmp_path / "runs" / "tiny"
+
+
+@pytest.fixture
+def stopped(run):
+    """The same, as it stood after its first 8 steps."""
+    shutil.rmtree(run / "checkpoints" / "step_00000012")
+    return run
+
+
+def looked_at(run):
+    return look_at(run, run.parent)
+
+
+def names(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+def listed(imtrans, *arguments):
+    code, out, err = imtrans("runs", "list", "--json", *arguments)
+    assert (code, err) == (0, "")
+    return {row["name"]: row for row in json.loads(out)}
+
+
+def test_a_run_is_listed_with_step_best_size_and_state(imtrans, run):
+    code, out, err = imtrans("runs")
+    assert (code, err) == (0, "")
+    for part in ("tiny", "done", "12/12", "2/2", "l1 0.", " at 12", "1 run, "):
+        assert part in out, part
+    row = listed(imtrans)["tiny"]
+    facts = {key: row[key] for key in ("state", "step", "steps", "epoch", "epochs", "title")}
+    assert facts == {
+        **{"state": "done", "step": 12, "steps": 12},
+        **{"epoch": 2, "epochs": 2, "title": "tiny"},
+    }
+    assert row["best"]["metric"] == "l1"
+    assert row["best"]["value"] > 0
+    assert row["bytes"] == sum(file.stat().st_size for file in run.rglob("*") if file.is_file())
+    assert row["problem"] is None
+
+
+def test_a_stopped_run_tells_how_far_it_is(stopped):
+    found = looked_at(stopped)
+    assert (found.state, found.step, found.steps, found.epoch) == ("stopped", 8, 12, 1)
+
+
+def test_a_run_that_was_given_more_epochs_is_stopped(run):
+    text = (run / "recipe.toml").read_text()
+    (run / "recipe.toml").write_text(text.replace("epochs = 2", "epochs = 5"))
+    found = looked_at(run)
+    assert (found.state, found.step, found.steps) == ("stopped", 12, 30)
+
+
+def test_a_run_in_which_somebody_trains_is_running_at_its_last_logged_step(stopped):
+    with (stopped / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 13}\n{"step": 1')  # the last line is being written
+    with alone_in(stopped):
+        found = looked_at(stopped)
+        assert is_trained_in(stopped)  # still: to ask has disturbed nobody
+    assert (found.state, found.step) == ("running", 13)
+    assert looked_at(stopped).step == 8
+
+
+def test_to_look_at_runs_writes_nothing(imtrans, run, tmp_path):
+    before = names(tmp_path)
+    assert imtrans("runs", "list")[0] == 0
+    assert imtrans("runs", "clean", "--checkpoints")[0] == 0
+    assert names(tmp_path) == before
+
+
+def test_a_lock_file_that_was_left_is_no_running_run(run):
+    lock_of(run).touch()
+    assert not is_trained_in(run)
+    assert looked_at(run).state == "done"
+
+
+def cut(file):
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+BROKEN = {
+    "newest cut off": lambda run: cut(run / "checkpoints/step_00000012/training.safetensors"),
+    "newest without a part": lambda run: (
+        run / "checkpoints/step_00000012/discriminator.safetensors"
+    ).unlink(),
+    "all cut off": lambda run: [cut(f / "generator.safetensors") for f in checkpoints(run)],
+    "no recipe": lambda run: (run / "recipe.toml").unlink(),
+    "another's recipe": lambda run: (run / "recipe.toml").write_bytes(b"\xff\x00 = ["),
+    "a recipe of a later version": lambda run: (run / "recipe.toml").write_text("[new]\nx = 1"),
+    "no log": lambda run: (run / "metrics.jsonl").unlink(),
+    "a log of rubbish": lambda run: (run / "metrics.jsonl").write_bytes(b"\x00\xff[]\n7\n"),
+    "a folder for a log": lambda run: [
+        (run / "metrics.jsonl").unlink(),
+        (run / "metrics.jsonl").mkdir(),
+    ],
+    "no checkpoints": lambda run: [shutil.rmtree(path) for path in checkpoints(run)],
+}
+TOLD = {
+    "newest cut off": ("stopped", 8, True),
+    "newest without a part": ("stopped", 8, True),
+    "all cut off": ("damaged", 0, True),
+    "no recipe": ("done", 12, True),
+    "another's recipe": ("done", 12, True),
+    "a recipe of a later version": ("done", 12, True),
+    "no log": ("done", 12, False),
+    "a log of rubbish": ("done", 12, False),
+    "a folder for a log": ("done", 12, False),
+    "no checkpoints": ("stopped", 0, False),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_broken_run_never_ends_the_listing(imtrans, run, what):
+    shutil.copytree(run, run.with_name("whole"))
+    BROKEN[what](run)
+    rows = listed(imtrans)
+    assert rows["whole"]["state"] == "done"
+    broken = rows["tiny"]
+    assert (broken["state"], broken["step"], bool(broken["problem"])) == TOLD[what]
+    assert imtrans("runs")[0] == 0
+    with alone_in(run):
+        assert looked_at(run).state == "running"
+
+
+@pytest.mark.parametrize(
+    "best", ['{"value": "x"}', "7", "[]", "null", '{"more": 1}', '{"value": 1, "step": "a"}']
+)
+def test_rubbish_for_the_best_is_none(run, best, monkeypatch):
+    header = newest_whole(run)
+    header.facts["best"] = best
+    monkeypatch.setattr("imtrans.runs.listing.newest_whole", lambda *_: header)
+    assert looked_at(run).best.value is None
+
+
+def test_runs_are_found_in_folders_of_folders_and_only_runs(imtrans, run, tmp_path):
+    shutil.copytree(run, tmp_path / "runs" / "more" / "deep" / "other")
+    (tmp_path / "runs" / "pictures").mkdir()
+    shutil.copy(run / "recipe.toml", tmp_path / "runs" / "pictures" / "recipe.toml")
+    assert {*listed(imtrans)} == {"tiny", "more/deep/other"}
+    assert {*listed(imtrans, "runs/more/deep/other")} == {"other"}
+    assert find_runs(run / "samples") == []
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_a_narrow_terminal_still_tells_what_matters(imtrans, run, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    out = imtrans("runs")[1]
+    assert max(map(len, out.splitlines())) <= width
+    for part in ("tiny", "done", "12/12", "l1 0."):
+        assert part in out, part
+    assert ("last written" in out) == (width >= 80)
+
+
+def test_no_runs_is_no_mistake_but_a_misspelt_folder_is(imtrans):
+    assert imtrans("runs")[:2] == (0, "no runs in runs\n")
+    assert imtrans("runs", "clean")[:2] == (0, "nothing to remove in runs\n")
+    code, _, err = imtrans("runs", "list", "rums")
+    assert (code, err) == (
+        2,
+        "error: rums: no such folder; name the folder that your runs lie in\n",
+    )
+
+
+LEFT = (
+    "checkpoints/.step_00000020.partial/generator.safetensors",
+    "checkpoints/.best.partial/generator.safetensors",
+    "checkpoints/.step_00000008.old/generator.safetensors",
+    "checkpoints/.step_00000004.gone/generator.safetensors",
+    "checkpoints/step_00000004.damaged/generator.safetensors",
+    "checkpoints/step_00000004.damaged-1/generator.safetensors",
+    ".recipe.toml.partial",
+    "samples/.step_00000003.png.partial",
+)
+NOT_OURS = (
+    "checkpoints/.mine.partial",
+    "checkpoints/step_1.damaged.txt",
+    "checkpoints/notes/step_00000003.damaged",
+    "samples/step_1.png.partial",
+    "notes.partial",
+    "checkpoints/.step_00000020.old/generator.safetensors",  # the only one of its name
+)
+
+
+@pytest.fixture
+def littered(run):
+    for name in (*LEFT, *NOT_OURS):
+        (run / name).parent.mkdir(exist_ok=True)
+        (run / name).write_bytes(b"x" * 1000)
+    return run
+
+
+def test_clean_removes_leftovers_and_nothing_else(imtrans, littered):
+    before = names(littered)
+    code, out, err = imtrans("runs", "clean", "--yes")
+    assert (code, err) == (0, "")
+    assert f"removed {len(LEFT)} things, {len(LEFT)} kB" in out
+    gone = {*before} - {*names(littered)}
+    assert {name for name in gone if name.count("/") < 2 or name not in LEFT} == {
+        name.removesuffix("/generator.safetensors") for name in LEFT
+    }
+    assert imtrans("runs", "clean")[1] == "nothing to remove in runs\n"
+    assert looked_at(littered).state == "done"
+
+
+@pytest.mark.parametrize(("answer", "removed"), [("y\n", True), ("n\n", False), ("", False)])
+def test_clean_asks_first(imtrans, littered, monkeypatch, answer, removed):
+    before = names(littered)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
+    code, out, _ = imtrans("runs", "clean")
+    assert code == 0
+    assert "checkpoints/.best.partial  (half written" in out
+    assert ("nothing was removed" in out) != removed
+    assert (names(littered) != before) == removed
+
+
+def test_clean_leaves_a_running_run_alone(imtrans, littered):
+    before = names(littered)
+    with alone_in(littered):
+        assert imtrans("runs", "clean", "--yes", "--checkpoints")[0] == 0
+    assert names(littered) == before
+
+
+def test_a_run_that_began_after_the_question_is_left_alone(littered):
+    wanted = Wanted(checkpoints=True)
+    found = list(removables([littered], wanted))
+    before = names(littered)
+    with alone_in(littered):
+        (told,) = remove(found, wanted)
+    assert "another process trains there" in told
+    assert names(littered) == before
+
+
+def test_only_what_was_agreed_to_goes(littered):
+    found = [one for one in removables([littered], Wanted()) if one.path.name == ".best.partial"]
+    assert [one.path.name for one in remove(found, Wanted())] == [".best.partial"]
+    assert (littered / "checkpoints" / ".step_00000020.partial").exists()
+
+
+def kept(run):
+    return sorted(path.name for path in (run / "checkpoints").iterdir())
+
+
+def test_of_checkpoints_the_newest_and_the_best_stay(imtrans, run, tiny):
+    assert kept(run) == ["best", "step_00000008", "step_00000012"]
+    code, out, _ = imtrans("runs", "clean", "--checkpoints", "--yes")
+    assert code == 0
+    assert "step_00000008  (older checkpoint)" in out
+    assert kept(run) == ["best", "step_00000012"]
+    assert trained(tiny, run).step == 12
+
+
+def test_the_last_checkpoint_that_is_sound_stays(imtrans, run):
+    file = run / "checkpoints" / "step_00000012" / "discriminator.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-5] ^= 255  # which only its checksum tells
+    file.write_bytes(content)
+    assert looked_at(run).state == "done"
+    assert imtrans("runs", "clean", "--checkpoints", "--yes")[0] == 0
+    assert kept(run) == ["best", "step_00000008", "step_00000012"]
+
+
+def test_damaged_checkpoints_stay_where_there_is_nothing_else(imtrans, run):
+    for path in checkpoints(run):
+        path.rename(path.with_name(f"{path.name}.damaged"))
+    assert looked_at(run).state == "damaged"
+    assert imtrans("runs", "clean", "--yes")[1] == "nothing to remove in runs\n"
+
+
+def test_runs_moved_aside_go_only_when_it_is_said(imtrans, run, tiny, tmp_path):
+    trained(tiny, run, fresh=True)
+    shutil.copytree(run, tmp_path / "elsewhere")
+    os.symlink(tmp_path / "elsewhere", tmp_path / "runs" / "linked.old-1")
+    (tmp_path / "runs" / "notes.old-1").mkdir()
+    assert imtrans("runs", "clean", "--yes")[1] == "nothing to remove in runs\n"
+    code, out, _ = imtrans("runs", "clean", "--aside", "--yes")
+    assert (code, "removed 1 thing" in out) == (0, True)
+    there = {path.name for path in (tmp_path / "runs").iterdir()}
+    assert there == {"tiny", "linked.old-1", "notes.old-1"}
+    assert (tmp_path / "elsewhere" / "recipe.toml").exists()
+
+
+def test_what_cannot_be_removed_is_told_with_exit_code_1(imtrans, littered, monkeypatch):
+    def refuse(path, *_, **__):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("imtrans.runs.cleaning.shutil.rmtree", refuse)
+    code, out, err = imtrans("runs", "clean", "--yes")
+    assert code == 1
+    assert "kept: " in err
+    assert "cannot be removed: permission denied" in err
+    assert "removed 2 things" in out  # the files
+
+
+def test_translate_takes_the_best_generator_when_asked(imtrans, run, tmp_path, pairs):
+    shutil.rmtree(run / "checkpoints" / "step_00000012")
+    shutil.rmtree(run / "checkpoints" / "step_00000008")
+    for chosen in (["--recipe", "tiny"], ["--checkpoint", "runs/tiny"]):
+        code, out, err = imtrans("translate", *chosen, "--best", "pairs/val")
+        assert (code, err) == (0, "")
+        assert "3 images in pairs/val-tiny" in out
+    assert imtrans("translate", "--recipe", "tiny", "pairs/val")[0] == 2
+
+
+def test_without_a_best_generator_that_is_said(imtrans, run, pairs):
+    shutil.rmtree(run / "checkpoints" / "best")
+    code, _, err = imtrans("translate", "--recipe", "tiny", "--best", "pairs/val")
+    assert code == 2
+    assert err.startswith("error: runs/tiny: no best generator is kept there")
+    code, _, err = imtrans("translate", "--checkpoint", "pairs", "--best", "pairs/val")
+    assert (code, "pairs: not a run" in err) == (2, True)
+    code, _, err = imtrans("translate", "--checkpoint", "nowhere", "--best", "pairs/val")
+    assert (code, "nowhere: no such run" in err) == (2, True)

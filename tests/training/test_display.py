@@ -1,0 +1,232 @@
+"""Training as a person watches it, in terminals of all kinds."""
+
+import io
+import math
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from imtrans.recipe.catalog import catalog
+from imtrans.runs.best import Best
+from imtrans.training.display.lines import PlainLines, Progression, display
+from imtrans.training.display.live import LiveView
+from imtrans.training.display.sparkline import BLOCKS, LENGTH, Curve, number, sparkline
+from imtrans.training.fit import fit
+from imtrans.training.meter import Reading
+
+STEPS = 21_900
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+@pytest.fixture(autouse=True)
+def a_terminal_that_can_move(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
+def terminal(width=100, encoding="utf-8", **options):
+    file = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="strict", newline="\n")
+    return Console(file=file, force_terminal=True, width=width, height=40, **options)
+
+
+def written(console):
+    console.file.flush()
+    return console.file.buffer.getvalue().decode(console.file.encoding)
+
+
+def progression(step, **losses):
+    reading = Reading(losses, images_per_second=7.6, steps_per_second=3.8, waiting=0.02)
+    return Progression(1 + step // 400, 55, step, STEPS, reading)
+
+
+def train(shown, steps=12):
+    """What a sitting would tell."""
+    best = Best()
+    for index in range(1, steps + 1):
+        step = 50 * index
+        shown.advance(1 + step // 400, step)
+        d = 0.693 + 0.01 * math.sin(index)
+        shown.logged(progression(step, d=d, g=0.7 + index / 10, l1=0.4 / index))
+        if index % 4 == 0:
+            metrics = {"l1": 0.5 / index if index < 12 else 0.3, "psnr": 10.0 + index}
+            best.note("l1", metrics["l1"], step)
+            shown.validated(step, metrics, best)
+
+
+def drawn(console, shown):
+    return [line.plain for line in shown._lines(console.width, console.options.ascii_only)]
+
+
+@pytest.fixture
+def view():
+    console = terminal()
+    shown = display(console, 55, STEPS, 0)
+    assert isinstance(shown, LiveView)
+    yield shown
+    shown.close()
+
+
+def test_the_view_shows_progress_speed_curves_and_validation(view):
+    train(view)
+    text = "\n".join(drawn(view._console, view))
+    for part in (
+        *("epoch 2/55", "step 600/21900", "3%", "7.6 images/s", "waiting 2%", "left 1:33:25"),
+        *("l1 0.033", "first 0.400  min 0.033", "g 1.900", "first 0.800  min 0.800"),
+        *("held out at step 600  best at step 400", "psnr 22.000", "best 22.000 ★"),
+        "l1 0.300   ▃▁█  best 0.062\n",
+    ):
+        assert part in text, part
+    assert re.search(r"memory \d+(\.\d)? [MG]B", text)
+    assert "█▄▃▂▂" in text  # l1, which falls as 1 / x
+
+
+def test_a_new_best_is_marked(view):
+    best = Best(0.2, 100)
+    view.validated(100, {"l1": 0.2}, best)
+    assert "held out at step 100  best so far" in drawn(view._console, view)
+    best.since, best.step = 3, 7  # the sitting's own, which goes on
+    assert "held out at step 100  best so far" in drawn(view._console, view)
+    view.validated(150, {"l1": 0.3}, Best(0.2, 100))
+    assert "held out at step 150  best at step 100" in drawn(view._console, view)
+
+
+@pytest.mark.parametrize("width", [1, 10, 24, 40, 60, 80, 120, 250])
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1"])
+def test_it_fits_every_terminal(width, encoding):
+    console = terminal(width, encoding)
+    shown = display(console, 55, STEPS, 0)
+    try:
+        shown.say("warning: the discriminator has won")
+        train(shown, 60)
+        lines = drawn(console, shown)
+        if width >= 24:
+            assert max(map(len, lines)) <= width
+        if width >= 40:
+            assert sum("images/s" in line and "waiting" in line for line in lines) == 1
+        assert all(len(set(line) & set(BLOCKS)) == 0 or encoding == "utf-8" for line in lines)
+    finally:
+        shown.close()
+    text = CONTROL.sub("", written(console))  # strict: what the terminal lacks would have raised
+    assert max(map(len, re.split(r"[\r\n]", text))) <= width
+    assert "images/s" in text or width < 24
+
+
+def test_a_terminal_that_is_resized_gets_lines_of_its_new_width(view):
+    train(view, 60)
+    for width in (120, 10, 40, 80):
+        view._console.width = width
+        lines = drawn(view._console, view)
+        # Cut off rather than wrapped: else the view would not be found again to be drawn over.
+        assert len(view._console.render_lines(view, pad=False)) == len(lines)
+        if width < 24:
+            continue
+        assert max(map(len, lines)) <= width
+        assert len(lines[2]) > min(width, 80) // 2
+
+
+def test_at_the_end_the_last_state_is_left_and_says_how_long_it_took():
+    console = terminal(80)
+    shown = display(console, 55, STEPS, 0)
+    train(shown)
+    shown.close()
+    shown.close()
+    last = CONTROL.sub("", written(console)).splitlines()[-7:]
+    assert re.search(r"took 0:00:\d\d", "\n".join(last))
+    assert "left" not in "\n".join(last)
+    assert last[-1].startswith("psnr 22.000")
+
+
+def test_what_is_said_stands_above_and_only_warnings_are_coloured():
+    console = terminal(80, color_system="standard")
+    shown = display(console, 55, STEPS, 0)
+    shown.say("epoch 2 starts again [bold]")
+    shown.say("warning: l1 stands still at 0.1")
+    shown.close()
+    text = written(console)
+    assert "epoch 2 starts again [bold]" in text
+    assert "\x1b[33mwarning: l1 stands still at 0.1\x1b[0m" in text
+    assert text.count("\x1b[33m") == 1
+    assert text.index("stands still") < text.rindex("epoch -/55")
+
+
+def test_before_the_first_reading_time_is_told_from_the_steps(view):
+    assert "the first step is being taken" in drawn(view._console, view)
+    view.advance(1, 10)
+    assert any(line.startswith("left ") for line in drawn(view._console, view))
+
+
+@pytest.mark.parametrize("term", ["dumb", "unknown"])
+def test_a_terminal_that_cannot_move_gets_plain_lines(monkeypatch, term):
+    monkeypatch.setenv("TERM", term)
+    assert isinstance(display(terminal(), 55, STEPS, 0), PlainLines)
+
+
+def test_outside_a_terminal_there_are_no_control_codes():
+    console = Console(file=io.StringIO(), width=40)
+    shown = display(console, 55, STEPS, 0)
+    shown.validated(0, {"l1": 0.5}, Best())
+    train(shown)
+    shown.close()
+    text = console.file.getvalue()
+    assert "\x1b" not in text
+    assert "\r" not in text
+    assert not set(text) & set(BLOCKS)
+    assert "step 0: held out  l1 0.5\n" in text
+    assert "step 400: held out  l1 0.0625  psnr 18  best so far\n" in text
+    assert "step 600: held out  l1 0.3  psnr 22\n" in text
+
+
+def test_a_reader_that_is_gone_does_not_end_the_view():
+    class Closed(io.StringIO):
+        def write(self, text):
+            raise OSError(5, "Input/output error")
+
+    shown = LiveView(Console(file=io.StringIO(), force_terminal=True, width=80), 55, STEPS, 0)
+    shown._console.file = Closed()
+    train(shown)
+    shown.say("a line")
+    shown.close()
+
+
+def test_a_training_in_a_terminal_ends_with_its_last_state(tiny, tmp_path):
+    console = terminal(100)
+    fit(tiny, catalog(), tmp_path / "run", console=console)
+    text = CONTROL.sub("", written(console))
+    assert "6 pairs, 3 held out" in text
+    last = "\n".join(text.splitlines()[-10:])
+    for part in ("epoch 2/2  step 12/12  100%", "held out at step 12  best so far", "took 0:00:"):
+        assert part in last, part
+
+
+@given(st.lists(st.floats(), max_size=60), st.integers(-3, 60), st.booleans())
+def test_a_sparkline_takes_any_values(values, width, ascii_only):
+    line = sparkline(values, width, ascii_only=ascii_only)
+    assert len(line) == min(len(values), max(width, 0))
+    assert line.isascii() or not ascii_only
+
+
+def test_a_sparkline_rises_and_falls_with_its_values():
+    assert sparkline(range(8), 40) == BLOCKS
+    assert sparkline([*range(100), 7, 6, 5, 4, 3, 2, 1, 0], 8) == BLOCKS[::-1]
+    assert sparkline([2.0, 2.0], 8) == "▁▁"
+    assert sparkline([0, math.nan, math.inf, -math.inf, 1], 8) == "▁ █▁█"
+    assert sparkline([-1.7e308, 1.7e308], 8) == "▁█"
+
+
+def test_a_curve_remembers_its_first_and_its_least():
+    curve = Curve()
+    for value in (5.0, 1.0, *[3.0] * LENGTH):
+        curve.append(value)
+    assert (curve.first, curve.least, curve.greatest, curve.last) == (5.0, 1.0, 5.0, 3.0)
+    assert list(curve.values) == [3.0] * LENGTH
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0.000"), (0.6931, "0.693"), (0.00042, "0.00042"), (12345.6, "1.23e+04")],
+)
+def test_numbers_are_short(value, text):
+    assert number(value) == text

@@ -1,0 +1,393 @@
+"""Two engines over one step: the fast one against the textbook's."""
+
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+
+from imtrans.api.errors import ImtransError
+from imtrans.components.methods.pix2pix import Pix2Pix
+from imtrans.data.loader import Batches
+from imtrans.data.resident import Resident
+from imtrans.recipe import reading as recipes
+from imtrans.recipe.catalog import catalog
+from imtrans.recipe.schema import TrainTable
+from imtrans.task import assemble
+from imtrans.training.step.engine import Engine, choose_engine, plain
+from imtrans.training.step.graph import _putting_back_what_was_learned
+from imtrans.training.step.optimizer import FusedAdam, LoopAdam, is_dense
+from imtrans.training.step.trial import _gradients, cosine, leaving_no_mark, tried_model
+
+CPU = torch.device("cpu")
+FAST32 = Engine("fast", CPU)
+FAST16 = Engine("fast", CPU, "bf16")
+
+
+def without_dropout(parts):
+    for module in parts.generator.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    return parts
+
+
+def model_on(recipe, engine):
+    return Pix2Pix(without_dropout(assemble(recipe, catalog(), CPU)), recipe.train, engine)
+
+
+def batches(count, size=64, number=2):
+    generator = torch.Generator().manual_seed(3)
+    for _ in range(count):
+        pair = torch.rand(2, number, 3, size, size, generator=generator) * 2 - 1
+        # Something that can be learned: the target is the source, dimmed.
+        yield pair[0], pair[0] * 0.5
+
+
+def losses_of(model, count):
+    return [torch.stack(list(model.step(*batch).values())) for batch in batches(count)]
+
+
+@pytest.fixture(params=["resnet_6", "unet_128"])
+def recipe(request, tiny_file):
+    size = 128 if request.param == "unet_128" else 64
+    overrides = (f"generator.name={request.param}", f"data.crop_size={size}", "data.load_size=140")
+    return recipes.read(tiny_file, overrides, catalog())
+
+
+@pytest.mark.parametrize(("engine", "apart"), [(FAST32, 1e-4), (FAST16, 1e-2)], ids=str)
+def test_the_first_step_of_the_fast_engine_is_the_textbooks(recipe, engine, apart):
+    batch = next(batches(1, recipe.data.crop_size))
+    expected, found = (model_on(recipe, e).step(*batch) for e in (plain(CPU), engine))
+    for name, loss in expected.items():
+        torch.testing.assert_close(found[name], loss, rtol=apart, atol=0)
+
+
+@pytest.mark.parametrize("engine", [FAST32, FAST16], ids=str)
+def test_later_steps_are_no_farther_than_the_textbook_is_from_itself(tiny, engine):
+    """Training amplifies rounding: the measure is plain against plain, its weights moved 1e-7."""
+    steps = 12
+    expected = losses_of(model_on(tiny, plain(CPU)), steps)
+    apart = []
+    for seed in range(3):
+        moved = model_on(tiny, plain(CPU))
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for parameter in (*moved.generator.parameters(), *moved.discriminator.parameters()):
+                parameter *= 1 + 1e-7 * torch.randn(parameter.shape, generator=generator)
+        apart.append(_distance(expected, losses_of(moved, steps)))
+    found = _distance(expected, losses_of(model_on(tiny, engine), steps))
+    # bf16 begins a thousand times farther away; both end where rounding has been amplified to.
+    floor = 1e-4 if engine.precision == "fp32" else 2e-2
+    assert found <= max(2 * max(apart), floor)
+
+
+def _distance(expected, found):
+    rows = zip(expected, found, strict=True)
+    return max(float(((a - b).abs() / a.abs()).max()) for a, b in rows)
+
+
+class Layers(nn.Module):
+    """Weights of every shape that networks have."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.convolution = nn.Conv2d(3, 5, 4)
+        self.to_one = nn.Conv2d(5, 1, 3)
+        self.pointwise = nn.Conv2d(4, 6, 1)
+        self.transposed = nn.ConvTranspose2d(6, 2, 4)
+        self.norm = nn.BatchNorm2d(5)
+        self.linear = nn.Linear(7, 3)
+        self.unused = nn.Parameter(torch.ones(2, 3))
+        self.frozen = nn.Parameter(torch.ones(4), requires_grad=False)
+
+
+def descend(adam, network, seed):
+    generator = torch.Generator().manual_seed(seed)
+    parameters = [p for n, p in network.named_parameters() if n not in ("unused", "frozen")]
+    loss = sum((p * torch.randn(p.shape, generator=generator)).sum() for p in parameters)
+    adam.descend(loss)
+
+
+def layers(format):
+    return Layers().to(memory_format=format)
+
+
+@pytest.mark.parametrize("format", [torch.contiguous_format, torch.channels_last], ids=str)
+def test_the_fused_adam_updates_as_the_loop_does(format):
+    expected, network = layers(torch.contiguous_format), layers(format)
+    loop, fused = LoopAdam(expected, 2e-4, (0.5, 0.999)), FusedAdam(network, 2e-4, (0.5, 0.999))
+    for step in range(10):
+        for adam, one in ((loop, expected), (fused, network)):
+            adam.set_rate(2e-4 / (step + 1))
+            descend(adam, one, step)
+    for name, tensor in expected.state_dict().items():
+        torch.testing.assert_close(network.state_dict()[name], tensor, rtol=0, atol=1e-7)
+    assert torch.equal(network.unused, torch.ones(2, 3))
+    assert torch.equal(network.frozen, torch.ones(4))
+
+
+def test_a_gradient_that_lies_otherwise_than_its_parameter_is_laid_out_anew():
+    """torch's fused Adam applies a wrong update then, without a word."""
+    expected, network = layers(torch.contiguous_format), layers(torch.channels_last)
+    loop, fused = LoopAdam(expected, 1e-2, (0.5, 0.999)), FusedAdam(network, 1e-2, (0.5, 0.999))
+
+    def contiguous(parameter):
+        parameter.grad = parameter.grad.contiguous()
+
+    network.convolution.weight.register_post_accumulate_grad_hook(contiguous)
+    for step in range(3):
+        descend(loop, expected, step)
+        descend(fused, network, step)
+    moved = network.convolution.weight
+    torch.testing.assert_close(moved, expected.convolution.weight, rtol=0, atol=1e-6)
+
+
+def test_the_engines_take_up_each_others_state():
+    trained = layers(torch.channels_last)
+    fused = FusedAdam(trained, 1e-3, (0.5, 0.999))
+    for step in range(4):
+        descend(fused, trained, step)
+    state = {name: value.clone() for name, value in fused.state().items()}
+    assert state["convolution.weight/exp_avg"].shape == trained.convolution.weight.shape
+    assert "unused/exp_avg" not in state
+    other = layers(torch.contiguous_format)
+    other.load_state_dict(trained.state_dict())
+    loop = LoopAdam(other, 1e-3, (0.5, 0.999))
+    loop.load_state(state)
+    back = layers(torch.channels_last)
+    back.load_state_dict(trained.state_dict())
+    again = FusedAdam(back, 1e-3, (0.5, 0.999))
+    again.load_state(loop.state())
+    for adam, network in ((fused, trained), (loop, other), (again, back)):
+        descend(adam, network, 9)
+        for name, tensor in trained.state_dict().items():
+            torch.testing.assert_close(network.state_dict()[name], tensor, rtol=0, atol=1e-7)
+    for name, value in again.state().items():
+        assert torch.equal(value, fused.state()[name])
+
+
+@pytest.mark.parametrize("kind", [LoopAdam, FusedAdam])
+def test_a_state_that_does_not_fit_is_refused(kind):
+    network = layers(torch.contiguous_format)
+    adam = kind(network, 1e-3, (0.5, 0.999))
+    descend(adam, network, 0)
+    state = adam.state()
+    with pytest.raises(KeyError, match="elsewhere"):
+        adam.load_state(state | {"elsewhere/exp_avg": torch.zeros(1)})
+    with pytest.raises(ValueError, match="'linear.weight/exp_avg' has another shape"):
+        adam.load_state(state | {"linear.weight/exp_avg": torch.zeros(2)})
+    del state["linear.weight/exp_avg_sq"]
+    with pytest.raises(KeyError, match="exp_avg_sq"):
+        adam.load_state(state)
+
+
+def test_only_what_fills_its_memory_is_dense():
+    assert is_dense(torch.zeros(2, 3, 4, 5))
+    assert is_dense(torch.zeros(2, 3, 4, 5).to(memory_format=torch.channels_last))
+    assert is_dense(torch.zeros(3, 4).T)
+    assert is_dense(torch.zeros(1, 4)[:, None])
+    assert not is_dense(torch.zeros(3, 4)[:, :2])
+    assert not is_dense(torch.zeros(3, 1).expand(3, 4))
+
+
+def test_weights_keep_their_names_and_shapes_under_every_engine(tiny):
+    states = [model_on(tiny, e).generator.state_dict() for e in (plain(CPU), FAST16)]
+    assert {k: v.shape for k, v in states[0].items()} == {k: v.shape for k, v in states[1].items()}
+
+
+@pytest.mark.parametrize("fault", [False, True])
+def test_a_trial_leaves_no_mark(tiny, fault):
+    """Weights and moments are put back for a graph; a trial updates nothing."""
+    model = model_on(tiny, FAST32)
+    for batch in batches(2):
+        model.step(*batch)
+    networks = (model.generator, model.discriminator)
+    before = [{k: v.clone() for k, v in n.state_dict().items()} for n in networks]
+    moments = {k: v.clone() for k, v in model.optimizer_state().items()}
+    random = torch.get_rng_state()
+    try:
+        with leaving_no_mark(model), _putting_back_what_was_learned(model):
+            model.step(*next(batches(1)))
+            torch.rand(3)
+            if fault:
+                raise ArithmeticError
+    except ArithmeticError:
+        pass
+    for network, state in zip(networks, before, strict=True):
+        assert all(torch.equal(v, state[k]) for k, v in network.state_dict().items())
+    assert all(torch.equal(v, moments[k]) for k, v in model.optimizer_state().items())
+    assert torch.equal(random, torch.get_rng_state())
+
+
+def test_a_trial_of_a_fresh_model_is_as_if_it_had_not_been(tiny):
+    tried, fresh = model_on(tiny, FAST32), model_on(tiny, FAST32)
+    _gradients(tiny, without_dropout(assemble(tiny, catalog(), CPU)), tried)
+    for one, other in zip(losses_of(tried, 4), losses_of(fresh, 4), strict=True):
+        assert torch.equal(one, other)
+
+
+class Viewing(nn.Module):
+    """A generator as one finds them: it takes the order of memory for granted."""
+
+    stride = 1
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(in_channels, 4, 3, padding=1)
+        self.last = nn.Conv2d(4, out_channels, 3, padding=1)
+
+    def forward(self, source):
+        x = self.first(source)
+        x = x.view(x.shape[0], -1).view(x.shape)  # not possible in channels_last
+        return torch.tanh(self.last(x))
+
+
+def tried(recipe, engine, **replaced):
+    parts = assemble(recipe, catalog(), CPU)
+    for name, part in replaced.items():
+        setattr(parts, name, part)
+    said = []
+    return tried_model(recipe, parts, engine, said.append), said
+
+
+@pytest.mark.parametrize("engine", [FAST32, FAST16], ids=str)
+def test_a_plugin_that_the_fast_engine_cannot_compute_trains_with_the_plain_one(tiny, engine):
+    model, said = tried(tiny, engine, generator=Viewing(3, 3))
+    assert model.engine == plain(CPU)
+    line = said[0]
+    assert line.startswith(f"the engine '{engine}' cannot train this recipe (view size is not")
+    assert said[-1].endswith("taking 'plain, fp32'")
+    assert all(p.is_contiguous() for p in model.generator.parameters())
+    model.step(*next(batches(1)))
+
+
+def test_a_machine_without_compiler_trains_uncompiled(tiny, monkeypatch):
+    def broken(network):
+        def call(*inputs):
+            raise RuntimeError("no C++ compiler\nin many lines")
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", broken)
+    model, said = tried(tiny, Engine("fast", CPU, compiled=True))
+    assert model.engine == FAST32
+    assert said == [
+        "the engine 'fast, fp32, compiled' cannot train this recipe (no C++ compiler); "
+        "taking 'fast, fp32'"
+    ]
+
+
+def test_what_fits_no_engine_fails_as_it_is(tiny):
+    class Broken(Viewing):
+        def forward(self, source):
+            raise ArithmeticError("of its own")
+
+    with pytest.raises(ArithmeticError, match="of its own"):
+        tried(tiny, FAST32, generator=Broken(3, 3))
+
+
+def test_too_little_memory_is_no_reason_for_another_engine(tiny, monkeypatch):
+    def greedy(self, *batch):
+        raise MemoryError
+
+    monkeypatch.setattr(Pix2Pix, "fake", greedy)
+    with pytest.raises(MemoryError):
+        tried(tiny, FAST32)
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute")  # torch's own tracing
+def test_compiled_networks_compute_the_same_step(tiny, monkeypatch):
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
+    expected = losses_of(model_on(tiny, FAST32), 2)
+    found = losses_of(model_on(tiny, Engine("fast", CPU, compiled=True)), 2)
+    for one, other in zip(expected, found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("keys", "name", "precision"),
+    [
+        ({"engine": "plain"}, "plain", "fp32"),
+        ({"engine": "auto", "precision": "fp32"}, "fast", "fp32"),
+        ({"engine": "fast", "precision": "bf16"}, "fast", "bf16"),
+    ],
+)
+def test_the_recipe_chooses_the_engine(keys, name, precision):
+    engine = choose_engine(TrainTable(epochs=1, **keys), CPU)
+    assert (engine.name, engine.precision, engine.graphed) == (name, precision, False)
+
+
+def test_the_plain_engine_has_no_bf16():
+    with pytest.raises(ImtransError, match="'plain' computes in fp32"):
+        choose_engine(TrainTable(epochs=1, engine="plain", precision="bf16"), CPU)
+
+
+@pytest.mark.parametrize("overrides", [[], ["data.flip=false"], ["data.direction=BtoA"]], ids=str)
+def test_pairs_on_the_device_make_the_same_batches(tiny_file, overrides):
+    from loading import Loading
+
+    loading = Loading(tiny_file, *overrides)
+    sampler = loading.sampler()
+    expected = Batches(loading.pairs, loading.sampler(), 4, workers=0, pin=False).start(2, 1)
+    sampler.cache = loading.obtain()
+    resident = Resident(sampler, 4, CPU)
+    assert resident.per_epoch == 2
+    for one, other in zip(resident.start(2, 1), range(7), strict=False):
+        for side, wanted in zip(one, next(expected), strict=True):
+            assert side.dtype == wanted.dtype, other
+            assert torch.equal(side, wanted)
+
+
+class Mistaken(Viewing):
+    """Its gradient is wrong in channels_last, without a word, as torch's own may be."""
+
+    def forward(self, source):
+        x = self.first(source)
+        if not x.is_contiguous():
+            x = x + (x.detach() - x) * 1.5
+        return torch.tanh(self.last(x))
+
+
+def test_a_gradient_that_is_not_the_textbooks_is_noticed(tiny):
+    model, said = tried(tiny, FAST32, generator=Mistaken(3, 3))
+    assert model.engine == plain(CPU)
+    assert "the generator's gradient is not the textbook's: their cosine is" in said[0]
+
+
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("norm", ["batch", "instance"])
+def test_the_gradients_of_the_fast_engine_are_the_textbooks(tiny_file, norm, number):
+    """torch's instance norm computes a wrong one for a batch of one in channels_last."""
+    keys = (f"generator.norm={norm}", f"discriminator.norm={norm}", f"train.batch_size={number}")
+    recipe = recipes.read(tiny_file, keys, catalog())
+    parts = assemble(recipe, catalog(), CPU)
+    expected = _gradients(recipe, parts, Pix2Pix(parts, recipe.train, plain(CPU)))
+    found = _gradients(recipe, parts, Pix2Pix(parts, recipe.train, FAST32))
+    for one, other in zip(expected, found, strict=True):
+        assert cosine(one, other) > 0.9999
+
+
+def test_the_cosine_of_gradients_in_parts():
+    one = [torch.tensor([3.0, 0.0]), torch.tensor([[4.0]])]
+    assert cosine(one, [part * 2 for part in one]) == pytest.approx(1)
+    assert cosine(one, [-part for part in one]) == pytest.approx(-1)
+    assert cosine(one, [torch.tensor([3.0, 0.0]), torch.zeros(1, 1)]) == pytest.approx(0.6)
+    zero = [torch.zeros(2), torch.zeros(1, 1)]
+    assert (cosine(zero, zero), cosine(one, zero)) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("batch", "steps", "compile", "compiled"),
+    [
+        (1, 10**6, "auto", False),
+        (4, 10**6, "auto", False),
+        (16, 10**6, "auto", True),
+        (16, 100, "auto", False),
+        (1, 1, True, True),
+        (16, 10**6, False, False),
+    ],
+)
+def test_compiling_has_to_be_repaid(batch, steps, compile, compiled):
+    train = TrainTable(epochs=1, batch_size=batch, compile=compile)
+    assert choose_engine(train, CPU, steps).compiled == compiled

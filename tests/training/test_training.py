@@ -1,0 +1,388 @@
+"""The step, the schedule, the loop: what is written, what is refused, and how it goes on."""
+
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from PIL import Image
+from rich.console import Console
+
+from imtrans.api.errors import ImtransError
+from imtrans.components.methods.pix2pix import Pix2Pix
+from imtrans.data.draws import epoch_order
+from imtrans.host.terminal import Terminal
+from imtrans.recipe import reading as recipes
+from imtrans.recipe.catalog import catalog
+from imtrans.runs.checkpoint import checkpoints, read_tensors
+from imtrans.runs.run_dir import RunDir
+from imtrans.runs.state import restore
+from imtrans.task import assemble
+from imtrans.training.fit import fit
+from imtrans.training.meter import Meter
+from imtrans.training.step.engine import plain
+from imtrans.training.step.stepper import Stepping
+
+CPU = torch.device("cpu")
+
+
+def read(tiny_file, *overrides):
+    return recipes.read(tiny_file, overrides, catalog())
+
+
+def rows(run_dir):
+    return [json.loads(row) for row in (run_dir / "metrics.jsonl").read_text().splitlines()]
+
+
+def weights(run_dir):
+    newest = checkpoints(run_dir)[-1]
+    return {p.name: read_tensors(p) for p in sorted(newest.glob("*.safetensors"))}
+
+
+def same(one, other):
+    return all(
+        torch.equal(tensor, other[file][key]) for file in one for key, tensor in one[file].items()
+    )
+
+
+@pytest.fixture
+def model(tiny):
+    return Pix2Pix(assemble(tiny, catalog(), CPU), tiny.train, plain(CPU))
+
+
+def batch():
+    torch.manual_seed(0)
+    return torch.rand(2, 3, 64, 64) * 2 - 1, torch.rand(2, 3, 64, 64) * 2 - 1
+
+
+def changed(network, before):
+    return any(not torch.equal(before[k], v) for k, v in network.named_parameters())
+
+
+def test_one_step_moves_both_networks_and_returns_losses_on_the_device(model):
+    before = [
+        {k: v.detach().clone() for k, v in n.named_parameters()}
+        for n in (model.generator, model.discriminator)
+    ]
+    losses = model.step(*batch())
+    assert list(losses) == ["d", "g", "l1"]
+    assert all(torch.is_tensor(v) and v.dim() == 0 and not v.requires_grad for v in losses.values())
+    assert changed(model.generator, before[0])
+    assert changed(model.discriminator, before[1])
+
+
+def test_the_discriminators_step_does_not_reach_the_generator(model):
+    """With the generator's own update suppressed, a step leaves it as it was."""
+    model.scale_learning_rates(0)
+    for group in model.adam_d.adam.param_groups:
+        group["lr"] = 1e-3
+    before = {k: v.detach().clone() for k, v in model.generator.named_parameters()}
+    model.step(*batch())
+    assert not changed(model.generator, before)
+
+
+def test_the_weight_of_a_loss_scales_its_gradient_and_not_its_report(tiny_file):
+    reports = []
+    for weight in (0, 100):
+        recipe = read(tiny_file, f"loss.l1.weight={weight}")
+        model = Pix2Pix(assemble(recipe, catalog(), CPU), recipe.train, plain(CPU))
+        first = model.step(*batch())
+        for _ in range(10):
+            last = model.step(*batch())
+        reports.append((float(first["l1"]), float(last["l1"])))
+    assert reports[0][0] == reports[1][0]
+    assert reports[1][1] < 0.95 * reports[0][1]
+
+
+def test_halving_the_discriminators_loss_does_not_change_adams_step(model, tiny):
+    """Adam is indifferent to the scale of a loss, so /2 slows nothing by itself."""
+    states = []
+    for factor in (1.0, 2.0):
+        other = Pix2Pix(assemble(tiny, catalog(), CPU), tiny.train, plain(CPU))
+        loss = other.objective.discriminator_loss
+        other.objective = Scaled(other.objective, loss, factor)
+        other.step(*batch())
+        states.append(other.discriminator.state_dict())
+    for key, tensor in states[0].items():
+        torch.testing.assert_close(states[1][key], tensor, rtol=0, atol=1e-5)
+
+
+class Scaled:
+    def __init__(self, objective, loss, factor):
+        self.generator_loss = objective.generator_loss
+        self.discriminator_loss = lambda *logits: factor * loss(*logits)
+
+
+def test_a_run_leaves_recipe_losses_samples_and_checkpoints(tiny, tmp_path):
+    outcome = fit(tiny, catalog(), tmp_path / "run")
+    run = tmp_path / "run"
+    assert outcome.step == 12
+    assert recipes.read(run / "recipe.toml") == tiny
+    assert [row["step"] for row in rows(run)] == [2, 4, 6, 8, 10, 12]
+    assert [row["epoch"] for row in rows(run)] == [1, 1, 1, 2, 2, 2]
+    assert set(rows(run)[0]) == {
+        *("step", "epoch", "d", "g", "l1"),
+        *("learning_rate", "images_per_second", "waiting"),
+    }
+    samples = sorted((run / "samples").iterdir())
+    assert [int(path.stem[5:]) for path in samples] == [0, 3, 6, 9, 12]
+    with Image.open(samples[0]) as grid:
+        assert grid.size == (3 * 64 + 2 * 4, 3 * 64 + 2 * 4)
+    assert [path.name for path in checkpoints(run)] == ["step_00000008", "step_00000012"]
+    assert sorted(path.name for path in outcome.checkpoint.iterdir()) == [
+        *("SHA256SUMS", "discriminator.safetensors", "generator.safetensors"),
+        "training.safetensors",
+    ]
+
+
+def test_the_same_recipe_trains_the_same_weights(tiny, tmp_path):
+    for name in ("one", "two"):
+        fit(tiny, catalog(), tmp_path / name)
+    assert same(weights(tmp_path / "one"), weights(tmp_path / "two"))
+
+
+@pytest.mark.parametrize("stop_at", [1, 6, 8])
+def test_an_interrupted_run_ends_with_the_bytes_of_an_uninterrupted_one(
+    tiny_file, tmp_path, monkeypatch, stop_at
+):
+    recipe = read(tiny_file, "train.decay_from=1")
+    fit(recipe, catalog(), tmp_path / "whole")
+    step = Stepping.__call__
+    steps = iter(range(1, 100))
+
+    def interrupting(self, *data):
+        if next(steps) == stop_at:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(self, *data)
+
+    monkeypatch.setattr(Stepping, "__call__", interrupting)
+    stopped = fit(recipe, catalog(), tmp_path / "parts")
+    assert (stopped.interrupted_by, stopped.step) == (signal.SIGTERM, stop_at)
+    outcome = fit(recipe, catalog(), tmp_path / "parts")
+    assert (outcome.interrupted_by, outcome.step) == (None, 12)
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
+    steps_logged = [row["step"] for row in rows(tmp_path / "parts")]
+    assert steps_logged == sorted(set(steps_logged))
+
+
+def test_a_finished_run_is_not_trained_again_but_may_be_prolonged(tiny_file, tmp_path):
+    run = tmp_path / "run"
+    fit(read(tiny_file), catalog(), run)
+    before = weights(run)
+    assert fit(read(tiny_file), catalog(), run).step == 12
+    assert same(before, weights(run))
+    longer = fit(read(tiny_file, "train.epochs=3"), catalog(), run)
+    assert longer.step == 18
+    assert [row["step"] for row in rows(run)] == list(range(2, 19, 2))
+
+
+def test_another_recipe_is_refused_with_its_difference(tiny_file, tmp_path):
+    run = tmp_path / "run"
+    fit(read(tiny_file), catalog(), run)
+    with pytest.raises(ImtransError) as caught:
+        fit(read(tiny_file, "train.learning_rate=1e-3"), catalog(), run)
+    told = str(caught.value)
+    assert "-learning_rate = 0.0002" in told
+    assert "+learning_rate = 0.001" in told
+    assert "--fresh" in told
+    fit(read(tiny_file, "train.log_every=5", "title='better'"), catalog(), run)  # no matter
+
+
+def test_fresh_moves_the_old_run_aside(tiny, tiny_file, tmp_path):
+    run = tmp_path / "run"
+    fit(tiny, catalog(), run)
+    fit(read(tiny_file, "seed=1"), catalog(), run, fresh=True)
+    fit(read(tiny_file, "seed=2"), catalog(), run, fresh=True)
+    kept = sorted(path.name for path in tmp_path.glob("run*"))
+    assert kept == ["run", "run.old-1", "run.old-2"]
+    assert len(checkpoints(tmp_path / "run.old-1")) == 2
+
+
+def test_a_folder_that_holds_other_things_is_not_used(tiny, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.txt").write_text("precious")
+    with pytest.raises(ImtransError, match="holds other files, but no run"):
+        fit(tiny, catalog(), tmp_path / "run")
+
+
+def test_a_broken_image_in_the_middle_costs_nothing_that_was_learned(tiny, pairs, tmp_path):
+    run = tmp_path / "run"
+    broken = pairs / "train" / "003.png"
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[:100])
+    with pytest.raises(ImtransError, match="003.png: "):
+        fit(tiny, catalog(), run)
+    saved = checkpoints(run)
+    broken.write_bytes(whole)
+    assert fit(tiny, catalog(), run).step == 12
+    fit(tiny, catalog(), tmp_path / "whole")
+    assert same(weights(tmp_path / "whole"), weights(run))
+    assert len(saved) <= 2  # of step 0, and of what was learned before
+
+
+def test_a_loss_that_is_not_finite_stops_and_is_not_kept(tiny, tmp_path, monkeypatch):
+    step, count = Stepping.__call__, iter(range(1, 100))
+
+    def exploding(self, *data):
+        losses = step(self, *data)
+        return losses | {"g": losses["g"] * (float("nan") if next(count) >= 7 else 1)}
+
+    monkeypatch.setattr(Stepping, "__call__", exploding)
+    first = epoch_order(tiny.seed, 2, 6)[0]
+    told = f"the loss 'g' became nan in step 7, on the pairs {first:03d}. checkpoints before"
+    with pytest.raises(ImtransError, match=told):
+        fit(tiny, catalog(), tmp_path / "run")
+    kept = [path.name for path in checkpoints(tmp_path / "run")]
+    assert kept == ["step_00000000", "step_00000004"]
+
+
+def test_in_data_of_another_size_the_epoch_starts_again(tiny, pairs, tmp_path, monkeypatch, capsys):
+    step = Stepping.__call__
+
+    def interrupting(self, *data):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return step(self, *data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Stepping, "__call__", interrupting)
+        fit(tiny, catalog(), tmp_path / "run")
+    (pairs / "train" / "000.png").unlink()
+    assert fit(tiny, catalog(), tmp_path / "run").step == 1 + 2 * 5
+    assert "an epoch had 6 batches, now it has 5; epoch 1 starts again" in capsys.readouterr().out
+
+
+def test_parts_of_different_checkpoints_do_not_make_one(tiny, tmp_path):
+    run = tmp_path / "run"
+    fit(tiny, catalog(), run)
+    older, newer = checkpoints(run)
+    for checksums in (True, False):  # checkpoints of before had none
+        shutil.copy(older / "generator.safetensors", newer / "generator.safetensors")
+        if not checksums:
+            (newer / "SHA256SUMS").unlink()
+        told = "changed since it was written" if checksums else "its files are of different steps"
+        with pytest.raises(ImtransError, match=told):
+            restore(newer, Pix2Pix(assemble(tiny, catalog(), CPU), tiny.train, plain(CPU)))
+
+
+def test_a_full_disk_under_the_log_still_saves_what_was_learned(tiny, tmp_path, monkeypatch):
+    log, count = RunDir.log, iter(range(1, 100))
+
+    def full(self, record):
+        if next(count) == 3:
+            raise OSError(28, "No space left on device", str(self.metrics.path))
+        log(self, record)
+
+    monkeypatch.setattr(RunDir, "log", full)
+    with pytest.raises(OSError, match="No space left"):
+        fit(tiny, catalog(), tmp_path / "run")
+    assert checkpoints(tmp_path / "run")[-1].name == "step_00000006"
+
+
+def test_a_reader_that_is_gone_ends_no_training(tiny, tmp_path):
+    class Closed(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+    shown = Terminal(file=Closed())
+    assert fit(tiny, catalog(), tmp_path / "run", console=shown).step == 12
+
+
+def test_a_run_that_has_learned_nothing_takes_another_recipe(tiny, tiny_file, tmp_path):
+    run = tmp_path / "run"
+    RunDir(run, tiny).begin(0)
+    assert fit(read(tiny_file, "seed=1"), catalog(), run).step == 12
+
+
+def test_a_batch_larger_than_the_data_is_one_batch(tiny_file, tmp_path):
+    recipe = read(tiny_file, "train.batch_size=32")
+    assert fit(recipe, catalog(), tmp_path / "run").step == 2
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_both_displays_show_what_matters(tiny, tmp_path, terminal):
+    with (tmp_path / "out").open("w+") as file:
+        console = Console(file=file, force_terminal=terminal, width=160)
+        fit(tiny, catalog(), tmp_path / "run", console=console)
+        file.seek(0)
+        text = file.read()
+    for part in ("2/2", "12/12", "images/s", "waiting", "d 0.", "g 0.", "l1 0."):
+        assert part in text, part
+
+
+def test_the_meter_reads_means_and_starts_anew():
+    meter = Meter()
+    for value in (1.0, 3.0):
+        meter.count({"l1": torch.tensor(value)}, images=4)
+    with meter.waiting():
+        time.sleep(0.01)
+    reading = meter.read()
+    assert reading.losses == {"l1": 2.0}
+    assert reading.images_per_second == pytest.approx(4 * reading.steps_per_second)
+    assert 0 < reading.waiting <= 1
+    assert meter.steps == 0
+
+
+def start(tiny_file, tmp_path):
+    command = [sys.executable, "-m", "imtrans", "train", str(tiny_file), "--run-dir", "run"]
+    command += ["--set", "train.epochs=2000", "--set", "data.workers=1"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.Popen(command, cwd=tmp_path, start_new_session=True, **pipes)
+
+
+@pytest.mark.parametrize("kill", [os.kill, os.killpg], ids=["process", "group"])
+@pytest.mark.parametrize(
+    ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0), (signal.SIGHUP, 0)]
+)
+def test_ctrl_c_and_sigterm_finish_the_step_save_and_say_how_to_continue(
+    tiny_file, tmp_path, sent, code, kill
+):
+    process = start(tiny_file, tmp_path)
+    metrics = tmp_path / "run" / "metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while not (metrics.exists() and metrics.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    kill(process.pid, sent)
+    out, _ = process.communicate(timeout=120)
+    assert process.returncode == code, out
+    assert "Traceback" not in out
+    (newest,) = checkpoints(tmp_path / "run")[-1:]
+    assert f"saved as run/checkpoints/{newest.name}" in out
+    assert "the same command continues" in out
+
+
+def test_a_component_that_breaks_its_contract_is_told_before_training(tiny_file):
+    for override, told in (
+        ("data.crop_size=66", "needs sizes that are multiples of 4; crop_size is 66. use 64 or 68"),
+        ("discriminator.name=patch_286", "discriminator 'patch_286' needs images of at least 96"),
+    ):
+        with pytest.raises(ImtransError, match=told):
+            assemble(read(tiny_file, override), catalog(), CPU)
+
+
+def test_what_headers_tell_is_told_before_the_first_step(tiny, pairs, tmp_path, capsys):
+    for number in range(2, 6):
+        Image.new("I;16", (160, 64)).save(pairs / "train" / f"00{number}.png")
+    with pytest.raises(ImtransError, match="`imtrans data check` lists all") as caught:
+        fit(tiny, catalog(), tmp_path / "run")
+    assert "train/002.png: 16-bit grey; the recipe says dtype = 'uint8'" in str(caught.value)
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_everything_is_written_once_before_the_first_step(tiny, tmp_path, monkeypatch):
+    def never(self, *data):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Stepping, "__call__", never)
+    with pytest.raises(KeyboardInterrupt):
+        fit(tiny, catalog(), tmp_path / "run")
+    run = tmp_path / "run"
+    assert (run / "samples" / "step_00000000.png").is_file()
+    assert [path.name for path in checkpoints(run)] == ["step_00000000"]
+    (row,) = (run / "validation.jsonl").read_text().splitlines()
+    assert set(json.loads(row)) == {"step", "epoch", "l1", "psnr", "ssim"}
