@@ -1,4 +1,4 @@
-"""Recipe + catalog -> the networks, the objective and the losses."""
+"""Recipe + catalog -> the networks, the adversarial and the losses."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from imtrans.api.errors import ImtransError, is_out_of_memory
-from imtrans.api.hookspecs import Derivation, Loss, Objective
+from imtrans.api.hookspecs import AdversarialLoss, Derivation, Loss
 from imtrans.api.pictures import Layout, Pair
 from imtrans.data.encoding import Derived, Direct, Encoding
 from imtrans.data.pairs import split_pairs
@@ -33,7 +33,7 @@ class Parts:
 
     generator: nn.Module
     discriminator: nn.Module
-    objective: Objective
+    adversarial: AdversarialLoss
     losses: list[WeightedLoss]
     encoding: Encoding
 
@@ -47,7 +47,7 @@ def assemble(recipe: Recipe, catalog: Catalog, device: torch.device) -> Parts:
         torch.manual_seed(recipe.seed)
         generator = build_generator(recipe, catalog)
         discriminator = build_discriminator(recipe, catalog)
-        objective = _build(catalog.objectives[recipe.objective.name], recipe.objective)
+        adversarial = _build(catalog.adversarial[recipe.adversarial.name], recipe.adversarial)
         losses = [
             WeightedLoss(table.name, table.weight, _build(catalog.losses[table.name], table))
             for table in recipe.loss
@@ -55,7 +55,7 @@ def assemble(recipe: Recipe, catalog: Catalog, device: torch.device) -> Parts:
     parts = Parts(
         generator.to(device),
         discriminator.to(device),
-        _placed(objective, device),
+        _placed(adversarial, device),
         [replace(term, loss=_placed(term.loss, device)) for term in losses],
         build_encoding(recipe, catalog),
     )
@@ -64,7 +64,7 @@ def assemble(recipe: Recipe, catalog: Catalog, device: torch.device) -> Parts:
 
 
 def _placed(judge: Any, device: torch.device) -> Any:
-    """An objective or a loss that holds a network, on the device; it is not trained."""
+    """An adversarial or a loss that holds a network, on the device; it is not trained."""
     return judge.to(device).requires_grad_(False) if isinstance(judge, nn.Module) else judge
 
 

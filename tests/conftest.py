@@ -39,7 +39,7 @@ width = 4
 name = "patch_16"
 width = 4
 
-[objective]
+[adversarial]
 name = "vanilla"
 
 [[loss]]

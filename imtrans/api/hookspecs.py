@@ -27,7 +27,7 @@ hookimpl = pluggy.HookimplMarker("imtrans")
 Register = Callable[[str, Callable[..., Any]], None]
 
 
-class Objective(Protocol):
+class AdversarialLoss(Protocol):
     """The adversarial game, played on logits (N, 1, h, w) without a sigmoid; returns scalars."""
 
     def discriminator_loss(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor: ...
@@ -118,8 +118,8 @@ def register_discriminators(register: Register) -> None:
 
 
 @hookspec
-def register_objectives(register: Register) -> None:
-    """Builders `(*, options) -> Objective`."""
+def register_adversarial(register: Register) -> None:
+    """Builders `(*, options) -> AdversarialLoss`."""
 
 
 @hookspec

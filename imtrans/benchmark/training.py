@@ -80,7 +80,7 @@ class Bench:
             torch.get_num_threads(),
             name,
             f"{recipe.generator.name} + {recipe.discriminator.name}, {count:,} parameters"
-            f", {recipe.objective.name}{' + ' + terms if terms else ''}",
+            f", {recipe.adversarial.name}{' + ' + terms if terms else ''}",
             recipe.data.crop_size,
             {name: str(engine) for name, engine in self.engines.items()},
             self.precisions,

@@ -69,7 +69,7 @@ def estimate_memory(model: Pix2Pix, recipe: Recipe, channels: tuple[int, int]) -
 
 
 def _judges(model: Pix2Pix) -> Iterator[object]:
-    yield model.objective
+    yield model.adversarial
     yield from (term.loss for term in model.losses)
 
 

@@ -58,7 +58,7 @@ def _components(recipe: Recipe, parts: Parts) -> str:
     return (
         f"{recipe.generator.name} ({generator}, sizes in multiples of {parts.generator.stride}), "
         f"{recipe.discriminator.name} ({discriminator}, sees {parts.discriminator.receptive_field}"
-        f" px), {recipe.objective.name}{' + ' + terms if terms else ''}"
+        f" px), {recipe.adversarial.name}{' + ' + terms if terms else ''}"
     )
 
 

@@ -30,7 +30,7 @@ class Catalog:
 
     generators: Registry = _registry("generator", "in_channels", "out_channels")
     discriminators: Registry = _registry("discriminator", "source_channels", "target_channels")
-    objectives: Registry = _registry("objective")
+    adversarial: Registry = _registry("adversarial loss")
     losses: Registry = _registry("loss")
     layouts: Registry = _registry("layout", "root")
     derivations: Registry = _registry("derivation")

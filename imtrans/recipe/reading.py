@@ -118,8 +118,12 @@ def _component_tables(
         yield "layout", ("data", "layout"), _component(data.get("layout", "side_by_side"))
         if "derive" in data:
             yield "derivation", ("data", "derive"), _component(data["derive"])
-    for role in ("generator", "discriminator", "objective"):
-        yield role, (role,), _component(values.get(role))
+    for key, role in (
+        ("generator", "generator"),
+        ("discriminator", "discriminator"),
+        ("adversarial", "adversarial loss"),
+    ):
+        yield role, (key,), _component(values.get(key))
     for key, role in (("loss", "loss"), ("augment", "augmentation")):
         tables = values.get(key)
         for index, table in enumerate(tables if isinstance(tables, list) else []):

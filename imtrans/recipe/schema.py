@@ -216,7 +216,7 @@ class TrainTable(Table):
 
 
 class Recipe(Table):
-    """One task, whole: data, networks, objective, losses and training."""
+    """One task, whole: data, networks, adversarial loss, losses and training."""
 
     title: str = ""
     reference: str = ""
@@ -225,7 +225,7 @@ class Recipe(Table):
     data: DataTable
     generator: ComponentTable
     discriminator: ComponentTable
-    objective: ComponentTable
+    adversarial: ComponentTable
     loss: tuple[LossTable, ...] = ()
     augment: tuple[ComponentTable, ...] = ()
     train: TrainTable

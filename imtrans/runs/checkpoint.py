@@ -225,7 +225,7 @@ def _plugins_used(recipe: Recipe, catalog: Catalog) -> dict[str, str]:
     tables = [
         ("generator", recipe.generator),
         ("discriminator", recipe.discriminator),
-        ("objective", recipe.objective),
+        ("adversarial loss", recipe.adversarial),
         *(("loss", loss) for loss in recipe.loss),
     ]
     plugins = (catalog.registries[role][table.name].plugin for role, table in tables)

@@ -25,7 +25,7 @@ class Watch:
             found.append(
                 f"warning: the discriminator has won (its loss is below {WON} for long), and the "
                 "generator learns from the other losses only. a smaller "
-                "train.discriminator_learning_rate helps, or objective = 'lsgan', or more pairs"
+                "train.discriminator_learning_rate helps, or adversarial = 'lsgan', or more pairs"
             )
         if "l1" in losses:
             self._l1.append(losses["l1"])

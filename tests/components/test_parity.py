@@ -121,7 +121,7 @@ def published_model(trace, tensors, facades, folder):
     values = facades.model_dump()
     values["generator"] = {**tables["generator"].table, "dropout": 0.0}
     values["discriminator"] = tables["discriminator"].table
-    values["objective"] = {"name": trace["gan_mode"]}
+    values["adversarial"] = {"name": trace["gan_mode"]}
     values["data"]["load_size"] = values["data"]["crop_size"] = 128
     recipe = type(facades).model_validate(values)
     parts = assemble(recipe, catalog(), torch.device("cpu"))

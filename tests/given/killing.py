@@ -42,7 +42,7 @@ width = 4
 name = "patch_16"
 width = 4
 
-[objective]
+[adversarial]
 name = "vanilla"
 
 [[loss]]

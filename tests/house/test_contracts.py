@@ -157,22 +157,22 @@ def test_a_discriminator_computes_in_bf16(discriminator, judged):
     assert torch.isfinite(logits.float()).all()
 
 
-@pytest.mark.parametrize("name", CATALOG.objectives.names())
+@pytest.mark.parametrize("name", CATALOG.adversarial.names())
 def test_a_fooled_discriminator_pays_and_the_generator_gains(name):
-    objective = CATALOG.objectives[name].build()
+    adversarial = CATALOG.adversarial[name].build()
     low, high = torch.full((2, 1, 3, 3), -2.0), torch.full((2, 1, 3, 3), 3.0)
-    fooled = objective.discriminator_loss(real_logits=low, fake_logits=high)
-    right = objective.discriminator_loss(real_logits=high, fake_logits=low)
+    fooled = adversarial.discriminator_loss(real_logits=low, fake_logits=high)
+    right = adversarial.discriminator_loss(real_logits=high, fake_logits=low)
     assert fooled > right
-    assert objective.generator_loss(high * 0 + 1) < objective.generator_loss(low)
+    assert adversarial.generator_loss(high * 0 + 1) < adversarial.generator_loss(low)
     assert fooled.dim() == 0
 
 
-@pytest.mark.parametrize("name", CATALOG.objectives.names())
-def test_an_objective_survives_extreme_logits(name):
-    objective = CATALOG.objectives[name].build()
+@pytest.mark.parametrize("name", CATALOG.adversarial.names())
+def test_an_adversarial_loss_survives_extreme_logits(name):
+    adversarial = CATALOG.adversarial[name].build()
     extreme = torch.tensor([[[[-1e4, 1e4]]]], requires_grad=True)
-    loss = objective.discriminator_loss(extreme, extreme) + objective.generator_loss(extreme)
+    loss = adversarial.discriminator_loss(extreme, extreme) + adversarial.generator_loss(extreme)
     loss.backward()
     assert math.isfinite(loss.item())
     assert torch.isfinite(extreme.grad).all()

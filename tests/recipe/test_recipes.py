@@ -153,7 +153,7 @@ def test_every_problem_is_reported_at_once_with_its_line(maps):
         (("[0.5, 0.999]", "[0.5]"), "train.betas"),
         (("[0.5, 0.999]", "[0.5, 1.5]"), "train.betas.1: 1.5 is not less than 1"),
         (("2e-4", "nan"), "train.learning_rate"),
-        (('name = "vanilla"', ""), "objective: the key 'name' is missing"),
+        (('name = "vanilla"', ""), "adversarial: the key 'name' is missing"),
         (("[[loss]]", "[loss]"), "loss: "),
         (
             ('name = "unet_256"', 'name = "unet_256"\nwidth = "wide"'),
@@ -261,4 +261,4 @@ def test_lines_knows_where_keys_stand_whatever_their_form():
 
 def test_the_schema_has_a_default_or_a_reason_for_every_key():
     required = {name for name, field in Recipe.model_fields.items() if field.is_required()}
-    assert required == {"data", "generator", "discriminator", "objective", "train"}
+    assert required == {"data", "generator", "discriminator", "adversarial", "train"}

@@ -105,8 +105,8 @@ def test_halving_the_discriminators_loss_does_not_change_adams_step(model, tiny)
     states = []
     for factor in (1.0, 2.0):
         other = Pix2Pix(assemble(tiny, catalog(), CPU), tiny.train, plain(CPU))
-        loss = other.objective.discriminator_loss
-        other.objective = Scaled(other.objective, loss, factor)
+        loss = other.adversarial.discriminator_loss
+        other.adversarial = Scaled(other.adversarial, loss, factor)
         other.step(*batch())
         states.append(other.discriminator.state_dict())
     for key, tensor in states[0].items():
@@ -114,8 +114,8 @@ def test_halving_the_discriminators_loss_does_not_change_adams_step(model, tiny)
 
 
 class Scaled:
-    def __init__(self, objective, loss, factor):
-        self.generator_loss = objective.generator_loss
+    def __init__(self, adversarial, loss, factor):
+        self.generator_loss = adversarial.generator_loss
         self.discriminator_loss = lambda *logits: factor * loss(*logits)
 
 

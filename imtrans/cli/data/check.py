@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 NETWORKS = {
     "generator": {"name": "unet_256"},
     "discriminator": {"name": "patch_70"},
-    "objective": {"name": "vanilla"},
+    "adversarial": {"name": "vanilla"},
     "train": {"epochs": 1},
 }
 

@@ -1,4 +1,4 @@
-"""The least-squares GAN objective.
+"""The least-squares adversarial loss of a GAN.
 
 Mao et al., "Least Squares Generative Adversarial Networks", ICCV 2017, equation 9 (labels 0, 1).
 """
@@ -9,7 +9,7 @@ from imtrans.api.hookspecs import Register, hookimpl
 
 
 @hookimpl
-def register_objectives(register: Register) -> None:
+def register_adversarial(register: Register) -> None:
     register("lsgan", LeastSquares)
 
 

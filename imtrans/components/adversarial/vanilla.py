@@ -1,4 +1,4 @@
-"""The original GAN objective, in its non-saturating form.
+"""The original adversarial loss of a GAN, in its non-saturating form.
 
 Goodfellow et al., "Generative Adversarial Nets", NeurIPS 2014, section 3.
 """
@@ -10,7 +10,7 @@ from imtrans.api.hookspecs import Register, hookimpl
 
 
 @hookimpl
-def register_objectives(register: Register) -> None:
+def register_adversarial(register: Register) -> None:
     register("vanilla", Vanilla)
 
 

@@ -26,7 +26,7 @@ class Pix2Pix:
         self.engine, self.device = engine, engine.device
         self.generator = engine.prepared(parts.generator)
         self.discriminator = engine.prepared(parts.discriminator)
-        self.objective = parts.objective
+        self.adversarial = parts.adversarial
         self.losses = parts.losses
         rate = train.learning_rate
         self.adam_g = engine.adam(self.generator, rate, train)
@@ -69,13 +69,13 @@ class Pix2Pix:
         with self.engine.autocast():
             fake_logits = self._judge(source, fake)
             real_logits = self._judge(source, target)
-        return self.objective.discriminator_loss(real_logits.float(), fake_logits.float())
+        return self.adversarial.discriminator_loss(real_logits.float(), fake_logits.float())
 
     def generator_loss(self, source: Tensor, target: Tensor, fake: Tensor) -> tuple[Tensor, Losses]:
         """What the generator descends, and its parts, unweighted and detached."""
         with self.engine.autocast():
             logits = self._judge(source, fake)
-        loss_g = self.objective.generator_loss(logits.float())
+        loss_g = self.adversarial.generator_loss(logits.float())
         parts = {term.name: term.loss(fake, target) for term in self.losses}
         weighted = (term.weight * parts[term.name] for term in self.losses)
         total = sum(weighted, start=loss_g)
