@@ -36,9 +36,26 @@ class AdversarialLoss(Protocol):
 
 
 class Loss(Protocol):
-    """A term on (fake, target), both (N, C, H, W) in [-1, 1]: a scalar, smallest when equal."""
+    """A term on (output, target), both (N, C, H, W) in [-1, 1]: a scalar, smallest when equal."""
 
-    def __call__(self, fake: Tensor, target: Tensor) -> Tensor: ...
+    def __call__(self, output: Tensor, target: Tensor) -> Tensor: ...
+
+
+class Metric(Protocol):
+    """A number for people, in the shape of torchmetrics: any torchmetrics.Metric is one.
+
+    `update` takes images (N, C, H, W) in [-1, 1] on the device; `compute` gives a number, or NaN
+    where there is none. `needs_target = False` may be added by a metric that looks at outputs alone
+    or at all targets together: such a one is measured on unpaired images too.
+    """
+
+    higher_is_better: bool
+
+    def update(self, output: Tensor, target: Tensor) -> None: ...
+
+    def compute(self) -> float | Tensor: ...
+
+    def reset(self) -> None: ...
 
 
 class Derivation(Protocol):
@@ -85,6 +102,12 @@ class Augmentation(Protocol):
 
 
 @hookspec
+def register_methods(register: Register) -> None:
+    """Builders `(parts, *, options) -> Method`: classes derived from `imtrans.api.method.Method`;
+    the options are the keys of [method]."""
+
+
+@hookspec
 def register_layouts(register: Register) -> None:
     """Builders `(root, *, options) -> Layout`; `root` is the recipe's folder, a text."""
 
@@ -112,7 +135,8 @@ def register_generators(register: Register) -> None:
 def register_discriminators(register: Register) -> None:
     """Builders `(source_channels, target_channels, *, options) -> nn.Module`.
 
-    `d(source, image)` returns logits (N, 1, h, w), one per patch, without a sigmoid.
+    `d(source, image)` returns logits (N, 1, h, w), one per patch, without a sigmoid; or, of several
+    scales, a list of (logits, features). `source_channels` may be 0: it then judges an image alone.
     `d.receptive_field` is the side of what one logit sees, in pixels.
     """
 
@@ -125,3 +149,16 @@ def register_adversarial(register: Register) -> None:
 @hookspec
 def register_losses(register: Register) -> None:
     """Builders `(*, options) -> Loss`."""
+
+
+@hookspec
+def register_metrics(register: Register) -> None:
+    """Builders `(*, options) -> Metric`."""
+
+
+@hookspec
+def register_loggers(register: Register) -> None:
+    """Builders `(run_dir, recipe, *, options) -> Listener`, see `imtrans.api.listener`.
+
+    `run_dir` is a Path, `recipe` all its values as TOML has them: tables are dicts.
+    """

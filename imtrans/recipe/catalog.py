@@ -28,6 +28,7 @@ def _registry(role: str, *facts: str) -> Registry:
 class Catalog:
     """Every component that is installed, and every plugin that failed."""
 
+    methods: Registry = _registry("method", "parts")
     generators: Registry = _registry("generator", "in_channels", "out_channels")
     discriminators: Registry = _registry("discriminator", "source_channels", "target_channels")
     adversarial: Registry = _registry("adversarial loss")
@@ -35,6 +36,8 @@ class Catalog:
     layouts: Registry = _registry("layout", "root")
     derivations: Registry = _registry("derivation")
     augmentations: Registry = _registry("augmentation")
+    metrics: Registry = _registry("metric")
+    loggers: Registry = _registry("logger", "run_dir", "recipe")
     plugins: list[Plugin] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
 
