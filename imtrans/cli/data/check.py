@@ -86,9 +86,9 @@ def _find(
     from imtrans.api.layouts import Unpaired
     from imtrans.checking.data.forgiving import Forgiving
     from imtrans.data.pairs import split_pairs
-    from imtrans.task import build_layout
+    from imtrans.task import Task
 
-    layout = Forgiving(build_layout(recipe, catalog), recipe.data.train)
+    layout = Forgiving(Task(recipe, catalog).layout, recipe.data.train)
     try:
         training, held_out = split_pairs(layout, recipe.data, recipe.seed)
     except Unpaired:
