@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
-from imtrans.recipe.defaults import METHOD
 from imtrans.recipe.schema import Problem
 
 Keys = tuple[str, ...]
@@ -46,8 +45,6 @@ def with_new_names(values: Mapping[str, Any]) -> dict[str, Any]:
             value = value / values["train"].get("learning_rate", USUAL_RATE)
         *tables, key = new
         _table(result, tables)[key] = value
-    if isinstance(result.get("method"), dict):
-        result["method"].setdefault("name", METHOD)  # the only one there was
     return result
 
 
