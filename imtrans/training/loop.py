@@ -133,6 +133,7 @@ class Sitting:
         if (self._is_due(train.validate_every) or last) and not measured:
             self._validate()
             self._save()  # the checkpoint knows no more than before it of what is best
+        self._remove_old()  # that a kill has left
 
     def _write_what_is_due(self, losses: Losses) -> None:
         train, last = self.recipe.train, self.position.step == self.steps
@@ -231,8 +232,11 @@ class Sitting:
         path = self.run_dir.checkpoint_path(self.position.step)
         with self.meter.pausing():
             save(path, self.model, self.position, self.recipe, self.catalog, self.batches.per_epoch)
-            for old in checkpoint.checkpoints(self.run_dir.path)[: -self.recipe.train.keep_last]:
-                checkpoint.remove(old)
+            self._remove_old()
+
+    def _remove_old(self) -> None:
+        for old in checkpoint.checkpoints(self.run_dir.path)[: -self.recipe.train.keep_last]:
+            checkpoint.remove(old)
 
 
 class Ruined(ImtransError):
