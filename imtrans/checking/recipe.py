@@ -1,13 +1,13 @@
-"""Everything that can be known about a recipe before it trains."""
+"""Checks of a recipe before it trains: its components, its data, and one step."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from time import monotonic
 
 import torch
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Pair
+from imtrans.checking.finding import Finding
 from imtrans.data.loader import stack
 from imtrans.data.samples import Sample, Sampler
 from imtrans.host.devices import choose_device
@@ -18,19 +18,10 @@ from imtrans.training.step.engine import choose_engine
 from imtrans.training.step.trial import tried_model
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One line of the report; `wrong` says what to mend."""
-
-    subject: str
-    said: str
-    wrong: bool = False
-
-
 def check(recipe: Recipe, catalog: Catalog, device: str | None = None) -> Iterator[Finding]:
-    """Build the components, find the data, take one step on them; nothing is kept.
+    """Build the components, find the data, and take one step on them; nothing is kept.
 
-    Findings come as they are made. Without data the step is taken on noise.
+    Each finding is yielded as it is made. Without data the step is taken on noise.
     """
     chosen = choose_device(device)
     parts: Parts | None = None
@@ -38,13 +29,13 @@ def check(recipe: Recipe, catalog: Catalog, device: str | None = None) -> Iterat
         parts = assemble(recipe, catalog, chosen)
         yield Finding("components", _components(recipe, parts))
     except ImtransError as error:
-        yield Finding("components", str(error), wrong=True)
+        yield Finding("components", str(error), "error")
     pairs: Sequence[Pair] = []
     try:
-        pairs, held_out = find_pairs(recipe, catalog)
-        yield Finding("data", f"{len(pairs)} pairs to train on, {len(held_out)} held out")
+        pairs, validation = find_pairs(recipe, catalog)
+        yield Finding("data", f"{len(pairs)} pairs to train on, {len(validation)} for validation")
     except ImtransError as error:
-        yield Finding("data", str(error), wrong=True)
+        yield Finding("data", str(error), "error")
     if parts:
         yield _step(recipe, parts, build_sampler(recipe, catalog), pairs, chosen)
 
@@ -74,11 +65,11 @@ def _step(
         values = {name: float(loss) for name, loss in losses.items()}
         seconds = monotonic() - start
     except (ImtransError, ValueError, RuntimeError) as error:
-        return Finding("one step", " ".join(str(error).split()), wrong=True)
-    shown = "  ".join(f"{name} {value:.3f}" for name, value in values.items())
-    said = "".join(f". {remark}" for remark in remarks)
-    on = "the first pairs" if pairs else "noise"
-    return Finding("one step", f"on {on}, {device}, {model.engine}, {seconds:.2f} s: {shown}{said}")
+        return Finding("one step", " ".join(str(error).split()), "error")
+    losses_text = "  ".join(f"{name} {value:.3f}" for name, value in values.items())
+    message = f"on {'the first pairs' if pairs else 'noise'}, {device}, {model.engine}, "
+    message += f"{seconds:.2f} s: {losses_text}" + "".join(f". {remark}" for remark in remarks)
+    return Finding("one step", message)
 
 
 def _batch(recipe: Recipe, parts: Parts, sampler: Sampler, pairs: Sequence[Pair]) -> Sample:

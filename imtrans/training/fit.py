@@ -9,7 +9,7 @@ from rich.console import Console
 
 from imtrans.api.errors import ImtransError, some
 from imtrans.api.pictures import Pair
-from imtrans.checking.data.whole import quick
+from imtrans.checking.data.run_checks import check_headers
 from imtrans.data.cache.obtain import obtain
 from imtrans.data.loader import Batches
 from imtrans.data.resident import Resident, fits
@@ -101,10 +101,10 @@ def look_first(
 ) -> None:
     """Tell what the headers of the files tell; raise ImtransError for what would fail."""
     wrong = []
-    for finding in quick(pairs, held_out, data):
+    for finding in check_headers(pairs, held_out, data):
         rows = some((f"{row.name}: {row.detail}" for row in finding.rows), SHOWN)
         all_of_them = "; `imtrans data check` lists all" if len(finding.rows) > SHOWN else ""
-        line = f"{finding.title}: {rows}. {finding.remedy}{all_of_them}"
+        line = f"{finding.message}: {rows}. {finding.remedy}{all_of_them}"
         if finding.severity == "error":
             wrong.append(line)
         else:
