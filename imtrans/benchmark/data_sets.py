@@ -21,7 +21,7 @@ from imtrans.data.workers import worker_count
 from imtrans.host.devices import choose_device
 from imtrans.recipe.catalog import Catalog
 from imtrans.recipe.schema import ComponentTable, Recipe
-from imtrans.task import build_sampler, find_pairs
+from imtrans.task import Task
 
 DRAWN = 10  # different pictures; each is used as often as the data set's size needs
 BATCHES = 10  # that are timed
@@ -51,16 +51,17 @@ def set_cost(recipe: Recipe, catalog: Catalog, pairs: int, device: str | None) -
     """Measure a data set of this many pairs, which are links to a few drawn files."""
     with drawn(recipe, pairs) as stored:
         begun = perf_counter()
-        found, _ = find_pairs(stored, catalog)
+        task = Task(stored, catalog)
+        found = task.pairs
         listing = perf_counter() - begun
-        sampler = build_sampler(stored, catalog)
+        sampler = task.sampler
         begun = perf_counter()
         fingerprint(found, stored.data, sampler.load_size)
         looking_up = perf_counter() - begun
-        del found
+        del found, task
         tracemalloc.start()  # in a separate pass: it slows everything down
         try:
-            found, _ = find_pairs(stored, catalog)
+            found = Task(stored, catalog).pairs
             kept, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()

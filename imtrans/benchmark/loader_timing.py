@@ -11,6 +11,7 @@ from typing import Protocol, cast
 
 import torch
 
+from imtrans.api.method import Batch
 from imtrans.api.pictures import Pair
 from imtrans.benchmark.subject import Subject
 from imtrans.data.cache.obtain import PAYS, obtain
@@ -23,7 +24,7 @@ from imtrans.data.workers import worker_count
 from imtrans.host.devices import synchronize
 from imtrans.recipe.catalog import Catalog
 from imtrans.recipe.schema import Recipe
-from imtrans.task import build_sampler
+from imtrans.task import Task
 
 PAIRS = 256  # that are read, at least
 PREFETCHED = 2  # batches that each worker of torch's DataLoader has ready
@@ -61,13 +62,13 @@ def time_loader(
     A part of a large data set is used, and the pairs of a small one more than once, so that every
     batch is full. `whose` describes the pairs. Raises ImtransError if a pair cannot be read.
     """
-    size, device = recipe.train.batch_size, subject.model.device
+    size, device = recipe.train.batch_size, subject.device
     count = size * ceil(PAIRS / size)
     enough = Some(pairs, [number % len(pairs) for number in range(count)])
-    sampler = build_sampler(recipe, catalog)
+    sampler = Task(recipe, catalog).sampler
     with TemporaryDirectory(prefix="imtrans-bench-") as folder, caches_in(folder):
-        sampler.cache = obtain(recipe.data, enough, sampler.load_size, passes=PAYS, say=_silent)
-        batches, prefetched, how = _batches(recipe, enough, sampler, device)
+        cache = obtain(recipe.data, enough, sampler.load_size, passes=PAYS, say=_silent)
+        batches, prefetched, how = _batches(recipe, enough, sampler.reading(cache), device)
         with closing(batches):
             return _timed(batches, subject, prefetched, seconds, f"{whose}, {how}")
 
@@ -89,7 +90,7 @@ def _batches(
 def _timed(
     batches: BatchIterator, subject: Subject, prefetched: int, seconds: float, how: str
 ) -> LoaderTiming:
-    device = subject.model.device
+    device = subject.device
     step = _step_on_a_batch(subject, device)
     for _ in range(1 + prefetched):  # nothing waits for prefetched batches
         step(next(batches))
@@ -103,14 +104,14 @@ def _timed(
         steps += 1
     synchronize(device)
     spent = perf_counter() - begun
-    images = steps * len(subject.source)
+    images = steps * len(subject.batch.source)
     return LoaderTiming(spent / steps * 1000, images / spent, waited / spent, steps, how)
 
 
 def _step_on_a_batch(subject: Subject, device: torch.device) -> Callable[[Sample], object]:
     def step(batch: Sample) -> object:
         source, target = (pixels.to(device, non_blocking=True) for pixels in batch)
-        return subject.stepping(*subject.encoding.encode(source, target))
+        return subject.stepper(Batch(*subject.task.encoding.encode(source, target)))
 
     return step
 

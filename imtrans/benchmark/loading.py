@@ -40,15 +40,17 @@ def stages(
         return fitted.cut(Window(0, 0, fitted.width, fitted.height))
 
     def sample(index: int) -> object:
+        return from_files.training(pairs[index], 1, index)
+
+    def cached(index: int) -> object:
         return sampler.training(pairs[index], 1, index)
 
-    sampler.cache = None
+    from_files = sampler.reading(None)
     yield Stage("read and decode", _rate(lambda i: reader.open(pairs[i], size), pairs, seconds))
     yield Stage("... and resize", _rate(resized, pairs, seconds))
     yield Stage(FILES, _rate(sample, pairs, seconds))
     if cache:
-        sampler.cache = cache
-        yield Stage(CACHE, _rate(sample, pairs, seconds))
+        yield Stage(CACHE, _rate(cached, pairs, seconds))
     before = process_memory().anonymous
     rate = _loader_rate(pairs, sampler, batch_size, workers, seconds)
     after = process_memory().anonymous

@@ -10,6 +10,7 @@ from imtrans.host.devices import computing
 from imtrans.host.machine import process_memory
 from imtrans.recipe.catalog import catalog
 from imtrans.recipe.schema import Recipe
+from imtrans.task import Task
 
 STEPS = 3  # Adam's moments are all in memory from the second on
 
@@ -37,7 +38,8 @@ def _peak(recipe: Recipe, name: str, device_name: str) -> int | None:
     start = process_memory()
     before = start.resident or start.peak
     with computing(deterministic=recipe.train.deterministic):
-        subject = build(recipe, installed, engines(recipe, device)[name], lambda line: None)
+        engine = engines(recipe, device)[name]
+        subject = build(Task(recipe, installed), engine, lambda line: None)
         for _ in range(STEPS):
             subject.step()
     if device.type == "cuda":

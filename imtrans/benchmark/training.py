@@ -22,10 +22,11 @@ from imtrans.host.devices import computing, free_memory
 from imtrans.host.machine import cores, cpu_name
 from imtrans.host.words import size as as_size
 from imtrans.recipe.catalog import Catalog
+from imtrans.recipe.reading import described
 from imtrans.recipe.schema import Recipe
-from imtrans.task import assemble, find_pairs
+from imtrans.task import Task
 
-Stored = tuple[Recipe, Sequence[Pair], str]  # a recipe, its pairs, and a description of them
+StoredPairs = tuple[Recipe, Sequence[Pair], str]  # a recipe, its pairs, and a description of them
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,9 @@ class Bench:
 
     def setting(self, name: str) -> Setting:
         """What is measured, and on what. Raises ImtransError if the recipe cannot be built."""
-        parts = assemble(self.recipe, self.catalog, self.device)
-        both = (parts.generator, parts.discriminator)
-        count = sum(p.numel() for network in both for p in network.parameters())
         recipe = self.recipe
-        terms = " + ".join(f"{term.weight:g} {term.name}" for term in parts.losses)
+        method = Task(recipe, self.catalog).method(self.device)
+        count = sum(parameter.numel() for parameter in method.parameters())
         self.precisions = {
             name: rate_name(self.device, engine.precision) for name, engine in self.engines.items()
         }
@@ -79,8 +78,7 @@ class Bench:
             cores(),
             torch.get_num_threads(),
             name,
-            f"{recipe.generator.name} + {recipe.discriminator.name}, {count:,} parameters"
-            f", {recipe.adversarial.name}{' + ' + terms if terms else ''}",
+            f"{described(recipe)}, {count:,} parameters",
             recipe.data.crop_size,
             {name: str(engine) for name, engine in self.engines.items()},
             self.precisions,
@@ -102,21 +100,21 @@ class Bench:
             yield self.profile
 
     @contextmanager
-    def _stored(self) -> Iterator[tuple[Stored | None, str]]:
+    def _stored(self) -> Iterator[tuple[StoredPairs | None, str]]:
         """The recipe's pairs, or drawn ones, or the reason why there are none."""
         with ExitStack() as stack:
             stored, why = None, ""
             try:
-                stored = self.recipe, find_pairs(self.recipe, self.catalog)[0], "its pairs"
+                stored = self.recipe, Task(self.recipe, self.catalog).pairs, "its pairs"
             except ImtransError as missing:
                 try:
                     recipe = stack.enter_context(drawn(self.recipe, DRAWN))
-                    stored = recipe, find_pairs(recipe, self.catalog)[0], "drawn pairs"
+                    stored = recipe, Task(recipe, self.catalog).pairs, "drawn pairs"
                 except ImtransError as error:
                     why = f"{missing}; {error}"
             yield stored, why
 
-    def _batches(self, stored: Stored | None) -> Iterator[Result]:
+    def _batches(self, stored: StoredPairs | None) -> Iterator[Result]:
         for batch in self.options.batches:
             try:
                 yield self._batch(batch, stored)
@@ -126,13 +124,13 @@ class Bench:
                 yield Skipped(f"batch {batch} and larger", f"not enough memory ({_line(error)})")
                 return
 
-    def _batch(self, batch: int, stored: Stored | None) -> BatchResult:
+    def _batch(self, batch: int, stored: StoredPairs | None) -> BatchResult:
         recipe = resized(self.recipe, batch=batch)
         # First, and in separate processes: if memory runs out, they are killed and not this one.
         peaks = {name: peak(recipe, name, self.device) for name in self.engines}
         self._check_that_both_fit(peaks)
         subjects = {
-            name: build(recipe, self.catalog, engine, self.say)
+            name: build(Task(recipe, self.catalog), engine, self.say)
             for name, engine in self.engines.items()
         }
         flops = flops_of(subjects["plain"].step)
@@ -157,18 +155,18 @@ class Bench:
         spread = Spread.of(seconds)
         rate = flops / spread.median
         return Variant(
-            subject.engine,
+            str(subject.engine),
             spread.scaled(1000),
-            len(subject.source) / spread.median,
+            len(subject.batch.source) / spread.median,
             peak,
             rate,
             rate / self._rate(subject),
         )
 
     def _rate(self, subject: Subject) -> float:
-        return self.rates[rate_name(self.device, subject.model.engine.precision)]
+        return self.rates[rate_name(self.device, subject.engine.precision)]
 
-    def _loader(self, batch: int, stored: Stored, subject: Subject) -> LoaderTiming:
+    def _loader(self, batch: int, stored: StoredPairs, subject: Subject) -> LoaderTiming:
         recipe, pairs, whose = stored
         sized = resized(recipe, batch=batch)
         return time_loader(sized, self.catalog, pairs, whose, subject, SECONDS)
@@ -184,7 +182,7 @@ class Bench:
             release(self.device)
             try:
                 highest = peak(recipe, "fast", self.device)
-                subject = build(recipe, self.catalog, self.engines["fast"], self.say)
+                subject = build(Task(recipe, self.catalog), self.engines["fast"], self.say)
                 calls = {"fast": subject.step}
                 spread = Spread.of(in_turns(calls, self.options.rounds, self.wait)["fast"])
             except ImtransError as error:  # the networks do not accept every size
@@ -196,7 +194,7 @@ class Bench:
                 yield Skipped(f"{size} px and larger", f"not enough memory ({_line(error)})")
                 return
             ms, rate = spread.scaled(1000), 1 / spread.median
-            yield SizeResult(size, subject.engine, ms, rate, highest)
+            yield SizeResult(size, str(subject.engine), ms, rate, highest)
 
 
 def hardware(device: torch.device) -> str:

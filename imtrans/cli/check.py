@@ -12,6 +12,7 @@ def check(recipe: RecipeArgument, set_: SetOption = None, device: DeviceOption =
     from imtrans.checking.recipe import check as findings
     from imtrans.cli.findings import any_error, print_line
     from imtrans.recipe import reading as recipes
+    from imtrans.task import Task
 
     out = console()
     catalog = installed()
@@ -19,7 +20,7 @@ def check(recipe: RecipeArgument, set_: SetOption = None, device: DeviceOption =
     resolved = recipes.read(path, set_ or (), catalog)
     found = [Finding("recipe", str(path))]
     print_line(out, found[0])
-    for finding in findings(resolved, catalog, device):
+    for finding in findings(Task(resolved, catalog), device):
         found.append(finding)
         print_line(out, finding)
     raise typer.Exit(2 if any_error(found) else 0)

@@ -19,3 +19,10 @@ def plain(text: object, limit: int = 120) -> str:
 def counted(number: int, one: str, many: str = "") -> str:
     """`1 file`, `2 files`; `many` is for irregular plurals."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Hours, minutes and seconds: 1:02:03."""
+    minutes, seconds = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}"

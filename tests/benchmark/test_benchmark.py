@@ -33,7 +33,7 @@ from imtrans.data.cache.store import home
 from imtrans.host.devices import choose_device
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
-from imtrans.task import find_pairs
+from imtrans.task import Task
 
 CPU = torch.device("cpu")
 MEGABYTE = 10**6
@@ -197,7 +197,7 @@ def test_waiting_for_slow_files_is_seen(tiny, monkeypatch):
     subject = build(recipe, catalog(), engines(recipe, CPU)["fast"], no_message)
     cut = CachedPair.cut
     monkeypatch.setattr(CachedPair, "cut", lambda *args: (time.sleep(0.3), cut(*args))[1])
-    found = find_pairs(recipe, catalog())[0]
+    found = Task(recipe, catalog()).pairs
     assert time_loader(recipe, catalog(), found, "its pairs", subject, 0.01).waiting > 0.5
 
 

@@ -88,9 +88,9 @@ def _find(
     from imtrans.api.layouts import Unpaired
     from imtrans.checking.data.collecting_orphans import CollectingOrphans
     from imtrans.data.pairs import split_pairs
-    from imtrans.task import build_layout
+    from imtrans.task import Task
 
-    layout = CollectingOrphans(build_layout(recipe, catalog), recipe.data.train)
+    layout = CollectingOrphans(Task(recipe, catalog).layout, recipe.data.train)
     try:
         training, validation = split_pairs(layout, recipe.data, recipe.seed)
     except Unpaired:
