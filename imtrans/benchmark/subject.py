@@ -1,61 +1,53 @@
-"""What is measured: the training step of a recipe on an engine, at some batch and image size."""
+"""What is measured: the training step of a recipe on an engine, at a batch and image size."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
-from torch import Tensor
 
-from imtrans.components.methods.pix2pix import Pix2Pix
-from imtrans.data.encoding import Encoding
-from imtrans.recipe.catalog import Catalog
+from imtrans.api.method import Batch
+from imtrans.host.devices import synchronize
 from imtrans.recipe.schema import Recipe
-from imtrans.task import assemble
+from imtrans.task import Task
 from imtrans.training.step.engine import Engine, choose_engine, plain
-from imtrans.training.step.stepper import Stepping
-from imtrans.training.step.trial import tried_model
+from imtrans.training.step.stepper import Stepper
+from imtrans.training.step.trial import tried_step
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A model in training, and a batch of noise that lies on its device."""
+    """A method in training, and a batch of noise on its device."""
 
-    model: Pix2Pix
-    encoding: Encoding
-    stepping: Stepping
-    source: Tensor
-    target: Tensor
+    task: Task
+    stepper: Stepper
+    batch: Batch
 
     @property
-    def engine(self) -> str:
-        return str(self.model.engine)
+    def engine(self) -> Engine:
+        return self.stepper.step.engine
+
+    @property
+    def device(self) -> torch.device:
+        return self.engine.device
 
     def step(self) -> object:
-        return self.stepping(self.source, self.target)
+        return self.stepper(self.batch)
 
 
-def build(recipe: Recipe, catalog: Catalog, engine: Engine, say: Say) -> Subject:
-    """The recipe's model on this engine, or on a simpler one that can compute it, which is said.
+def build(task: Task, engine: Engine, say: Say) -> Subject:
+    """The task's method on this engine, or on a simpler one that can compute it, with a message.
 
-    Two of one recipe have the same weights and the same batch.
+    Two subjects of one recipe have the same weights and the same batch.
     """
     if engine.compiled:
-        torch.compiler.reset()  # else sizes met before make kernels for sizes of all kinds
-    parts = assemble(recipe, catalog, engine.device)
-    model = tried_model(recipe, parts, engine, say)
-    channels = (parts.encoding.source_channels, parts.encoding.target_channels)
-    source, target = (noise(recipe, number, engine.device) for number in channels)
-    stepping = Stepping(model, recipe.train, say)
-    return Subject(model, parts.encoding, stepping, source, target)
-
-
-def noise(recipe: Recipe, channels: int, device: torch.device) -> Tensor:
-    """A batch (N, channels, crop_size, crop_size) in [-1, 1], always the same."""
-    size, generator = recipe.data.crop_size, torch.Generator().manual_seed(channels)
-    shape = (recipe.train.batch_size, channels, size, size)
-    return (torch.rand(shape, generator=generator) * 2 - 1).to(device)
+        torch.compiler.reset()  # else kernels become dynamic because other sizes were compiled
+    train = task.recipe.train
+    step = tried_step(task.method(engine.device), engine, train, task.noise(engine.device), say)
+    batch = task.noise(engine.device, train.batch_size * train.accumulate)
+    return Subject(task, Stepper(step, say), batch)
 
 
 def engines(recipe: Recipe, device: torch.device) -> dict[str, Engine]:
@@ -65,8 +57,7 @@ def engines(recipe: Recipe, device: torch.device) -> dict[str, Engine]:
 
 
 def resized(recipe: Recipe, *, batch: int, size: int | None = None) -> Recipe:
-    """The recipe with another batch size, all of it computed at once, and images of another size
-    (px)."""
+    """The recipe with another batch size, without accumulation, and another image size (px)."""
     train = recipe.train.model_copy(update={"batch_size": batch, "accumulate": 1})
     if size is None:
         return recipe.model_copy(update={"train": train})
@@ -75,9 +66,5 @@ def resized(recipe: Recipe, *, batch: int, size: int | None = None) -> Recipe:
 
 
 def waiting_for(device: torch.device) -> Callable[[], None]:
-    """What returns when the device has done all it was given."""
-    if device.type == "cuda":
-        return lambda: torch.cuda.synchronize(device)
-    if device.type == "mps":
-        return torch.mps.synchronize
-    return lambda: None
+    """A function that returns when the device has finished everything it was given."""
+    return partial(synchronize, device)

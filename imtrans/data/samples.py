@@ -43,6 +43,16 @@ class Sampler:
         self.source, self.target = Side(data.source), Side(data.target)
         self.reader, self.cache = Reader(data), cache
 
+    def reading(self, cache: Cache | None) -> "Sampler":
+        """The same sampler, reading from a cache of the training pairs."""
+        return Sampler(
+            self.data,
+            self.seed,
+            derivation=self.derivation,
+            augmentations=self.augmentations,
+            cache=cache,
+        )
+
     @property
     def load_size(self) -> int:
         """The size at which pairs are read for training (px)."""

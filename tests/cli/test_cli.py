@@ -21,6 +21,7 @@ from imtrans.data.pixels.decode import decode
 from imtrans.data.pixels.encode import encode
 from imtrans.data.pixels.formats.stored import Wanted
 from imtrans.recipe.catalog import catalog
+from imtrans.task import Task
 from imtrans.training.fit import fit
 
 GOLDEN = Path(__file__).parents[1] / "given" / "golden"
@@ -93,7 +94,7 @@ def test_from_a_recipe_to_a_translated_folder(imtrans, tiny_file, tmp_path):
 
 @pytest.fixture
 def trained(tiny, tmp_path):
-    fit(tiny, catalog(), tmp_path / "runs" / "tiny")
+    fit(Task(tiny, catalog()), tmp_path / "runs" / "tiny")
     return tmp_path / "runs" / "tiny"
 
 
@@ -229,7 +230,7 @@ MISTAKES = [
     (["train", "tiny.toml", "--set", "train.epochs=ten"], "'ten' is not a whole number"),
     (["train", "tiny.toml", "--set", "train.epoch=1"], "did you mean 'epochs'?"),
     (["train", "tiny.toml", "--set", "data.crop_size=50"], "crop_size is 50. use 48 or 52"),
-    (["train", "tiny.toml", "--device", "gpu"], "device 'gpu' is not here; this machine has 'cpu'"),
+    (["train", "tiny.toml", "--device", "gpu"], "device 'gpu' is not available; this machine has"),
     (["train", "tiny.toml", "--run-dir", "file"], "file: is a file; choose another --run-dir"),
     (["train", "tiny.toml", "--run-dir", "file/run"], "file/run: "),
     (["train", "tiny.toml", "--run-dir", "photos"], "holds other files, but no run"),
@@ -297,8 +298,8 @@ def test_a_broken_training_image_is_one_line(imtrans, tiny_file, pairs):
 def test_check_reports_all_that_is_wrong_at_once(imtrans, tiny_file):
     code, out, _ = imtrans("check", tiny_file, "--set", "data.root=none")
     assert code == 2
-    assert "wrong  data        none: no such folder" in out
-    assert "ok     one step    on noise" in out
+    assert "error   data         none: no such folder" in out
+    assert "ok      one step     on noise" in out
 
 
 def test_metrics_are_lines_of_json(trained):

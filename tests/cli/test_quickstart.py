@@ -69,8 +69,8 @@ def test_the_road_ends_at_a_picture_and_can_be_walked_again(hurried, imtrans, tm
         assert out.rstrip().splitlines()[-1].startswith("open demo folder/result.png: ")
     folder = tmp_path / "demo folder"
     assert (folder / "result.png").is_file()
-    assert len(list((folder / "buildings").iterdir())) == run.HELD_OUT_PAIRS
-    assert len(list((folder / "pairs" / "val").iterdir())) == run.HELD_OUT_PAIRS
+    assert len(list((folder / "buildings").iterdir())) == run.VALIDATION_PAIRS
+    assert len(list((folder / "pairs" / "val").iterdir())) == run.VALIDATION_PAIRS
 
 
 def test_the_recipe_of_the_quickstart_fits_what_is_drawn():

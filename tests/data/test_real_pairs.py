@@ -6,6 +6,7 @@ from PIL import Image
 from imtrans.checking.recipe import check
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
+from imtrans.task import Task
 from imtrans.training.fit import fit
 from imtrans.translation.folder import plan, translate_files
 from imtrans.translation.translator import load
@@ -19,15 +20,15 @@ SMALL = [
 @pytest.mark.parametrize(
     ("recipe", "folder", "keys", "pairs"),
     [
-        ("facades", "facades", [], "400 pairs to train on, 100 held out"),
-        ("facades_photo2label", "facades", [], "400 pairs to train on, 100 held out"),
-        ("maps", "maps", ["data.layout=folders"], "32 pairs to train on, 8 held out"),
-        ("edges2shoes", "edges2shoes", ["data.direction=BtoA"], "10 pairs to train on, 10 held"),
-        ("colorize", "flowers", [], "500 pairs to train on, 100 held out"),
-        ("edges2photo", "flowers", [], "500 pairs to train on, 100 held out"),
-        ("inpaint", "flowers", [], "500 pairs to train on, 100 held out"),
-        ("superres_4x", "flowers", [], "500 pairs to train on, 100 held out"),
-        ("facades", "sketch2shiba", [], "176 pairs to train on, 8 held out"),
+        ("facades", "facades", [], "400 pairs to train on, 100 for validation"),
+        ("facades_photo2label", "facades", [], "400 pairs to train on, 100 for validation"),
+        ("maps", "maps", ["data.layout=folders"], "32 pairs to train on, 8 for validation"),
+        ("edges2shoes", "edges2shoes", ["data.direction=BtoA"], "10 pairs to train on, 10 for"),
+        ("colorize", "flowers", [], "500 pairs to train on, 100 for validation"),
+        ("edges2photo", "flowers", [], "500 pairs to train on, 100 for validation"),
+        ("inpaint", "flowers", [], "500 pairs to train on, 100 for validation"),
+        ("superres_4x", "flowers", [], "500 pairs to train on, 100 for validation"),
+        ("facades", "sketch2shiba", [], "176 pairs to train on, 8 for validation"),
     ],
 )
 def test_a_recipe_takes_a_step_on_real_pairs(real_data, recipe, folder, keys, pairs):
@@ -42,7 +43,7 @@ def test_a_recipe_takes_a_step_on_real_pairs(real_data, recipe, folder, keys, pa
 def test_real_images_of_odd_sizes_are_translated_at_their_size(real_data, tmp_path):
     overrides = [*SMALL, f"data.root={real_data / 'edges2shoes'}", "train.epochs=1"]
     recipe = recipes.read("edges2shoes", overrides, catalog())
-    fit(recipe, catalog(), tmp_path / "run", device="cpu")
+    fit(Task(recipe, catalog()), tmp_path / "run", device="cpu")
     translator = load(tmp_path / "run", device="cpu")
     source = real_data / "sketch2shiba" / "val"
     jobs = plan(source, tmp_path / "out", translator.encoding)

@@ -40,16 +40,16 @@ def bench(
     from imtrans.data.workers import worker_count
     from imtrans.host.devices import choose_device
     from imtrans.recipe import reading as recipes
-    from imtrans.task import build_sampler, find_pairs
+    from imtrans.task import Task
 
     catalog = installed()
     resolved = recipes.read(recipe, set_ or (), catalog)
-    pairs, _ = find_pairs(resolved, catalog)
-    sampler, out = build_sampler(resolved, catalog), console()
+    task, out = Task(resolved, catalog), console()
+    pairs, sampler = task.pairs, task.sampler
     tell, bar = partial(say, out), partial(progress, out)
     cache = obtain(resolved.data, pairs, sampler.load_size, passes=PAYS, say=tell, bar=bar)
     batch, workers = resolved.train.batch_size, resolved.data.workers
-    sampler.cache = cache
+    sampler = sampler.reading(cache)
     count = worker_count(workers, choose_device(device), quick=sampler.quick)
     found = {}
     for stage in stages(pairs, sampler, batch_size=batch, workers=count, seconds=seconds):

@@ -1,7 +1,7 @@
-"""The photo of a town: first the paints, then what each label is painted with.
+"""The photo of a town: colours, textures and details for each label.
 
-Everything in it follows from the plan and the place in the picture: light falls from the upper
-left, textures lie on fixed grids whose periods are powers of two (which a strided network learns
+Everything in it follows from the plan and the position in the picture: light falls from the upper
+left, textures have fixed grids whose periods are powers of two (which a strided network learns
 early), and whatever varies freely, such as a lit window, has a label of its own.
 """
 
@@ -15,7 +15,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter
 from imtrans.data.drawn.plan import Colour, outline
 from imtrans.data.drawn.town import UNITS, Part
 
-SHARPNESS = 4  # painted this many times larger, then scaled down, which smooths the edges
+SHARPNESS = 4  # drawn this many times larger, then scaled down, which smooths the edges
 CANVAS = UNITS * SHARPNESS
 
 SHADOW, IVORY, GLOW = (40, 30, 60), (248, 243, 230), (255, 226, 150)
@@ -26,13 +26,13 @@ Detail = Callable[[Image.Image, Part], None]
 
 
 def _inset(part: Part, by: int, foot: int) -> Part:
-    """The same shape drawn in by `by` on three sides, and by `foot` at its foot."""
+    """The same shape, smaller by `by` on three sides and by `foot` at the bottom."""
     x0, y0, x1, y1 = part.box
     return replace(part, box=(x0 + by, y0 + by, x1 - by, y1 - foot))
 
 
 def _rects(photo: Image.Image, colour: Colour, *boxes: tuple[float, float, float, float]) -> None:
-    """Blend a colour into boxes given in units and fractions of one."""
+    """Blend a colour into boxes, given in units."""
     pen = ImageDraw.Draw(photo, "RGBA")
     for box in boxes:
         x0, y0, x1, y1 = (round(v * SHARPNESS) for v in box)
@@ -40,7 +40,8 @@ def _rects(photo: Image.Image, colour: Colour, *boxes: tuple[float, float, float
 
 
 def _fill(photo: Image.Image, part: Part, paint: Paint, *tints: Tint) -> None:
-    """Lay a colour, or the same place of a texture, into the part's shape; then tint it."""
+    """Fill the part's shape with a colour, or with a texture at the same position; then tint
+    it."""
     left, top, right, bottom = part.box
     box = (left * SHARPNESS, top * SHARPNESS, right * SHARPNESS, bottom * SHARPNESS)
     mask = Image.new("L", (box[2] - box[0], box[3] - box[1]))
@@ -73,7 +74,7 @@ def _masonry(width: int, height: int, colour: Colour, spread: int, joint: Colour
     wall = Image.new("RGB", (CANVAS, CANVAS), joint)
     pen = ImageDraw.Draw(wall, "RGBA")
     wide, high = width * SHARPNESS, height * SHARPNESS
-    # The tones repeat every 32 units, so that they too can be learnt.
+    # The tones repeat every 32 units, so that they can be learned too.
     columns, rows = 32 // width, 32 // height
     tones = [rng.randint(-spread, spread) for _ in range(columns * rows)]
     for row in range(UNITS // height):
@@ -90,7 +91,7 @@ def _masonry(width: int, height: int, colour: Colour, spread: int, joint: Colour
 
 
 def _dabs(colours: tuple[Colour, ...], radius: int) -> Image.Image:
-    """Round dabs of paint, one over the other: leaves, or flowers."""
+    """Overlapping round dabs of paint: leaves, or flowers."""
     rng = Random(radius)
     picture = Image.new("RGB", (CANVAS, CANVAS), colours[-1])
     pen = ImageDraw.Draw(picture)
@@ -187,7 +188,7 @@ def _detail_awning(photo: Image.Image, part: Part) -> None:
 
 @cache
 def _finishes() -> dict[str, tuple[Paint, tuple[Tint, ...], Detail | None]]:
-    """What each label is covered with, how light and shadow tint it, and its details."""
+    """For each label its paint, the tints of light and shadow, and its details."""
     leaves = ((74, 134, 64), (96, 156, 70), (126, 180, 84), (60, 116, 62))
     blooms = ((236, 70, 96), (255, 150, 170), (250, 214, 90), (70, 140, 70), (90, 160, 80))
     wall: tuple[Tint, ...] = ((SHADOW, "right", 48), (SHADOW, "down", 20))

@@ -1,6 +1,6 @@
-"""What a town is: a list of labelled parts in painting order, drawn by lot from a seed.
+"""A town: a list of labelled parts in drawing order, random from a seed.
 
-The plan and the photo are both drawn from that list, so they cannot disagree.
+The plan and the photo are both drawn from this list, so they always match.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ class Building:
     right: int
     wall: str
     roof: str
-    crown: str  # what stands above the eaves: "hip", "gable", "stepped" or "flat"
+    crown: str  # above the eaves: "hip", "gable", "stepped" or "flat"
     bays: int
     storeys: int
     rise: int  # the height of a storey
