@@ -23,10 +23,9 @@ def trained(recipe, run, **options):
 
 
 @pytest.fixture
-def run(tiny, tmp_path):
+def run(finished_run, tmp_path):
     """A whole run of 12 steps in 2 epochs, with checkpoints of steps 8 and 12."""
-    trained(tiny, tmp_path / "runs" / "tiny")
-    return tmp_path / "runs" / "tiny"
+    return finished_run(tmp_path / "runs" / "tiny")
 
 
 @pytest.fixture
