@@ -191,7 +191,8 @@ class Task:
             )
         parts = self._parts(torch.device("cpu"))
         options = self._method.fixed | self._method.checked(**self.recipe.method.options)
-        return self.method_class.translator(parts, name, **options)
+        with torch.random.fork_rng(devices=[]):  # its first weights are drawn, to be replaced
+            return self.method_class.translator(parts, name, **options)
 
     # --- what surrounds it ---
 

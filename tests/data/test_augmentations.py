@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from imtrans.components.augmentations.affine import Affine
@@ -43,7 +43,6 @@ SIZES = st.sampled_from([(32, 48), (64, 64), (33, 47), (48, 31)])
 CHANNELS = st.sampled_from([1, 3, 5])
 RESAMPLES = st.sampled_from(["bilinear", "nearest"])
 STRENGTHS = st.booleans()
-quickly = settings(max_examples=25, deadline=None)
 
 
 def over(augmentations):
@@ -72,7 +71,6 @@ def test_an_augmentation_says_which_sides_it_changes(augmentation):
 
 @over(ALL)
 @given(SEEDS, CHANNELS, SIZES, RESAMPLES, STRENGTHS)
-@quickly
 def test_size_channels_dtype_and_range_are_kept(
     augmentation, seed, channels, size, resample, strong
 ):
@@ -89,7 +87,6 @@ def test_size_channels_dtype_and_range_are_kept(
 
 @over(ALL)
 @given(SEEDS, CHANNELS, SIZES, RESAMPLES, STRENGTHS)
-@quickly
 def test_equal_draws_change_equal_images_alike(
     augmentation, seed, channels, size, resample, strong
 ):
@@ -103,7 +100,6 @@ def test_equal_draws_change_equal_images_alike(
 
 @over(GEOMETRY)
 @given(SEEDS, SIZES, RESAMPLES, STRENGTHS)
-@quickly
 def test_geometry_moves_every_channel_alike_however_many_there_are(
     augmentation, seed, size, resample, strong
 ):
@@ -116,7 +112,6 @@ def test_geometry_moves_every_channel_alike_however_many_there_are(
 
 @over(ALL)
 @given(SEEDS, CHANNELS, CHANNELS, SIZES, RESAMPLES)
-@quickly
 def test_what_is_drawn_depends_neither_on_values_nor_on_channels(
     augmentation, seed, one, other, size, resample
 ):
@@ -128,7 +123,6 @@ def test_what_is_drawn_depends_neither_on_values_nor_on_channels(
 
 @over(ALL)
 @given(SEEDS, CHANNELS, SIZES, STRENGTHS)
-@quickly
 def test_labels_stay_labels(augmentation, seed, channels, size, strong):
     labels = (an_image(seed, channels, size) * 4).round() / 4
     changed = made(augmentation, strong)(labels, Random(seed), "nearest")
@@ -137,7 +131,6 @@ def test_labels_stay_labels(augmentation, seed, channels, size, strong):
 
 @pytest.mark.parametrize("augmentation", NEUTRAL, ids=lambda a: type(a).__name__)
 @given(SEEDS, CHANNELS, SIZES, RESAMPLES)
-@quickly
 def test_neutral_options_change_nothing(augmentation, seed, channels, size, resample):
     image = an_image(seed, channels, size)
     assert torch.equal(augmentation(image, Random(seed), resample), image)
@@ -166,7 +159,6 @@ def test_geometry_moves_labels_where_it_moves_pixels(augmentation):
 
 
 @given(SEEDS, CHANNELS)
-@quickly
 def test_quarter_turns_are_exact_and_keep_the_size(seed, channels):
     square, wide = an_image(seed, channels, (32, 32)), an_image(seed, channels, (32, 48))
     turned = Rot90()(square, Random(seed), "bilinear")

@@ -23,10 +23,9 @@ def trained(recipe, run, **options):
 
 
 @pytest.fixture
-def run(tiny, tmp_path):
+def run(finished_run, tmp_path):
     """A whole run of 12 steps in 2 epochs, with checkpoints of steps 8 and 12."""
-    trained(tiny, tmp_path / "runs" / "tiny")
-    return tmp_path / "runs" / "tiny"
+    return finished_run(tmp_path / "runs" / "tiny")
 
 
 @pytest.fixture
@@ -185,7 +184,7 @@ def test_no_runs_is_no_mistake_but_a_misspelt_folder_is(imtrans):
     code, _, err = imtrans("runs", "list", "rums")
     assert (code, err) == (
         2,
-        "error: rums: no such folder; name the folder that your runs lie in\n",
+        "error: rums: no such folder; name the folder that holds your runs\n",
     )
 
 
