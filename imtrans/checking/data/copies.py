@@ -78,8 +78,8 @@ def _duplicates(inspection: Inspection, groups: list[list[int]]) -> Iterator[Fin
 def _ambiguous(inspection: Inspection, groups: list[list[int]]) -> Iterator[Finding]:
     rows = []
     for group in groups:
-        seen = {_pair(inspection.inspected[place]): place for place in reversed(group)}
-        first, *others = sorted(seen.values())
+        distinct = {_pair(inspection.inspected[place]): place for place in reversed(group)}
+        first, *others = sorted(distinct.values())
         rows += [
             Row(inspection.name(at), f"the source of {inspection.name(first)}, a different target")
             for at in others

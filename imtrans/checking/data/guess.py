@@ -17,7 +17,7 @@ from imtrans.data.pixels.formats.stored import STORED
 from imtrans.recipe.schema import DataTable, SideTable
 
 SPLITS = ("train", "val", "test")
-ENOUGH = 100  # pictures that are looked at
+ENOUGH = 100  # pictures whose headers are read
 
 
 @dataclass(frozen=True)

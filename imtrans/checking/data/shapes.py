@@ -54,8 +54,8 @@ def sizes(inspection: Inspection) -> Iterator[Finding]:
         if found:
             rows.append(Row(side, _tally(found)))
     load, crop = inspection.data.load_size or inspection.data.crop_size, inspection.data.crop_size
-    whole = "its shorter side to" if inspection.data.resize == "shorter" else "both its sides to"
-    remedy = f"each is resized, {whole} {load} px, and cropped to {crop} x {crop} px"
+    sides = "its shorter side" if inspection.data.resize == "shorter" else "both its sides"
+    remedy = f"each is resized, {sides} to {load} px, and cropped to {crop} x {crop} px"
     yield from finding_of("sizes", "sizes (px)", "note", rows, remedy)
 
 
