@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
-from imtrans.recipe.schema import Problem
+from imtrans.recipe.problems import Problem
 
 Keys = tuple[str, ...]
 
