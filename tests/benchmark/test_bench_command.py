@@ -64,7 +64,8 @@ def test_the_lines_can_be_read(imtrans, tiny_file, hasty):
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert "1 threads; torch" in lines[0]
-    assert "resnet_6 + patch_16, 33,216 parameters, vanilla + 100 l1, 64 px" in lines[1]
+    told = "pix2pix, resnet_6 + patch_16, vanilla + 100 l1, 33,216 parameters, 64 px"
+    assert told in lines[1]
     told = [line.split() for line in lines]
     assert [row[:3] for row in told if row[:1] == ["2"]] == [
         ["2", "plain,", "fp32"],

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -34,6 +35,7 @@ from imtrans.host.devices import choose_device
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
 from imtrans.task import Task
+from imtrans.training.step.stepper import Stepper
 
 CPU = torch.device("cpu")
 MEGABYTE = 10**6
@@ -151,39 +153,43 @@ def test_peak_memory_is_of_the_training_alone(tiny):
 def test_both_engines_are_there_with_the_same_weights_and_batch(tiny, chosen):
     recipe = tiny.model_copy(update={"train": tiny.train.model_copy(update={"engine": chosen})})
     made = engines(recipe, CPU)
-    plain, fast = (build(recipe, catalog(), made[name], nobody) for name in ("plain", "fast"))
-    assert (plain.engine, fast.engine) == ("plain, fp32", "fast, fp32")
-    assert torch.equal(plain.source, fast.source)
-    pairs = zip(
-        plain.model.generator.state_dict().values(),
-        fast.model.generator.state_dict().values(),
-        strict=True,
-    )
-    assert all(torch.equal(one, other) for one, other in pairs)
+    plain, fast = (build(Task(recipe, catalog()), made[name], nobody) for name in ("plain", "fast"))
+    assert (str(plain.engine), str(fast.engine)) == ("plain, fp32", "fast, fp32")
+    for one, other in zip(plain.batch, fast.batch, strict=True):
+        assert torch.equal(one, other)
+    one, other = (subject.stepper.step.method.state_dict() for subject in (plain, fast))
+    assert [*one] == [*other]
+    assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 def test_another_batch_is_computed_at_once(tiny):
     train = tiny.train.model_copy(update={"accumulate": 4})
     made = resized(tiny.model_copy(update={"train": train}), batch=3, size=32)
     assert (made.train.batch_size, made.train.accumulate, made.data.crop_size) == (3, 1, 32)
-    subject = build(made, catalog(), engines(made, CPU)["fast"], nobody)
-    assert subject.source.shape == (3, 3, 32, 32)
+    subject = build(Task(made, catalog()), engines(made, CPU)["fast"], nobody)
+    assert subject.batch.source.shape == (3, 3, 32, 32)
+
+
+class Watched(Stepper):
+    """Steps whose batches are seen first."""
+
+    def __init__(self, stepper, see):
+        super().__init__(stepper.step, stepper.say)
+        self.see = see
+
+    def __call__(self, batch):
+        self.see(batch)
+        return super().__call__(batch)
 
 
 def test_batches_through_the_loader_are_whole_and_leave_no_cache(tiny, pairs):
     recipe = resized(tiny, batch=4)  # of six pairs
-    subject = build(recipe, catalog(), engines(recipe, CPU)["fast"], nobody)
+    subject = build(Task(recipe, catalog()), engines(recipe, CPU)["fast"], nobody)
     shapes = []
-    stepping = subject.stepping
-    watched = type(subject)(
-        subject.model,
-        subject.encoding,
-        lambda source, target: (shapes.append(source.shape), stepping(source, target)),
-        subject.source,
-        subject.target,
-    )
     with drawn(recipe, DRAWN) as stored:
-        found, _ = find_pairs(stored, catalog())
+        found = Task(stored, catalog()).pairs
+        seen = Watched(subject.stepper, lambda batch: shapes.append(batch.source.shape))
+        watched = replace(subject, stepper=seen)
         fed = feed(stored, catalog(), found[:6], "drawn pairs", watched, 0.01)
     assert set(shapes) == {(4, 3, 64, 64)}
     assert 0 <= fed.waiting <= 1
@@ -194,7 +200,7 @@ def test_batches_through_the_loader_are_whole_and_leave_no_cache(tiny, pairs):
 
 def test_waiting_for_slow_files_is_seen(tiny, monkeypatch):
     recipe = resized(tiny, batch=1)
-    subject = build(recipe, catalog(), engines(recipe, CPU)["fast"], nobody)
+    subject = build(Task(recipe, catalog()), engines(recipe, CPU)["fast"], nobody)
     cut = CachedPair.cut
     monkeypatch.setattr(CachedPair, "cut", lambda *args: (time.sleep(0.3), cut(*args))[1])
     fed = feed(recipe, catalog(), Task(recipe, catalog()).pairs, "its pairs", subject, 0.01)
@@ -204,7 +210,7 @@ def test_waiting_for_slow_files_is_seen(tiny, monkeypatch):
 @pytest.mark.parametrize("count", [1, DRAWN, 25])
 def test_a_data_set_of_any_size_is_made_of_a_few_files(tiny, count):
     with drawn(tiny, count) as stored:
-        found, _ = find_pairs(stored, catalog())
+        found = Task(stored, catalog()).pairs
         files = {os.stat(pair.a[0].path).st_ino for pair in found}
         assert (len(found), len(files)) == (count, min(count, DRAWN))
         folder = stored.data.root
@@ -294,7 +300,7 @@ def test_one_line_says_what_binds(groups, busy, efficiency, told):
 
 
 def test_a_profile_names_convolutions_and_makes_no_noise(tiny, capfd):
-    subject = build(tiny, catalog(), engines(tiny, CPU)["fast"], nobody)
+    subject = build(Task(tiny, catalog()), engines(tiny, CPU)["fast"], nobody)
     found = take_profile(subject, 1e6, 1e9)
     assert capfd.readouterr() == ("", "")
     assert sum(found.groups.values()) == pytest.approx(1)
@@ -305,7 +311,8 @@ def test_a_profile_names_convolutions_and_makes_no_noise(tiny, capfd):
     assert 0 < len(shares) <= 12
     backward = [o for o in found.operations if o.name == "aten::convolution_backward"]
     # Of one step: the generator once, the discriminator on a fake, on a real pair, and once more.
-    networks = (subject.model.generator, *[subject.model.discriminator] * 3)
+    method = subject.stepper.step.method
+    networks = (method.generator, *[method.discriminator] * 3)
     layers = [layer for network in networks for layer in network.modules()]
     convolutions = [layer for layer in layers if isinstance(layer, nn.modules.conv._ConvNd)]
     assert backward[0].calls == len(convolutions)

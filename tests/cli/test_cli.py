@@ -78,7 +78,7 @@ def size(path):
 def test_from_a_recipe_to_a_translated_folder(imtrans, tiny_file, tmp_path):
     code, out, err = imtrans("train", tiny_file)
     assert (code, err) == (0, "")
-    assert "6 pairs, 3 held out" in out
+    assert "6 pairs, 3 for validation" in out
     assert "12 steps trained: runs/tiny/checkpoints/step_00000012" in out
     for number in range(3):
         (tmp_path / "photos" / "sub").mkdir(parents=True, exist_ok=True)

@@ -53,9 +53,9 @@ def hurried(monkeypatch):
     monkeypatch.setattr(run, "TRAINING_PAIRS", 4)
     read = recipes.read
 
-    def narrow(name, overrides=(), catalog=None):
-        if name != "quickstart":
-            return read(name, overrides, catalog)
+    def narrow(name, overrides=(), catalog=None, **age):
+        if name != "quickstart":  # the recipe of the run
+            return read(name, overrides, catalog, **age)
         small = ["generator.width=2", "discriminator.width=2", "train.epochs=1", "data.workers=0"]
         return read(name, [*overrides, "train.decay_from=1", *small], catalog)
 

@@ -13,7 +13,7 @@ class Loading:
 
     def __init__(self, file, *overrides):
         self.recipe = recipes.read(file, overrides, catalog())
-        self.pairs, _ = find_pairs(self.recipe, catalog())
+        self.pairs = Task(self.recipe, catalog()).pairs
         self.said = []
 
     def sampler(self):
@@ -24,8 +24,7 @@ class Loading:
         return obtain(self.recipe.data, self.pairs, size, passes=passes, say=self.said.append)
 
     def samples(self, cache=None):
-        sampler = self.sampler()
-        sampler.cache = cache
+        sampler = self.sampler().reading(cache)
         return [
             sampler.training(pair, epoch, index)
             for epoch in (1, 2)
