@@ -18,7 +18,8 @@ from imtrans.data.pairs import split_pairs
 from imtrans.data.samples import Sampler
 from imtrans.recipe.building import RecipeParts, built, check_translator
 from imtrans.recipe.catalog import Catalog
-from imtrans.recipe.reading import component_tables, values_of
+from imtrans.recipe.components import component_tables
+from imtrans.recipe.reading import values_of
 from imtrans.recipe.registry import Component
 from imtrans.recipe.schema import Recipe
 

@@ -23,7 +23,7 @@ SMALL = [
         ("facades", "facades", [], "400 pairs to train on, 100 for validation"),
         ("facades_photo2label", "facades", [], "400 pairs to train on, 100 for validation"),
         ("maps", "maps", ["data.layout=folders"], "32 pairs to train on, 8 for validation"),
-        ("edges2shoes", "edges2shoes", ["data.direction=BtoA"], "10 pairs to train on, 10 held"),
+        ("edges2shoes", "edges2shoes", ["data.direction=BtoA"], "10 pairs to train on, 10 for"),
         ("colorize", "flowers", [], "500 pairs to train on, 100 for validation"),
         ("edges2photo", "flowers", [], "500 pairs to train on, 100 for validation"),
         ("inpaint", "flowers", [], "500 pairs to train on, 100 for validation"),

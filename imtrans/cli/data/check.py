@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from imtrans.recipe.catalog import Catalog
     from imtrans.recipe.schema import Recipe
 
-# What else a recipe needs; nothing is built of it.
+# The other tables that a recipe must have; nothing is built from them.
 NETWORKS = {
     "generator": {"name": "unet_256"},
     "discriminator": {"name": "patch_70"},
@@ -28,24 +28,25 @@ def check(
     ],
     set_: SetOption = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON document with every row, on stdout.")
+        bool, typer.Option("--json", help="Print one JSON document with every row instead.")
     ] = False,
 ) -> None:
-    """Open every picture, in parallel, and say what would spoil a training, with file names.
+    """Open every picture, in parallel, and report what would spoil a training, with file names.
 
-    Errors: it would fail, or report what is not true. Unreadable files, files without partner,
-    sizes, bit depths or channels that do not fit, transparency, values outside the range, pairs
-    that are trained on and held out, pairs that look misaligned or swapped against the rest.
+    Errors, with which training fails or reports what is not true: unreadable files, files without
+    a partner, sizes, bit depths or channels that do not fit, transparency, values outside the
+    range, pairs in both training and validation, pairs that look misaligned or swapped.
 
     Warnings: pictures of one colour, copies and near copies, one source with several targets, EXIF
-    rotation on one side only, a few files of another kind, colours outside a palette.
+    rotation of one side only, a few files of another kind, colours outside a palette.
 
-    Exit code 1 if there are errors. Of a folder the layout is guessed.
+    Exit code 1 if there are errors. The layout of a folder without a recipe is guessed.
 
     Example: `imtrans data check recipes/facades.toml`
     """
-    from imtrans.checking.data import whole
+    from imtrans.checking.data.run_checks import pairs_to_read, run_checks
     from imtrans.cli.data import findings as report
+    from imtrans.cli.findings import any_error
     from imtrans.host.terminal import Terminal, progress
     from imtrans.recipe import reading as recipes
 
@@ -53,53 +54,54 @@ def check(
     catalog = installed()
     guessed = Path(what).is_dir()
     if guessed:
-        resolved, training, held_out, missing, origin = _of_folder(what, set_ or (), catalog)
+        resolved, training, validation, missing, origin = _of_folder(what, set_ or (), catalog)
     else:
         resolved, origin = recipes.read(what, set_ or (), catalog), what
-        training, held_out, missing = _find(resolved, catalog)
-    summary = report.Summary(origin, len(training), len(held_out))
+        training, validation, missing = _find(resolved, catalog)
+    summary = report.Summary(origin, len(training), len(validation))
     out = Terminal(stderr=True) if as_json else console()
     if not as_json:
         say(out, summary.opening)
-    with progress(out, "opening pairs", whole.steps(training, held_out, resolved.data)) as looked:
-        findings = whole.check(
+    total = pairs_to_read(training, validation, resolved.data)
+    with progress(out, "opening pairs", total) as on_pair:
+        findings = run_checks(
             training,
-            held_out,
+            validation,
             resolved.data,
             missing=missing,
             guessed=guessed,
             workers=resolved.data.workers,
-            looked=looked,
+            on_pair=on_pair,
         )
     summary.seconds = time.monotonic() - started
     if as_json:
         typer.echo(report.document(summary, findings))
     else:
-        report.tell(out, summary, findings)
-    raise typer.Exit(1 if any(finding.severity == "error" for finding in findings) else 0)
+        report.print_report(out, summary, findings)
+    raise typer.Exit(1 if any_error(findings) else 0)
 
 
 def _find(
     recipe: "Recipe", catalog: "Catalog"
 ) -> "tuple[Sequence[Pair], Sequence[Pair], list[tuple[str, str]]]":
-    """The pairs to train on, those held out, and files without partner."""
+    """The pairs to train on, those for validation, and files without a partner."""
     from imtrans.api.layouts import Unpaired
-    from imtrans.checking.data.forgiving import Forgiving
+    from imtrans.checking.data.collecting_orphans import CollectingOrphans
     from imtrans.data.pairs import split_pairs
     from imtrans.task import Task
 
-    layout = Forgiving(Task(recipe, catalog).layout, recipe.data.train)
+    layout = CollectingOrphans(Task(recipe, catalog).layout, recipe.data.train)
     try:
-        training, held_out = split_pairs(layout, recipe.data, recipe.seed)
+        training, validation = split_pairs(layout, recipe.data, recipe.seed)
     except Unpaired:
-        training, held_out = [], []
-    return training, held_out, layout.orphans
+        training, validation = [], []
+    return training, validation, layout.orphans
 
 
 def _of_folder(
     folder: str, overrides: "Sequence[str]", catalog: "Catalog"
 ) -> "tuple[Recipe, Sequence[Pair], Sequence[Pair], list[tuple[str, str]], str]":
-    """A folder as the recipe that it might belong to, its pairs, and what was guessed."""
+    """A recipe guessed for the folder, its pairs, its orphans, and a description of the guess."""
     from imtrans.checking.data.guess import as_stored, guess, with_sides
     from imtrans.recipe import reading as recipes
     from imtrans.recipe import toml
@@ -110,12 +112,12 @@ def _of_folder(
         table = {"root": folder}
     text = toml.dumps({"data": table, **NETWORKS})
     recipe = recipes.parse(text, folder, overrides, catalog)
-    training, held_out, missing = _find(recipe, catalog)
+    training, validation, missing = _find(recipe, catalog)
     sides = {
         side: keys
         for side, keys in as_stored(training, recipe.data).items()
         if not any(override.startswith(f"data.{side}") for override in overrides)
     }
     recipe = recipe.model_copy(update={"data": with_sides(recipe.data, sides)})
-    origin = f"{folder}, taken for layout '{recipe.data.layout.name}' ({guessed.because})"
-    return recipe, training, held_out, missing, origin
+    origin = f"{folder}, guessed layout '{recipe.data.layout.name}' ({guessed.reason})"
+    return recipe, training, validation, missing, origin
