@@ -33,8 +33,8 @@ from imtrans.task import Task
 from imtrans.data.cache.obtain import obtain
 from imtrans.recipe.catalog import catalog
 recipe = recipes.read(sys.argv[1], sys.argv[2:], catalog())
-pairs, _ = find_pairs(recipe, catalog())
-obtain(recipe.data, pairs, Task(recipe, catalog()).sampler.load_size, passes=9, say=print)
+task = Task(recipe, catalog())
+obtain(recipe.data, task.pairs, task.sampler.load_size, passes=9, say=print)
 """
 
 
@@ -100,8 +100,7 @@ def test_the_cache_is_built_once(loading):
 
 def test_workers_read_the_cache_each_for_itself(loading):
     cache = loading.check()
-    sampler = loading.sampler()
-    sampler.cache = pickle.loads(pickle.dumps(cache))
+    sampler = loading.sampler().reading(pickle.loads(pickle.dumps(cache)))
     sampler.reader = None  # whoever opened a file would fail
     walk = Batches(loading.pairs, sampler, 2, workers=2, pin=False).start(1, 0)
     here = Batches(loading.pairs, loading.sampler(), 2, workers=0, pin=False).start(1, 0)

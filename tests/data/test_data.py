@@ -33,7 +33,8 @@ def recipe_for(root, **keys):
 def found(root, **keys):
     """(pairs to train on, pairs held out, what reads them)."""
     recipe = recipe_for(root, **keys)
-    return (*find_pairs(recipe, catalog()), Task(recipe, catalog()).sampler)
+    task = Task(recipe, catalog())
+    return task.pairs, task.validation_pairs, task.sampler
 
 
 def names(pairs):
