@@ -9,7 +9,7 @@ from torch import nn
 
 from imtrans.api.errors import ImtransError, is_out_of_memory
 from imtrans.api.hookspecs import AdversarialLoss, Derivation, Loss
-from imtrans.api.pictures import Layout, Pair
+from imtrans.api.pictures import Layout, Pair, is_paired
 from imtrans.data.encoding import Derived, Direct, Encoding
 from imtrans.data.pairs import split_pairs
 from imtrans.data.samples import Sampler
@@ -93,12 +93,19 @@ def build_sampler(recipe: Recipe, catalog: Catalog) -> Sampler:
     """What reads a pair as a training sample."""
     augmentations = [_build(catalog.augmentations[table.name], table) for table in recipe.augment]
     derivation = _derivation(recipe, catalog)
-    return Sampler(recipe.data, recipe.seed, derivation=derivation, augmentations=augmentations)
+    return Sampler(
+        recipe.data,
+        recipe.seed,
+        derivation=derivation,
+        augmentations=augmentations,
+        paired=is_paired(build_layout(recipe, catalog)),
+    )
 
 
 def find_pairs(recipe: Recipe, catalog: Catalog) -> tuple[Sequence[Pair], Sequence[Pair]]:
     """The recipe's pairs: to train on, and held out."""
-    return split_pairs(build_layout(recipe, catalog), recipe.data, recipe.seed)
+    layout = build_layout(recipe, catalog)
+    return split_pairs(layout, recipe.data, recipe.seed, layouts=catalog.layouts)
 
 
 def build_layout(recipe: Recipe, catalog: Catalog) -> Layout:

@@ -86,7 +86,7 @@ def _batch(recipe: Recipe, parts: Parts, sampler: Sampler, pairs: Sequence[Pair]
     count, size, encoding = recipe.train.batch_size, recipe.data.crop_size, parts.encoding
     if pairs:
         first = range(min(count, len(pairs)))
-        samples = [sampler.training(pairs[index], 1, index) for index in first]
+        samples = [sampler.training(pairs, 1, index) for index in first]
         return encoding.encode(*stack(samples))
     channels = (encoding.source_channels, encoding.target_channels)
     source, target = (torch.rand(count, number, size, size) * 2 - 1 for number in channels)

@@ -131,18 +131,9 @@ class DataTable(Table):
 
     @field_validator("derive")
     @classmethod
-    def _has_photographs(
+    def _has_one_direction(
         cls, derive: ComponentTable | None, info: ValidationInfo
     ) -> ComponentTable | None:
-        layout = info.data.get("layout")
-        if derive and layout and layout.name in ("side_by_side", "folders", "table"):
-            raise ValueError(
-                f"derives sources from targets alone; the layout '{layout.name}' has both"
-            )
-        if layout and layout.name == "photos" and not derive:
-            raise ValueError(
-                "the layout 'photos' has targets only; name a derivation, as in derive = 'lab'"
-            )
         if derive and info.data.get("direction") == "BtoA":
             raise ValueError("a derived source has one direction; leave 'direction' out")
         return derive

@@ -79,7 +79,7 @@ def _fit(
     sampler = build_sampler(recipe, catalog)
     passes = recipe.train.epochs - position.epoch + 1
     bar = partial(progress, shown)
-    sampler.cache = obtain(recipe.data, pairs, sampler.load_size, passes=passes, say=tell, bar=bar)
+    sampler = sampler.reading(obtain(sampler, pairs, passes=passes, say=tell, bar=bar))
     precision = model.engine.precision
     translator = Translator(model.translating, parts.encoding, device=chosen, precision=precision)
     return Sitting(

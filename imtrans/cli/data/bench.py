@@ -47,9 +47,8 @@ def bench(
     pairs, _ = find_pairs(resolved, catalog)
     sampler, out = build_sampler(resolved, catalog), console()
     tell, bar = partial(say, out), partial(progress, out)
-    cache = obtain(resolved.data, pairs, sampler.load_size, passes=PAYS, say=tell, bar=bar)
+    sampler = sampler.reading(obtain(sampler, pairs, passes=PAYS, say=tell, bar=bar))
     batch, workers = resolved.train.batch_size, resolved.data.workers
-    sampler.cache = cache
     count = worker_count(workers, choose_device(device), quick=sampler.quick)
     found = {}
     for stage in stages(pairs, sampler, batch_size=batch, workers=count, seconds=seconds):
