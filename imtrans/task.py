@@ -1,177 +1,237 @@
-"""Recipe + catalog -> the networks, the adversarial and the losses."""
+"""A recipe bound to what is installed: it builds everything that the recipe names, each once."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
 
 import torch
 from torch import nn
 
-from imtrans.api.errors import ImtransError, is_out_of_memory
-from imtrans.api.hookspecs import AdversarialLoss, Derivation, Loss
+from imtrans.api.errors import ImtransError
+from imtrans.api.hookspecs import Derivation, Metric
+from imtrans.api.listener import Listener
+from imtrans.api.method import Batch, Direction, Method
 from imtrans.api.pictures import Layout, Pair, is_paired
 from imtrans.data.encoding import Derived, Direct, Encoding
-from imtrans.data.pairs import split_pairs
+from imtrans.data.loader import stack
+from imtrans.data.pairs import check_sides, split_pairs
 from imtrans.data.samples import Sampler
+from imtrans.recipe.building import RecipeParts, built, check_translator
 from imtrans.recipe.catalog import Catalog
+from imtrans.recipe.reading import component_tables, values_of
 from imtrans.recipe.registry import Component
-from imtrans.recipe.schema import ComponentTable, Recipe
+from imtrans.recipe.schema import Recipe
+
+METRIC = ("higher_is_better", "update", "compute", "reset")  # what a metric has
 
 
-@dataclass
-class WeightedLoss:
-    """A term of the generator's total: weight * loss(fake, target)."""
+class Task:
+    """What a recipe means here. Raises ImtransError where a component refuses its options."""
 
-    name: str
-    weight: float
-    loss: Loss
+    def __init__(self, recipe: Recipe, catalog: Catalog) -> None:
+        self.recipe, self.catalog = recipe, catalog
 
+    # --- data ---
 
-@dataclass
-class Parts:
-    """Everything that a recipe's components build."""
+    @cached_property
+    def encoding(self) -> Encoding:
+        """How pixels become what the networks see, and back."""
+        data = self.recipe.data
+        return Derived(self.derivation, data) if self.derivation else Direct(data)
 
-    generator: nn.Module
-    discriminator: nn.Module
-    adversarial: AdversarialLoss
-    losses: list[WeightedLoss]
-    encoding: Encoding
+    def encoding_of(self, translator: str) -> Encoding:
+        """The encoding that a translator works with: the other way round if it goes back."""
+        if self.directions[translator] == "forward":
+            return self.encoding
+        data = self.recipe.data
+        if data.derive:
+            raise ImtransError(f"the translator '{translator}' goes back to a derived source")
+        return Direct(data.model_copy(update={"source": data.target, "target": data.source}))
 
+    @cached_property
+    def derivation(self) -> Derivation | None:
+        table = self.recipe.data.derive
+        return built(self.catalog.derivations[table.name], table) if table else None
 
-def assemble(recipe: Recipe, catalog: Catalog, device: torch.device) -> Parts:
-    """Build every part of a recipe; what is drawn at random comes from its seed.
+    @cached_property
+    def layout(self) -> Layout:
+        """What knows how the recipe's pairs are stored."""
+        table = self.recipe.data.layout
+        component = self.catalog.layouts[table.name]
+        layout: Layout = built(component, table, self.recipe.data.root)
+        check_sides(layout, self.recipe.data)
+        if self.method_class.paired and not is_paired(layout):
+            raise ImtransError(
+                f"the method '{self.recipe.method.name}' learns from pairs, and the layout "
+                f"'{table.name}' has none. use another layout, or a method for unpaired images"
+            )
+        return layout
 
-    Raises ImtransError when a component refuses its options or the recipe's image size.
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
-        generator = build_generator(recipe, catalog)
-        discriminator = build_discriminator(recipe, catalog)
-        adversarial = _build(catalog.adversarial[recipe.adversarial.name], recipe.adversarial)
-        losses = [
-            WeightedLoss(table.name, table.weight, _build(catalog.losses[table.name], table))
-            for table in recipe.loss
+    @property
+    def has_targets(self) -> bool:
+        """Whether a source comes with its own target."""
+        return is_paired(self.layout)
+
+    @property
+    def paired(self) -> bool:
+        """Whether a source is trained on with its own target."""
+        return self.method_class.paired and is_paired(self.layout)
+
+    @property
+    def pairs(self) -> Sequence[Pair]:
+        """The pairs to train on."""
+        return self._split[0]
+
+    @property
+    def validation_pairs(self) -> Sequence[Pair]:
+        """The pairs that are not trained on; there may be none."""
+        return self._split[1]
+
+    @cached_property
+    def _split(self) -> tuple[Sequence[Pair], Sequence[Pair]]:
+        layouts = self.catalog.layouts
+        return split_pairs(self.layout, self.recipe.data, self.recipe.seed, layouts=layouts)
+
+    @cached_property
+    def sampler(self) -> Sampler:
+        """What reads a pair as a training sample, from files."""
+        augmentations = [
+            built(self.catalog.augmentations[table.name], table) for table in self.recipe.augment
         ]
-    parts = Parts(
-        generator.to(device),
-        discriminator.to(device),
-        _placed(adversarial, device),
-        [replace(term, loss=_placed(term.loss, device)) for term in losses],
-        build_encoding(recipe, catalog),
-    )
-    _check_shapes(recipe, parts, device)
-    return parts
-
-
-def _placed(judge: Any, device: torch.device) -> Any:
-    """An adversarial or a loss that holds a network, on the device; it is not trained."""
-    return judge.to(device).requires_grad_(False) if isinstance(judge, nn.Module) else judge
-
-
-def build_generator(recipe: Recipe, catalog: Catalog) -> nn.Module:
-    encoding = build_encoding(recipe, catalog)
-    component = catalog.generators[recipe.generator.name]
-    facts = (encoding.source_channels, encoding.target_channels)
-    return _with_contract(_build(component, recipe.generator, *facts), component, "stride")
-
-
-def build_discriminator(recipe: Recipe, catalog: Catalog) -> nn.Module:
-    encoding = build_encoding(recipe, catalog)
-    component = catalog.discriminators[recipe.discriminator.name]
-    facts = (encoding.source_channels, encoding.target_channels)
-    network = _build(component, recipe.discriminator, *facts)
-    return _with_contract(network, component, "receptive_field")
-
-
-def build_encoding(recipe: Recipe, catalog: Catalog) -> Encoding:
-    """How the recipe's pixels become what the networks see."""
-    derivation = _derivation(recipe, catalog)
-    return Derived(derivation, recipe.data) if derivation else Direct(recipe.data)
-
-
-def build_sampler(recipe: Recipe, catalog: Catalog) -> Sampler:
-    """What reads a pair as a training sample."""
-    augmentations = [_build(catalog.augmentations[table.name], table) for table in recipe.augment]
-    derivation = _derivation(recipe, catalog)
-    return Sampler(
-        recipe.data,
-        recipe.seed,
-        derivation=derivation,
-        augmentations=augmentations,
-        paired=is_paired(build_layout(recipe, catalog)),
-    )
-
-
-def find_pairs(recipe: Recipe, catalog: Catalog) -> tuple[Sequence[Pair], Sequence[Pair]]:
-    """The recipe's pairs: to train on, and held out."""
-    layout = build_layout(recipe, catalog)
-    return split_pairs(layout, recipe.data, recipe.seed, layouts=catalog.layouts)
-
-
-def build_layout(recipe: Recipe, catalog: Catalog) -> Layout:
-    """What knows how the recipe's pairs are stored."""
-    table = recipe.data.layout
-    layout: Layout = _build(catalog.layouts[table.name], table, recipe.data.root)
-    return layout
-
-
-def _derivation(recipe: Recipe, catalog: Catalog) -> Derivation | None:
-    table = recipe.data.derive
-    return _build(catalog.derivations[table.name], table) if table else None
-
-
-def _build(component: Component, table: ComponentTable, *facts: object) -> Any:
-    try:
-        return component.build(*facts, **table.options)
-    except (ValueError, TypeError) as error:
-        raise ImtransError(f"{component.role} '{component.name}': {error}") from error
-
-
-def _with_contract(network: Any, component: Component, attribute: str) -> nn.Module:
-    if isinstance(network, nn.Module) and isinstance(getattr(network, attribute, None), int):
-        return network
-    raise ImtransError(
-        f"{component.role} '{component.name}' from plugin {component.plugin} breaks its contract: "
-        f"the builder must return an nn.Module with a whole number `{attribute}`"
-    )
-
-
-def _check_shapes(recipe: Recipe, parts: Parts, device: torch.device) -> None:
-    """Pass one grey image through both networks, so that what does not fit is told before the data
-    are read."""
-    size = recipe.data.crop_size
-    stride = int(parts.generator.stride)  # type: ignore[arg-type]
-    if size % stride:
-        sizes = [n for n in (size // stride * stride, -(-size // stride) * stride) if n]
-        raise ImtransError(
-            f"generator '{recipe.generator.name}' needs sizes that are multiples of {stride}; "
-            f"crop_size is {size}. use {' or '.join(map(str, sizes))}"
-        )
-    source = torch.zeros(1, parts.encoding.source_channels, size, size, device=device)
-    target = torch.zeros(1, parts.encoding.target_channels, size, size, device=device)
-    fake = _try(recipe.generator.name, parts.generator, "generator", source)
-    if fake.shape != target.shape:
-        raise ImtransError(
-            f"generator '{recipe.generator.name}' made {tuple(fake.shape)} of "
-            f"{tuple(source.shape)}; the target is {tuple(target.shape)}"
-        )
-    logits = _try(recipe.discriminator.name, parts.discriminator, "discriminator", source, fake)
-    if logits.dim() != 4 or logits.shape[:2] != (1, 1):
-        raise ImtransError(
-            f"discriminator '{recipe.discriminator.name}' returned {tuple(logits.shape)}; "
-            "logits are (N, 1, h, w)"
+        return Sampler(
+            self.recipe.data,
+            self.recipe.seed,
+            derivation=self.derivation,
+            augmentations=augmentations,
+            paired=self.paired,
         )
 
+    def steps_per_epoch(self) -> int:
+        """The last of them may take a smaller batch."""
+        return -(-len(self.pairs) // self.images_per_step)
 
-def _try(name: str, network: nn.Module, role: str, *inputs: torch.Tensor) -> torch.Tensor:
-    run: Callable[..., torch.Tensor] = network.eval()
-    try:
-        with torch.no_grad():
-            return run(*inputs)
-    except (ValueError, RuntimeError) as error:
-        if is_out_of_memory(error):
-            raise
-        reason = str(error).split("\n")[0]
-        raise ImtransError(f"{role} '{name}' {reason}") from error
-    finally:
-        network.train()
+    @property
+    def images_per_step(self) -> int:
+        return self.recipe.train.batch_size * self.recipe.train.accumulate
+
+    def first_batch(self, device: torch.device) -> Batch:
+        """The first pairs as the first epoch sees them, a batch or as many as there are."""
+        count = min(self.recipe.train.batch_size, len(self.pairs))
+        samples = [self.sampler.training(self.pairs, 1, i) for i in range(count)]
+        source, target = (side.to(device) for side in stack(samples))
+        return Batch(*self.encoding.encode(source, target))
+
+    def noise(self, device: torch.device, count: int | None = None) -> Batch:
+        """A batch of noise in [-1, 1], always the same; `count` images, or train.batch_size."""
+        size, generator = self.recipe.data.crop_size, torch.Generator().manual_seed(0)
+        source, target = (
+            torch.rand(
+                count or self.recipe.train.batch_size, channels, size, size, generator=generator
+            )
+            for channels in (self.encoding.source_channels, self.encoding.target_channels)
+        )
+        return Batch(source.to(device) * 2 - 1, target.to(device) * 2 - 1)
+
+    # --- method ---
+
+    @property
+    def method_class(self) -> type[Method]:
+        made: type[Method] = self._method.made
+        return made
+
+    @property
+    def _method(self) -> Component:
+        return self.catalog.methods[self.recipe.method.name]
+
+    @property
+    def _origin(self) -> str:
+        return f"method '{self._method.name}' from plugin {self._method.plugin}"
+
+    @property
+    def directions(self) -> Mapping[str, Direction]:
+        """The translators of the method, the default one first, and where each goes."""
+        return self.method_class.directions
+
+    def method(self, device: torch.device) -> Method:
+        """The method with its networks on the device; what it draws comes from the recipe's seed.
+
+        Raises ImtransError when it breaks its contract, or does not fit the recipe's image size.
+        """
+        parts = self._parts(device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.recipe.seed)
+            method = built(self._method, self.recipe.method, parts)
+        if not isinstance(method, Method):
+            raise ImtransError(f"{self._origin} breaks its contract: it builds no Method")
+        method.to(device)
+        parts.check()
+        self._check_translators(method, parts, device)
+        return method
+
+    def _check_translators(self, method: Method, parts: RecipeParts, device: torch.device) -> None:
+        translators = method.translators()
+        if list(translators) != list(self.directions) or next(iter(translators)) != "generator":
+            raise ImtransError(
+                f"{self._origin} breaks its contract: translators() has {list(translators)}, and "
+                f"its class says {list(self.directions)}; the first is to be 'generator'"
+            )
+        for name, network in translators.items():
+            if not parts.has_built(network):
+                subject = f"translator '{name}' of the method '{self.recipe.method.name}'"
+                batch = self.noise(device, 1)
+                forth = self.directions[name] == "forward"
+                check_translator(subject, network, *(batch if forth else reversed(batch)))
+
+    def discriminator(self) -> nn.Module:
+        """The recipe's discriminator by itself, to be filled with weights."""
+        return self._parts(torch.device("cpu")).discriminator()
+
+    def _parts(self, device: torch.device) -> RecipeParts:
+        channels = (self.encoding.source_channels, self.encoding.target_channels)
+        return RecipeParts(self.recipe, self.catalog, channels, device)
+
+    def translator(self, name: str) -> nn.Module:
+        """A translator of the method by itself, to be filled with weights."""
+        if name not in self.directions:
+            known = ", ".join(f"'{other}'" for other in self.directions)
+            raise ImtransError(
+                f"no translator '{name}'; the method '{self.recipe.method.name}' has {known}"
+            )
+        parts = self._parts(torch.device("cpu"))
+        options = self._method.fixed | self._method.checked(**self.recipe.method.options)
+        return self.method_class.translator(parts, name, **options)
+
+    # --- what surrounds it ---
+
+    def metrics(self) -> dict[str, Metric]:
+        """What is measured on validation pairs, by name; without targets, only what needs none."""
+        metrics = {
+            table.name: built(self.catalog.metrics[table.name], table)
+            for table in self.recipe.validation.metrics
+        }
+        for name, metric in metrics.items():
+            missing = [x for x in METRIC if not hasattr(metric, x)]
+            if missing:
+                component = self.catalog.metrics[name]
+                raise ImtransError(
+                    f"metric '{name}' from plugin {component.plugin} breaks its contract: it has "
+                    f"no '{missing[0]}'"
+                )
+        return {
+            name: metric
+            for name, metric in metrics.items()
+            if self.has_targets or not getattr(metric, "needs_target", True)
+        }
+
+    def loggers(self, run_dir: Path) -> dict[str, Listener]:
+        """The loggers that the recipe names."""
+        values = values_of(self.recipe)
+        return {
+            table.name: built(self.catalog.loggers[table.name], table, run_dir, values)
+            for table in self.recipe.logger
+        }
+
+    def components(self) -> Iterator[Component]:
+        """Every component that the recipe names."""
+        for role, _, table in component_tables(values_of(self.recipe)):
+            yield self.catalog.registries[role][table["name"]]

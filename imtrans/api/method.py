@@ -56,8 +56,8 @@ class Phase:
 class Method(nn.Module):
     """Networks that learn together.
 
-    Child modules with parameters are its networks: each is saved in a file of its name. Buffers, and
-    children that hold only buffers (an image pool), are its other state. All of it is saved,
+    Child modules with parameters are its networks: each is saved in a file of its name. Buffers,
+    and children that hold only buffers (an image pool), are its other state. All of it is saved,
     restored, moved and counted without the method's help. A method never sees device, precision,
     memory format, compiler, graph or optimiser; it calls its networks as modules, and they return
     float32. Whatever it draws at random, it draws with torch on the device of the batch.
@@ -73,6 +73,14 @@ class Method(nn.Module):
     #: first is called `generator`, and is the one that `imtrans translate` takes by default.
     directions: ClassVar[Mapping[str, Direction]] = {"generator": "forward"}
 
+    def networks(self) -> dict[str, nn.Module]:
+        """Its networks by name: the children that have parameters."""
+        return {
+            name: child
+            for name, child in self.named_children()
+            if next(child.parameters(), None) is not None
+        }
+
     def forward(self, batch: Batch) -> Any:
         """What is made once for all phases of a step: tensors in tuples, lists or dicts."""
         raise NotImplementedError
@@ -83,7 +91,8 @@ class Method(nn.Module):
 
     def translators(self) -> Mapping[str, nn.Module]:
         """The modules of `directions`: t(source) -> output, both (N, C, H, W) in [-1, 1].
-        `t.stride`: H and W must be multiples of it."""
+        `t.stride`: H and W must be multiples of it. `t.draws = True`, where it draws random
+        numbers (a sampler): it is then called with torch seeded, so that a result is repeatable."""
         raise NotImplementedError
 
     @classmethod

@@ -21,7 +21,7 @@ from imtrans.data.workers import worker_count
 from imtrans.host.devices import choose_device
 from imtrans.recipe.catalog import Catalog
 from imtrans.recipe.schema import ComponentTable, Recipe
-from imtrans.task import build_sampler, find_pairs
+from imtrans.task import Task
 
 DRAWN = 10  # pictures; each stands in a data set as often as is needed
 BATCHES = 10  # that are timed
@@ -51,16 +51,17 @@ def set_cost(recipe: Recipe, catalog: Catalog, pairs: int, device: str | None) -
     """Make a data set of this many pairs, links to a few drawn ones, and see what it costs."""
     with drawn(recipe, pairs) as stored:
         begun = perf_counter()
-        found, _ = find_pairs(stored, catalog)
+        task = Task(stored, catalog)
+        found = task.pairs
         listing = perf_counter() - begun
-        sampler = build_sampler(stored, catalog)
+        sampler = task.sampler
         begun = perf_counter()
         fingerprint(found, stored.data, sampler.load_size, paired=sampler.paired)
         looking_up = perf_counter() - begun
-        del found
+        del found, task
         tracemalloc.start()  # in a pass of its own: it slows everything down
         try:
-            found, _ = find_pairs(stored, catalog)
+            found = Task(stored, catalog).pairs
             kept, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()

@@ -11,6 +11,7 @@ from typing import Protocol, cast
 
 import torch
 
+from imtrans.api.method import Batch
 from imtrans.api.pictures import Pair
 from imtrans.benchmark.subject import Subject, waiting_for
 from imtrans.data.cache.obtain import PAYS, obtain
@@ -22,7 +23,7 @@ from imtrans.data.samples import Sampler
 from imtrans.data.workers import worker_count
 from imtrans.recipe.catalog import Catalog
 from imtrans.recipe.schema import Recipe
-from imtrans.task import build_sampler
+from imtrans.task import Task
 
 PAIRS = 256  # that are read, at least
 AHEAD = 2  # batches that each worker of torch's DataLoader has ready
@@ -60,10 +61,10 @@ def feed(
     Some of the pairs do for all, and those of a small set are taken more than once, so that every
     batch is whole. Raises ImtransError when a pair cannot be read.
     """
-    size, device = recipe.train.batch_size, subject.model.device
+    size, device = recipe.train.batch_size, subject.device
     count = size * ceil(PAIRS / size)
     enough = Some(pairs, [number % len(pairs) for number in range(count)])
-    sampler = build_sampler(recipe, catalog)
+    sampler = Task(recipe, catalog).sampler
     with TemporaryDirectory(prefix="imtrans-bench-") as folder, caches_in(folder):
         sampler = sampler.reading(obtain(sampler, enough, passes=PAYS, say=_nobody))
         walk, ready, how = _walk(recipe, enough, sampler, device)
@@ -86,7 +87,7 @@ def _walk(
 
 
 def _timed(walk: Walk, subject: Subject, ready: int, seconds: float, how: str) -> Fed:
-    device = subject.model.device
+    device = subject.device
     wait, take = waiting_for(device), _taking(subject, device)
     for _ in range(1 + ready):  # what was read ahead cost no waiting
         take(next(walk))
@@ -100,14 +101,14 @@ def _timed(walk: Walk, subject: Subject, ready: int, seconds: float, how: str) -
         steps += 1
     wait()
     spent = perf_counter() - begun
-    images = steps * len(subject.source)
+    images = steps * len(subject.batch.source)
     return Fed(spent / steps * 1000, images / spent, waited / spent, steps, how)
 
 
 def _taking(subject: Subject, device: torch.device) -> Callable[[Sample], object]:
     def take(batch: Sample) -> object:
         source, target = (pixels.to(device, non_blocking=True) for pixels in batch)
-        return subject.stepping(*subject.encoding.encode(source, target))
+        return subject.stepper(Batch(*subject.task.encoding.encode(source, target)))
 
     return take
 

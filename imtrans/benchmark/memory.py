@@ -12,6 +12,7 @@ from imtrans.host.devices import computing
 from imtrans.host.machine import memory
 from imtrans.recipe.catalog import catalog
 from imtrans.recipe.schema import Recipe
+from imtrans.task import Task
 
 STEPS = 3  # all moments are in memory from the second on
 
@@ -44,7 +45,8 @@ def _peak(recipe: Recipe, name: str, device_name: str) -> int | None:
     _make_torch_import_the_rest()
     before = _resident("VmRSS")
     with computing(deterministic=recipe.train.deterministic):
-        subject = build(recipe, installed, engines(recipe, device)[name], lambda line: None)
+        engine = engines(recipe, device)[name]
+        subject = build(Task(recipe, installed), engine, lambda line: None)
         for _ in range(STEPS):
             subject.step()
     if device.type == "cuda":

@@ -62,7 +62,7 @@ class Profile:
 def take_profile(subject: Subject, flops: float | None, rate: float | None) -> Profile:
     """Watch a few steps. `flops` of a step and the device's `rate` (FLOP/s) tell how well its
     convolutions do."""
-    device = subject.model.device
+    device = subject.device
     wait = waiting_for(device)
     ms = Spread.of(in_turns({"step": subject.step}, 3, wait)["step"]).median * 1000
     on_gpu = device.type == "cuda"
@@ -80,8 +80,8 @@ def take_profile(subject: Subject, flops: float | None, rate: float | None) -> P
     groups = grouped(operations)
     busy = min(total / 1000 / STEPS / ms, 1.0) if on_gpu else None
     bound = what_binds(groups, busy, _efficiency(groups, ms * (busy or 1), flops, rate))
-    batch = len(subject.source)
-    return Profile(subject.engine, batch, ms, busy, groups, operations[:SHOWN], bound)
+    batch = len(subject.batch.source)
+    return Profile(str(subject.engine), batch, ms, busy, groups, operations[:SHOWN], bound)
 
 
 def group_of(name: str) -> str:

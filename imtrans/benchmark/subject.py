@@ -4,58 +4,48 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
-from imtrans.components.methods.pix2pix import Pix2Pix
-from imtrans.data.encoding import Encoding
-from imtrans.recipe.catalog import Catalog
+from imtrans.api.method import Batch
 from imtrans.recipe.schema import Recipe
-from imtrans.task import assemble
+from imtrans.task import Task
 from imtrans.training.step.engine import Engine, choose_engine, plain
-from imtrans.training.step.stepper import Stepping
-from imtrans.training.step.trial import tried_model
+from imtrans.training.step.stepper import Stepper
+from imtrans.training.step.trial import tried_step
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A model in training, and a batch of noise that lies on its device."""
+    """A method in training, and a batch of noise on its device."""
 
-    model: Pix2Pix
-    encoding: Encoding
-    stepping: Stepping
-    source: Tensor
-    target: Tensor
+    task: Task
+    stepper: Stepper
+    batch: Batch
 
     @property
-    def engine(self) -> str:
-        return str(self.model.engine)
+    def engine(self) -> Engine:
+        return self.stepper.step.engine
+
+    @property
+    def device(self) -> torch.device:
+        return self.engine.device
 
     def step(self) -> object:
-        return self.stepping(self.source, self.target)
+        return self.stepper(self.batch)
 
 
-def build(recipe: Recipe, catalog: Catalog, engine: Engine, say: Say) -> Subject:
-    """The recipe's model on this engine, or on a simpler one that can compute it, which is said.
+def build(task: Task, engine: Engine, say: Say) -> Subject:
+    """The task's method on this engine, or on a simpler one that can compute it, which is said.
 
     Two of one recipe have the same weights and the same batch.
     """
     if engine.compiled:
         torch.compiler.reset()  # else sizes met before make kernels for sizes of all kinds
-    parts = assemble(recipe, catalog, engine.device)
-    model = tried_model(recipe, parts, engine, say)
-    channels = (parts.encoding.source_channels, parts.encoding.target_channels)
-    source, target = (noise(recipe, number, engine.device) for number in channels)
-    stepping = Stepping(model, recipe.train, say)
-    return Subject(model, parts.encoding, stepping, source, target)
-
-
-def noise(recipe: Recipe, channels: int, device: torch.device) -> Tensor:
-    """A batch (N, channels, crop_size, crop_size) in [-1, 1], always the same."""
-    size, generator = recipe.data.crop_size, torch.Generator().manual_seed(channels)
-    shape = (recipe.train.batch_size, channels, size, size)
-    return (torch.rand(shape, generator=generator) * 2 - 1).to(device)
+    train = task.recipe.train
+    step = tried_step(task.method(engine.device), engine, train, task.noise(engine.device), say)
+    batch = task.noise(engine.device, train.batch_size * train.accumulate)
+    return Subject(task, Stepper(step, say), batch)
 
 
 def engines(recipe: Recipe, device: torch.device) -> dict[str, Engine]:

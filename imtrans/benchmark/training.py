@@ -22,8 +22,9 @@ from imtrans.host.devices import computing
 from imtrans.host.machine import cores, cpu_name
 from imtrans.host.words import size as as_size
 from imtrans.recipe.catalog import Catalog
+from imtrans.recipe.reading import described
 from imtrans.recipe.schema import Recipe
-from imtrans.task import assemble, find_pairs
+from imtrans.task import Task
 
 Pairs = tuple[Recipe, Sequence[Pair], str]  # and whose
 
@@ -59,11 +60,9 @@ class Bench:
 
     def setting(self, name: str) -> Setting:
         """On what, and of what. Raises ImtransError when the recipe cannot be built."""
-        parts = assemble(self.recipe, self.catalog, self.device)
-        both = (parts.generator, parts.discriminator)
-        count = sum(p.numel() for network in both for p in network.parameters())
         recipe = self.recipe
-        terms = " + ".join(f"{term.weight:g} {term.name}" for term in parts.losses)
+        method = Task(recipe, self.catalog).method(self.device)
+        count = sum(parameter.numel() for parameter in method.parameters())
         self.precisions = {
             name: rate_name(self.device, engine.precision) for name, engine in self.engines.items()
         }
@@ -79,8 +78,7 @@ class Bench:
             cores(),
             torch.get_num_threads(),
             name,
-            f"{recipe.generator.name} + {recipe.discriminator.name}, {count:,} parameters"
-            f", {recipe.adversarial.name}{' + ' + terms if terms else ''}",
+            f"{described(recipe)}, {count:,} parameters",
             recipe.data.crop_size,
             {name: str(engine) for name, engine in self.engines.items()},
             self.precisions,
@@ -107,11 +105,11 @@ class Bench:
         with ExitStack() as stack:
             found, why = None, ""
             try:
-                found = self.recipe, find_pairs(self.recipe, self.catalog)[0], "its pairs"
+                found = self.recipe, Task(self.recipe, self.catalog).pairs, "its pairs"
             except ImtransError as missing:
                 try:
                     recipe = stack.enter_context(drawn(self.recipe, DRAWN))
-                    found = recipe, find_pairs(recipe, self.catalog)[0], "drawn pairs"
+                    found = recipe, Task(recipe, self.catalog).pairs, "drawn pairs"
                 except ImtransError as error:
                     why = f"{missing}; {error}"
             yield found, why
@@ -132,7 +130,7 @@ class Bench:
         peaks = {name: peak(recipe, name, self.device) for name in self.engines}
         self._refuse_what_does_not_fit(peaks)
         subjects = {
-            name: build(recipe, self.catalog, engine, self.say)
+            name: build(Task(recipe, self.catalog), engine, self.say)
             for name, engine in self.engines.items()
         }
         flops = flops_of(subjects["plain"].step)
@@ -157,16 +155,16 @@ class Bench:
         spread = Spread.of(seconds)
         rate = flops / spread.median
         return Variant(
-            subject.engine,
+            str(subject.engine),
             spread.scaled(1000),
-            len(subject.source) / spread.median,
+            len(subject.batch.source) / spread.median,
             peak,
             rate,
             rate / self._rate(subject),
         )
 
     def _rate(self, subject: Subject) -> float:
-        return self.rates[rate_name(self.device, subject.model.engine.precision)]
+        return self.rates[rate_name(self.device, subject.engine.precision)]
 
     def _fed(self, batch: int, found: Pairs, subject: Subject) -> Fed:
         recipe, pairs, whose = found
@@ -184,7 +182,7 @@ class Bench:
             tidy(self.device)
             try:
                 highest = peak(recipe, "fast", self.device)
-                subject = build(recipe, self.catalog, self.engines["fast"], self.say)
+                subject = build(Task(recipe, self.catalog), self.engines["fast"], self.say)
                 calls = {"fast": subject.step}
                 spread = Spread.of(in_turns(calls, self.wanted.rounds, self.wait)["fast"])
             except ImtransError as error:  # the networks do not take every size
@@ -196,7 +194,7 @@ class Bench:
                 yield Skipped(f"{size} px and larger", f"not enough memory ({_line(error)})")
                 return
             ms, rate = spread.scaled(1000), 1 / spread.median
-            yield SizeResult(size, subject.engine, ms, rate, highest)
+            yield SizeResult(size, str(subject.engine), ms, rate, highest)
 
 
 def hardware(device: torch.device) -> str:

@@ -1,32 +1,34 @@
 """What a training will be and take, before it begins. Nothing is written, and nothing kept."""
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from time import monotonic
 
 import torch
+from torch import Tensor, nn
 
-from imtrans.api.pictures import Pair
-from imtrans.checking.memory import Memory, estimate_memory, noise, state_bytes
-from imtrans.components.methods.pix2pix import Pix2Pix
+from imtrans.benchmark.memory import free as free_memory
+from imtrans.benchmark.memory import peak
+from imtrans.benchmark.own_process import NoMemory
+from imtrans.benchmark.subject import waiting_for
+from imtrans.checking.data.look_first import look_first
 from imtrans.data.cache.fingerprint import fingerprint
 from imtrans.data.cache.obtain import PAYS, ReadWhole, estimated_bytes
 from imtrans.data.cache.store import home
 from imtrans.host.devices import choose_device, computing
-from imtrans.host.machine import memory as memory_here
 from imtrans.host.words import size
-from imtrans.recipe.catalog import Catalog
 from imtrans.recipe.schema import Recipe
 from imtrans.runs.listing import newest_whole
 from imtrans.runs.run_dir import RunDir, is_trained_in
-from imtrans.task import Parts, assemble, build_sampler, find_pairs
-from imtrans.training.fit import look_first
+from imtrans.runs.state import modules
+from imtrans.task import Task
 from imtrans.training.step.engine import Engine, choose_engine
-from imtrans.training.step.stepper import Stepping
-from imtrans.training.step.trial import tried_model
+from imtrans.training.step.step import Step
+from imtrans.training.step.stepper import Stepper
+from imtrans.training.step.trial import tried_step
 from imtrans.training.warm_start import start_from
 
 Say = Callable[[str], None]
@@ -49,165 +51,164 @@ class Disk:
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """What `--dry-run` tells."""
+class Progress:
+    """What becomes of the run directory, how many steps are done, and how many are left."""
+
+    run: str
+    done: int
+    left: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `--dry-run` reports."""
 
     pairs: int
-    held_out: int
-    parameters: dict[str, tuple[str, int]]  # role -> component, how many
+    validation_pairs: int
+    networks: dict[str, int]  # parameters, by name
     device: torch.device
     engine: Engine
-    run: str  # what becomes of the run directory
+    progress: Progress
     per_epoch: int  # steps
-    steps: int  # in all
-    left: int  # steps
-    memory: Memory
-    free: int | None  # bytes on the device
     disk: Disk
     cache: str
-    seconds: float | None  # of one step; None where it would not fit
+    memory: int | None  # bytes at the peak; None where it cannot be measured
+    fits: bool
+    free: int | None  # bytes on the device
+    seconds: float | None = None  # of one step; None where it would not fit
 
-    @property
-    def fits(self) -> bool:
-        return self.free is None or self.memory.total <= self.free
 
-
-def estimate(
-    recipe: Recipe, catalog: Catalog, run_dir: Path, *, device: str | None, fresh: bool, say: Say
-) -> Estimate:
-    """Resolve a recipe as training would, and estimate what it takes. Raises ImtransError for what
+def plan(task: Task, run_dir: Path, *, device: str | None, fresh: bool, say: Say) -> Plan:
+    """Resolve a recipe as training would, and measure what it takes. Raises ImtransError for what
     training would refuse."""
-    with computing(deterministic=recipe.train.deterministic):
-        return _estimate(recipe, catalog, run_dir, choose_device(device), fresh, say)
+    with computing(deterministic=task.recipe.train.deterministic):
+        return _plan(task, run_dir, choose_device(device), fresh, say)
 
 
-def _estimate(
-    recipe: Recipe, catalog: Catalog, run_dir: Path, device: torch.device, fresh: bool, say: Say
-) -> Estimate:
-    train = recipe.train
-    pairs, held_out = find_pairs(recipe, catalog)
-    look_first(pairs, held_out, recipe.data, say)
-    per_epoch = -(-len(pairs) // (train.batch_size * train.accumulate))
+def _plan(task: Task, run_dir: Path, device: torch.device, fresh: bool, say: Say) -> Plan:
+    train = task.recipe.train
+    look_first(task, say)
+    per_epoch = task.steps_per_epoch()
     engine = choose_engine(train, device, train.epochs * per_epoch)
-    parts = assemble(recipe, catalog, device)
-    where, step, left = _standing(recipe, run_dir, per_epoch, fresh)
-    if train.init_from and not step:
-        start_from(train.init_from, parts, say)
+    method = task.method(device)
+    progress = _progress(task.recipe, run_dir, per_epoch, fresh)
+    if train.init_from and not progress.done:
+        start_from(train.init_from, method, say)
     # Compiling takes a minute, and leaves files behind.
     eager = replace(engine, compiled=False)
-    channels = (parts.encoding.source_channels, parts.encoding.target_channels)
-    model = Pix2Pix(parts, train, eager)
-    memory, free = estimate_memory(model, recipe, channels), _free(device)
-    disk = _disk(model, recipe, run_dir, bool(held_out))
-    del model
-    found = Estimate(
-        len(pairs),
-        len(held_out),
-        _parameters(recipe, parts),
+    step = tried_step(method, eager, train, task.first_batch(device), say)
+    memory, fits = _memory(task.recipe, engine, free_memory(device))
+    found = Plan(
+        len(task.pairs),
+        len(task.validation_pairs),
+        {name: _count(network) for name, network in method.networks().items()},
         device,
         engine,
-        where,
+        progress,
         per_epoch,
-        step + left,
-        left,
+        _disk(step, task, run_dir),
+        _cache(task, -(-progress.left // per_epoch)),
         memory,
-        free,
-        disk,
-        _cache(recipe, catalog, pairs, -(-left // per_epoch)),
-        None,
+        fits,
+        free_memory(device),
     )
-    if not found.fits:
-        return found
-    return replace(found, seconds=_seconds(recipe, parts, eager, channels, say))
+    return replace(found, seconds=_seconds(task, step, say)) if fits else found
 
 
-def _parameters(recipe: Recipe, parts: Parts) -> dict[str, tuple[str, int]]:
-    networks = {"generator": parts.generator, "discriminator": parts.discriminator}
-    names = {"generator": recipe.generator.name, "discriminator": recipe.discriminator.name}
-    counts = {role: sum(p.numel() for p in net.parameters()) for role, net in networks.items()}
-    return {role: (names[role], counts[role]) for role in networks}
+def _count(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
-def _standing(recipe: Recipe, run_dir: Path, per_epoch: int, fresh: bool) -> tuple[str, int, int]:
-    """What becomes of the run directory, how many steps are done, and how many are left."""
+def _progress(recipe: Recipe, run_dir: Path, per_epoch: int, fresh: bool) -> Progress:
     train = recipe.train
     whole = train.epochs * per_epoch
     busy = ". another process trains there now" if is_trained_in(run_dir) else ""
     if fresh and run_dir.exists():
-        return f"{run_dir}: new; the run that is there would be moved aside{busy}", 0, whole
+        there = f"{run_dir}: new; the run that is there would be moved aside{busy}"
+        return Progress(there, 0, whole)
     run = RunDir(run_dir, recipe)  # refuses another recipe
     header = newest_whole(run_dir) if run.learned() else None
     if not header or not header.step:
-        return f"{run_dir}: new{busy}", 0, whole
+        return Progress(f"{run_dir}: new{busy}", 0, whole)
     same = header.number("batches_per_epoch") == per_epoch
     done_in_epoch = header.number("batch") if same else 0
     left = max((train.epochs - header.epoch + 1) * per_epoch - done_in_epoch, 0)
-    return f"{run_dir}: would continue after step {header.step}{busy}", header.step, left
+    text = f"{run_dir}: would continue after step {header.step}{busy}"
+    return Progress(text, header.step, left)
 
 
-def _disk(model: Pix2Pix, recipe: Recipe, run_dir: Path, held_out: bool) -> Disk:
-    generator = state_bytes(model.translating)
-    moments = sum(
-        2 * parameter.numel() * parameter.element_size()
-        for adam in (model.adam_g, model.adam_d)
-        for parameter in adam.parameters
-    )
-    behind = state_bytes(model.generator) if model.average else 0
-    whole = generator + state_bytes(model.discriminator) + moments + behind
-    best = generator if recipe.train.keep_best and held_out else 0
+def _memory(recipe: Recipe, engine: Engine, free: int | None) -> tuple[int | None, bool]:
+    """Bytes at the peak of training, and whether they are there. Training is measured with one
+    image and with two, in processes of their own, so that what will not fit ends those and not the
+    machine: each further image takes as much as the second did."""
+    batch = recipe.train.batch_size
+    try:
+        one = _peak(recipe, engine, 1)
+        two = _peak(recipe, engine, 2) if batch > 1 else one
+    except NoMemory:
+        return None, False
+    if one is None or two is None:
+        return None, True
+    needed = one + max(two - one, 0) * (batch - 1)
+    return needed, free is None or needed <= free
+
+
+def _peak(recipe: Recipe, engine: Engine, batch: int) -> int | None:
+    # Of a large accumulation only the parts' outputs wait, which are small.
+    accumulate = min(recipe.train.accumulate, 2)
+    changes = {"batch_size": batch, "accumulate": accumulate, "compile": False}
+    train = recipe.train.model_copy(update=changes)
+    return peak(recipe.model_copy(update={"train": train}), engine.name, engine.device)
+
+
+def _disk(step: Step, task: Task, run_dir: Path) -> Disk:
+    files = {name: _bytes(module.state_dict()) for name, module in modules(step).items()}
+    trained = [p for adam in step.optimizers.values() for p in adam.parameters]
+    moments = 2 * sum(p.numel() * p.element_size() for p in trained)
+    translators = sum(files[name] for name in step.translating)
+    behind = translators if step.averages else 0
+    keeps_best = task.recipe.validation.best_metric and task.validation_pairs
     there = run_dir.resolve()
     while not there.exists():
         there = there.parent
-    free = shutil.disk_usage(there).free
-    return Disk(whole, recipe.train.keep_last + 1, best, free)
+    return Disk(
+        sum(files.values()) + moments + behind,
+        task.recipe.train.keep_last + 1,
+        translators if keeps_best else 0,
+        shutil.disk_usage(there).free,
+    )
 
 
-def _free(device: torch.device) -> int | None:
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    here = memory_here()
-    return here.available if here else None
+def _bytes(state: dict[str, Tensor]) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in state.values())
 
 
-def _cache(recipe: Recipe, catalog: Catalog, pairs: Sequence[Pair], passes: int) -> str:
+def _cache(task: Task, passes: int) -> str:
     """Whether pixels are read from a cache, and how large it is or will be."""
-    data, sampler = recipe.data, build_sampler(recipe, catalog)
+    data, sampler = task.recipe.data, task.sampler
     load_size = sampler.load_size
     if data.cache is False:
         return "none, since data.cache = false"
-    if (home() / fingerprint(pairs, data, load_size)).is_dir():
+    if (home() / fingerprint(task.pairs, data, load_size, paired=task.paired)).is_dir():
         return f"there already, in {home()}"
     if data.cache == "auto" and passes < PAYS:
         return f"none: it pays from {PAYS} epochs on"
-    needed = estimated_bytes(ReadWhole(sampler.reader, pairs, load_size))
+    needed = estimated_bytes(ReadWhole(sampler.reader, task.pairs, load_size))
     limit = int(data.cache_limit * 1e9)
     if needed > limit:
         return f"none: {size(needed)} needed, and data.cache_limit is {size(limit)}"
     return f"would be built: about {size(needed)}, in {home()}"
 
 
-def _seconds(
-    recipe: Recipe, parts: Parts, engine: Engine, channels: tuple[int, int], say: Say
-) -> float:
+def _seconds(task: Task, step: Step, say: Say) -> float:
     """What a step takes, on noise, after one that is not timed."""
-    for network in (parts.generator, parts.discriminator):
-        network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    model = tried_model(recipe, parts, engine, say)
-    train = recipe.train
-    source, target = noise(train.batch_size * train.accumulate, recipe, channels, model)
-    stepping, seconds = Stepping(model, train, say), list[float]()
-    stepping(source, target)
-    _wait(model.device)
+    stepper, seconds = Stepper(step, say), list[float]()
+    batch, wait = task.noise(step.device, task.images_per_step), waiting_for(step.device)
+    stepper(batch)
+    wait()
     while sum(seconds) < ENOUGH and len(seconds) < MOST:
         start = monotonic()
-        stepping(source, target)
-        _wait(model.device)
+        stepper(batch)
+        wait()
         seconds.append(monotonic() - start)
     return median(seconds)
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()

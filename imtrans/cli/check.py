@@ -10,6 +10,7 @@ def check(recipe: RecipeArgument, set_: SetOption = None, device: DeviceOption =
     """
     from imtrans.checking.recipe import check as findings
     from imtrans.recipe import reading as recipes
+    from imtrans.task import Task
 
     out = console()
     catalog = installed()
@@ -17,7 +18,7 @@ def check(recipe: RecipeArgument, set_: SetOption = None, device: DeviceOption =
     resolved = recipes.read(path, set_ or (), catalog)
     out.print(f"[green]ok[/]     recipe      {path}", soft_wrap=True)
     failed = False
-    for finding in findings(resolved, catalog, device):
+    for finding in findings(Task(resolved, catalog), device):
         failed |= finding.wrong
         mark = "[red]wrong[/] " if finding.wrong else "[green]ok[/]    "
         out.print(f"{mark} {finding.subject:<11} ", end="")

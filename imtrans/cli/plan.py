@@ -1,57 +1,45 @@
-"""An estimate, in words."""
+"""A plan of a training, in words."""
 
 from collections.abc import Iterator
 
-from imtrans.checking.plan import Estimate
-from imtrans.host.words import size
-from imtrans.training.display.lines import duration
+from imtrans.checking.plan import Plan
+from imtrans.host.words import duration, size
 
 
-def told(found: Estimate) -> Iterator[str]:
+def lines(plan: Plan) -> Iterator[str]:
     """Line by line, what a training will be and take."""
-    for name, value in _rows(found):
+    for name, value in _rows(plan):
         yield f"{name:<14} {value}"
 
 
-def _rows(found: Estimate) -> Iterator[tuple[str, str]]:
-    yield "pairs", f"{found.pairs} to train on, {found.held_out} held out"
-    for role, (name, count) in found.parameters.items():
-        yield role, f"{name}, {count:,} parameters"
-    yield "engine", f"{found.device}, {found.engine}"
-    yield "run", found.run
-    more = f", {found.left} of them left" if found.left < found.steps else ""
-    yield "steps", f"{found.per_epoch} an epoch, {found.steps} in all{more}"
-    yield "memory", _memory(found)
-    yield "disk", _disk(found)
-    yield "cache", found.cache
-    yield "time", _time(found)
+def _rows(plan: Plan) -> Iterator[tuple[str, str]]:
+    yield "pairs", f"{plan.pairs} to train on, {plan.validation_pairs} for validation"
+    for name, count in plan.networks.items():
+        yield name, f"{count:,} parameters"
+    yield "engine", f"{plan.device}, {plan.engine}"
+    yield "run", plan.progress.run
+    done, left = plan.progress.done, plan.progress.left
+    more = f", {left} of them left" if done else ""
+    yield "steps", f"{plan.per_epoch} an epoch, {done + left} in all{more}"
+    yield "memory", _memory(plan)
+    yield "disk", _disk(plan)
+    yield "cache", plan.cache
+    yield "time", _time(plan)
 
 
-def _memory(found: Estimate) -> str:
-    memory = found.memory
-    parts = {
-        "weights": memory.weights,
-        "gradients": memory.gradients,
-        "Adam": memory.moments,
-        "average": memory.average,
-        "activations": memory.activations,
-    }
-    shown = ", ".join(f"{name} {size(count)}" for name, count in parts.items() if count)
-    free = f"; {size(found.free)} are free" if found.free is not None else ""
-    small = "a smaller train.batch_size with train.accumulate, data.crop_size or generator.width"
-    remedy = ""
-    if not found.fits:
-        remedy = f". too little: use {small}"
-    elif found.free is not None and memory.peak > found.free:
-        remedy = f". it may not be enough: {small} takes less"
-    return (
-        f"estimated {size(memory.total)}, up to {size(memory.peak)} with what operations need for "
-        f"a moment ({shown}){free}{remedy}"
+def _memory(plan: Plan) -> str:
+    free = f"; {size(plan.free)} are free" if plan.free is not None else ""
+    remedy = (
+        ". too little: use a smaller train.batch_size with train.accumulate, data.crop_size or "
+        "generator.width"
     )
+    if plan.memory is None:
+        return f"more than there is{free}{remedy}" if not plan.fits else f"not measured here{free}"
+    return f"{size(plan.memory)} at the peak, measured{free}{'' if plan.fits else remedy}"
 
 
-def _disk(found: Estimate) -> str:
-    disk = found.disk
+def _disk(plan: Plan) -> str:
+    disk = plan.disk
     best = f" and the best generator of {size(disk.best)}" if disk.best else ""
     short = ". too little: use a smaller train.keep_last" if disk.total > disk.free else ""
     return (
@@ -60,11 +48,11 @@ def _disk(found: Estimate) -> str:
     )
 
 
-def _time(found: Estimate) -> str:
-    if found.seconds is None:
+def _time(plan: Plan) -> str:
+    if plan.seconds is None:
         return "not measured, since it would not fit into memory"
-    compiled = "not compiled as training will be, " if found.engine.compiled else ""
+    compiled = "not compiled as training will be, " if plan.engine.compiled else ""
     return (
-        f"about {duration(found.seconds * found.left)}, roughly: {found.seconds:.3g} s a step on "
-        f"noise, {compiled}without reading, validation and samples"
+        f"about {duration(plan.seconds * plan.progress.left)}, roughly: {plan.seconds:.3g} s a "
+        f"step on noise, {compiled}without reading, validation and samples"
     )

@@ -13,6 +13,7 @@ from imtrans.data.pixels import images
 from imtrans.host.files import is_ours, mark
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import Catalog
+from imtrans.task import Task
 from imtrans.training.fit import fit
 from imtrans.training.loop import Outcome
 
@@ -38,7 +39,7 @@ def quickstart(folder: Path, catalog: Catalog, console: Console) -> Outcome:
 
     say("training the recipe 'quickstart' on them")
     recipe = recipes.read("quickstart", [f"data.root={json.dumps(str(folder / 'pairs'))}"], catalog)
-    outcome = fit(recipe, catalog, folder / "run", console=console)
+    outcome = fit(Task(recipe, catalog), folder / "run", console=console)
     if outcome.interrupted_by:
         return outcome
 

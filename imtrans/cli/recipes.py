@@ -35,7 +35,8 @@ def list_() -> None:
         except ImtransError as error:
             table.add_row(name, f"cannot be read: {str(error).splitlines()[-1].strip()}", "", "")
             continue
-        networks = f"{recipe.generator.name} + {recipe.discriminator.name}"
+        tables = (recipe.generator, recipe.discriminator)
+        networks = " + ".join(table.name for table in tables if table)
         table.add_row(name, recipe.title, networks, str(recipe.train.epochs))
     console().print(table)
 

@@ -1,3 +1,4 @@
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,8 +18,7 @@ from imtrans.cli.common import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from imtrans.recipe.catalog import Catalog
-    from imtrans.recipe.schema import Recipe
+    from imtrans.task import Task
 
 
 def train(
@@ -42,45 +42,38 @@ def train(
     Ctrl-C finishes the step and saves. The run directory gets the resolved recipe, the losses
     (metrics.jsonl), sample pictures and checkpoints.
 
-    With --dry-run it prints the whole recipe, the sizes of the networks, and estimates of memory,
-    disk and time, from one step on noise.
+    With --dry-run it prints the whole recipe, the sizes of the networks, the memory of a few steps
+    in a process of their own, and estimates of disk and time.
 
     Example: `imtrans train recipes/edges2shoes.toml --set data.root=my/pairs`
     """
+    from imtrans.checking.data.look_first import look_first
     from imtrans.recipe import reading as recipes
+    from imtrans.task import Task
     from imtrans.training.fit import fit
 
     catalog = installed()
-    resolved = recipes.read(recipe, set_ or (), catalog)
+    task = Task(recipes.read(recipe, set_ or (), catalog), catalog)
     folder = run_dir or Path("runs") / run_name(recipe)
     out = console()
     if dry_run:
-        _foretell(resolved, catalog, folder, device, fresh, out)
+        _dry_run(task, folder, device, fresh, out)
         return
-    outcome = fit(resolved, catalog, folder, device=device, fresh=fresh, console=out)
+    look_first(task, partial(say, out))
+    outcome = fit(task, folder, device=device, fresh=fresh, console=out)
     if outcome.interrupted_by is None:
         say(out, f"{outcome.step} steps trained: {outcome.checkpoint}")
         say(out, f"translate with: imtrans translate --checkpoint {folder} INPUT")
     exit_if_interrupted(outcome, out)
 
 
-def _foretell(
-    recipe: "Recipe",
-    catalog: "Catalog",
-    folder: Path,
-    device: str | None,
-    fresh: bool,
-    out: "Console",
-) -> None:
-    from functools import partial
-
-    from imtrans.checking.plan import estimate
-    from imtrans.cli.plan import told
+def _dry_run(task: "Task", folder: Path, device: str | None, fresh: bool, out: "Console") -> None:
+    from imtrans.checking.plan import plan
+    from imtrans.cli.plan import lines
     from imtrans.recipe import reading as recipes
 
-    tell = partial(say, out)
-    tell(recipes.dumps(recipe))
-    found = estimate(recipe, catalog, folder, device=device, fresh=fresh, say=tell)
-    for line in told(found):
-        tell(line)
-    tell("nothing was written; without --dry-run it begins")
+    report = partial(say, out)
+    report(recipes.dumps(task.recipe))
+    for line in lines(plan(task, folder, device=device, fresh=fresh, say=report)):
+        report(line)
+    report("dry run: nothing was written")

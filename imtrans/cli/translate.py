@@ -17,8 +17,6 @@ from imtrans.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from imtrans.translation.folder import Outcome
 
 
@@ -42,8 +40,12 @@ def translate(
     checkpoint: Annotated[Path | None, typer.Option(metavar="PATH", help=CheckpointHelp)] = None,
     best: Annotated[
         bool,
-        typer.Option("--best", help="The run's best generator on held-out pairs, not the newest."),
+        typer.Option("--best", help="The run's best on validation pairs, not its newest."),
     ] = False,
+    translator: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="One of several, as generator_back; `inspect` has them."),
+    ] = "generator",
     output: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where results go; INPUT-NAME by default.")
     ] = None,
@@ -75,20 +77,22 @@ def translate(
     from imtrans.translation.translator import load
 
     name, source = _model(recipe, checkpoint, best)
+    name = name if translator == "generator" else f"{name}-{translator}"
     target = output or _beside(input_, name)
     installed()
-    translator = load(
+    loaded = load(
         source,
+        translator=translator,
         device=device,
         precision=precision or "auto",
         statistics=statistics.value,
         dropout_seed=dropout_seed,
     )
-    jobs = plan(input_, target, translator.encoding)
+    jobs = plan(input_, target, loaded.encoding)
     out = console()
     start = monotonic()
     with progress(out, "translating", len(jobs)) as advance:
-        outcome = translate_files(translator, jobs, target, advance)
+        outcome = translate_files(loaded, jobs, target, advance)
     for broken in outcome.broken:
         typer.echo(f"skipped: {broken}", err=True)
     say(out, _summary(outcome, target, monotonic() - start))
@@ -109,12 +113,14 @@ def _beside(inputs: Path, name: str) -> Path:
 
 
 def _model(recipe: str | None, checkpoint: Path | None, best: bool) -> tuple[str, Path]:
-    """What the results are named after, and the generator's file."""
-    generator_file = _chooser(best)
+    """What the results are named after, and the run, checkpoint or file to translate with."""
+    from imtrans.runs.listing import best_checkpoint
+
     if checkpoint:
         whole = checkpoint.resolve()
         named_after = whole.parent if whole.is_file() else whole
-        return run_name(recipe) if recipe else named_after.name, generator_file(checkpoint)
+        name = run_name(recipe) if recipe else named_after.name
+        return name, best_checkpoint(checkpoint) if best else checkpoint
     if not recipe:
         raise ImtransError("which model? name the --recipe that you trained, or a --checkpoint")
     run = Path("runs") / run_name(recipe)
@@ -122,15 +128,4 @@ def _model(recipe: str | None, checkpoint: Path | None, best: bool) -> tuple[str
         raise ImtransError(
             f"{run}: no such run. train it with `imtrans train {recipe}`, or name a --checkpoint"
         )
-    return run.name, generator_file(run)
-
-
-def _chooser(best: bool) -> "Callable[[Path], Path]":
-    """What finds the generator of a run: the best, or that of the newest checkpoint."""
-    if best:
-        from imtrans.runs.listing import best_generator
-
-        return best_generator
-    from imtrans.runs.checkpoint import generator_file
-
-    return generator_file
+    return run.name, best_checkpoint(run) if best else run

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import overload
 
 from imtrans.api.errors import ImtransError
@@ -68,9 +67,8 @@ def _pairs(
 
 def _hint(layout: Component, root: str, split: str) -> str | None:
     """What looks like a split of this layout, if it can say and something does."""
-    builder = layout.builder.func if isinstance(layout.builder, partial) else layout.builder
     with suppress(OSError):
-        if hasattr(builder, "found_in") and (found := builder.found_in(root, split)):
+        if hasattr(layout.made, "found_in") and (found := layout.made.found_in(root, split)):
             return f'{found}: use layout = "{layout.name}" if the pairs are stored so'
     return None
 

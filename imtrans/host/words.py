@@ -14,3 +14,10 @@ def plain(text: object, limit: int = 120) -> str:
     """What a server or an archive says, on one line, with nothing that a terminal would obey."""
     line = "".join(letter if letter.isprintable() else "?" for letter in str(text))
     return line if len(line) <= limit else f"{line[:limit]}..."
+
+
+def duration(seconds: float) -> str:
+    """Hours, minutes and seconds: 1:02:03."""
+    minutes, seconds = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}"

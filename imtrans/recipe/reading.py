@@ -1,4 +1,4 @@
-"""Find, read and write recipes; tell all their problems at once, each with its line."""
+"""Find, read and write recipes; report all their problems at once, each with its line."""
 
 import re
 import tomllib
@@ -8,24 +8,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imtrans.api.errors import ImtransError, did_you_mean, quoted
-from imtrans.recipe import toml
+from imtrans.recipe import defaults, renamed, toml
 from imtrans.recipe.schema import Location, Problem, Recipe, validate
 from imtrans.recipe.toml import lines
 
 if TYPE_CHECKING:
     from imtrans.recipe.catalog import Catalog
 
+METHOD_TABLES = ("generator", "discriminator", "adversarial", "loss")  # what methods build from
+TRANSLATING = ("method", "generator", "derivation")  # the roles that translating needs
+
 
 def read(
-    source: str | Path, overrides: Iterable[str] = (), catalog: "Catalog | None" = None
+    source: str | Path,
+    overrides: Iterable[str] = (),
+    catalog: "Catalog | None" = None,
+    *,
+    old: bool = False,
 ) -> Recipe:
     """The recipe at a path or of a name, with `a.b=value` overrides applied.
 
-    With a catalog the components' names and options are checked too. Raises ImtransError with
-    every problem, each with its line or override.
+    With a catalog the components' names and options are checked too; `old` accepts the keys of
+    earlier versions. Raises ImtransError with every problem, each with its line or override.
     """
     path = find(source)
-    return parse(_text(path), str(path), overrides, catalog)
+    return parse(_text(path), str(path), overrides, catalog, old=old)
 
 
 def parse(
@@ -33,11 +40,14 @@ def parse(
     origin: str,
     overrides: Iterable[str] = (),
     catalog: "Catalog | None" = None,
-    roles: Iterable[str] | None = None,
+    *,
+    old: bool = False,
+    translator_only: bool = False,
 ) -> Recipe:
     """A recipe from its TOML text; `origin` names it in errors.
 
-    `roles` limits which components must be there: translating needs the generator alone.
+    `old` accepts the keys of earlier versions, as checkpoints and runs hold them. With
+    `translator_only`, components that only training needs may be missing from the catalog.
     """
     try:
         values = tomllib.loads(text)
@@ -47,11 +57,14 @@ def parse(
     for override in overrides:
         location = _override(values, override)
         places[location] = f"--set {override}"
+    problems = [] if old else list(renamed.problems(values))
+    if old or problems:
+        values = renamed.with_new_names(values)
     checked = validate(Recipe, values)
-    problems = checked if isinstance(checked, list) else []
+    problems += checked if isinstance(checked, list) else []
     if catalog:
-        problems += component_problems(values, catalog, roles or catalog.registries)
-        problems += _missing_plugins(values, catalog) if roles is None else []
+        problems += component_problems(values, catalog, translator_only=translator_only)
+        problems += [] if translator_only else _missing_plugins(values, catalog)
     if isinstance(checked, Recipe) and not problems:
         return checked
     raise ImtransError(_report(origin, problems, places))
@@ -92,13 +105,14 @@ def available() -> dict[str, Path]:
 
 
 def component_problems(
-    values: Mapping[str, Any], catalog: "Catalog", roles: Iterable[str]
+    values: Mapping[str, Any], catalog: "Catalog", *, translator_only: bool = False
 ) -> list[Problem]:
-    """Unknown components, and options that their signatures do not allow."""
-    problems = []
-    for role, location, table in _component_tables(values):
+    """Unknown components, options that their signatures do not allow, and tables that the recipe's
+    method has no use for or misses."""
+    problems = [] if translator_only else _method_problems(values, catalog)
+    for role, location, table in component_tables(values):
         name = table.get("name")
-        if role not in roles or not isinstance(name, str):
+        if translator_only and role not in TRANSLATING or not isinstance(name, str):
             continue  # a missing or mistyped name is reported already
         registry = catalog.registries[role]
         if name not in registry:
@@ -109,29 +123,57 @@ def component_problems(
     return problems
 
 
-def _component_tables(
+def _method_problems(values: Mapping[str, Any], catalog: "Catalog") -> list[Problem]:
+    name = _component(values.get("method", defaults.METHOD)).get("name")
+    if not isinstance(name, str) or name not in catalog.methods:
+        return []  # reported as an unknown component
+    needs = catalog.methods[name].made.needs
+    missing = [key for key in ("generator", "discriminator", "adversarial") if key in needs]
+    return [
+        *(
+            Problem((key,), f"the key '{key}' is missing; the method '{name}' needs it")
+            for key in missing
+            if key not in values
+        ),
+        *(
+            Problem((key,), f"the method '{name}' makes no use of it; remove it")
+            for key in METHOD_TABLES
+            if key in values and key not in needs
+        ),
+    ]
+
+
+def component_tables(
     values: Mapping[str, Any],
 ) -> Iterator[tuple[str, Location, Mapping[str, Any]]]:
-    """Each component that a recipe names: its role, where it stands, and its table."""
-    data = values.get("data")
+    """Each component that a recipe names: its role, its place in the recipe, and its table."""
+    yield "method", ("method",), _component(values.get("method", defaults.METHOD))
+    data, validation = values.get("data"), values.get("validate", {})
     if isinstance(data, dict):
-        yield "layout", ("data", "layout"), _component(data.get("layout", "side_by_side"))
-        if "derive" in data:
+        yield "layout", ("data", "layout"), _component(data.get("layout", defaults.LAYOUT))
+        if data.get("derive") is not None:
             yield "derivation", ("data", "derive"), _component(data["derive"])
     for key, role in (
         ("generator", "generator"),
         ("discriminator", "discriminator"),
         ("adversarial", "adversarial loss"),
     ):
-        yield role, (key,), _component(values.get(key))
-    for key, role in (("loss", "loss"), ("augment", "augmentation")):
-        tables = values.get(key)
-        for index, table in enumerate(tables if isinstance(tables, list) else []):
+        if values.get(key) is not None:
+            yield role, (key,), _component(values[key])
+    for key, role in (("loss", "loss"), ("augment", "augmentation"), ("logger", "logger")):
+        for index, table in enumerate(_list(values.get(key))):
             yield role, (key, index), _component(table)
+    if isinstance(validation, dict):
+        for index, table in enumerate(_list(validation.get("metrics", defaults.METRICS))):
+            yield "metric", ("validate", "metrics", index), _component(table)
+
+
+def _list(value: Any) -> Iterable[Any]:
+    return value if isinstance(value, list | tuple) else ()
 
 
 def _component(value: Any) -> Mapping[str, Any]:
-    """A component's table; where it has no options its name may stand alone."""
+    """A component's table; where it has no options its name is enough."""
     if isinstance(value, str):
         return {"name": value}
     return value if isinstance(value, dict) else {}
@@ -187,13 +229,13 @@ def _index(tables: list[Any], key: str, override: str) -> int:
 
 def _report(origin: str, problems: list[Problem], places: dict[Location, str]) -> str:
     def order(row: tuple[str, str]) -> tuple[bool, int, str]:
-        place, said = row
-        return (False, int(place[5:]), said) if place.startswith("line ") else (True, 0, place)
+        place, text = row
+        return (False, int(place[5:]), text) if place.startswith("line ") else (True, 0, place)
 
     rows = sorted({(_place(p.location, places), _sentence(p)) for p in problems}, key=order)
     width = max(len(place) for place, _ in rows)
     count = "1 problem" if len(rows) == 1 else f"{len(rows)} problems"
-    body = [f"{origin}: {count}", *(f"  {place:<{width}}  {said}" for place, said in rows)]
+    body = [f"{origin}: {count}", *(f"  {place:<{width}}  {text}" for place, text in rows)]
     return "\n".join(body)
 
 
@@ -202,6 +244,9 @@ def _place(location: Location, places: dict[Location, str]) -> str:
     for end in range(len(location), 0, -1):
         if location[:end] in places:
             return places[location[:end]]
+        inside = [place for place in places if place[:end] == location[:end]]
+        if inside:  # an override of a key below it
+            return places[inside[0]]
     return "line 1"
 
 
@@ -226,11 +271,29 @@ def _missing_plugins(values: Mapping[str, Any], catalog: "Catalog") -> list[Prob
 
 def dumps(recipe: Recipe) -> str:
     """The whole recipe as TOML, defaults included; `parse` reads it back to an equal recipe."""
-    values = recipe.model_dump(mode="json", exclude_none=True)
-    for key in ("layout", "derive"):
-        table = values["data"].get(key, {})
-        if set(table) == {"name"}:
-            values["data"][key] = table[
-                "name"
-            ]  # a component without options is written as its name
-    return toml.dumps(values)
+    return toml.dumps(values_of(recipe))
+
+
+def described(recipe: Recipe) -> str:
+    """What trains, in a line: `pix2pix, unet_256 + patch_70, vanilla + 100 l1`."""
+    networks = [table.name for table in (recipe.generator, recipe.discriminator) if table]
+    losses = [recipe.adversarial.name] if recipe.adversarial else []
+    losses += [f"{table.weight:g} {table.name}" for table in recipe.loss]
+    parts = [recipe.method.name, " + ".join(networks), " + ".join(losses)]
+    return ", ".join(part for part in parts if part)
+
+
+def values_of(recipe: Recipe) -> dict[str, Any]:
+    """The whole recipe as TOML has it, defaults included: tables are dicts."""
+    values = recipe.model_dump(mode="json", exclude_none=True, by_alias=True)
+    for table, keys in ((values["data"], ("layout", "derive")), (values, ("method",))):
+        for key in keys:
+            if key in table:
+                table[key] = _short(table[key])
+    values["validate"]["metrics"] = [_short(metric) for metric in values["validate"]["metrics"]]
+    return values
+
+
+def _short(component: dict[str, Any]) -> Any:
+    """A component without options is written as its name."""
+    return component["name"] if set(component) == {"name"} else component

@@ -3,10 +3,13 @@
 A builder's signature is its schema. Positional parameters are facts of the data; keyword-only
 parameters are recipe options, checked against their annotations. An option that a
 `functools.partial` has already given is fixed, and no option any more.
+
+Metrics are often classes of torchmetrics, which know nothing of this: whatever of their parameters
+has a default that can be checked is an option too.
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import chain
@@ -20,7 +23,7 @@ from imtrans.api.errors import ImtransError, did_you_mean, quoted
 from imtrans.recipe.schema import ComponentTable, LossTable, Problem, validate
 
 RESERVED = ("name", "weight")  # keys of the recipe itself, in every component's table
-LOGGED = ("d", "g")  # what the log calls the adversarial losses
+METHOD = ("needs", "paired", "directions", "translator")  # what a class of a method has
 
 
 @dataclass(frozen=True)
@@ -57,26 +60,24 @@ class Component:
     @cached_property
     def options(self) -> dict[str, inspect.Parameter]:
         """The recipe options: the keyword-only parameters."""
+        if self.role == "metric":
+            return {p.name: p for p in self.parameters if _is_option_of_a_metric(p)}
         return {p.name: p for p in self.parameters if p.kind is p.KEYWORD_ONLY}
+
+    @property
+    def made(self) -> Any:
+        """The class or function behind the builder."""
+        return self.builder.func if isinstance(self.builder, partial) else self.builder
 
     @property
     def documentation(self) -> str:
         """The builder's docstring."""
-        made = self.builder.func if isinstance(self.builder, partial) else self.builder
         # Not getdoc, which would give a class without a docstring that of nn.Module.
-        return inspect.cleandoc(made.__doc__ or "not documented")
+        return inspect.cleandoc(self.made.__doc__ or "not documented")
 
     @cached_property
     def _schema(self) -> type[BaseModel]:
-        fields: dict[str, Any] = {
-            name: (
-                Any if p.annotation is p.empty else p.annotation,
-                ... if p.default is p.empty else p.default,
-            )
-            for name, p in self.options.items()
-        }
-        config = ConfigDict(extra="forbid", arbitrary_types_allowed=False, allow_inf_nan=False)
-        return create_model(self.name, __config__=config, **fields)
+        return _schema_of(self.name, self.options.values())
 
     @cached_property
     def _table(self) -> type[BaseModel]:
@@ -93,11 +94,15 @@ class Component:
 
     def build(self, *facts: object, **options: Any) -> Any:
         """What the builder makes of these facts and of checked options."""
+        return self.builder(*facts, **self.checked(**options))
+
+    def checked(self, **options: Any) -> dict[str, Any]:
+        """All options, defaults filled in. Raises ValueError at the first that is not allowed."""
         checked = validate(self._schema, options)
         if isinstance(checked, list):
             first = checked[0]
             raise ValueError(f"{'.'.join(map(str, first.location))}: {first.message}")
-        return self.builder(*facts, **{name: getattr(checked, name) for name in self.options})
+        return {name: getattr(checked, name) for name in self.options}
 
     def check_signature(self, facts: tuple[str, ...]) -> None:
         """Refuse, at registration, a builder that could only fail later."""
@@ -109,6 +114,8 @@ class Component:
             parameters = self.parameters
         except (NameError, TypeError, ValueError) as error:
             raise fault(f"its builder has no readable signature: {error}") from error
+        if self.role == "metric":
+            parameters = [p for p in parameters if p.default is p.empty and not _is_variadic(p)]
         positional = [
             p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
         ]
@@ -118,15 +125,45 @@ class Component:
                 f"its positional parameters are {found}; imtrans gives "
                 f"{quoted(facts) or 'none'}. options are keyword-only: put them after '*'"
             )
-        if any(p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL) for p in parameters):
+        if any(map(_is_variadic, parameters)):
             raise fault("name every option: '*args' and '**kwargs' cannot be checked")
         if taken := [name for name in RESERVED if name in self.options]:
             raise fault(f"the option {quoted(taken)} is a key of the recipe itself; rename it")
+        if self.role == "method" and not all(hasattr(self.made, name) for name in METHOD):
+            raise fault("its builder is not a class derived from imtrans.api.method.Method")
         try:
             _ = self._schema
         except (PydanticUserError, TypeError, NameError) as error:
             reason = str(error).split("\n")[0]
             raise fault(f"the annotation of an option cannot be checked: {reason}") from error
+
+
+def _schema_of(name: str, options: Iterable[inspect.Parameter]) -> type[BaseModel]:
+    fields: dict[str, Any] = {
+        p.name: (
+            Any if p.annotation is p.empty else p.annotation,
+            ... if p.default is p.empty else p.default,
+        )
+        for p in options
+    }
+    config = ConfigDict(extra="forbid", arbitrary_types_allowed=False, allow_inf_nan=False)
+    return create_model(name, __config__=config, **fields)
+
+
+def _is_variadic(parameter: inspect.Parameter) -> bool:
+    return parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+
+
+def _is_option_of_a_metric(parameter: inspect.Parameter) -> bool:
+    if _is_variadic(parameter) or parameter.kind is parameter.POSITIONAL_ONLY:
+        return False
+    if parameter.kind is parameter.KEYWORD_ONLY:
+        return True
+    try:
+        _schema_of("Option", [parameter])
+    except (PydanticUserError, TypeError, NameError):
+        return False  # a tensor or a network, which no recipe can give
+    return parameter.default is not parameter.empty
 
 
 def describe_annotation(annotation: Any) -> str:
@@ -168,10 +205,6 @@ class Registry:
             raise ImtransError(
                 f"the {self.role} name '{name}' is taken: registered by "
                 f"{self.components[name].plugin} and by {plugin}. uninstall one of them"
-            )
-        if self.role == "loss" and name in LOGGED:
-            raise ImtransError(
-                f"plugin {plugin}: the loss name '{name}' is used by the log; rename it"
             )
         component.check_signature(self.facts)
         self.components[name] = component

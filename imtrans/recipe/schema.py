@@ -1,8 +1,9 @@
-"""The tables of a recipe, typed, and how a breach of them is told to a person.
+"""The tables of a recipe, typed, and their problems in plain words.
 
 A key that is not declared here is an error: a misspelt option must not train silently with its
 default. Component tables keep their further keys as options; those are checked against the
-component's own signature, by `imtrans.recipe.registry`.
+component's own signature, by `imtrans.recipe.registry`. Which components there are, and which of
+them belong together, is the catalog's business: nothing here knows one but as a default.
 """
 
 import json
@@ -19,16 +20,18 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from imtrans.api.errors import did_you_mean, quoted
+from imtrans.recipe import defaults
 from imtrans.recipe.toml import Location
 
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Every = Count | Annotated[str, Field(pattern=r"^[1-9][0-9]* epochs?$")]  # steps, or "2 epochs"
-HeldOut = str | Annotated[float, Field(gt=0, lt=1)]
+Validation = str | Annotated[float, Field(gt=0, lt=1)]  # a split, or a share
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class SideTable(Table):
         if span is None and info.data.get("dtype") == "float32":
             raise ValueError("float32 has no range of its own: give one, as in range = [0.0, 1.0]")
         if span is not None and not span[0] < span[1]:
-            raise ValueError(f"{list(span)} does not rise")
+            raise ValueError(f"must be [low, high] with low < high, not {list(span)}")
         return span
 
     @field_validator("classes")
@@ -93,7 +96,7 @@ class SideTable(Table):
         if len(colours) < 2 or any(len(colour) != channels for colour in colours):
             raise ValueError(f"needs two colours or more, each a list of {channels} numbers")
         if len(set(colours)) < len(colours):
-            raise ValueError("a colour stands more than once")
+            raise ValueError("a colour appears more than once")
         return colours
 
     model_config = ConfigDict(validate_default=True)
@@ -103,9 +106,9 @@ class DataTable(Table):
     """Where the pairs are, and how a pair becomes a training sample."""
 
     root: Annotated[str, Field(min_length=1)]
-    layout: Component = ComponentTable(name="side_by_side")
+    layout: Component = ComponentTable(name=defaults.LAYOUT)
     train: str = "train"  # a split: a folder, or whatever the layout makes of the word
-    validation: HeldOut | None = None  # likewise, or a share of the training pairs, as in 0.1;
+    validation: Validation | None = None  # likewise, or a share of the training pairs, as in 0.1;
     # None: `val` or `test`, whichever is there
     direction: Literal["AtoB", "BtoA"] = "AtoB"
     derive: Component | None = None  # layouts of targets only: what makes the source
@@ -141,6 +144,12 @@ class DataTable(Table):
     model_config = ConfigDict(validate_default=True)
 
 
+def _refuse_repetition(tables: Iterable[ComponentTable]) -> None:
+    names = [table.name for table in tables]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ValueError(f"{quoted(sorted(twice))} appears more than once")
+
+
 class LossTable(ComponentTable):
     weight: Annotated[float, Field(ge=0)] = 1.0
 
@@ -157,11 +166,9 @@ class TrainTable(Table):
     batch_size: Count = 1
     accumulate: Count = 1  # batches whose gradients make one step
     learning_rate: Rate = 2e-4
-    discriminator_learning_rate: Rate | None = None  # None: learning_rate
-    discriminator_steps: Count = 1  # updates of the discriminator in each step
     betas: tuple[Fraction, Fraction] = (0.5, 0.999)
-    clip_norm: Rate | None = None  # of each network's gradient, L2
-    ema: Annotated[float, Field(gt=0, lt=1)] | None = None  # decay of the generator's average
+    clip_norm: Rate | None = None  # of each phase's gradient, L2
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = None  # decay of the translators' average
     init_from: str | None = None  # a run or checkpoint whose weights are the first
     deterministic: bool = False  # the same bits from the same run, on CUDA too; slower there
     engine: Literal["auto", "plain", "fast"] = "auto"  # auto: fast
@@ -169,19 +176,8 @@ class TrainTable(Table):
     compile: Literal["auto"] | bool = "auto"  # the networks, with torch.compile
     log_every: Count = 50  # steps
     sample_every: Every = 500
-    validate_every: Every = 1000  # where pairs are held out
-    validate_pairs: Count = 100  # of those held out, spread evenly
-    keep_best: Literal["l1", "psnr", "ssim", False] = "l1"  # the generator with the best of it
-    patience: Count | None = None  # validations without a better one, after which to stop
     checkpoint_every: Every = 2000  # also at the end and when interrupted
     keep_last: Count = 2  # checkpoints
-
-    @field_validator("patience")
-    @classmethod
-    def _has_a_measure(cls, patience: int | None, info: ValidationInfo) -> int | None:
-        if patience is not None and not info.data.get("keep_best"):
-            raise ValueError('what is better? name it in keep_best = "l1", "psnr" or "ssim"')
-        return patience
 
     @field_validator("decay_every")
     @classmethod
@@ -200,33 +196,81 @@ class TrainTable(Table):
         if start is not None and epochs is not None and start > epochs:
             raise ValueError(f"{start} is after the last epoch, which is {epochs}")
         if start is not None and info.data.get("schedule") == "constant":
-            raise ValueError('nothing falls in schedule = "constant"')
+            raise ValueError('it has no effect with schedule = "constant"; remove it')
         return start
 
     model_config = ConfigDict(validate_default=True)
 
 
+class ValidateTable(Table):
+    """What is measured on the validation pairs, and what follows from it."""
+
+    every: Every = 1000
+    pairs: Count = 100  # how many of them are measured, spread evenly
+    metrics: tuple[Component, ...] = tuple(ComponentTable(name=n) for n in defaults.METRICS)
+    keep_best: str | Literal[False] | None = None  # the translator with the best of this metric is
+    # kept; None: of the first one
+    patience: Count | None = None  # validations without a better one, after which to stop
+
+    @field_validator("metrics")
+    @classmethod
+    def _named_once(cls, metrics: tuple[ComponentTable, ...]) -> tuple[ComponentTable, ...]:
+        _refuse_repetition(metrics)
+        return metrics
+
+    @field_validator("keep_best")
+    @classmethod
+    def _is_measured(cls, metric: str | bool | None, info: ValidationInfo) -> str | bool | None:
+        names = [table.name for table in info.data.get("metrics", ())]
+        if metric and names and metric not in names:
+            raise ValueError(f"'{metric}' is not one of the metrics: {quoted(names)}, or false")
+        return metric
+
+    @field_validator("patience")
+    @classmethod
+    def _has_a_metric(cls, patience: int | None, info: ValidationInfo) -> int | None:
+        if patience is not None and info.data.get("keep_best") is False:
+            names = [table.name for table in info.data.get("metrics", ())]
+            raise ValueError(f"patience needs a metric: set keep_best to one of {quoted(names)}")
+        return patience
+
+    @property
+    def best_metric(self) -> str | None:
+        """The metric that decides which is best, if one does."""
+        if self.keep_best is None:
+            return self.metrics[0].name if self.metrics else None
+        return self.keep_best or None
+
+    model_config = ConfigDict(validate_default=True)
+
+
 class Recipe(Table):
-    """One task, whole: data, networks, adversarial loss, losses and training."""
+    """One task, whole: data, method with its networks and losses, training and validation.
+
+    Which of the tables `generator`, `discriminator`, `adversarial` and `loss` there are is for the
+    method to say.
+    """
 
     title: str = ""
     reference: str = ""
     requires: tuple[str, ...] = ()  # distributions that bring components this recipe names
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     data: DataTable
-    generator: ComponentTable
-    discriminator: ComponentTable
-    adversarial: ComponentTable
+    method: Component = ComponentTable(name=defaults.METHOD)
+    generator: ComponentTable | None = None
+    discriminator: ComponentTable | None = None
+    adversarial: Component | None = None
     loss: tuple[LossTable, ...] = ()
     augment: tuple[ComponentTable, ...] = ()
     train: TrainTable
+    # Called [validate] in a recipe, a name that pydantic keeps for itself.
+    validation: Annotated[ValidateTable, Field(alias="validate")] = ValidateTable()
+    logger: tuple[Component, ...] = ()
 
     @field_validator("loss")
     @classmethod
     def _named_once(cls, losses: tuple[LossTable, ...]) -> tuple[LossTable, ...]:
-        names = [loss.name for loss in losses]
-        if twice := {name for name in names if names.count(name) > 1}:
-            raise ValueError(f"{quoted(sorted(twice))} stands more than once")
+        _refuse_repetition(losses)
         return losses
 
 
@@ -253,12 +297,12 @@ def _no_json(value: Any) -> dict[str, str]:
 def _problems(
     error: ValidationError, model: type[BaseModel], values: Mapping[str, Any]
 ) -> Iterable[Problem]:
-    told: dict[Location, list[str]] = {}
+    messages: dict[Location, list[str]] = {}
     for detail in error.errors():
         location, message = _explain(detail, model, values)
-        told.setdefault(location, []).append(message)
+        messages.setdefault(location, []).append(message)
     # A union reports each of its members: together they are one problem.
-    return [Problem(place, " or ".join(dict.fromkeys(said))) for place, said in told.items()]
+    return [Problem(place, " or ".join(dict.fromkeys(rows))) for place, rows in messages.items()]
 
 
 def _explain(
@@ -277,8 +321,8 @@ def _explain(
     location = _within(values, location)
     if kind == "literal_error":
         return location, f"{_show(found)} is not one of {context['expected'].replace(' or ', ', ')}"
-    wanted = detail["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-    return location, f"{_show(found)} is not {_TYPES.get(kind, wanted)}"
+    expected = detail["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+    return location, f"{_show(found)} is not {_TYPES.get(kind, expected)}"
 
 
 _TYPES = {
@@ -300,10 +344,14 @@ def _fields(model: type[BaseModel], path: Iterable[str | int]) -> list[str]:
     for key in path:
         if isinstance(key, int):
             continue
-        annotation = model.model_fields[key].annotation
+        annotation = _by_key(model)[key].annotation
         inner = [annotation, *getattr(annotation, "__args__", ())]
         model = next(t for t in inner if isinstance(t, type) and issubclass(t, BaseModel))
-    return list(model.model_fields)
+    return list(_by_key(model))
+
+
+def _by_key(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _within(values: Any, location: Location) -> Location:

@@ -4,8 +4,6 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Self
 
-from imtrans.components.metrics.pixel_metrics import HIGHER_IS_BETTER
-
 
 @dataclass
 class Best:
@@ -15,17 +13,17 @@ class Best:
     step: int = 0
     since: int = 0
 
-    def note(self, metric: str, value: float, step: int) -> bool:
+    def note(self, value: float, step: int, *, higher_is_better: bool) -> bool:
         """Note a validation; True when it is the best."""
-        if self.value is not None and not self._better(metric, value, self.value):
+        if self.value is not None and not self._better(value, self.value, higher_is_better):
             self.since += 1
             return False
         self.value, self.step, self.since = value, step, 0
         return True
 
     @staticmethod
-    def _better(metric: str, one: float, other: float) -> bool:
-        return one > other if HIGHER_IS_BETTER[metric] else one < other
+    def _better(one: float, other: float, higher_is_better: bool) -> bool:
+        return one > other if higher_is_better else one < other
 
     def dumps(self) -> str:
         return json.dumps(asdict(self))

@@ -3,14 +3,14 @@
 A checkpoint is a directory, written beside its place and renamed, so that it is complete or absent:
 
     generator.safetensors      enough to translate: the recipe and the size rule are in its header
-    discriminator.safetensors
-    training.safetensors       optimiser moments, random state, counters
+    discriminator.safetensors  one such file for each network of the method
+    training.safetensors       optimiser moments, other state, random state, counters
 """
 
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,17 +20,17 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 import imtrans
-from imtrans.api.errors import ImtransError
+from imtrans.api.errors import ImtransError, quoted
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import Catalog
 from imtrans.recipe.schema import Recipe
 from imtrans.runs.checksums import write_sums
+from imtrans.task import Task
 
-FORMAT = "1"
-GENERATOR, DISCRIMINATOR, TRAINING = (
-    f"{part}.safetensors" for part in ("generator", "discriminator", "training")
-)
-PARTS = (GENERATOR, DISCRIMINATOR, TRAINING)
+FORMAT = "2"
+FORMATS = ("1", FORMAT)  # 1: before methods; pix2pix alone
+SUFFIX = ".safetensors"
+GENERATOR, TRAINING = (f"{part}{SUFFIX}" for part in ("generator", "training"))
 State = Mapping[str, Tensor]
 
 
@@ -39,7 +39,7 @@ class Header:
     """What a file says about itself."""
 
     path: Path
-    part: str  # generator, discriminator or training
+    part: str  # training, or the name of a network
     recipe_text: str
     facts: dict[str, str]  # everything, as written
 
@@ -58,14 +58,44 @@ class Header:
             raise ImtransError(f"{self.path}: its header has no number '{fact}': '{text}'")
         return int(text)
 
-    def recipe(self, catalog: Catalog | None = None, roles: Iterable[str] | None = None) -> Recipe:
+    @property
+    def parts(self) -> list[str]:
+        """The files of the checkpoint that this one belongs to, itself among them."""
+        if self.facts["format"] == "1":
+            return [GENERATOR, f"discriminator{SUFFIX}", TRAINING]
+        return [f"{part}{SUFFIX}" for part in self._names("parts")]
+
+    @property
+    def translates(self) -> bool:
+        """Whether this file is one to translate with."""
+        if self.facts["format"] == "1":
+            return self.part == "generator"
+        return self.part in self.translators
+
+    @property
+    def translators(self) -> list[str]:
+        """The names of all translators of the checkpoint."""
+        return ["generator"] if self.facts["format"] == "1" else self._names("translators")
+
+    def _names(self, fact: str) -> list[str]:
+        try:
+            names = json.loads(self.facts.get(fact, ""))
+            if all(isinstance(name, str) and name.isidentifier() for name in names):
+                return list(names)
+        except (ValueError, TypeError):
+            pass
+        raise ImtransError(f"{self.path}: its header has no names '{fact}'")
+
+    def recipe(self, catalog: Catalog | None = None, *, translator_only: bool = False) -> Recipe:
         """The recipe inside. Raises ImtransError when a plugin it needs is missing, naming it.
 
-        `roles` limits which components must be there.
+        With `translator_only`, what only training needs may be missing.
         """
         origin = f"the recipe in {self.path}"
         try:
-            return recipes.parse(self.recipe_text, origin, (), catalog, roles)
+            return recipes.parse(
+                self.recipe_text, origin, (), catalog, old=True, translator_only=translator_only
+            )
         except ImtransError as error:
             raise ImtransError(f"{error}{self._plugins_to_install(catalog)}") from error
 
@@ -79,26 +109,23 @@ class Header:
 
 
 def save(
-    folder: Path,
-    parts: Mapping[str, State],
-    *,
-    recipe: Recipe,
-    catalog: Catalog,
-    stride: int | None = None,
-    step: int = 0,
-    epoch: int = 0,
-    facts: Mapping[str, str] | None = None,
+    folder: Path, parts: Mapping[str, State], task: Task, facts: Mapping[str, str] | None = None
 ) -> None:
-    """Write a checkpoint directory, whole or not at all; `parts` is file name -> tensors."""
+    """Write a checkpoint directory, whole or not at all. Raises ImtransError.
+
+    `parts` is name -> tensors: `training`, and the networks and translators of the task's method.
+    `facts` go into every header.
+    """
     header = {
         "imtrans": imtrans.__version__,
         "torch": torch.__version__,
         "format": FORMAT,
-        "recipe": recipes.dumps(recipe),
-        "plugins": json.dumps(_plugins_used(recipe, catalog)),
-        "step": str(step),
-        "epoch": str(epoch),
-        **({"stride": str(stride)} if stride else {}),
+        "recipe": recipes.dumps(task.recipe),
+        "plugins": json.dumps(_plugins_used(task)),
+        "parts": json.dumps(list(parts)),
+        "translators": json.dumps([name for name in task.directions if name in parts]),
+        "step": "0",
+        "epoch": "0",
         **(facts or {}),
     }
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -107,7 +134,7 @@ def save(
     try:
         partial.mkdir()
         for name, state in parts.items():
-            _write(partial / name, state, {**header, "part": Path(name).stem})
+            _write(partial / f"{name}{SUFFIX}", state, {**header, "part": name})
         _sync(write_sums(partial))
         _sync(partial)
         _replace(partial, folder)
@@ -164,19 +191,24 @@ def checkpoints(run_dir: Path) -> list[Path]:
     return [found[step] for step in sorted(found)]
 
 
-def generator_file(path: Path) -> Path:
-    """The generator of a run (its newest checkpoint), of a checkpoint, or the file itself."""
+def translator_file(path: Path, name: str = "generator") -> Path:
+    """The file of a translator: of a run (its newest checkpoint), of a checkpoint, or the file
+    itself."""
     if path.is_file():
         return path
-    if (path / GENERATOR).is_file():
-        return path / GENERATOR
-    if newest := checkpoints(path)[-1:]:
-        return newest[0] / GENERATOR
-    if not path.exists():
-        raise ImtransError(f"{path}: no such checkpoint")
-    raise ImtransError(
-        f"{path}: no checkpoint there; a run, a checkpoint directory or a {GENERATOR} is expected"
-    )
+    folder = path if (path / GENERATOR).is_file() else next(iter(checkpoints(path)[-1:]), None)
+    if folder is None:
+        if not path.exists():
+            raise ImtransError(f"{path}: no such checkpoint")
+        raise ImtransError(
+            f"{path}: no checkpoint there; a run, a checkpoint directory or a {GENERATOR} is "
+            "expected"
+        )
+    file = folder / f"{name}{SUFFIX}"
+    if name == "generator" or file.is_file():
+        return file
+    known = read_header(folder / GENERATOR).translators
+    raise ImtransError(f"{folder}: no translator '{name}'; there are {quoted(known)}")
 
 
 def read_header(path: Path) -> Header:
@@ -188,12 +220,24 @@ def read_header(path: Path) -> Header:
         raise ImtransError(f"{path}: {_why_unreadable(path, error)}") from error
     if "recipe" not in facts or "part" not in facts:
         raise ImtransError(f"{path}: a safetensors file, but not a checkpoint of imtrans")
-    if facts.get("format") != FORMAT:
+    if facts.get("format") not in FORMATS:
         raise ImtransError(
             f"{path}: written in format {facts.get('format')} by imtrans {facts.get('imtrans')}; "
-            f"this is imtrans {imtrans.__version__}, which reads format {FORMAT}. upgrade imtrans"
+            f"this is imtrans {imtrans.__version__}, which reads up to format {FORMAT}. upgrade "
+            "imtrans"
         )
     return Header(path, facts["part"], facts["recipe"], facts)
+
+
+def read_headers(folder: Path) -> list[Header]:
+    """The headers of all files of a checkpoint to continue from, that of the training first. Raises
+    ImtransError when one is missing, damaged, or of another step."""
+    training = read_header(folder / TRAINING)
+    others = [part for part in training.parts if part != TRAINING]
+    headers = [training, *(read_header(folder / part) for part in others)]
+    if len({(header.step, header.epoch) for header in headers}) > 1:
+        raise ImtransError(f"{folder}: its files are of different steps; use another checkpoint")
+    return headers
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -206,29 +250,23 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 def load_into(network: nn.Module, path: Path) -> None:
     """Fill a network with a file's tensors. Raises ImtransError naming the first misfit."""
-    found, wanted = read_tensors(path), network.state_dict()
-    for name in [*wanted, *found]:
+    found, expected = read_tensors(path), network.state_dict()
+    for name in [*expected, *found]:
         if name not in found:
             raise ImtransError(f"{path}: the tensor '{name}' is missing")
-        if name not in wanted:
+        if name not in expected:
             raise ImtransError(f"{path}: the network has no tensor '{name}'")
-        if found[name].shape != wanted[name].shape:
+        if found[name].shape != expected[name].shape:
             raise ImtransError(
                 f"{path}: '{name}' is {tuple(found[name].shape)}; "
-                f"the network has {tuple(wanted[name].shape)}"
+                f"the network has {tuple(expected[name].shape)}"
             )
     network.load_state_dict(found)
 
 
-def _plugins_used(recipe: Recipe, catalog: Catalog) -> dict[str, str]:
+def _plugins_used(task: Task) -> dict[str, str]:
     """Distribution -> version of every plugin, but imtrans itself, that the recipe draws on."""
-    tables = [
-        ("generator", recipe.generator),
-        ("discriminator", recipe.discriminator),
-        ("adversarial loss", recipe.adversarial),
-        *(("loss", loss) for loss in recipe.loss),
-    ]
-    plugins = (catalog.registries[role][table.name].plugin for role, table in tables)
+    plugins = (component.plugin for component in task.components())
     return {p.distribution: p.version for p in plugins if p.distribution != "imtrans"}
 
 

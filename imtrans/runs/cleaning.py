@@ -117,8 +117,7 @@ def _superfluous(run: Path) -> Iterator[tuple[Path, str]]:
 def _is_sound(path: Path) -> bool:
     """Whether a checkpoint may be the only one left: its sums are computed."""
     try:
-        for part in checkpoint.PARTS:
-            checkpoint.read_header(path / part)
+        checkpoint.read_headers(path)
         verify(path)
     except (ImtransError, OSError):
         return False

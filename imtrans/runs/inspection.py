@@ -5,7 +5,7 @@ from pathlib import Path
 from safetensors import safe_open
 
 from imtrans.api.errors import ImtransError
-from imtrans.runs.checkpoint import PARTS, Header, checkpoints, read_header
+from imtrans.runs.checkpoint import GENERATOR, SUFFIX, TRAINING, Header, checkpoints, read_header
 from imtrans.runs.checksums import verify
 
 
@@ -30,8 +30,9 @@ def describe(path: Path) -> str:
         ("written by", f"imtrans {facts.get('imtrans')}, torch {facts.get('torch')}"),
         ("checked", "as it was written" if summed else "readable; no checksums beside it"),
         ("plugins", facts.get("plugins", "{}").strip("{}") or "none but imtrans itself"),
+        ("translators", ", ".join(first.translators)),
     ]
-    table = [f"{name:<11} {value}" for name, value in rows]
+    table = [f"{name:<13} {value}" for name, value in rows]
     parts = [_part(header) for header in headers]
     return "\n".join([*table, *parts, "", first.recipe_text.rstrip()])
 
@@ -43,10 +44,11 @@ def _files(path: Path) -> list[Path]:
         raise ImtransError(f"{path}: no such checkpoint")
     newest = checkpoints(path)[-1:]
     folder = newest[0] if newest else path
-    files = [folder / part for part in PARTS if (folder / part).is_file()]
+    files = [file for file in folder.glob(f"*{SUFFIX}") if file.is_file()]
     if not files:
-        raise ImtransError(f"{path}: no checkpoint there; expected a run or {', '.join(PARTS)}")
-    return files
+        raise ImtransError(f"{path}: no checkpoint there; expected a run or {GENERATOR}")
+    # The default translator first, and last what only training needs.
+    return sorted(files, key=lambda f: (f.name == TRAINING, f.name != GENERATOR, f.name))
 
 
 def _trained(header: Header) -> str:

@@ -1,50 +1,79 @@
-"""Lines of JSON, one a step: what a run has measured."""
+"""What a run writes down while it trains: losses, metrics, and samples."""
 
-import errno
-import json
-import os
+import io
 from collections.abc import Mapping
 from pathlib import Path
 
+from PIL.Image import Image
+
+from imtrans.api.errors import ImtransError
+from imtrans.api.listener import Listener, Measured, Moment, Reading
 from imtrans.host.files import write_whole
+from imtrans.runs.records import Records
 
 
-class Journal:
-    """A file of records that each name their step; none is there twice. Raises OSError."""
+class Journal(Listener):
+    """The first listener of a training. Unlike a logger it may end one: what it is told must be on
+    the disk. Raises ImtransError when that cannot be written."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, run_dir: Path) -> None:
+        self.samples = run_dir / "samples"
+        self.metrics = Records(run_dir / "metrics.jsonl")
+        self.validation = Records(run_dir / "validation.jsonl")
 
-    def append(self, record: Mapping[str, float]) -> None:
-        """Add a record, whole or not at all."""
-        with self.path.open("ab", buffering=0) as file:
-            before, line = file.tell(), (json.dumps(record) + "\n").encode()
-            try:
-                if file.write(line) < len(line):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
-            except BaseException:
-                file.truncate(before)  # the next record must not go on in a torn line
-                raise
+    def begun(self, at: Moment) -> None:
+        # Before the first step all is written anew.
+        self._forget_after(at.step or -1)
 
-    def has(self, step: int) -> bool:
-        """Whether a step has its record."""
-        return any(_step(row) == step for row in self._rows())
+    def logged(self, at: Moment, reading: Reading) -> None:
+        self._append(
+            self.metrics,
+            {"step": at.step, "epoch": at.epoch}
+            | {name: round(value, 6) for name, value in reading.losses.items()}
+            | {"learning_rate": reading.learning_rate}
+            | {"images_per_second": round(reading.images_per_second, 2)}
+            | {"waiting": round(reading.waiting, 4)},
+        )
 
-    def forget_after(self, step: int) -> None:
-        """Drop the records of steps that will be taken again, and a line that is torn."""
-        steps = ((row, _step(row)) for row in self._rows())
-        kept = "".join(f"{row}\n" for row, found in steps if found is not None and found <= step)
-        write_whole(self.path, kept.encode())
+    def validated(self, at: Moment, metrics: Mapping[str, Measured], best_step: int) -> None:
+        values = {name: round(measured.value, 6) for name, measured in metrics.items()}
+        self._append(self.validation, {"step": at.step, "epoch": at.epoch} | values)
 
-    def _rows(self) -> list[str]:
-        if not self.path.exists():
-            return []
-        return self.path.read_text(encoding="utf-8", errors="replace").splitlines()
+    def sampled(self, at: Moment, grid: Image) -> None:
+        file = io.BytesIO()
+        grid.save(file, "PNG", compress_level=1)
+        path = self._sample_path(at.step)
+        try:
+            write_whole(path, file.getvalue())
+        except OSError as error:
+            raise unwritable(path, error) from error
+
+    def has_sample(self, step: int) -> bool:
+        return self._sample_path(step).exists()
+
+    def _sample_path(self, step: int) -> Path:
+        return self.samples / f"step_{step:08d}.png"
+
+    def _append(self, records: Records, record: Mapping[str, float]) -> None:
+        try:
+            records.append(record)
+        except OSError as error:
+            raise unwritable(records.path, error) from error
+
+    def _forget_after(self, step: int) -> None:
+        """Drop records and samples of steps that will be taken again."""
+        try:
+            for records in (self.metrics, self.validation):
+                records.forget_after(step)
+            for sample in self.samples.glob("step_*.png"):
+                number = sample.stem.removeprefix("step_")
+                if number.isdecimal() and int(number) > step:
+                    sample.unlink()
+            for partial in self.samples.glob(".step_*.partial"):  # its writer was killed
+                partial.unlink()
+        except OSError as error:
+            raise unwritable(self.samples.parent, error) from error
 
 
-def _step(row: str) -> int | None:
-    """The step of a record, or None where a line is none."""
-    try:
-        return int(json.loads(row)["step"])
-    except (ValueError, KeyError, TypeError):
-        return None
+def unwritable(path: Path, error: OSError) -> ImtransError:
+    return ImtransError(f"{path}: cannot write there: {(error.strerror or str(error)).lower()}")

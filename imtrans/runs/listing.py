@@ -22,7 +22,7 @@ State = Literal["running", "done", "stopped", "damaged"]
 
 @dataclass(frozen=True)
 class Run:
-    """What can be told of a run without opening its tensors."""
+    """What can be known of a run without opening its tensors."""
 
     path: Path
     name: str  # below the folder that was listed
@@ -51,7 +51,7 @@ class Run:
 def find_runs(folder: Path) -> list[Path]:
     """The run directories in a folder, or the folder itself if it is one. Raises ImtransError."""
     if not folder.is_dir():
-        raise ImtransError(f"{folder}: no such folder; name the folder that your runs lie in")
+        raise ImtransError(f"{folder}: no such folder; name the folder that holds your runs")
     return [folder] if is_run(folder) else list(_below(folder, DEPTH))
 
 
@@ -77,7 +77,7 @@ def is_run(folder: Path) -> bool:
 
 
 def look_at(path: Path, folder: Path) -> Run:
-    """What a run below `folder` is like. Whatever is broken there is told, and never raised."""
+    """Summarise one run below `folder`; problems are recorded, not raised."""
     problems: list[str] = []
     header = newest_whole(path, problems)
     recipe = _recipe(path, header, problems)
@@ -96,7 +96,7 @@ def look_at(path: Path, folder: Path) -> Run:
         _steps(header, epochs),
         header.epoch - 1 if header and header.epoch else 0,
         epochs,
-        (recipe.train.keep_best or None) if recipe else None,
+        recipe.validation.best_metric if recipe else None,
         _best(header),
         total,
         written,
@@ -119,27 +119,25 @@ def newest_whole(path: Path, problems: list[str] | None = None) -> Header | None
 
 
 def _whole(folder: Path) -> Header:
-    headers = [checkpoint.read_header(folder / part) for part in checkpoint.PARTS]
-    if len({(header.step, header.epoch) for header in headers}) > 1:
-        raise ImtransError(f"{folder}: its files are of different steps")
+    header = checkpoint.read_headers(folder)[0]
     for fact in ("batch", "batches_per_epoch"):
-        headers[-1].number(fact)
-    return headers[-1]
+        header.number(fact)
+    return header
 
 
-def best_generator(run: Path) -> Path:
-    """The generator that did best on held-out pairs. Raises ImtransError when none is kept."""
+def best_checkpoint(run: Path) -> Path:
+    """The checkpoint that did best on validation pairs. Raises ImtransError when none is kept."""
     if not run.exists():
         raise ImtransError(f"{run}: no such run")
-    file = run / "checkpoints" / BEST / checkpoint.GENERATOR
-    if file.is_file():
-        return file
+    folder = run / "checkpoints" / BEST
+    if (folder / checkpoint.GENERATOR).is_file():
+        return folder
     if not is_run(run):
         raise ImtransError(f"{run}: not a run; the best generator is that of a run")
     raise ImtransError(
         f"{run}: no best generator is kept there. there is one from the first validation on, where "
-        "pairs are held out and train.keep_best is not false; leave --best out to take the newest "
-        "checkpoint"
+        "there are validation pairs and validate.keep_best is not false; leave --best out to use "
+        "the newest checkpoint"
     )
 
 
@@ -155,7 +153,7 @@ def _state(running: bool, path: Path, header: Header | None, epochs: int | None)
 def _recipe(path: Path, header: Header | None, problems: list[str]) -> Recipe | None:
     """The run's recipe; where its file is broken, that inside the checkpoint."""
     try:
-        return recipes.read(path / "recipe.toml")
+        return recipes.read(path / "recipe.toml", old=True)
     except (ImtransError, OSError, ValueError) as error:
         problems.append(" ".join(str(error).split()))
     with suppress(ImtransError, ValueError):

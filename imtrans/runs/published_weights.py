@@ -1,4 +1,4 @@
-"""The .pth files of the published PyTorch pix2pix, turned into checkpoints.
+"""The .pth files of the published PyTorch pix2pix and CycleGAN, turned into checkpoints.
 
 They are plain state_dicts that say nothing about themselves. Architecture, width, norm, dropout and
 channels are read off the names and shapes of their tensors; the task comes from a recipe.
@@ -19,8 +19,9 @@ from imtrans.api.errors import ImtransError
 from imtrans.recipe.catalog import Catalog
 from imtrans.recipe.schema import Recipe
 from imtrans.runs import checkpoint
-from imtrans.task import build_discriminator, build_encoding, build_generator
+from imtrans.task import Task
 
+DISCRIMINATOR = "discriminator"
 State = dict[str, Tensor]
 Renames = list[tuple[str, str]]  # their module -> ours
 
@@ -48,27 +49,55 @@ class Found:
 def import_weights(
     paths: Iterable[Path], recipe: Recipe, catalog: Catalog, output: Path
 ) -> list[Found]:
-    """Write a checkpoint directory from a generator's file, a discriminator's, or both.
+    """Write a checkpoint directory from files of generators, of a discriminator, or both.
 
-    Raises ImtransError when a file is no plain state_dict (code in it is never run), holds no
-    network that is known, or has a tensor that does not fit, which is named.
+    Of two generators, `_G_A` in its name makes B of A, and `_G_B` A of B. Raises ImtransError when
+    a file is no plain state_dict (code in it is never run), holds no network that is known, or has
+    a tensor that does not fit, which is named.
     """
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise ImtransError(f"{output}: exists already; choose a new --output")
-    found = [recognise(path) for path in paths]
-    roles = [each.role for each in found]
-    if len(set(roles)) < len(roles):
-        raise ImtransError(f"two files hold a {roles[0]}; give one generator, one discriminator")
+    found = _named([recognise(path) for path in paths], Task(recipe, catalog))
+    for each in found.values():
+        recipe = _fit_recipe(Task(recipe, catalog), each)
+    task, parts, facts = Task(recipe, catalog), {}, {}
+    for name, each in found.items():
+        network = task.discriminator() if name == DISCRIMINATOR else task.translator(name)
+        parts[name] = translate_names(each, network)
+        if name == "generator":
+            facts["stride"] = str(network.stride)
+    checkpoint.save(output, parts, task, facts)
+    return list(found.values())
+
+
+def _named(found: list[Found], task: Task) -> dict[str, Found]:
+    """What each file is in the method of a task: one of its translators, or the discriminator."""
+    named: dict[str, Found] = {}
     for each in found:
-        recipe = _fit_recipe(recipe, catalog, each)
-    parts, stride = {}, None
-    for each in found:
-        build = build_generator if each.role == "generator" else build_discriminator
-        network = build(recipe, catalog)
-        stride = getattr(network, "stride", stride)
-        parts[f"{each.role}.safetensors"] = translate_names(each, network)
-    checkpoint.save(output, parts, recipe=recipe, catalog=catalog, stride=stride)
-    return found
+        name = _name(each, task)
+        if name in named:
+            raise ImtransError(
+                f"two files hold a {name}: {named[name].path} and {each.path}; give one of each"
+            )
+        named[name] = each
+    if any(each.role == "generator" for each in found) and "generator" not in named:
+        other = "BtoA" if task.recipe.data.direction == "AtoB" else "AtoB"
+        raise ImtransError(
+            f"{found[0].path}: translates the other way round than the recipe; give the other "
+            f"generator too, or --set data.direction={other}"
+        )
+    return named
+
+
+def _name(found: Found, task: Task) -> str:
+    if found.role == DISCRIMINATOR:
+        return DISCRIMINATOR
+    letter = re.search(r"_G_([AB])", found.path.name)
+    if not letter or len(task.directions) == 1:
+        return "generator"
+    forward = (letter[1] == "A") == (task.recipe.data.direction == "AtoB")
+    direction = "forward" if forward else "back"
+    return next(name for name, its in task.directions.items() if its == direction)
 
 
 def recognise(path: Path) -> Found:
@@ -91,12 +120,12 @@ def recognise(path: Path) -> Found:
 
 def translate_names(found: Found, network: nn.Module) -> State:
     """The tensors under our names. Raises ImtransError naming the first that does not fit."""
-    wanted, left, translated = network.state_dict(), dict(found.state), {}
+    own, left, translated = network.state_dict(), dict(found.state), {}
     for theirs, ours in found.renames:
         for leaf in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked"):
             name, key = f"{ours}.{leaf}", f"{theirs}.{leaf}"
             tensor = left.pop(key, None)
-            if name not in wanted:
+            if name not in own:
                 if tensor is None or (leaf.startswith("running") and not _affine(found, theirs)):
                     continue  # statistics that instance norm kept before PyTorch 0.4
                 raise ImtransError(f"{found.path}: '{key}' does not fit {found}")
@@ -104,8 +133,8 @@ def translate_names(found: Found, network: nn.Module) -> State:
                 tensor = torch.zeros((), dtype=torch.int64)  # not written before PyTorch 0.4.1
             if tensor is None:
                 raise ImtransError(f"{found.path}: '{key}' is missing for {found}")
-            if tensor.shape != wanted[name].shape:
-                shapes = f"{tuple(tensor.shape)}, expected {tuple(wanted[name].shape)}"
+            if tensor.shape != own[name].shape:
+                shapes = f"{tuple(tensor.shape)}, expected {tuple(own[name].shape)}"
                 raise ImtransError(f"{found.path}: '{key}' does not fit {found}: it is {shapes}")
             translated[name] = tensor
     if left:
@@ -241,11 +270,11 @@ def _known(path: Path, names: Mapping[int, str], number: int, what: str) -> str:
     return names[number]
 
 
-def _fit_recipe(recipe: Recipe, catalog: Catalog, found: Found) -> Recipe:
+def _fit_recipe(task: Task, found: Found) -> Recipe:
     """The recipe with this network in it, and with its channels where the data can follow."""
-    values = recipe.model_dump(mode="json", exclude_none=True)
+    recipe, encoding = task.recipe, task.encoding
+    values = recipe.model_dump(mode="json", exclude_none=True, by_alias=True)
     values[found.role] = table = {**found.table}
-    encoding = build_encoding(recipe, catalog)
     have = (encoding.source_channels, encoding.target_channels)
     if found.role == "generator" and found.channels != have:
         if recipe.data.derive or recipe.data.source.classes or recipe.data.target.classes:
@@ -257,7 +286,7 @@ def _fit_recipe(recipe: Recipe, catalog: Catalog, found: Found) -> Recipe:
     if found.role == "discriminator" and found.channels[0] != sum(have):
         if found.channels[0] != have[1]:
             raise ImtransError(
-                f"{found.path}: judges {found.channels[0]} channels; the recipe's data have "
+                f"{found.path}: takes {found.channels[0]} channels; the recipe's data have "
                 f"{have[0]} and {have[1]}. choose another --recipe"
             )
         table["conditional"] = False

@@ -2,19 +2,16 @@
 
 runs/maps/recipe.toml      the resolved recipe
          /metrics.jsonl    one line of losses each `log_every` steps
-         /validation.jsonl one line of metrics on held-out pairs each `validate_every` steps
-         /samples/         grids: source | fake | target
+         /validation.jsonl one line of metrics on validation pairs each `validate.every` steps
+         /samples/         grids: source | output | target
          /checkpoints/     step_NNNNNNNN, and the best generator
 """
 
 import difflib
-import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
-
-from PIL import Image
 
 from imtrans.api.errors import ImtransError
 from imtrans.host.files import write_whole
@@ -22,19 +19,16 @@ from imtrans.host.locks import Locked, locked
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.schema import Recipe
 from imtrans.runs import checkpoint
-from imtrans.runs.journal import Journal
+from imtrans.runs.journal import Journal, unwritable
 
-# What may change between two sittings of one run: no weight depends on it, or in rounding only.
+# What may change between two sessions of one run: no weight depends on it, or in rounding only.
 FREE = {
     "data": {"workers", "cache", "cache_limit"},
     "train": {
         "log_every",
         "sample_every",
-        "validate_every",
-        "validate_pairs",
         "checkpoint_every",
         "keep_last",
-        "patience",
         "engine",
         "compile",
     },
@@ -42,7 +36,7 @@ FREE = {
 BEST = "best"
 # What may be there without a recipe, when the process that began the run was killed.
 FIRST = {"samples", "checkpoints", ".recipe.toml.partial"}
-FREE_KEYS = {"title", "reference", "requires"}
+FREE_KEYS = {"title", "reference", "requires", "logger", "validation"}
 
 
 @contextmanager
@@ -58,7 +52,7 @@ def alone_in(path: Path) -> Iterator[None]:
                 "--run-dir"
             ) from error
         except OSError as error:
-            raise _unwritable(path, error) from error
+            raise unwritable(path, error) from error
         yield
         lock.unlink(missing_ok=True)
 
@@ -89,10 +83,8 @@ class RunDir:
 
     def __init__(self, path: Path, recipe: Recipe, *, fresh: bool = False) -> None:
         self.path = path
-        self.samples = path / "samples"
         self.checkpoints = path / "checkpoints"
-        self.metrics = Journal(path / "metrics.jsonl")
-        self.validation = Journal(path / "validation.jsonl")
+        self.journal = Journal(path)
         if fresh:
             _move_aside(path)
         _refuse_another(path, recipe)
@@ -104,58 +96,18 @@ class RunDir:
         try:
             checkpoint.tidy(self.checkpoints)
         except OSError as error:
-            raise _unwritable(self.checkpoints, error) from error
+            raise unwritable(self.checkpoints, error) from error
 
-    def begin(self, step: int) -> None:
-        """Make the directory, or take it up after `step`: records and samples of steps that will be
-        taken again are dropped. Raises ImtransError when it cannot be written."""
+    def begin(self) -> None:
+        """Make the directory, and write the recipe. Raises ImtransError when it cannot be
+        written."""
         try:
-            self.samples.mkdir(parents=True, exist_ok=True)
+            self.journal.samples.mkdir(parents=True, exist_ok=True)
             self.checkpoints.mkdir(exist_ok=True)
             text = recipes.dumps(self.recipe)
             write_whole(self.path / "recipe.toml", text.encode("utf-8", "surrogateescape"))
-            # Before the first step all is written anew.
-            self._forget_after(step or -1)
         except OSError as error:
-            raise _unwritable(self.path, error) from error
-
-    def log(self, record: Mapping[str, float]) -> None:
-        self._append(self.metrics, record)
-
-    def log_validation(self, record: Mapping[str, float]) -> None:
-        self._append(self.validation, record)
-
-    def _append(self, journal: Journal, record: Mapping[str, float]) -> None:
-        try:
-            journal.append(record)
-        except OSError as error:
-            raise _unwritable(journal.path, error) from error
-
-    def sample(self, step: int, picture: Image.Image) -> None:
-        """Keep the grid of a step."""
-        file = io.BytesIO()
-        picture.save(file, "PNG", compress_level=1)
-        path = self._sample_path(step)
-        try:
-            write_whole(path, file.getvalue())
-        except OSError as error:
-            raise _unwritable(path, error) from error
-
-    def has_sample(self, step: int) -> bool:
-        return self._sample_path(step).exists()
-
-    def _sample_path(self, step: int) -> Path:
-        return self.samples / f"step_{step:08d}.png"
-
-    def _forget_after(self, step: int) -> None:
-        for journal in (self.metrics, self.validation):
-            journal.forget_after(step)
-        for sample in self.samples.glob("step_*.png"):
-            number = sample.stem.removeprefix("step_")
-            if number.isdecimal() and int(number) > step:
-                sample.unlink()
-        for partial in self.samples.glob(".step_*.partial"):  # its writer was killed
-            partial.unlink()
+            raise unwritable(self.path, error) from error
 
     def learned(self) -> list[Path]:
         """The checkpoints after step 0, oldest first; that of step 0 shows only that one can be
@@ -164,15 +116,11 @@ class RunDir:
 
     @property
     def best(self) -> Path:
-        """The generator that did best on held-out pairs."""
+        """The translators that did best on the validation pairs."""
         return self.checkpoints / BEST
 
     def checkpoint_path(self, step: int) -> Path:
         return self.checkpoints / f"step_{step:08d}"
-
-
-def _unwritable(path: Path, error: OSError) -> ImtransError:
-    return ImtransError(f"{path}: cannot write there: {(error.strerror or str(error)).lower()}")
 
 
 def _refuse_another(path: Path, recipe: Recipe) -> None:
@@ -188,7 +136,7 @@ def _refuse_another(path: Path, recipe: Recipe) -> None:
         return
     if not _learned(path):
         return  # nothing was learned there yet
-    before = recipes.read(file)
+    before = recipes.read(file, old=True)
     old, new = _binding(before), _binding(recipe)
     if old["train"]["epochs"] < new["train"]["epochs"]:
         old["train"]["epochs"] = new["train"]["epochs"]  # training longer is no other run
@@ -218,7 +166,7 @@ def _binding(recipe: Recipe) -> dict[str, Any]:
     for table, keys in FREE.items():
         for key in keys:
             del values[table][key]
-    return values
+    return values | {"best": recipe.validation.best_metric}
 
 
 def _move_aside(path: Path) -> None:

@@ -1,22 +1,58 @@
-"""Everything from which a run can be continued, to and from a checkpoint."""
+"""Everything from which a run can be continued, to and from a checkpoint.
 
-from collections.abc import Callable
+The state of a training is a method's networks, its other buffers, the moments of its optimisers and
+the random state. `imtrans.training.step.step.Step` holds them; here they become files, and back.
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from imtrans.api.errors import ImtransError
-from imtrans.components.methods.pix2pix import Pix2Pix
-from imtrans.recipe.catalog import Catalog
-from imtrans.recipe.schema import Recipe
+from imtrans.api.method import Method
+from imtrans.host.randomness import random_state, set_random_state
 from imtrans.runs import checkpoint
 from imtrans.runs.best import Best
 from imtrans.runs.checksums import verify
 from imtrans.runs.run_dir import RunDir
+from imtrans.task import Task
 
-LEARNING = "learning/generator/"
+LEARNING = "learning/"  # weights behind an average, by translator
+STATE = "state/"  # buffers of the method outside its networks
+RANDOM = "random/"
+
+
+class Averaging(Protocol):
+    """Moving averages of a method's translators."""
+
+    @property
+    def modules(self) -> dict[str, nn.Module]: ...
+
+    @property
+    def updates(self) -> dict[str, Tensor]: ...
+
+
+class Training(Protocol):
+    """What is saved and restored of a training."""
+
+    method: Method
+    device: torch.device
+
+    @property
+    def averages(self) -> Averaging | None: ...
+
+    @property
+    def translating(self) -> Mapping[str, nn.Module]: ...
+
+    def begin_epoch(self, epoch: int) -> bool: ...
+
+    def optimizer_state(self) -> dict[str, Tensor]: ...
+
+    def load_optimizer_state(self, state: Mapping[str, Tensor]) -> None: ...
 
 
 @dataclass
@@ -28,60 +64,70 @@ class Position:
     step: int = 0
     best: Best = field(default_factory=Best)
 
+    @property
+    def phases_of(self) -> int:
+        """The epoch whose phases the last step had: a new epoch may change them only when it
+        begins."""
+        return self.epoch if self.batch else max(self.epoch - 1, 1)
 
-def save(
-    path: Path,
-    model: Pix2Pix,
-    position: Position,
-    recipe: Recipe,
-    catalog: Catalog,
-    batches_per_epoch: int,
-) -> None:
-    """Write a checkpoint of a model at a position."""
-    # The generator's file translates, so it holds the average, where there is one.
-    parts = {
-        checkpoint.GENERATOR: model.translating.state_dict(),
-        checkpoint.DISCRIMINATOR: model.discriminator.state_dict(),
-        checkpoint.TRAINING: model.optimizer_state()
-        | _behind_the_average(model)
-        | _random_state(model.device),
+
+def save(path: Path, training: Training, position: Position, task: Task, per_epoch: int) -> None:
+    """Write a checkpoint of a training at a position. Raises ImtransError."""
+    parts = {name: module.state_dict() for name, module in modules(training).items()}
+    state = (
+        training.optimizer_state()
+        | _behind_the_averages(training)
+        | {STATE + name: buffer for name, buffer in _other_buffers(training.method).items()}
+        | {RANDOM + name: value for name, value in random_state(training.device).items()}
+    )
+    facts = _facts(training, position) | {"batches_per_epoch": str(per_epoch)}
+    checkpoint.save(path, parts | {"training": state}, task, facts)
+
+
+def save_translators(path: Path, training: Training, position: Position, task: Task) -> None:
+    """Write a checkpoint that translates and no more. Raises ImtransError."""
+    parts = {name: module.state_dict() for name, module in training.translating.items()}
+    checkpoint.save(path, parts, task, _facts(training, position))
+
+
+def _facts(training: Training, position: Position) -> dict[str, str]:
+    generator = next(iter(training.translating.values()))
+    return {
+        "step": str(position.step),
+        "epoch": str(position.epoch),
+        "batch": str(position.batch),
+        "best": position.best.dumps(),
+        "stride": str(generator.stride),
     }
-    checkpoint.save(
-        path,
-        parts,
-        recipe=recipe,
-        catalog=catalog,
-        stride=int(model.generator.stride),  # type: ignore[arg-type]
-        step=position.step,
-        epoch=position.epoch,
-        facts={
-            "batch": str(position.batch),
-            "batches_per_epoch": str(batches_per_epoch),
-            "best": position.best.dumps(),
-        },
-    )
 
 
-def save_generator(
-    path: Path, model: Pix2Pix, position: Position, recipe: Recipe, catalog: Catalog
-) -> None:
-    """Write a checkpoint that translates and no more."""
-    checkpoint.save(
-        path,
-        {checkpoint.GENERATOR: model.translating.state_dict()},
-        recipe=recipe,
-        catalog=catalog,
-        stride=int(model.generator.stride),  # type: ignore[arg-type]
-        step=position.step,
-        epoch=position.epoch,
-        facts={"batch": str(position.batch), "best": position.best.dumps()},
-    )
+def modules(training: Training) -> dict[str, nn.Module]:
+    """What is a file of its own: the translators, averaged where they are, and the networks that
+    are none."""
+    learning = {id(module) for module in training.method.translators().values()}
+    others = {
+        name: network
+        for name, network in training.method.networks().items()
+        if id(network) not in learning
+    }
+    if clash := others.keys() & training.translating.keys():
+        name = clash.pop()
+        raise ImtransError(
+            f"the method {type(training.method).__name__} has a network and another translator "
+            f"that are both called '{name}'; rename one"
+        )
+    return dict(training.translating) | others
 
 
-def take_up(run: RunDir, model: Pix2Pix, per_epoch: int, say: Callable[[str], None]) -> Position:
-    """Put a model where its run stands: into the state of the newest checkpoint, if any."""
+def _other_buffers(method: Method) -> dict[str, Tensor]:
+    inside = tuple(f"{name}." for name in method.networks())
+    return {name: b for name, b in method.named_buffers() if not name.startswith(inside)}
+
+
+def resume(run: RunDir, training: Training, per_epoch: int, say: Callable[[str], None]) -> Position:
+    """Put a training where its run is: into the state of the newest checkpoint, if any."""
     torch.manual_seed(run.recipe.seed)
-    found = _newest_whole(run, model, say)
+    found = _newest_whole(run, training, say)
     if not found:
         return Position()
     path, position, per_epoch_then = found
@@ -100,20 +146,20 @@ def take_up(run: RunDir, model: Pix2Pix, per_epoch: int, say: Callable[[str], No
 
 
 def _newest_whole(
-    run: RunDir, model: Pix2Pix, say: Callable[[str], None]
+    run: RunDir, training: Training, say: Callable[[str], None]
 ) -> tuple[Path, Position, int] | None:
     """Restore the newest checkpoint that can be; one that is damaged is set aside."""
     paths = run.learned()
     for path in reversed(paths):
         try:
-            return path, *restore(path, model)
+            return path, *restore(path, training)
         except ImtransError as error:
             if path == paths[0]:
                 raise ImtransError(
                     f"{error}\nno checkpoint before it is left. start anew with --fresh (the run "
                     "is kept aside)"
                 ) from error
-            say(f"{error}; taking the checkpoint before it")
+            say(f"{error}; using the checkpoint before it")
             _set_aside(path)
     return None
 
@@ -125,26 +171,21 @@ def _set_aside(path: Path) -> None:
     path.rename(aside)
 
 
-def restore(path: Path, model: Pix2Pix) -> tuple[Position, int]:
-    """Put a model into the state of a checkpoint; returns its position, and how many batches an
+def restore(path: Path, training: Training) -> tuple[Position, int]:
+    """Put a training into the state of a checkpoint; returns its position, and how many batches an
     epoch had. Raises ImtransError when a file is missing, damaged, or of another checkpoint."""
     verify(path)
-    headers = [checkpoint.read_header(path / part) for part in checkpoint.PARTS]
-    header = headers[-1]
-    if len({other.step for other in headers}) > 1:
-        raise ImtransError(f"{path}: its files are of different steps; use another checkpoint")
+    header = checkpoint.read_headers(path)[0]
     best = Best.loads(header.facts.get("best"))
     position = Position(header.epoch, header.number("batch"), header.step, best)
-    checkpoint.load_into(model.translating, path / checkpoint.GENERATOR)
-    checkpoint.load_into(model.discriminator, path / checkpoint.DISCRIMINATOR)
+    training.begin_epoch(position.phases_of)
+    for name, module in modules(training).items():
+        checkpoint.load_into(module, path / f"{name}{checkpoint.SUFFIX}")
     state = checkpoint.read_tensors(path / checkpoint.TRAINING)
+    if header.facts["format"] == "1":
+        state = _with_names_of_today(state)
     try:
-        if model.average:
-            learning = {k.removeprefix(LEARNING): v for k, v in state.items() if LEARNING in k}
-            model.generator.load_state_dict(learning)
-            model.average.updates.copy_(state["average/updates"])
-        model.load_optimizer_state(state)
-        _set_random_state(state, model.device)
+        _load(training, state)
     except (KeyError, ValueError, RuntimeError) as error:
         raise ImtransError(
             f"{path / checkpoint.TRAINING}: does not fit this recipe: {error}"
@@ -152,22 +193,44 @@ def restore(path: Path, model: Pix2Pix) -> tuple[Position, int]:
     return position, header.number("batches_per_epoch")
 
 
-def _behind_the_average(model: Pix2Pix) -> dict[str, Tensor]:
-    """The generator that learns, where another is kept to translate with."""
-    if not model.average:
+def _load(training: Training, state: dict[str, Tensor]) -> None:
+    if training.averages:
+        for name, module in training.method.translators().items():
+            module.load_state_dict(_below(state, f"{LEARNING}{name}/"))
+            training.averages.updates[name].copy_(state[f"average/{name}/updates"])
+    others = _other_buffers(training.method)
+    saved = _below(state, STATE)
+    for name, buffer in others.items():
+        if saved[name].shape != buffer.shape:
+            raise ValueError(f"'{name}' has another shape")
+        buffer.copy_(saved[name])
+    training.load_optimizer_state(state)
+    set_random_state(_below(state, RANDOM), training.device)
+
+
+def _below(state: Mapping[str, Tensor], start: str) -> dict[str, Tensor]:
+    return {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}
+
+
+def _with_names_of_today(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Of format 1: parameters were named within their network, of which there were two."""
+    renamed = {}
+    for key, value in state.items():
+        role, _, rest = key.partition("/")
+        if role in ("generator", "discriminator"):
+            key = f"{role}/{role}.{rest}"
+        elif key == "average/updates":
+            key = "average/generator/updates"
+        renamed[key] = value
+    return renamed
+
+
+def _behind_the_averages(training: Training) -> dict[str, Tensor]:
+    """The weights that learn, where others are kept to translate with."""
+    if not training.averages:
         return {}
-    learning = {LEARNING + name: value for name, value in model.generator.state_dict().items()}
-    return learning | {"average/updates": model.average.updates}
-
-
-def _random_state(device: torch.device) -> dict[str, Tensor]:
-    state = {"random/cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        state["random/cuda"] = torch.cuda.get_rng_state(device)
+    state: dict[str, Tensor] = {}
+    for name, module in training.method.translators().items():
+        state |= {f"{LEARNING}{name}/{key}": value for key, value in module.state_dict().items()}
+        state[f"average/{name}/updates"] = training.averages.updates[name]
     return state
-
-
-def _set_random_state(state: dict[str, Tensor], device: torch.device) -> None:
-    torch.set_rng_state(state["random/cpu"])
-    if device.type == "cuda" and "random/cuda" in state:
-        torch.cuda.set_rng_state(state["random/cuda"], device)

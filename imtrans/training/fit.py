@@ -1,15 +1,14 @@
 """From a recipe to a training: everything it needs, in the order in which it can fail."""
 
-from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import torch
 from rich.console import Console
+from torch import nn
 
-from imtrans.api.errors import ImtransError, some
-from imtrans.api.pictures import Pair
-from imtrans.checking.data.whole import quick
+from imtrans.api.listener import Listener
+from imtrans.api.method import Method
 from imtrans.data.cache.obtain import obtain
 from imtrans.data.loader import Batches
 from imtrans.data.resident import Resident, fits
@@ -17,117 +16,104 @@ from imtrans.data.samples import Sampler
 from imtrans.data.workers import worker_count
 from imtrans.host.devices import choose_device, computing
 from imtrans.host.terminal import Terminal, progress, say
-from imtrans.recipe.catalog import Catalog
-from imtrans.recipe.schema import DataTable, Recipe
 from imtrans.runs.run_dir import RunDir, alone_in
-from imtrans.runs.state import take_up
-from imtrans.task import assemble, build_sampler, find_pairs
-from imtrans.training.loop import Outcome, Sitting
+from imtrans.runs.state import resume
+from imtrans.task import Task
+from imtrans.training.display import display
+from imtrans.training.listeners import Listeners
+from imtrans.training.loop import Loop, Outcome
 from imtrans.training.preview import Preview
 from imtrans.training.step.engine import choose_engine
-from imtrans.training.step.trial import tried_model
+from imtrans.training.step.step import Step
+from imtrans.training.step.stepper import Stepper
+from imtrans.training.step.trial import tried_step
 from imtrans.training.validation import Validation
 from imtrans.training.warm_start import start_from
 from imtrans.translation.translator import Translator
 
-SHOWN = 3  # files of a finding
-
 
 def fit(
-    recipe: Recipe,
-    catalog: Catalog,
+    task: Task,
     run_dir: Path,
     *,
     device: str | None = None,
     fresh: bool = False,
     console: Console | None = None,
 ) -> Outcome:
-    """Train a recipe in its run directory, from its newest checkpoint on if there is one.
+    """Train a task in its run directory, from its newest checkpoint on if there is one.
 
     Ends when all epochs are done, or after the step in which SIGINT or SIGTERM arrived, with a
     checkpoint either way. Raises ImtransError for whatever the user can mend.
     """
-    with alone_in(run_dir), computing(deterministic=recipe.train.deterministic):
-        return _fit(recipe, catalog, run_dir, device, fresh, console or Terminal())
+    deterministic = task.recipe.train.deterministic
+    with alone_in(run_dir), computing(deterministic=deterministic):
+        return _fit(task, run_dir, choose_device(device), fresh, console or Terminal())
 
 
-def _fit(
-    recipe: Recipe,
-    catalog: Catalog,
-    run_dir: Path,
-    device: str | None,
-    fresh: bool,
-    shown: Console,
-) -> Outcome:
-    tell = partial(say, shown)
-    pairs, held_out = find_pairs(recipe, catalog)
-    look_first(pairs, held_out, recipe.data, tell)
-    chosen = choose_device(device)
-    per_epoch = -(-len(pairs) // (recipe.train.batch_size * recipe.train.accumulate))
-    engine = choose_engine(recipe.train, chosen, recipe.train.epochs * per_epoch)
-    parts = assemble(recipe, catalog, chosen)
-    run = RunDir(run_dir, recipe, fresh=fresh)
+def _fit(task: Task, run_dir: Path, device: torch.device, fresh: bool, console: Console) -> Outcome:
+    train, shown = task.recipe.train, display(console)
+    method = task.method(device)
+    per_epoch = task.steps_per_epoch()
+    engine = choose_engine(train, device, train.epochs * per_epoch)
+    run = RunDir(run_dir, task.recipe, fresh=fresh)
     run.tidy()
-    sizes = f"{_size(parts.generator)} + {_size(parts.discriminator)} parameters"
-    tell(f"{len(pairs)} pairs, {len(held_out)} held out; {sizes}; {chosen}, {engine}; {run_dir}")
-
-    if recipe.train.init_from and not run.learned():
-        start_from(recipe.train.init_from, parts, tell)
-    model = tried_model(recipe, parts, engine, tell)
-    position = take_up(run, model, per_epoch, tell)
-    run.begin(position.step)
-    sampler = build_sampler(recipe, catalog)
-    passes = recipe.train.epochs - position.epoch + 1
-    bar = partial(progress, shown)
-    sampler = sampler.reading(obtain(sampler, pairs, passes=passes, say=tell, bar=bar))
-    precision = model.engine.precision
-    translator = Translator(model.translating, parts.encoding, device=chosen, precision=precision)
-    return Sitting(
-        recipe,
-        catalog,
-        model,
-        pairs,
-        _loading(recipe, pairs, sampler, chosen, tell),
-        Preview(held_out or pairs, sampler, translator),
-        Validation(held_out, sampler, translator, recipe.train.validate_pairs),
+    shown.said(
+        f"{len(task.pairs)} pairs, {len(task.validation_pairs)} for validation; "
+        f"{_parameters(method)} parameters; {device}, {engine}; {run_dir}"
+    )
+    if train.init_from and not run.learned():
+        start_from(train.init_from, method, shown.said)
+    step = tried_step(method, engine, train, task.first_batch(device), shown.said)
+    position = resume(run, step, per_epoch, shown.said)
+    run.begin()
+    sampler = _sampler(task, train.epochs - position.epoch + 1, console)
+    translators = _translators(task, step)
+    return Loop(
+        task,
+        Stepper(step, shown.said),
+        _loading(task, sampler, device, shown),
+        Preview(task, translators),
+        Validation(task, translators["generator"]),
         run,
         position,
-        shown,
+        Listeners([run.journal, shown], task.loggers(run_dir)),
     ).run()
 
 
-def look_first(
-    pairs: Sequence[Pair], held_out: Sequence[Pair], data: DataTable, tell: Callable[[str], None]
-) -> None:
-    """Tell what the headers of the files tell; raise ImtransError for what would fail."""
-    wrong = []
-    for finding in quick(pairs, held_out, data):
-        rows = some((f"{row.name}: {row.detail}" for row in finding.rows), SHOWN)
-        all_of_them = "; `imtrans data check` lists all" if len(finding.rows) > SHOWN else ""
-        line = f"{finding.title}: {rows}. {finding.remedy}{all_of_them}"
-        if finding.severity == "error":
-            wrong.append(line)
-        else:
-            tell(f"{finding.severity}: {line}")
-    if wrong:
-        raise ImtransError("\n".join(wrong))
+def _sampler(task: Task, passes: int, console: Console) -> Sampler:
+    """Reads from a cache, where one is there or repaid by so many passes over the data."""
+    report, bar = partial(say, console), partial(progress, console)
+    cache = obtain(task.sampler, task.pairs, passes=passes, say=report, bar=bar)
+    return task.sampler.reading(cache)
+
+
+def _translators(task: Task, step: Step) -> dict[str, Translator]:
+    return {
+        name: Translator(
+            module,
+            task.encoding_of(name),
+            device=step.device,
+            precision=step.engine.precision,
+        )
+        for name, module in step.translating.items()
+    }
 
 
 def _loading(
-    recipe: Recipe,
-    pairs: Sequence[Pair],
-    sampler: Sampler,
-    device: torch.device,
-    tell: Callable[[str], None],
+    task: Task, sampler: Sampler, device: torch.device, shown: Listener
 ) -> Batches | Resident:
     """What feeds the device: its own memory where the pairs fit, else processes, or none."""
-    size = recipe.train.batch_size * recipe.train.accumulate
     if fits(sampler, device):
-        tell(f"the pairs lie on {device} as a whole")
-        return Resident(sampler, size, device)
-    workers = worker_count(recipe.data.workers, device, quick=sampler.quick)
-    return Batches(pairs, sampler, size, workers=workers, pin=device.type == "cuda")
+        shown.said("the whole data set is kept in GPU memory")
+        return Resident(sampler, task.images_per_step, device)
+    workers = worker_count(task.recipe.data.workers, device, quick=sampler.quick)
+    pin = device.type == "cuda"
+    return Batches(task.pairs, sampler, task.images_per_step, workers=workers, pin=pin)
 
 
-def _size(network: torch.nn.Module) -> str:
-    return f"{sum(p.numel() for p in network.parameters()) / 1e6:.1f} M"
+def _parameters(method: Method) -> str:
+    return " + ".join(f"{_millions(network):.1f} M" for network in method.networks().values())
+
+
+def _millions(network: nn.Module) -> float:
+    return sum(p.numel() for p in network.parameters()) / 1e6

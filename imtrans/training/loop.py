@@ -1,40 +1,33 @@
-"""The loop that drives the method: batches in, steps, and now and then something written."""
+"""The loop that drives a method: batches in, steps, and now and then something written."""
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-
-from rich.console import Console
+from typing import Protocol
 
 from imtrans.api.errors import ImtransError, some
-from imtrans.api.pictures import Pair
-from imtrans.components.methods.pix2pix import Losses, Pix2Pix
+from imtrans.api.listener import Listener, Measured, Moment
+from imtrans.api.method import Batch
 from imtrans.data.draws import batch_keys
-from imtrans.data.loader import Batches
 from imtrans.data.reading import Sample
-from imtrans.data.resident import Resident
-from imtrans.host.terminal import say
-from imtrans.recipe.catalog import Catalog
-from imtrans.recipe.schema import Recipe
 from imtrans.runs import checkpoint
 from imtrans.runs.best import Best
 from imtrans.runs.run_dir import RunDir
-from imtrans.runs.state import Position, save, save_generator
-from imtrans.training.display.lines import Progression, display
+from imtrans.runs.state import Position, save, save_translators
+from imtrans.task import Task
 from imtrans.training.interrupt import Interrupt
 from imtrans.training.meter import Meter, NotFinite
 from imtrans.training.preview import Preview
 from imtrans.training.schedule import factor
-from imtrans.training.step.stepper import Stepping
+from imtrans.training.step.step import Losses
+from imtrans.training.step.stepper import Stepper
 from imtrans.training.validation import Validation
-from imtrans.training.warnings import Watch
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a sitting ended."""
+    """How a session ended."""
 
     run_dir: Path
     checkpoint: Path
@@ -42,36 +35,42 @@ class Outcome:
     interrupted_by: signal.Signals | None = None
 
 
-class Sitting:
-    """One sitting of a run: what it works with, and where it stands."""
+class Walk(Protocol):
+    """The batches of all epochs, from any position on."""
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        catalog: Catalog,
-        model: Pix2Pix,
-        pairs: Sequence[Pair],
-        batches: Batches | Resident,
-        preview: Preview,
-        validation: Validation,
-        run: RunDir,
-        position: Position,
-        console: Console,
-    ) -> None:
-        self.recipe, self.catalog, self.model = recipe, catalog, model
-        self.pairs, self.batches = pairs, batches
-        self.preview, self.validation = preview, validation
-        self.run_dir, self.position = run, position
-        self.stepping = Stepping(model, recipe.train, partial(say, console))
-        epochs_left = recipe.train.epochs - position.epoch + 1
-        batches_left = max(epochs_left * batches.per_epoch - position.batch, 0)
-        self.steps = position.step + batches_left  # when all epochs are done
-        self.shown = display(console, recipe.train.epochs, self.steps, position.step)
-        self.meter, self.watch = Meter(), Watch()
+    per_epoch: int
+
+    def start(self, epoch: int, batch: int) -> Iterator[Sample]: ...
+
+
+class Ruined(ImtransError):
+    """A loss became infinite or not a number: the weights of now must not be kept."""
+
+
+@dataclass
+class Loop:
+    """One session of a run: what it works with, and how far it is."""
+
+    task: Task
+    stepper: Stepper
+    batches: Walk
+    preview: Preview
+    validation: Validation
+    run_dir: RunDir
+    position: Position
+    listeners: Listener
+
+    def __post_init__(self) -> None:
+        self.step = self.stepper.step
+        epochs_left = self.task.recipe.train.epochs - self.position.epoch + 1
+        batches_left = max(epochs_left * self.batches.per_epoch - self.position.batch, 0)
+        self.steps = self.position.step + batches_left  # when all epochs are done
+        self.meter = Meter()
 
     def run(self) -> Outcome:
         """Step through the remaining epochs."""
         try:
+            self.listeners.begun(self._now())
             with Interrupt() as interrupt:
                 return self._epochs(interrupt)
         except Ruined:
@@ -81,10 +80,10 @@ class Sitting:
             self._end()
             raise
         finally:
-            self.shown.close()
+            self.listeners.closed()
 
     def _epochs(self, interrupt: Interrupt) -> Outcome:
-        train, position = self.recipe.train, self.position
+        train, position = self.task.recipe.train, self.position
         if position.step == 0:
             self._rehearse()
         else:
@@ -93,15 +92,16 @@ class Sitting:
                 return self._end()
         batches = self.batches.start(position.epoch, position.batch)
         for epoch in range(position.epoch, train.epochs + 1):
+            self.stepper.begin_epoch(epoch)
             for batch in range(position.batch, self.batches.per_epoch):
-                self.model.scale_learning_rates(factor(train, epoch, position.step))
+                self.step.scale_learning_rates(factor(train, epoch, position.step))
                 losses = self._step(batches)
                 position.epoch, position.batch = epoch, batch + 1
                 position.step += 1
-                self.shown.advance(epoch, position.step)
+                self.listeners.stepped(self._now())
                 self._write_what_is_due(losses)
                 if interrupt.received:
-                    self.shown.say(f"{interrupt.received.name}: saving a checkpoint")
+                    self.listeners.said(f"{interrupt.received.name}: saving a checkpoint")
                     return self._end(interrupt.received)
                 if self._has_lost_patience():
                     return self._end()
@@ -111,13 +111,13 @@ class Sitting:
     def _step(self, batches: Iterator[Sample]) -> Losses:
         with self.meter.waiting():
             source, target = next(batches)
-        device = self.model.device
+        device = self.step.device
         source, target = (pixels.to(device, non_blocking=True) for pixels in (source, target))
-        return self.stepping(*self.preview.translator.encoding.encode(source, target))
+        return self.stepper(Batch(*self.task.encoding.encode(source, target)))
 
     def _rehearse(self) -> None:
-        """Write everything once before the first step: what cannot be is told now, not hours
-        later."""
+        """Write everything once before the first step: what cannot be written is reported now, not
+        hours later."""
         self._validate()
         self._sample()
         self._save()
@@ -125,25 +125,25 @@ class Sitting:
 
     def _catch_up(self) -> None:
         """Write what was due at the checkpoint's step, but could not be: the disk was full."""
-        train, step = self.recipe.train, self.position.step
+        table, step, journal = self.task.recipe, self.position.step, self.run_dir.journal
         last = step == self.steps
-        if (self._is_due(train.sample_every) or last) and not self.run_dir.has_sample(step):
+        if (self._is_due(table.train.sample_every) or last) and not journal.has_sample(step):
             self._sample()
-        measured = self.run_dir.validation.has(step)
-        if (self._is_due(train.validate_every) or last) and not measured:
+        measured = journal.validation.has(step)
+        if (self._is_due(table.validation.every) or last) and not measured:
             self._validate()
             self._save()  # the checkpoint knows no more than before it of what is best
 
     def _write_what_is_due(self, losses: Losses) -> None:
-        train, last = self.recipe.train, self.position.step == self.steps
-        self.meter.count(losses, train.batch_size * train.accumulate)
-        if self._is_due(train.log_every) or last:
+        table, last = self.task.recipe, self.position.step == self.steps
+        self.meter.count(losses, self.task.images_per_step)
+        if self._is_due(table.train.log_every) or last:
             self._log()
-        if self._is_due(train.sample_every) or last:
+        if self._is_due(table.train.sample_every) or last:
             self._sample()
-        if self._is_due(train.validate_every) or last:
+        if self._is_due(table.validation.every) or last:
             self._validate()
-        if self._is_due(train.checkpoint_every) and not last:
+        if self._is_due(table.train.checkpoint_every) and not last:
             self._save()
 
     def _is_due(self, every: int | str) -> bool:
@@ -152,34 +152,30 @@ class Sitting:
             every = int(every.split()[0]) * self.batches.per_epoch
         return self.position.step % every == 0
 
+    def _now(self) -> Moment:
+        position = self.position
+        return Moment(position.step, self.steps, position.epoch, self.task.recipe.train.epochs)
+
     def _log(self) -> None:
         """Fetch the losses from the device, once for all the steps since the last time."""
         if not self.meter.steps:
             return
-        epoch, step = self.position.epoch, self.position.step
         try:
-            reading = self.meter.read()
+            reading = self.meter.read(self.step.learning_rate)
         except NotFinite as error:
             raise self._ruined(error) from error
-        self.run_dir.log(
-            {"step": step, "epoch": epoch}
-            | {name: round(value, 6) for name, value in reading.losses.items()}
-            | {"learning_rate": self.model.adam_g.rate}
-            | {"images_per_second": round(reading.images_per_second, 2)}
-            | {"waiting": round(reading.waiting, 4)}
-        )
-        self.shown.logged(Progression(epoch, self.recipe.train.epochs, step, self.steps, reading))
-        for warning in self.watch.warnings(reading.losses):
-            self.shown.say(warning)
+        self.listeners.logged(self._now(), reading)
+        for warning in self.step.method.advice(reading.losses):
+            self.listeners.said(warning)
 
-    def _ruined(self, error: NotFinite) -> "Ruined":
+    def _ruined(self, error: NotFinite) -> Ruined:
         """The error that names the step, and the pairs that it was taken on."""
         batch, epoch = self.position.batch - 1 - error.ago, self.position.epoch
         if batch < 0:
             batch, epoch = batch + self.batches.per_epoch, epoch - 1
-        size = self.recipe.train.batch_size * self.recipe.train.accumulate
-        keys = next(batch_keys(self.recipe.seed, len(self.pairs), size, epoch, batch))
-        names = some(self.pairs[index].name for _, index in keys)
+        pairs, size = self.task.pairs, self.task.images_per_step
+        keys = next(batch_keys(self.task.recipe.seed, len(pairs), size, epoch, batch))
+        names = some(pairs[index].name for _, index in keys)
         return Ruined(
             f"{error} in step {self.position.step - error.ago}, on the pairs {names}. checkpoints "
             "before it are kept. look at these pairs, or start anew (--fresh) with a smaller "
@@ -188,7 +184,7 @@ class Sitting:
 
     def _sample(self) -> None:
         with self.meter.pausing():
-            self.run_dir.sample(self.position.step, self.preview.draw())
+            self.listeners.sampled(self._now(), self.preview.draw())
 
     def _validate(self) -> None:
         if not self.validation:
@@ -196,25 +192,25 @@ class Sitting:
         with self.meter.pausing():
             found = self.validation.measure()
             best = self._keep_the_best(found)
-        step = self.position.step
-        rounded = {name: round(value, 6) for name, value in found.items()}
-        self.run_dir.log_validation({"step": step, "epoch": self.position.epoch} | rounded)
+        self.listeners.validated(self._now(), found, best.step)
         self.position.best = best  # now that both are written; else both are due again
-        self.shown.validated(step, found, best)
 
-    def _keep_the_best(self, found: dict[str, float]) -> Best:
-        metric, step = self.recipe.train.keep_best, self.position.step
+    def _keep_the_best(self, found: dict[str, Measured]) -> Best:
+        metric, step = self.task.recipe.validation.best_metric, self.position.step
         best = replace(self.position.best)
-        if metric and metric in found and step and best.note(metric, found[metric], step):
+        if metric not in found or not step:
+            return best
+        value, higher = found[metric].value, found[metric].higher_is_better
+        if best.note(value, step, higher_is_better=higher):
             position = replace(self.position, best=best)
-            save_generator(self.run_dir.best, self.model, position, self.recipe, self.catalog)
+            save_translators(self.run_dir.best, self.step, position, self.task)
         return best
 
     def _has_lost_patience(self) -> bool:
-        patience, best = self.recipe.train.patience, self.position.best
+        patience, best = self.task.recipe.validation.patience, self.position.best
         if patience is None or best.since < patience:
             return False
-        self.shown.say(
+        self.listeners.said(
             f"stopping: {best.since} validations since step {best.step} were no better; the best "
             f"generator is {self.run_dir.best}"
         )
@@ -230,10 +226,8 @@ class Sitting:
         self._log()  # which stops here when a loss is not finite: such weights are not kept
         path = self.run_dir.checkpoint_path(self.position.step)
         with self.meter.pausing():
-            save(path, self.model, self.position, self.recipe, self.catalog, self.batches.per_epoch)
-            for old in checkpoint.checkpoints(self.run_dir.path)[: -self.recipe.train.keep_last]:
+            save(path, self.step, self.position, self.task, self.batches.per_epoch)
+            keep = self.task.recipe.train.keep_last
+            for old in checkpoint.checkpoints(self.run_dir.path)[:-keep]:
                 checkpoint.remove(old)
-
-
-class Ruined(ImtransError):
-    """A loss became infinite or not a number: the weights of now must not be kept."""
+        self.listeners.saved(self._now(), path)

@@ -2,21 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from time import monotonic
 
 import torch
 from torch import Tensor
 
-
-@dataclass(frozen=True)
-class Reading:
-    """The steps since the last reading, together."""
-
-    losses: dict[str, float]  # means
-    images_per_second: float
-    steps_per_second: float
-    waiting: float  # share of the time spent waiting for data, 0 .. 1
+from imtrans.api.listener import Reading
 
 
 class NotFinite(Exception):
@@ -57,7 +48,7 @@ class Meter:
         yield
         self._since += monotonic() - start
 
-    def read(self) -> Reading:
+    def read(self, learning_rate: float) -> Reading:
         """Fetch the mean losses from the device, once for all steps since the last time. Raises
         NotFinite when one is none."""
         names = list(self._losses[0])
@@ -70,6 +61,7 @@ class Meter:
         seconds = max(monotonic() - self._since, 1e-9)
         reading = Reading(
             losses,
+            learning_rate,
             images_per_second=self._images / seconds,
             steps_per_second=self.steps / seconds,
             waiting=self._waited / seconds,

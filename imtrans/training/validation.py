@@ -1,33 +1,53 @@
-"""How good the generator is on pairs that are held out."""
+"""How good a translator is on pairs that it is not trained on."""
 
+import math
 from collections.abc import Sequence
 
+from torch import nn
+
+from imtrans.api.listener import Measured
 from imtrans.api.pictures import Pair
-from imtrans.components.metrics.pixel_metrics import mean, measure
 from imtrans.data.pairs import spread
-from imtrans.data.samples import Sampler
+from imtrans.task import Task
+from imtrans.training.viewing import viewing
 from imtrans.translation.translator import Translator
 
 
 class Validation:
-    """Translates held-out pairs, exactly as `imtrans translate` would, and measures the fakes."""
+    """Translates validation pairs, exactly as `imtrans translate` would, and measures the
+    outputs."""
 
-    def __init__(
-        self, pairs: Sequence[Pair], sampler: Sampler, translator: Translator, most: int
-    ) -> None:
-        self.pairs = [pairs[index] for index in spread(len(pairs), most)]
-        self.sampler, self.translator = sampler, translator
+    def __init__(self, task: Task, translator: Translator) -> None:
+        self.task, self.translator = task, translator
+        pairs, table = task.validation_pairs, task.recipe.validation
+        self.pairs: Sequence[Pair] = [pairs[i] for i in spread(len(pairs), table.pairs)]
+        self.metrics = {
+            name: metric.to(translator.device) if isinstance(metric, nn.Module) else metric
+            for name, metric in task.metrics().items()
+        }
 
     def __bool__(self) -> bool:
-        """Whether any pairs are held out."""
-        return bool(self.pairs)
+        """Whether there is anything to measure."""
+        return bool(self.pairs) and bool(self.metrics)
 
-    def measure(self) -> dict[str, float]:
-        """The means over all pairs, by name of the metric."""
-        return mean([self._measured(pair) for pair in self.pairs])
+    def measure(self) -> dict[str, Measured]:
+        """Every metric that has a value on these pairs."""
+        for metric in self.metrics.values():
+            metric.reset()
+        with viewing(self.translator):
+            for pair in self.pairs:
+                self._update(pair)
+        values = {name: float(metric.compute()) for name, metric in self.metrics.items()}
+        return {
+            name: Measured(value, bool(self.metrics[name].higher_is_better))
+            for name, value in values.items()
+            if not math.isnan(value)
+        }
 
-    def _measured(self, pair: Pair) -> dict[str, float]:
-        device, encoding = self.translator.device, self.translator.encoding
-        source, target = (side[None].to(device) for side in self.sampler.plain(pair))
-        source, target = encoding.encode(source, target)
-        return measure(self.translator.fake(source), target)
+    def _update(self, pair: Pair) -> None:
+        device = self.translator.device
+        source, target = (side[None].to(device) for side in self.task.sampler.plain(pair))
+        source, target = self.task.encoding.encode(source, target)
+        output = self.translator.output(source)
+        for metric in self.metrics.values():
+            metric.update(output, target)

@@ -1,4 +1,4 @@
-"""Where training starts from, when not from chance: the weights of an earlier run."""
+"""Fine-tuning: the first weights are those of an earlier run."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,28 +7,36 @@ import torch
 from torch import nn
 
 from imtrans.api.errors import ImtransError, quoted, some
+from imtrans.api.method import Method
 from imtrans.runs import checkpoint
-from imtrans.task import Parts
 
 
-def start_from(path: str, parts: Parts, say: Callable[[str], None]) -> None:
+def start_from(path: str, method: Method, say: Callable[[str], None]) -> None:
     """Fill the networks with the weights of a run, a checkpoint or a generator.safetensors.
 
-    Tensors of other names or shapes stay as they were drawn, and are named. Without a
-    discriminator beside the generator, that one starts anew. Raises ImtransError when there is no
-    such checkpoint, or nothing of the generator's fits.
+    Tensors of other names or shapes stay as they were drawn, and are named. Networks without a file
+    beside the generator's start anew. Raises ImtransError when there is no such checkpoint, or
+    nothing of the generator's fits.
     """
-    file = checkpoint.generator_file(Path(path))
-    taken = _fill(parts.generator, file, say)
-    if not taken:
+    file = checkpoint.translator_file(Path(path))
+    translators = dict(method.translators())
+    if not _fill(translators["generator"], file, say):
         raise ImtransError(
             f"train.init_from: {file}: none of its tensors fits this generator. name a run whose "
             "[generator] is the same"
         )
-    beside = file.with_name(checkpoint.DISCRIMINATOR)
-    if beside.is_file():
-        _fill(parts.discriminator, beside, say)
-    say(f"starting from {file}" + ("" if beside.is_file() else ", with a new discriminator"))
+    filled = {id(translators["generator"])}
+    new = []
+    for name, network in (translators | method.networks()).items():
+        beside = file.with_name(f"{name}{checkpoint.SUFFIX}")
+        if id(network) in filled:
+            continue
+        filled.add(id(network))
+        if beside.is_file():
+            _fill(network, beside, say)
+        else:
+            new.append(name)
+    say(f"starting from {file}" + (f", with a new {', '.join(new)}" if new else ""))
 
 
 def _fill(network: nn.Module, file: Path, say: Callable[[str], None]) -> int:

@@ -1,53 +1,48 @@
-"""One image through a trained generator."""
+"""One image through a trained translator."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
 
 import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from imtrans.api.errors import ImtransError
+from imtrans.api.errors import ImtransError, quoted
 from imtrans.api.pictures import Picture
 from imtrans.data.encoding import Encoding
 from imtrans.data.pixels.images import to_image, to_picture
 from imtrans.host.devices import Precision, autocast, choose_device, choose_precision
 from imtrans.recipe.catalog import catalog
-from imtrans.recipe.schema import Recipe
 from imtrans.runs import checkpoint
-from imtrans.task import build_encoding, build_generator
+from imtrans.task import Task
+from imtrans.translation.modes import Statistics, set_modes
+from imtrans.translation.noise import Noise, seeded_torch, with_seeded_dropout
 from imtrans.translation.padding import pad_to_multiple
-
-Statistics = Literal["image", "running"]
 
 
 class Translator:
-    """A generator that takes and returns images of any size.
+    """Takes and returns images of any size; several threads may use one.
 
-    `statistics` is what batch norm normalises with: each image's own (`image`: what the paper does,
-    with its batch size of 1, and independent of what else is translated) or the averages gathered
-    in training (`running`). Dropout is off unless `dropout_seed` is given; then every image is
-    translated with the noise of that seed.
+    The module is called as it is: `load` puts it into the modes in which it translates, a training
+    does so for as long as it needs. With `seed`, every image is translated with the noise of that
+    seed, in dropout and in modules that draw random numbers (which use seed 0 otherwise).
     """
 
     def __init__(
         self,
-        generator: nn.Module,
+        module: nn.Module,
         encoding: Encoding,
         *,
         device: torch.device,
         precision: Precision = "fp32",
-        statistics: Statistics = "image",
-        dropout_seed: int | None = None,
+        seed: int | None = None,
+        noise: Noise | None = None,
     ) -> None:
-        self.generator = generator.to(device)
+        self.module = module.to(device)
         self.encoding = encoding
-        self.device = device
-        self.precision = precision
-        self.statistics: Statistics = statistics
-        self.dropout_seed = dropout_seed
+        self.device, self.precision = device, precision
+        self.seed, self._noise = seed, noise
 
     def __call__(self, image: Image.Image) -> Image.Image:
         """The translation of an image. Raises ImtransError when it is not what the recipe takes, or
@@ -64,56 +59,31 @@ class Translator:
     def result(self, source: Tensor) -> Tensor:
         """What a source (1, C, H, W) in [-1, 1] becomes, as it is written: (C, H, W)."""
         source = source.to(self.device)
-        return self.encoding.result(self.fake(source), source)
+        return self.encoding.result(self.output(source), source)
 
-    def fake(self, source: Tensor) -> Tensor:
-        """G(source) for a source (1, C, H, W) in [-1, 1] of any size, on the device."""
-        stride = int(self.generator.stride)  # type: ignore[arg-type]
-        padded, (rows, columns) = pad_to_multiple(source, stride)
-        with (
-            torch.inference_mode(),
-            translating(self.generator, self.statistics, dropout=self.dropout_seed is not None),
-            autocast(self.device, self.precision),
-            self._seeded(),
-        ):
-            fake: Tensor = self.generator(padded).float()
-        return fake[..., rows, columns]
+    def output(self, source: Tensor) -> Tensor:
+        """What the module makes of a source (1, C, H, W) in [-1, 1] of any size, on the device."""
+        padded, (rows, columns) = pad_to_multiple(source, int(self.module.stride))  # type: ignore[arg-type]
+        with torch.inference_mode(), autocast(self.device, self.precision), self._seeded():
+            output: Tensor = self.module(padded).float()
+        return output[..., rows, columns]
 
     @contextmanager
     def _seeded(self) -> Iterator[None]:
-        if self.dropout_seed is None:
+        if self._noise is not None and self.seed is not None:
+            with self._noise.seeded(self.seed, self.device):
+                yield
+        elif getattr(self.module, "draws", False):
+            with seeded_torch(self.seed or 0, self.device):
+                yield
+        else:
             yield
-            return
-        devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(self.dropout_seed)
-            yield
-
-
-@contextmanager
-def translating(network: nn.Module, statistics: Statistics, *, dropout: bool) -> Iterator[None]:
-    """Put a network into the state in which it translates, and leave no trace of it."""
-    before = [(module, module.training) for module in network.modules()]
-    network.eval()
-    try:
-        for module in network.modules():
-            if isinstance(module, nn.modules.dropout._DropoutNd):
-                module.training = dropout
-            if isinstance(module, nn.modules.batchnorm._BatchNorm) and statistics == "image":
-                # In training mode, but without tracking: a translation must not move the averages.
-                module.training = True
-                module.track_running_stats = False
-        yield
-    finally:
-        for module, training in before:
-            module.training = training
-            if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                module.track_running_stats = module.running_mean is not None
 
 
 def load(
     path: str | Path,
     *,
+    translator: str = "generator",
     device: str | None = None,
     precision: str = "auto",
     statistics: Statistics = "image",
@@ -121,27 +91,34 @@ def load(
 ) -> Translator:
     """The translator of a run, a checkpoint directory or a generator.safetensors.
 
-    `imtrans.load("runs/maps")(image)` takes a PIL image and returns one.
+    `imtrans.load("runs/maps")(image)` takes a PIL image and returns one. `translator` names another
+    one than the first of a method that has several. `statistics` is what batch norm normalises
+    with: each image's own (`image`: what the paper does, with its batch size of 1, and independent
+    of what else is translated) or the averages gathered in training (`running`). Dropout is off
+    unless `dropout_seed` is given; then every image is translated with the noise of that seed.
     """
-    file = checkpoint.generator_file(Path(path))
+    file = checkpoint.translator_file(Path(path), translator)
     header = checkpoint.read_header(file)
-    if header.part != "generator":
-        raise ImtransError(f"{file}: holds the {header.part}; translating needs the generator")
-    recipe = header.recipe(catalog(), roles=["generator", "derivation"])
+    if not header.translates:
+        raise ImtransError(
+            f"{file}: holds the {header.part}, which does not translate; use "
+            f"{quoted(header.translators)}"
+        )
+    task = Task(header.recipe(catalog(), translator_only=True), catalog())
+    module = task.translator(header.part)
+    checkpoint.load_into(module, file)
+    # As the fast engine trains it, whose previews show what is written here.
+    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    noise = Noise() if dropout_seed is not None else None
+    if noise:
+        with_seeded_dropout(module, noise)
+    set_modes(module, statistics)
     chosen = choose_device(device)
     return Translator(
-        _generator(recipe, file),
-        build_encoding(recipe, catalog()),
+        module,
+        task.encoding_of(header.part),
         device=chosen,
         precision=choose_precision(precision, chosen),
-        statistics=statistics,
-        dropout_seed=dropout_seed,
+        seed=dropout_seed,
+        noise=noise,
     )
-
-
-def _generator(recipe: Recipe, file: Path) -> nn.Module:
-    generator = build_generator(recipe, catalog())
-    checkpoint.load_into(generator, file)
-    # As the fast engine trains it, whose previews show what is written here.
-    generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return generator

@@ -8,6 +8,7 @@ from PIL import Image
 from planted_pairs import accused, findings, labels, only, quick_findings, texture
 
 from imtrans.components.layouts.unpaired import Unpaired
+from imtrans.recipe.catalog import catalog
 
 
 def fill(folder, numbers, draw=texture, size=64):
@@ -31,6 +32,12 @@ def root(tmp_path):
     (root / "trainB" / "trainB_20.png").unlink()
     drawing(20).resize((120, 64)).save(root / "trainB" / "trainB_20.png")  # of another shape
     return root
+
+
+@pytest.fixture
+def learns_unpaired(monkeypatch):
+    """The method of all recipes learns without pairs."""
+    monkeypatch.setattr(catalog().methods["pix2pix"].made, "paired", False)
 
 
 def found(root, **keys):
@@ -114,6 +121,12 @@ def test_a_folder_of_unpaired_pictures_is_recognised(imtrans, root):
     assert (told["training"], told["held_out"], told["unit"]) == (13, 3, "unpaired pictures")
 
 
+def test_what_a_method_learns_unpaired_is_checked_unpaired(imtrans, tiny_file, learns_unpaired):
+    _, out, _ = imtrans("data", "check", tiny_file, "--set", "data.workers=0")
+    assert "of one shape" not in out
+    assert "12 unpaired pictures to train on, 6 held out" in out
+
+
 def test_folders_a_and_b_without_a_common_name_are_unpaired(imtrans, tmp_path):
     fill(tmp_path / "set" / "A", range(3))
     fill(tmp_path / "set" / "B", range(5))
@@ -122,7 +135,7 @@ def test_folders_a_and_b_without_a_common_name_are_unpaired(imtrans, tmp_path):
     assert "layout 'unpaired' (A and B are there, with no name in common): 8 unpaired" in out
 
 
-def test_any_two_unpaired_pictures_are_shown(imtrans, tiny_file, root, tmp_path):
+def test_any_two_unpaired_pictures_are_shown(imtrans, tiny_file, root, learns_unpaired):
     keys = ("--set", f"data.root={root}", "--set", "data.layout=unpaired")
     code, out, _ = imtrans("data", "show", tiny_file, *keys)
     assert (code, out) == (0, "9 of 9 pairs, source | target: tiny-pairs.png\n")
@@ -130,7 +143,7 @@ def test_any_two_unpaired_pictures_are_shown(imtrans, tiny_file, root, tmp_path)
     assert code == 0
 
 
-def test_the_loading_of_unpaired_pictures_is_measured(imtrans, tiny_file, root):
+def test_the_loading_of_unpaired_pictures_is_measured(imtrans, tiny_file, root, learns_unpaired):
     keys = ("--set", f"data.root={root}", "--set", "data.layout=unpaired")
     code, out, _ = imtrans("data", "bench", tiny_file, *keys, "--seconds", 0.02)
     assert code == 0

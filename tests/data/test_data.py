@@ -10,15 +10,16 @@ from PIL import Image
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Pair, Picture
+from imtrans.components.layouts.unpaired import Unpaired
 from imtrans.data.draws import epoch_order
 from imtrans.data.loader import Batches
-from imtrans.data.pairs import check_sides, split_pairs
+from imtrans.data.pairs import split_pairs
 from imtrans.data.pixels import images
 from imtrans.data.pixels.resize import resize
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
 from imtrans.recipe.schema import DataTable
-from imtrans.task import build_layout, build_sampler, find_pairs
+from imtrans.task import Task
 
 
 def write(path, number=0, size=(40, 30)):
@@ -35,8 +36,8 @@ def recipe_for(root, **keys):
 
 def found(root, **keys):
     """(pairs to train on, pairs held out, what reads them)."""
-    recipe = recipe_for(root, **keys)
-    return (*find_pairs(recipe, catalog()), build_sampler(recipe, catalog()))
+    task = Task(recipe_for(root, **keys), catalog())
+    return task.pairs, task.validation_pairs, task.sampler
 
 
 def names(pairs):
@@ -55,11 +56,8 @@ LAYOUTS = [
 
 @pytest.mark.parametrize(("keys", "told"), LAYOUTS)
 def test_a_layout_that_does_not_fit_the_derivation_is_refused_before_any_file_is_read(keys, told):
-    recipe = recipe_for("nowhere", **keys)
     with pytest.raises(ImtransError, match=re.escape(told)):
-        check_sides(build_layout(recipe, catalog()), recipe.data)
-    with pytest.raises(ImtransError, match=re.escape(told)):
-        find_pairs(recipe, catalog())
+        _ = Task(recipe_for("nowhere", **keys), catalog()).layout
 
 
 class Anything:
@@ -93,10 +91,9 @@ def test_a_layout_that_is_wrong_about_itself_is_told(tmp_path):
 def test_a_share_of_unpaired_pictures_is_refused(tmp_path):
     write(tmp_path / "trainA" / "1.png")
     write(tmp_path / "trainB" / "2.png")
-    with pytest.raises(
-        ImtransError, match="a share is drawn from pairs, and the layout 'unpaired'"
-    ):
-        found(tmp_path, layout="unpaired", validation=0.5)
+    data = DataTable(root=str(tmp_path), layout="unpaired", validation=0.5)
+    with pytest.raises(ImtransError, match="a share is drawn from pairs, and the layout"):
+        split_pairs(Unpaired(str(tmp_path)), data, 0)
 
 
 def test_the_direction_says_which_half_is_the_source(tmp_path):

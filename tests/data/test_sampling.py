@@ -15,6 +15,7 @@ from imtrans.data.loader import Batches
 from imtrans.data.pixels import images
 from imtrans.data.resident import Resident
 from imtrans.data.samples import Sampler
+from imtrans.recipe.catalog import catalog
 from imtrans.recipe.schema import DataTable
 
 CPU = torch.device("cpu")
@@ -265,13 +266,25 @@ def test_a_damaged_unpaired_picture_is_named(apart):
     with open(path, "wb") as file:
         file.write(b"no image")
     with pytest.raises(ImtransError, match="t3.png: not an image"):
-        for index in range(40):
-            unpaired().training(apart, index, 0)
+        [unpaired().training(apart, epoch, 0) for epoch in range(40)]
 
 
-def test_a_recipe_of_the_unpaired_layout_is_read_unpaired(tiny_file, apart, tmp_path):
-    keys = [f"data.root={tmp_path}", "data.layout=unpaired", "data.resize=shorter"]
+@pytest.fixture
+def learns_unpaired(monkeypatch):
+    """The method of all recipes learns without pairs."""
+    monkeypatch.setattr(catalog().methods["pix2pix"].made, "paired", False)
+
+
+def test_a_recipe_of_the_unpaired_layout_is_read_unpaired(tiny_file, apart, learns_unpaired):
+    root = apart[0].a[0].path.rpartition("/trainA/")[0]
+    keys = [f"data.root={root}", "data.layout=unpaired", "data.resize=shorter"]
     loading = Loading(tiny_file, *keys)
     assert not loading.sampler().paired
     assert len(loading.pairs) == 12
+    loading.check()
+
+
+def test_a_paired_layout_is_read_unpaired_where_the_method_is(tiny_file, learns_unpaired):
+    loading = Loading(tiny_file)
+    assert not loading.sampler().paired
     loading.check()

@@ -5,7 +5,7 @@ import torch
 from imtrans.data.cache.obtain import obtain
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
-from imtrans.task import build_sampler, find_pairs
+from imtrans.task import Task
 
 
 class Loading:
@@ -13,11 +13,11 @@ class Loading:
 
     def __init__(self, file, *overrides):
         self.recipe = recipes.read(file, overrides, catalog())
-        self.pairs, _ = find_pairs(self.recipe, catalog())
+        self.pairs = Task(self.recipe, catalog()).pairs
         self.said = []
 
     def sampler(self):
-        return build_sampler(self.recipe, catalog())
+        return Task(self.recipe, catalog()).sampler
 
     def obtain(self, passes=9):
         return obtain(self.sampler(), self.pairs, passes=passes, say=self.said.append)

@@ -40,12 +40,12 @@ def bench(
     from imtrans.data.workers import worker_count
     from imtrans.host.devices import choose_device
     from imtrans.recipe import reading as recipes
-    from imtrans.task import build_sampler, find_pairs
+    from imtrans.task import Task
 
     catalog = installed()
     resolved = recipes.read(recipe, set_ or (), catalog)
-    pairs, _ = find_pairs(resolved, catalog)
-    sampler, out = build_sampler(resolved, catalog), console()
+    task, out = Task(resolved, catalog), console()
+    pairs, sampler = task.pairs, task.sampler
     tell, bar = partial(say, out), partial(progress, out)
     sampler = sampler.reading(obtain(sampler, pairs, passes=PAYS, say=tell, bar=bar))
     batch, workers = resolved.train.batch_size, resolved.data.workers

@@ -99,14 +99,19 @@ def _find(recipe: "Recipe", catalog: "Catalog") -> Found:
     from imtrans.api.layouts import MissingPartners
     from imtrans.checking.data.forgiving import Forgiving
     from imtrans.data.pairs import split_pairs
-    from imtrans.task import build_layout
+    from imtrans.recipe.building import built
+    from imtrans.task import Task
 
-    layout = Forgiving(build_layout(recipe, catalog), recipe.data.train)
+    # Not the task's own layout, which must fit the method: of a folder there is none.
+    table = recipe.data.layout
+    stored = built(catalog.layouts[table.name], table, recipe.data.root)
+    layout = Forgiving(stored, recipe.data.train)
+    paired = layout.paired and Task(recipe, catalog).method_class.paired
     try:
         training, held_out = split_pairs(layout, recipe.data, recipe.seed, layouts=catalog.layouts)
     except MissingPartners:
         training, held_out = [], []
-    return Found(training, held_out, layout.orphans, layout.paired)
+    return Found(training, held_out, layout.orphans, paired)
 
 
 def _of_folder(

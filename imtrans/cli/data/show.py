@@ -30,19 +30,18 @@ def show(
     from imtrans.data.contact_sheet import contact_sheet
     from imtrans.host.files import write_whole
     from imtrans.recipe import reading as recipes
-    from imtrans.task import build_encoding, build_sampler, find_pairs
+    from imtrans.task import Task
 
     catalog = installed()
     resolved = recipes.read(recipe, set_ or (), catalog)
-    training, validation = find_pairs(resolved, catalog)
-    pairs = validation if held_out else training
+    task = Task(resolved, catalog)
+    pairs = task.validation_pairs if held_out else task.pairs
     if not pairs:
         raise ImtransError("no pairs are held out; name a split in data.validation, or a share")
     path = output or Path(f"{run_name(recipe)}-pairs.png")
     if path.suffix.lower() != ".png":
         raise ImtransError(f"'{path}': the picture is a PNG; name it so")
-    sampler, encoding = build_sampler(resolved, catalog), build_encoding(resolved, catalog)
-    sheet = contact_sheet(pairs, sampler, encoding, count, jittered=not held_out)
+    sheet = contact_sheet(pairs, task.sampler, task.encoding, count, jittered=not held_out)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, sheet)
     out = console()

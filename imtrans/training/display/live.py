@@ -4,11 +4,11 @@
     7.6 images/s  waiting 2%  memory 3.2 GB  left 7:32:11
      d 0.412   ▃▄▅▄▃▂▁▂  first 0.693  min 0.301
     l1 0.183   █▆▅▄▃▂▂▁  first 0.402  min 0.181
-    held out at step 12000, best at step 10000
+    validation at step 12000, best at step 10000
     l1 0.143   █▅▃▂▁     best 0.139
 
-What is said, warnings too, stands above it and stays. The last state is left when it ends. First,
-least and best values are those since this sitting began; the best step is that of the whole run.
+Lines for a person, warnings too, are printed above it and stay. The last state remains when it
+ends. First, least and best values are those of this session; the best step is of the whole run.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,52 +19,58 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.text import Text
 
-from imtrans.components.metrics.pixel_metrics import HIGHER_IS_BETTER
+from imtrans.api.listener import Listener, Measured, Moment, Reading
 from imtrans.host.footprint import footprint
-from imtrans.host.words import size
-from imtrans.runs.best import Best
-from imtrans.training.display.lines import Progression, duration
+from imtrans.host.words import duration, size
+from imtrans.training.display.progress import speed
 from imtrans.training.display.sparkline import LENGTH, Curve, number, sparkline
 
 BAR = 30  # characters
 ROOMY = 60  # columns from which first and least values are shown
 
 
-class LiveView:
-    """Shows a training in a terminal of any width; says what it is told above."""
+class LiveView(Listener):
+    """Shows a training in a terminal of any width."""
 
-    def __init__(self, console: Console, epochs: int, steps: int, step: int) -> None:
-        self._console, self._epochs, self._steps = console, epochs, steps
-        self._epoch, self._step, self._first_step = 0, step, step
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._at = Moment(0, 0, 0, 0)
+        self._first_step = 0
         self._begun = self._last = monotonic()
-        self._now: Progression | None = None
+        self._reading: Reading | None = None
         self._memory: tuple[str, int] | None = None
         self._losses: dict[str, Curve] = {}
         self._metrics: dict[str, Curve] = {}
-        self._validated, self._best = 0, Best()
+        self._higher: dict[str, bool] = {}  # metric -> whether higher is better
+        self._validated = self._best_step = 0
         self._ended = False
         self._live = Live(self, console=console, refresh_per_second=4)
+
+    def begun(self, at: Moment) -> None:
+        self._at, self._first_step = at, at.step
+        self._begun = self._last = monotonic()
         self._live.start()
 
-    def say(self, line: str) -> None:
+    def said(self, line: str) -> None:
         # Styled by itself: a style of the printing would colour the view below it too.
-        told = Text(line, style="yellow" if line.startswith("warning") else "")
+        text = Text(line, style="yellow" if line.startswith("warning") else "")
         with suppress(OSError):
-            self._console.print(told)
+            self._console.print(text)
 
-    def advance(self, epoch: int, step: int) -> None:
-        self._epoch, self._step, self._last = epoch, step, monotonic()
+    def stepped(self, at: Moment) -> None:
+        self._at, self._last = at, monotonic()
 
-    def logged(self, now: Progression) -> None:
-        self._now, self._memory = now, footprint()
+    def logged(self, at: Moment, reading: Reading) -> None:
+        self._reading, self._memory = reading, footprint()
         # A new dict, because the thread that draws may walk the old one.
-        self._losses = _with(self._losses, now.reading.losses)
+        self._losses = _with(self._losses, reading.losses)
 
-    def validated(self, step: int, metrics: Mapping[str, float], best: Best) -> None:
-        self._metrics = _with(self._metrics, metrics)
-        self._validated, self._best = step, Best(best.value, best.step)
+    def validated(self, at: Moment, metrics: Mapping[str, Measured], best_step: int) -> None:
+        self._higher = {name: found.higher_is_better for name, found in metrics.items()}
+        self._metrics = _with(self._metrics, {n: found.value for n, found in metrics.items()})
+        self._validated, self._best_step = at.step, best_step
 
-    def close(self) -> None:
+    def closed(self) -> None:
         self._ended = True
         # A terminal that is gone must not end a training.
         with suppress(OSError):
@@ -85,21 +91,22 @@ class LiveView:
             yield _row(name.rjust(names), curve, rest, width, ascii_only)
         if not metrics:
             return
-        parts = [f"held out at step {self._validated}"]
-        if self._best.step:
-            is_now = self._best.step == self._validated
-            parts.append("best so far" if is_now else f"best at step {self._best.step}")
+        parts = [f"validation at step {self._validated}"]
+        if self._best_step:
+            is_now = self._best_step == self._validated
+            parts.append("best so far" if is_now else f"best at step {self._best_step}")
         yield from _folded(parts, width, style="bold")
         for name, curve in metrics.items():
-            best = curve.greatest if HIGHER_IS_BETTER.get(name) else curve.least
+            best = curve.greatest if self._higher.get(name) else curve.least
             star = "*" if ascii_only else "★"
             rest = f"best {number(best)}" + (f" {star}" if curve.last == best else "")
             yield _row(name.rjust(names), curve, rest, width, ascii_only)
 
     def _progress(self, width: int, ascii_only: bool) -> Iterator[Text]:
-        share = self._step / self._steps if self._steps else 1.0
-        told = [f"epoch {self._epoch or '-'}/{self._epochs}", f"step {self._step}/{self._steps}"]
-        lines = list(_folded([*told, f"{share:.0%}"], width))
+        at = self._at
+        share = at.step / at.steps if at.steps else 1.0
+        parts = [f"epoch {at.epoch or '-'}/{at.epochs}", f"step {at.step}/{at.steps}"]
+        lines = list(_folded([*parts, f"{share:.0%}"], width))
         room = width - len(lines[-1]) - 2
         if room >= BAR // 3:
             lines[-1].append("  ").append_text(_bar(share, min(BAR, room), ascii_only))
@@ -108,24 +115,20 @@ class LiveView:
         yield from lines
 
     def _speed(self) -> list[str]:
-        parts = []
-        if self._now:
-            reading = self._now.reading
-            parts.append(f"{reading.images_per_second:.1f} images/s")
-            parts.append(f"waiting {reading.waiting:.0%}")
+        parts = speed(self._reading) if self._reading else []
         if self._memory:
             parts.append(f"{self._memory[0]} {size(self._memory[1])}")
         if self._ended:
             parts.append(f"took {duration(monotonic() - self._begun)}")
         elif rate := self._steps_per_second():
-            parts.append(f"left {duration((self._steps - self._step) / rate)}")
+            parts.append(f"left {duration((self._at.steps - self._at.step) / rate)}")
         return parts or ["the first step is being taken"]
 
     def _steps_per_second(self) -> float:
         """As last read, or until then as far as the first steps tell."""
-        if self._now:
-            return self._now.reading.steps_per_second
-        return (self._step - self._first_step) / max(self._last - self._begun, 1e-9)
+        if self._reading:
+            return self._reading.steps_per_second
+        return (self._at.step - self._first_step) / max(self._last - self._begun, 1e-9)
 
 
 def _with(curves: Mapping[str, Curve], values: Mapping[str, float]) -> dict[str, Curve]:

@@ -1,31 +1,37 @@
-"""A moving average of the generator, which translates more evenly than any single step's.
+"""A moving average of the weights, which translates more evenly than any single step's.
 
 Exponential, after Polyak and Juditsky 1992; as in Karras et al., "Progressive Growing of GANs",
 ICLR 2018, section 4.
 """
 
-import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from imtrans.api.method import Method
 
-class Average:
-    """average = decay * average + (1 - decay) * generator, after every step; the first is a copy.
-    Running statistics are those of the generator."""
 
-    def __init__(self, generator: nn.Module, decay: float) -> None:
-        self._averaged = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(decay))
+class Averages:
+    """average = decay * average + (1 - decay) * weights, of each translator of a method, after
+    every step; the first is a copy. Running statistics are those of the translator."""
+
+    def __init__(self, method: Method, decay: float) -> None:
+        self._learning = dict(method.translators())
+        self._averaged = {
+            name: AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(decay))
+            for name, module in self._learning.items()
+        }
 
     @property
-    def generator(self) -> nn.Module:
-        """The averaged generator."""
-        return self._averaged.module
+    def modules(self) -> dict[str, nn.Module]:
+        """The averaged translators."""
+        return {name: averaged.module for name, averaged in self._averaged.items()}
 
     @property
-    def updates(self) -> torch.Tensor:
-        """How many steps are in it, a scalar."""
-        return self._averaged.n_averaged
+    def updates(self) -> dict[str, Tensor]:
+        """How many steps are in each, scalars."""
+        return {name: averaged.n_averaged for name, averaged in self._averaged.items()}
 
-    def follow(self, generator: nn.Module) -> None:
+    def follow(self) -> None:
         """A step is done."""
-        self._averaged.update_parameters(generator)
+        for name, averaged in self._averaged.items():
+            averaged.update_parameters(self._learning[name])

@@ -1,14 +1,15 @@
-"""How a step is computed: as the textbook has it, or fast. The step and its state are the same."""
+"""How a step is computed: as the reference, or fast. The step and its state are the same."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from imtrans.api.errors import ImtransError
+from imtrans.api.method import Batch, Method
 from imtrans.host.devices import Precision, autocast, choose_precision
 from imtrans.recipe.schema import TrainTable
 from imtrans.training.step.optimizer import FusedAdam, LoopAdam, is_dense
@@ -20,10 +21,10 @@ REPAID = 20_000  # images, about an hour of a CPU's training
 class Engine:
     """What `plain` and `fast` do differently.
 
-    `plain` is fp32, NCHW and torch's own Adam: what everything else is measured against, and the
-    published loop to the bit. `fast` has convolutions in bf16 where the device is good at it,
-    channels_last, one kernel for Adam, compiled networks where that pays, and on CUDA the whole
-    step in one graph. Weights, moments and losses are fp32 in both.
+    `plain` is the reference: fp32, NCHW and torch's own Adam, bit-identical to the published loop.
+    `fast` has convolutions in bf16 where the device is good at it, channels_last, one kernel for
+    Adam, compiled networks where that pays, and on CUDA the whole step in one graph. Weights,
+    moments and losses are fp32 in both.
     """
 
     name: Literal["plain", "fast"]
@@ -46,27 +47,50 @@ class Engine:
         # A graph replays what was captured: a weight cast before it would be that of another step.
         return autocast(self.device, self.precision, cached=not self.graphed)
 
-    def prepared(self, network: nn.Module) -> nn.Module:
-        """The network in training, its weights in this engine's memory format."""
-        network.train()
-        if self.fast:
-            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return network
+    def prepare(self, method: Method) -> None:
+        """Put a method into training, its weights in this engine's memory format. Its networks
+        return float32, whatever they compute in."""
+        method.train()
+        memory_format = torch.channels_last if self.fast else torch.contiguous_format
+        for network in method.networks().values():
+            network.to(memory_format=memory_format)  # type: ignore[call-overload]
+            network._compiled_call_impl = None  # of another engine
+            if _returns_float32 not in network._forward_hooks.values():
+                network.register_forward_hook(_returns_float32)
+            if self.compiled:
+                network.compile()
 
-    def callable(self, network: nn.Module) -> Callable[..., Tensor]:
-        """The network as it is called: compiled, or itself."""
-        return torch.compile(network) if self.compiled else network
+    def laid_out(self, batch: Batch) -> Batch:
+        """The batch in this engine's memory format."""
+        if not self.fast:
+            return batch
+        return Batch(*(x.contiguous(memory_format=torch.channels_last) for x in batch))
 
-    def laid_out(self, images: Tensor) -> Tensor:
-        return images.contiguous(memory_format=torch.channels_last) if self.fast else images
-
-    def adam(self, network: nn.Module, rate: float, train: TrainTable) -> LoopAdam:
-        dense = all(is_dense(parameter) for parameter in network.parameters())
+    def adam(
+        self, parameters: Mapping[str, nn.Parameter], rate: float, train: TrainTable
+    ) -> LoopAdam:
+        dense = all(is_dense(parameter) for parameter in parameters.values())
         if not self.fast or not dense or self.device.type not in ("cpu", "cuda"):
-            return LoopAdam(network, rate, train.betas, clip_norm=train.clip_norm)
+            return LoopAdam(parameters, rate, train.betas, clip_norm=train.clip_norm)
         return FusedAdam(
-            network, rate, train.betas, clip_norm=train.clip_norm, capturable=self.graphed
+            parameters, rate, train.betas, clip_norm=train.clip_norm, capturable=self.graphed
         )
+
+
+def _returns_float32(network: nn.Module, inputs: object, output: Any) -> Any:
+    return nested(lambda x: x.float() if x.is_floating_point() else x, output)
+
+
+def nested(function: Callable[[Tensor], Tensor], value: Any) -> Any:
+    """The function over all tensors in tuples, lists and dicts."""
+    if isinstance(value, Tensor):
+        return function(value)
+    if isinstance(value, dict):
+        return {key: nested(function, inner) for key, inner in value.items()}
+    if isinstance(value, tuple | list):
+        inner = [nested(function, item) for item in value]
+        return type(value)(*inner) if hasattr(value, "_fields") else type(value)(inner)
+    return value
 
 
 def plain(device: torch.device) -> Engine:

@@ -1,4 +1,4 @@
-"""Adam over a network's parameters, with a state that both engines write and read alike.
+"""Adam over named parameters, with a state that both engines write and read alike.
 
 Kingma and Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015.
 """
@@ -14,23 +14,20 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 class LoopAdam:
-    """torch's own Adam, parameter by parameter: the textbook's.
+    """torch's own Adam, parameter by parameter: the reference.
 
-    `clip_norm` bounds the L2 norm of the network's whole gradient.
+    `clip_norm` bounds the L2 norm of the gradient of all parameters together.
     """
 
     def __init__(
         self,
-        network: nn.Module,
+        parameters: Mapping[str, nn.Parameter],
         rate: float,
         betas: tuple[float, float],
         *,
         clip_norm: float | None = None,
     ) -> None:
-        # What a component has frozen stays so.
-        trained = [(n, p) for n, p in network.named_parameters() if p.requires_grad]
-        self.names = [name for name, _ in trained]
-        self.parameters = [parameter for _, parameter in trained]
+        self.names, self.parameters = list(parameters), list(parameters.values())
         self._updated: Sequence[Tensor] = self.parameters
         self.clip_norm = clip_norm
         self.full_rate = self.rate = rate  # the recipe's, and that of now
@@ -49,9 +46,10 @@ class LoopAdam:
         for parameter in self.parameters:
             parameter.grad = None
 
-    def taken_gradients(self) -> list[Tensor]:
-        """The gradients gathered, which are then forgotten."""
-        found = [p.grad for p in self.parameters if p.grad is not None]
+    def pop_gradients(self) -> dict[str, Tensor]:
+        """The gradients gathered, by name; they are then forgotten."""
+        rows = zip(self.names, self.parameters, strict=True)
+        found = {name: p.grad for name, p in rows if p.grad is not None}
         self.forget_gradients()
         return found
 
@@ -138,7 +136,7 @@ class FusedAdam(LoopAdam):
 
     def __init__(
         self,
-        network: nn.Module,
+        parameters: Mapping[str, nn.Parameter],
         rate: float,
         betas: tuple[float, float],
         *,
@@ -146,7 +144,7 @@ class FusedAdam(LoopAdam):
         capturable: bool = False,
     ) -> None:
         self.capturable = capturable
-        super().__init__(network, rate, betas, clip_norm=clip_norm)
+        super().__init__(parameters, rate, betas, clip_norm=clip_norm)
 
     def _made(self, rate: float, betas: tuple[float, float]) -> Adam:
         self._updated = [_in_memory_order(parameter.detach()) for parameter in self.parameters]

@@ -1,47 +1,49 @@
-"""Steps, each as fast as can be: replayed from a graph, or taken one by one."""
+"""Steps, each as fast as can be: replayed from a graph, in parts, or taken one by one."""
 
 from collections.abc import Callable
 
-from torch import Tensor
-
 from imtrans.api.errors import is_out_of_memory
-from imtrans.components.methods.pix2pix import Losses, Pix2Pix
-from imtrans.recipe.schema import TrainTable
-from imtrans.training.step.accumulate import accumulated_step
+from imtrans.api.method import Batch
+from imtrans.training.step.accumulation import accumulated_step
 from imtrans.training.step.graph import GraphedStep
+from imtrans.training.step.step import Losses, Step
 
 
-class Stepping:
-    """Takes the steps of a model. Batches of `batch_size` go through a CUDA graph if the engine has
-    one; smaller ones, at the end of an epoch, and steps that cannot be recorded do without, which
-    is said once."""
+class Stepper:
+    """Takes the steps of a training. Batches of train.batch_size go through a CUDA graph if the
+    engine has one; smaller ones, at the end of an epoch, and steps that cannot be recorded do
+    without, which is said once."""
 
-    def __init__(self, model: Pix2Pix, train: TrainTable, say: Callable[[str], None]) -> None:
-        self.model, self.say = model, say
-        self.batch_size, self.accumulate = train.batch_size, train.accumulate
-        self._wanted = model.engine.graphed
+    def __init__(self, step: Step, say: Callable[[str], None]) -> None:
+        self.step, self.say = step, say
+        self.batch_size = step.train.batch_size
+        self._records = step.engine.graphed
         self._graph: GraphedStep | None = None
 
-    def __call__(self, source: Tensor, target: Tensor) -> Losses:
-        """One step on (N, C, H, W) in [-1, 1]: the losses, still on the device."""
-        losses = self._step(source, target)
-        if self.model.average:
-            self.model.average.follow(self.model.generator)
+    def __call__(self, batch: Batch) -> Losses:
+        """One step on a batch: the losses, still on the device."""
+        losses = self._taken(batch)
+        self.step.finish()
         return losses
 
-    def _step(self, source: Tensor, target: Tensor) -> Losses:
-        if self.accumulate > 1:
-            return accumulated_step(self.model, source, target, self.batch_size)
-        if self._wanted and len(source) == self.batch_size:
-            self._record(source, target)
-        if self._graph and self._graph.fits(source, target):
-            return self._graph(source, target)
-        return self.model.step(source, target)
+    def begin_epoch(self, epoch: int) -> None:
+        """To be called before the first step of each epoch (from 1)."""
+        if self.step.begin_epoch(epoch):
+            self._graph, self._records = None, self.step.engine.graphed
 
-    def _record(self, source: Tensor, target: Tensor) -> None:
-        self._wanted = False
+    def _taken(self, batch: Batch) -> Losses:
+        if self.step.train.accumulate > 1:
+            return accumulated_step(self.step, batch, self.batch_size)
+        if self._records and len(batch.source) == self.batch_size:
+            self._record(batch)
+        if self._graph and self._graph.fits(batch):
+            return self._graph(batch)
+        return self.step(batch)
+
+    def _record(self, batch: Batch) -> None:
+        self._records = False
         try:
-            self._graph = GraphedStep(self.model, source, target)
+            self._graph = GraphedStep(self.step, batch)
         except RuntimeError as error:
             if is_out_of_memory(error):
                 raise

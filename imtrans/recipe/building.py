@@ -1,0 +1,170 @@
+"""What a method is built from: the networks and losses that a recipe names."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from imtrans.api.errors import ImtransError, is_out_of_memory
+from imtrans.api.hookspecs import AdversarialLoss
+from imtrans.api.method import Scale, WeightedLoss, scales
+from imtrans.recipe.catalog import Catalog
+from imtrans.recipe.registry import Component
+from imtrans.recipe.schema import ComponentTable, Recipe
+
+
+def built(component: Component, table: ComponentTable, *facts: object) -> Any:
+    """What a component makes of a recipe's table. Raises ImtransError when it refuses."""
+    try:
+        return component.build(*facts, **table.options)
+    except (ValueError, TypeError) as error:
+        raise ImtransError(f"{component.role} '{component.name}': {error}") from error
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network that was built, and the channels that it was built for."""
+
+    component: Component
+    module: nn.Module
+    source: int
+    target: int
+
+    def __str__(self) -> str:
+        return f"{self.component.role} '{self.component.name}'"
+
+
+class RecipeParts:
+    """`imtrans.api.method.Parts` for a recipe; remembers what it built, to be checked."""
+
+    def __init__(
+        self, recipe: Recipe, catalog: Catalog, channels: tuple[int, int], device: torch.device
+    ) -> None:
+        self.source_channels, self.target_channels = channels
+        self.size = recipe.data.crop_size
+        self.networks: list[Network] = []
+        self._recipe, self._catalog, self._device = recipe, catalog, device
+
+    def generator(self, source: int | None = None, target: int | None = None) -> nn.Module:
+        return self._network("generator", "stride", source, target)
+
+    def discriminator(self, source: int | None = None, target: int | None = None) -> nn.Module:
+        return self._network("discriminator", "receptive_field", source, target)
+
+    def adversarial(self) -> AdversarialLoss:
+        table = self._table("adversarial")
+        loss: AdversarialLoss = self._loss(self._catalog.adversarial[table.name], table)
+        return loss
+
+    def losses(self) -> tuple[WeightedLoss, ...]:
+        return tuple(
+            WeightedLoss(
+                table.name, table.weight, self._loss(self._catalog.losses[table.name], table)
+            )
+            for table in self._recipe.loss
+        )
+
+    def _network(
+        self, role: str, attribute: str, source: int | None, target: int | None
+    ) -> nn.Module:
+        table = self._table(role)
+        component = self._catalog.registries[role][table.name]
+        source = self.source_channels if source is None else source
+        target = self.target_channels if target is None else target
+        module = built(component, table, source, target)
+        if not isinstance(module, nn.Module) or not isinstance(
+            getattr(module, attribute, None), int
+        ):
+            raise ImtransError(
+                f"{role} '{component.name}' from plugin {component.plugin} breaks its contract: "
+                f"the builder must return an nn.Module with a whole number `{attribute}`"
+            )
+        self.networks.append(Network(component, module, source, target))
+        return module
+
+    def _table(self, key: str) -> ComponentTable:
+        table: ComponentTable | None = getattr(self._recipe, key)
+        if table is None:
+            raise ImtransError(
+                f"the method '{self._recipe.method.name}' builds from [{key}], which the recipe "
+                "does not have (a method names what it `needs`)"
+            )
+        return table
+
+    def _loss(self, component: Component, table: ComponentTable) -> Any:
+        loss = built(component, table)
+        if not isinstance(loss, nn.Module):
+            return loss
+        # It may hold a network, which is not trained, and is no network of the method.
+        return Hidden(loss.to(self._device).requires_grad_(False))
+
+    def has_built(self, module: nn.Module) -> bool:
+        return any(network.module is module for network in self.networks)
+
+    def check(self) -> None:
+        """Pass one grey image through every network, so that what does not fit is an ImtransError
+        before the data are read."""
+        for network in self.networks:
+            source, target = (
+                torch.zeros(1, channels, self.size, self.size, device=self._device)
+                for channels in (network.source, network.target)
+            )
+            if network.component.role == "generator":
+                check_translator(str(network), network.module, source, target)
+            else:
+                _check_logits(str(network), _try(str(network), network.module, source, target))
+
+
+class Hidden:
+    """A loss that is a module, hidden from a method, which would take it for a network."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self._of = (module,)
+
+    def __call__(self, *inputs: Tensor) -> Tensor:
+        result: Tensor = self._of[0](*inputs)
+        return result
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._of[0], name)
+
+
+def check_translator(subject: str, network: nn.Module, source: Tensor, target: Tensor) -> None:
+    """Raise ImtransError unless it makes what is shaped like the target of the source."""
+    stride, size = getattr(network, "stride", None), source.shape[-1]
+    if not isinstance(stride, int):
+        raise ImtransError(f"{subject} breaks its contract: it has no whole number `stride`")
+    if size % stride:
+        sizes = [n for n in (size // stride * stride, -(-size // stride) * stride) if n]
+        raise ImtransError(
+            f"{subject} needs sizes that are multiples of {stride}; crop_size is {size}. "
+            f"use {' or '.join(map(str, sizes))}"
+        )
+    output = _try(subject, network, source)
+    if output.shape != target.shape:
+        raise ImtransError(
+            f"{subject} made {tuple(output.shape)} of {tuple(source.shape)}; the target is "
+            f"{tuple(target.shape)}"
+        )
+
+
+def _check_logits(subject: str, judged: Tensor | Sequence[Scale]) -> None:
+    for logits, _ in scales(judged):
+        if logits.dim() != 4 or logits.shape[:2] != (1, 1):
+            raise ImtransError(f"{subject} returned {tuple(logits.shape)}; logits are (N, 1, h, w)")
+
+
+def _try(subject: str, network: nn.Module, *inputs: Tensor) -> Any:
+    run: Callable[..., Any] = network.eval()
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            return run(*inputs)
+    except (ValueError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise
+        reason = str(error).split("\n")[0]
+        raise ImtransError(f"{subject} {reason}") from error
+    finally:
+        network.train()

@@ -1,0 +1,84 @@
+"""A step whose batch does not fit into memory: its gradients are gathered part by part."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from imtrans.api.method import Batch, Phase
+from imtrans.host.randomness import random_state, set_random_state
+from imtrans.training.step.step import Losses, Step
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some pairs of a batch."""
+
+    batch: Batch
+    share: float  # of the whole batch
+    random: dict[str, Tensor]  # the random state in which the method makes something of it
+    made: Any  # without a graph
+
+
+def accumulated_step(step: Step, batch: Batch, size: int) -> Losses:
+    """The step of a whole batch in parts of at most `size` pairs.
+
+    Equal to it where no layer looks across the batch (instance norm); batch norm sees each part by
+    itself. A phase has to learn from all parts before the next one learns from any, so what the
+    method makes of each part is made twice, the second time with the same dropout, and only one
+    part's activations are in memory at once.
+    """
+    parts = _parts(step, step.engine.laid_out(batch), size)
+    losses: Losses = {}
+    for phase in step.phases:
+        random = random_state(step.device)
+        for _ in range(phase.times):
+            step.optimizers[phase.name].forget_gradients()
+            with step.only(phase):
+                rows = [_backward(step, phase, part) for part in parts]
+            step.optimizers[phase.name].update()
+        if not phase.detached:  # what was made again must not move what is drawn next
+            set_random_state(random, step.device)
+        losses |= {name: torch.stack([row[name] for row in rows]).sum() for name in rows[0]}
+    return losses
+
+
+def _parts(step: Step, batch: Batch, size: int) -> list[Part]:
+    split = [Batch(*sides) for sides in zip(*(side.split(size) for side in batch), strict=True)]
+    parts = []
+    with torch.no_grad(), without_tracking(step.method):
+        for some in split:
+            random = random_state(step.device)
+            parts.append(Part(some, len(some.source) / len(batch.source), random, step.make(some)))
+    return parts
+
+
+def _backward(step: Step, phase: Phase, part: Part) -> Losses:
+    if phase.detached:
+        made = part.made
+    else:
+        set_random_state(part.random, step.device)
+        made = step.make(part.batch)
+    total, terms = step.loss(phase, part.batch, made)
+    (total * part.share).backward()
+    return {name: value * part.share for name, value in terms.items()}
+
+
+@contextmanager
+def without_tracking(network: nn.Module) -> Iterator[None]:
+    """Batch norm normalises as in training, and its running statistics do not change."""
+    norms = [
+        module
+        for module in network.modules()
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.track_running_stats
+    ]
+    for norm in norms:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.track_running_stats = True

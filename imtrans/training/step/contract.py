@@ -1,0 +1,92 @@
+"""What a method promises, and one line that names the method where it does not keep it."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from imtrans.api.errors import ImtransError, quoted
+from imtrans.api.method import Method, Phase, Term
+
+
+def check_phases(method: Method) -> tuple[Phase, ...]:
+    """The phases of a method. Raises ImtransError when they break their contract."""
+    phases = tuple(method.phases())
+    if not phases:
+        raise _broken(method, "phases() is empty: nothing would be trained")
+    names = [phase.name for phase in phases]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise _broken(method, f"two phases are called {quoted(twice)}")
+    owners: dict[int, str] = {}
+    known = {id(parameter): name for name, parameter in method.named_parameters()}
+    for phase in phases:
+        _check_phase(method, phase, owners, known)
+    return phases
+
+
+def _check_phase(
+    method: Method, phase: Phase, owners: dict[int, str], known: dict[int, str]
+) -> None:
+    if phase.times < 1 or (phase.times > 1 and not phase.detached):
+        raise _broken(
+            method,
+            f"the phase '{phase.name}' has times = {phase.times}: only a detached phase can be "
+            "descended more than once",
+        )
+    # Each once: two modules of a phase may share parameters.
+    trained = {id(p): p for module in phase.trains for p in module.parameters() if p.requires_grad}
+    if not trained:
+        raise _broken(method, f"the phase '{phase.name}' trains no parameters")
+    for key in trained:
+        if key not in known:
+            raise _broken(
+                method,
+                f"the phase '{phase.name}' trains a network that is not a child of the method, so "
+                "that it would not be saved: assign it to an attribute",
+            )
+        if key in owners:
+            raise _broken(
+                method,
+                f"the parameter '{known[key]}' is in two phases, '{owners[key]}' and "
+                f"'{phase.name}'",
+            )
+        owners[key] = phase.name
+
+
+def check_terms(method: Method, phase: Phase, terms: Sequence[Term]) -> Sequence[Term]:
+    """The terms of a phase, if they are terms; their values are not looked at, which would wait for
+    the device. Raises ImtransError."""
+    for term in terms:
+        if not isinstance(term, Term):
+            raise _broken(
+                method, f"the phase '{phase.name}' returned a {type(term).__name__}, not a Term"
+            )
+        if not isinstance(term.value, Tensor) or term.value.dim():
+            what = tuple(term.value.shape) if isinstance(term.value, Tensor) else type(term.value)
+            raise _broken(
+                method, f"the term '{term.name}' of the phase '{phase.name}' is no scalar: {what}"
+            )
+    if not any(term.weight for term in terms):
+        raise _broken(method, f"the phase '{phase.name}' has no term with a weight")
+    names = [term.name for term in terms]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise _broken(method, f"two terms of the phase '{phase.name}' are called {quoted(twice)}")
+    return terms
+
+
+def check_values(method: Method, values: dict[str, dict[str, Tensor]]) -> None:
+    """Raise ImtransError unless all terms, by phase, are finite and have names of their own."""
+    names = [name for terms in values.values() for name in terms]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise _broken(method, f"two phases have terms called {quoted(twice)}, as the log would")
+    for phase, terms in values.items():
+        for name, value in terms.items():
+            if not bool(value.isfinite()):
+                what = f"the term '{name}' of the phase '{phase}' is {float(value)}"
+                raise _broken(method, f"{what} on the first batch")
+
+
+def _broken(method: Method, what: str) -> ImtransError:
+    kind = type(method)
+    return ImtransError(
+        f"the method {kind.__name__} ({kind.__module__}) breaks its contract: {what}"
+    )

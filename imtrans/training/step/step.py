@@ -1,0 +1,143 @@
+"""One step of any method, by the phases it declares.
+
+The method says what is descended; this says how, for the plain engine and the fast one alike. Every
+phase is the same few moves: freeze what it does not train, compute its terms, descend their sum.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from imtrans.api.method import Batch, Method, Phase
+from imtrans.recipe.schema import TrainTable
+from imtrans.training.step.average import Averages
+from imtrans.training.step.contract import check_phases, check_terms
+from imtrans.training.step.engine import Engine, nested
+from imtrans.training.step.optimizer import LoopAdam
+
+Losses = dict[str, Tensor]
+
+
+class Step:
+    """Takes the steps of a method on an engine; holds its optimisers and averages.
+
+    Raises ImtransError when the method's phases break their contract.
+    """
+
+    def __init__(self, method: Method, engine: Engine, train: TrainTable) -> None:
+        self.method, self.engine, self.train = method, engine, train
+        self.device = engine.device
+        self.averages = Averages(method, train.ema) if train.ema else None
+        engine.prepare(method)
+        self._begin_phases()
+
+    def _begin_phases(self) -> None:
+        self.phases = check_phases(self.method)
+        self.optimizers: dict[str, LoopAdam] = {}
+        for phase in self.phases:
+            rate = self.train.learning_rate * phase.rate
+            self.optimizers[phase.name] = self.engine.adam(self._trained(phase), rate, self.train)
+        self._frozen = {phase.name: self._others(phase) for phase in self.phases}
+
+    def _trained(self, phase: Phase) -> dict[str, nn.Parameter]:
+        """The parameters of a phase, by their names in the method; what a component has frozen
+        stays so."""
+        own = {id(p) for module in phase.trains for p in module.parameters()}
+        named = self.method.named_parameters()
+        return {name: p for name, p in named if id(p) in own and p.requires_grad}
+
+    def _others(self, phase: Phase) -> list[nn.Parameter]:
+        own = {id(parameter) for parameter in self.optimizers[phase.name].parameters}
+        return [p for p in self.method.parameters() if id(p) not in own and p.requires_grad]
+
+    def begin_epoch(self, epoch: int) -> bool:
+        """Whether the method has other phases from this epoch on; their optimisers are new then."""
+        if not self.method.at_epoch(epoch):
+            return False
+        self._begin_phases()
+        return True
+
+    def __call__(self, batch: Batch) -> Losses:
+        """One step on a batch: each phase in its turn.
+
+        Returns each term as a scalar still on the device, unweighted. Nothing here waits for it.
+        """
+        batch = self.engine.laid_out(batch)
+        made = self.make(batch)
+        losses: Losses = {}
+        for phase in self.phases:
+            for _ in range(phase.times):
+                with self.only(phase):
+                    total, terms = self.loss(phase, batch, made)
+                    self.optimizers[phase.name].descend(total)
+            losses |= terms
+        return losses
+
+    def make(self, batch: Batch) -> Any:
+        """What the method makes of a batch, once for all its phases."""
+        with self.engine.autocast():
+            return self.method(batch)
+
+    def loss(self, phase: Phase, batch: Batch, made: Any) -> tuple[Tensor, Losses]:
+        """What a phase descends, and its terms, unweighted and detached."""
+        given = nested(Tensor.detach, made) if phase.detached else made
+        # One region for each descent: weights cast in it must not outlive their update.
+        with self.engine.autocast():
+            terms = check_terms(self.method, phase, phase.loss(batch, given))
+        weighted = (term.value * term.weight if term.weight != 1 else term.value for term in terms)
+        first, *rest = (value for value, term in zip(weighted, terms, strict=True) if term.weight)
+        return sum(rest, first), {term.name: term.value.detach() for term in terms}
+
+    @contextmanager
+    def only(self, phase: Phase) -> Iterator[None]:
+        """Gradients pass through what the phase does not train, and none of its own is computed."""
+        others = self._frozen[phase.name]
+        for parameter in others:
+            parameter.requires_grad_(False)
+        try:
+            yield
+        finally:
+            for parameter in others:
+                parameter.requires_grad_(True)
+
+    def finish(self) -> None:
+        """A step is done: what follows it is no part of a graph."""
+        if self.averages:
+            self.averages.follow()
+        with torch.no_grad():
+            self.method.after_step()
+
+    @property
+    def translating(self) -> dict[str, nn.Module]:
+        """The translators to translate with: their averages, if there are any."""
+        return self.averages.modules if self.averages else dict(self.method.translators())
+
+    def scale_learning_rates(self, factor: float) -> None:
+        """Make all rates this factor of the recipe's."""
+        for adam in self.optimizers.values():
+            adam.set_rate(factor * adam.full_rate)
+
+    @property
+    def learning_rate(self) -> float:
+        """That of the last phase, which in a GAN is the generator's."""
+        return self.optimizers[self.phases[-1].name].rate
+
+    def optimizer_state(self) -> dict[str, Tensor]:
+        """The moments of all optimisers, `PHASE/PARAMETER/exp_avg`."""
+        return {
+            f"{name}/{key}": value
+            for name, adam in self.optimizers.items()
+            for key, value in adam.state().items()
+        }
+
+    def load_optimizer_state(self, state: Mapping[str, Tensor]) -> None:
+        """Resume with these moments. Raises KeyError when one is missing, and ValueError when one
+        has another shape."""
+        for name, adam in self.optimizers.items():
+            start = f"{name}/"
+            adam.load_state(
+                {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}
+            )
