@@ -28,7 +28,7 @@ from imtrans.benchmark.profiling import (
 from imtrans.benchmark.rates import flops_of, matrix_rate
 from imtrans.benchmark.rounds import Spread, in_turns, ratio
 from imtrans.benchmark.subject import build, engines, resized
-from imtrans.data.cache.cache import CachedPair
+from imtrans.data.cache.cache import CachedSide
 from imtrans.data.cache.store import home
 from imtrans.host.devices import choose_device
 from imtrans.recipe import reading as recipes
@@ -183,7 +183,7 @@ def test_batches_through_the_loader_are_whole_and_leave_no_cache(tiny, pairs):
         subject.target,
     )
     with drawn(recipe, DRAWN) as stored:
-        found, _ = find_pairs(stored, catalog())
+        found = Task(stored, catalog()).pairs
         timing = time_loader(stored, catalog(), found[:6], "drawn pairs", watched, 0.01)
     assert set(shapes) == {(4, 3, 64, 64)}
     assert 0 <= timing.waiting <= 1
@@ -195,8 +195,8 @@ def test_batches_through_the_loader_are_whole_and_leave_no_cache(tiny, pairs):
 def test_waiting_for_slow_files_is_seen(tiny, monkeypatch):
     recipe = resized(tiny, batch=1)
     subject = build(recipe, catalog(), engines(recipe, CPU)["fast"], no_message)
-    cut = CachedPair.cut
-    monkeypatch.setattr(CachedPair, "cut", lambda *args: (time.sleep(0.3), cut(*args))[1])
+    cut = CachedSide.cut
+    monkeypatch.setattr(CachedSide, "cut", lambda *args: (time.sleep(0.3), cut(*args))[1])
     found = Task(recipe, catalog()).pairs
     assert time_loader(recipe, catalog(), found, "its pairs", subject, 0.01).waiting > 0.5
 
@@ -204,7 +204,7 @@ def test_waiting_for_slow_files_is_seen(tiny, monkeypatch):
 @pytest.mark.parametrize("count", [1, DRAWN, 25])
 def test_a_data_set_of_any_size_is_made_of_a_few_files(tiny, count):
     with drawn(tiny, count) as stored:
-        found, _ = find_pairs(stored, catalog())
+        found = Task(stored, catalog()).pairs
         files = {os.stat(pair.a[0].path).st_ino for pair in found}
         assert (len(found), len(files)) == (count, min(count, DRAWN))
         folder = stored.data.root
