@@ -18,11 +18,13 @@ from imtrans.cli.plugins import plugins
 from imtrans.cli.quickstart import quickstart
 from imtrans.cli.recipes import recipes
 from imtrans.cli.runs import runs
+from imtrans.cli.third_party import Commands
 from imtrans.cli.train import train
 from imtrans.cli.translate import translate
 
 app = typer.Typer(
     name="imtrans",
+    cls=Commands,
     help="Learn a picture-to-picture task from paired images, and apply it to folders.",
     epilog="New here? `imtrans quickstart demo` trains on pairs it draws itself, in minutes.",
     no_args_is_help=True,

@@ -124,7 +124,7 @@ def component_problems(
 
 
 def _method_problems(values: Mapping[str, Any], catalog: "Catalog") -> list[Problem]:
-    name = _component(values.get("method", defaults.METHOD)).get("name")
+    name = _method(values).get("name")
     if not isinstance(name, str) or name not in catalog.methods:
         return []  # reported as an unknown component
     needs = catalog.methods[name].made.needs
@@ -147,7 +147,7 @@ def component_tables(
     values: Mapping[str, Any],
 ) -> Iterator[tuple[str, Location, Mapping[str, Any]]]:
     """Each component that a recipe names: its role, its place in the recipe, and its table."""
-    yield "method", ("method",), _component(values.get("method", defaults.METHOD))
+    yield "method", ("method",), _method(values)
     data, validation = values.get("data"), values.get("validate", {})
     if isinstance(data, dict):
         yield "layout", ("data", "layout"), _component(data.get("layout", defaults.LAYOUT))
@@ -166,6 +166,10 @@ def component_tables(
     if isinstance(validation, dict):
         for index, table in enumerate(_list(validation.get("metrics", defaults.METRICS))):
             yield "metric", ("validate", "metrics", index), _component(table)
+
+
+def _method(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"name": defaults.METHOD, **_component(values.get("method", {}))}
 
 
 def _list(value: Any) -> Iterable[Any]:

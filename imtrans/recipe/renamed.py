@@ -45,8 +45,6 @@ def with_new_names(values: Mapping[str, Any]) -> dict[str, Any]:
             value = value / values["train"].get("learning_rate", USUAL_RATE)
         *tables, key = new
         _table(result, tables)[key] = value
-    if "method" in result:
-        result["method"].setdefault("name", "pix2pix")  # the only one there was
     return result
 
 

@@ -58,10 +58,16 @@ class ComponentTable(Table):
         return dict(self.model_extra or {})
 
 
-Component = Annotated[
-    ComponentTable,
-    BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value),
-]
+def _short(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _usual_method(value: Any) -> Any:
+    return {"name": defaults.METHOD, **value} if isinstance(value, dict) else _short(value)
+
+
+Component = Annotated[ComponentTable, BeforeValidator(_short)]
+MethodTable = Annotated[ComponentTable, BeforeValidator(_usual_method)]
 
 
 class SideTable(Table):
@@ -256,7 +262,7 @@ class Recipe(Table):
     requires: tuple[str, ...] = ()  # distributions that bring components this recipe names
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     data: DataTable
-    method: Component = ComponentTable(name=defaults.METHOD)
+    method: MethodTable = ComponentTable(name=defaults.METHOD)
     generator: ComponentTable | None = None
     discriminator: ComponentTable | None = None
     adversarial: Component | None = None

@@ -33,7 +33,7 @@ from imtrans.data.cache.store import home
 from imtrans.host.devices import choose_device
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
-from imtrans.task import find_pairs
+from imtrans.task import Task
 
 CPU = torch.device("cpu")
 MEGABYTE = 10**6
@@ -197,7 +197,7 @@ def test_waiting_for_slow_files_is_seen(tiny, monkeypatch):
     subject = build(recipe, catalog(), engines(recipe, CPU)["fast"], nobody)
     cut = CachedPair.cut
     monkeypatch.setattr(CachedPair, "cut", lambda *args: (time.sleep(0.3), cut(*args))[1])
-    fed = feed(recipe, catalog(), find_pairs(recipe, catalog())[0], "its pairs", subject, 0.01)
+    fed = feed(recipe, catalog(), Task(recipe, catalog()).pairs, "its pairs", subject, 0.01)
     assert fed.waiting > 0.5
 
 

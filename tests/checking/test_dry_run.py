@@ -4,10 +4,10 @@ import io
 
 import pytest
 import torch
+from imtrans.checking.memory import _keeping, estimate_memory
 from rich.console import Console
 
 from imtrans.checking import plan as estimates
-from imtrans.checking.memory import _keeping, estimate_memory
 from imtrans.checking.plan import estimate
 from imtrans.cli.plan import told
 from imtrans.components.methods.pix2pix import Pix2Pix
@@ -16,7 +16,7 @@ from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
 from imtrans.runs.checkpoint import checkpoints
 from imtrans.runs.run_dir import alone_in
-from imtrans.task import assemble
+from imtrans.task import Task
 from imtrans.training.fit import fit
 from imtrans.training.step.engine import Engine, choose_engine, plain
 
@@ -33,7 +33,7 @@ def foretold(recipe, run, **options):
 
 
 def trained(recipe, run):
-    return fit(recipe, catalog(), run, console=Console(file=io.StringIO()))
+    return fit(Task(recipe, catalog()), run, console=Console(file=io.StringIO()))
 
 
 def state_of(folder):
@@ -129,7 +129,7 @@ def test_another_recipe_in_the_run_is_refused(imtrans, tiny_file, tmp_path):
 
 
 def model(recipe, engine=None):
-    parts = assemble(recipe, catalog(), CPU)
+    parts = Task(recipe, catalog()).method(CPU)
     return Pix2Pix(parts, recipe.train, engine or plain(CPU))
 
 

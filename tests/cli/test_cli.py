@@ -21,6 +21,7 @@ from imtrans.data.pixels.decode import decode
 from imtrans.data.pixels.encode import encode
 from imtrans.data.pixels.formats.stored import Wanted
 from imtrans.recipe.catalog import catalog
+from imtrans.task import Task
 from imtrans.training.fit import fit
 
 GOLDEN = Path(__file__).parents[1] / "given" / "golden"
@@ -93,7 +94,7 @@ def test_from_a_recipe_to_a_translated_folder(imtrans, tiny_file, tmp_path):
 
 @pytest.fixture
 def trained(tiny, tmp_path):
-    fit(tiny, catalog(), tmp_path / "runs" / "tiny")
+    fit(Task(tiny, catalog()), tmp_path / "runs" / "tiny")
     return tmp_path / "runs" / "tiny"
 
 

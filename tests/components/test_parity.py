@@ -15,7 +15,6 @@ from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
 from imtrans.runs import checkpoint
 from imtrans.runs.published_weights import import_weights, recognise, translate_names
-from imtrans.task import assemble, build_discriminator, build_generator
 from imtrans.training.step.engine import plain
 
 GOLDEN = Path(__file__).parents[1] / "given" / "golden"

@@ -29,12 +29,12 @@ from imtrans.runs.checkpoint import read_tensors
 BUILD = """
 import sys
 from imtrans.recipe import reading as recipes
-from imtrans.task import build_sampler, find_pairs
+from imtrans.task import Task
 from imtrans.data.cache.obtain import obtain
 from imtrans.recipe.catalog import catalog
 recipe = recipes.read(sys.argv[1], sys.argv[2:], catalog())
 pairs, _ = find_pairs(recipe, catalog())
-obtain(recipe.data, pairs, build_sampler(recipe, catalog()).load_size, passes=9, say=print)
+obtain(recipe.data, pairs, Task(recipe, catalog()).sampler.load_size, passes=9, say=print)
 """
 
 

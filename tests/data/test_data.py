@@ -15,7 +15,7 @@ from imtrans.data.pixels.resize import resize
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
 from imtrans.recipe.schema import DataTable
-from imtrans.task import build_sampler, find_pairs
+from imtrans.task import Task
 
 
 def write(path, number=0, size=(40, 30)):
@@ -33,7 +33,7 @@ def recipe_for(root, **keys):
 def found(root, **keys):
     """(pairs to train on, pairs held out, what reads them)."""
     recipe = recipe_for(root, **keys)
-    return (*find_pairs(recipe, catalog()), build_sampler(recipe, catalog()))
+    return (*find_pairs(recipe, catalog()), Task(recipe, catalog()).sampler)
 
 
 def names(pairs):

@@ -6,6 +6,7 @@ from PIL import Image
 from imtrans.checking.recipe import check
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
+from imtrans.task import Task
 from imtrans.training.fit import fit
 from imtrans.translation.folder import plan, translate_files
 from imtrans.translation.translator import load
@@ -42,7 +43,7 @@ def test_a_recipe_takes_a_step_on_real_pairs(real_data, recipe, folder, keys, pa
 def test_real_images_of_odd_sizes_are_translated_at_their_size(real_data, tmp_path):
     overrides = [*SMALL, f"data.root={real_data / 'edges2shoes'}", "train.epochs=1"]
     recipe = recipes.read("edges2shoes", overrides, catalog())
-    fit(recipe, catalog(), tmp_path / "run", device="cpu")
+    fit(Task(recipe, catalog()), tmp_path / "run", device="cpu")
     translator = load(tmp_path / "run", device="cpu")
     source = real_data / "sketch2shiba" / "val"
     jobs = plan(source, tmp_path / "out", translator.encoding)

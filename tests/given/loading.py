@@ -5,7 +5,7 @@ import torch
 from imtrans.data.cache.obtain import obtain
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
-from imtrans.task import build_sampler, find_pairs
+from imtrans.task import Task
 
 
 class Loading:
@@ -17,7 +17,7 @@ class Loading:
         self.said = []
 
     def sampler(self):
-        return build_sampler(self.recipe, catalog())
+        return Task(self.recipe, catalog()).sampler
 
     def obtain(self, passes=9):
         size = self.sampler().load_size

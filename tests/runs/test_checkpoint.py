@@ -11,7 +11,6 @@ from imtrans.recipe.catalog import Catalog, catalog
 from imtrans.runs import checkpoint
 from imtrans.runs.checkpoint import DISCRIMINATOR, GENERATOR
 from imtrans.runs.inspection import describe
-from imtrans.task import assemble
 
 
 def networks_of(recipe):

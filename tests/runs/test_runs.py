@@ -14,11 +14,12 @@ from imtrans.runs.checkpoint import checkpoints
 from imtrans.runs.cleaning import Wanted, removables, remove
 from imtrans.runs.listing import find_runs, look_at, newest_whole
 from imtrans.runs.run_dir import alone_in, is_trained_in, lock_of
+from imtrans.task import Task
 from imtrans.training.fit import fit
 
 
 def trained(recipe, run, **options):
-    return fit(recipe, catalog(), run, console=Console(file=io.StringIO()), **options)
+    return fit(Task(recipe, catalog()), run, console=Console(file=io.StringIO()), **options)
 
 
 @pytest.fixture

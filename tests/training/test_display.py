@@ -11,6 +11,7 @@ from rich.console import Console
 
 from imtrans.recipe.catalog import catalog
 from imtrans.runs.best import Best
+from imtrans.task import Task
 from imtrans.training.display.lines import PlainLines, Progression, display
 from imtrans.training.display.live import LiveView
 from imtrans.training.display.sparkline import BLOCKS, LENGTH, Curve, number, sparkline
@@ -193,7 +194,7 @@ def test_a_reader_that_is_gone_does_not_end_the_view():
 
 def test_a_training_in_a_terminal_ends_with_its_last_state(tiny, tmp_path):
     console = terminal(100)
-    fit(tiny, catalog(), tmp_path / "run", console=console)
+    fit(Task(tiny, catalog()), tmp_path / "run", console=console)
     text = CONTROL.sub("", written(console))
     assert "6 pairs, 3 held out" in text
     last = "\n".join(text.splitlines()[-10:])

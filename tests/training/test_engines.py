@@ -13,7 +13,7 @@ from imtrans.data.resident import Resident
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
 from imtrans.recipe.schema import TrainTable
-from imtrans.task import assemble
+from imtrans.task import Task
 from imtrans.training.step.engine import Engine, choose_engine, plain
 from imtrans.training.step.graph import _putting_back_what_was_learned
 from imtrans.training.step.optimizer import FusedAdam, LoopAdam, is_dense
@@ -32,7 +32,7 @@ def without_dropout(parts):
 
 
 def model_on(recipe, engine):
-    return Pix2Pix(without_dropout(assemble(recipe, catalog(), CPU)), recipe.train, engine)
+    return Pix2Pix(without_dropout(Task(recipe, catalog()).method(CPU)), recipe.train, engine)
 
 
 def batches(count, size=64, number=2):
@@ -222,7 +222,7 @@ def test_a_trial_leaves_no_mark(tiny, fault):
 
 def test_a_trial_of_a_fresh_model_is_as_if_it_had_not_been(tiny):
     tried, fresh = model_on(tiny, FAST32), model_on(tiny, FAST32)
-    _gradients(tiny, without_dropout(assemble(tiny, catalog(), CPU)), tried)
+    _gradients(tiny, without_dropout(Task(tiny, catalog()).method(CPU)), tried)
     for one, other in zip(losses_of(tried, 4), losses_of(fresh, 4), strict=True):
         assert torch.equal(one, other)
 
@@ -244,7 +244,7 @@ class Viewing(nn.Module):
 
 
 def tried(recipe, engine, **replaced):
-    parts = assemble(recipe, catalog(), CPU)
+    parts = Task(recipe, catalog()).method(CPU)
     for name, part in replaced.items():
         setattr(parts, name, part)
     said = []
@@ -361,7 +361,7 @@ def test_the_gradients_of_the_fast_engine_are_the_textbooks(tiny_file, norm, num
     """torch's instance norm computes a wrong one for a batch of one in channels_last."""
     keys = (f"generator.norm={norm}", f"discriminator.norm={norm}", f"train.batch_size={number}")
     recipe = recipes.read(tiny_file, keys, catalog())
-    parts = assemble(recipe, catalog(), CPU)
+    parts = Task(recipe, catalog()).method(CPU)
     expected = _gradients(recipe, parts, Pix2Pix(parts, recipe.train, plain(CPU)))
     found = _gradients(recipe, parts, Pix2Pix(parts, recipe.train, FAST32))
     for one, other in zip(expected, found, strict=True):

@@ -22,7 +22,7 @@ from imtrans.recipe.catalog import catalog
 from imtrans.runs.checkpoint import checkpoints, tidy
 from imtrans.runs.journal import Journal
 from imtrans.runs.state import restore
-from imtrans.task import assemble
+from imtrans.task import Task
 from imtrans.training.fit import fit
 from imtrans.training.step.engine import plain
 
@@ -46,7 +46,7 @@ def root(tmp_path_factory):
 def whole(root, tmp_path_factory):
     """A run that nothing disturbed."""
     run = tmp_path_factory.mktemp("whole") / "run"
-    fit(read(root, run), catalog(), run)
+    fit(Task(read(root, run), catalog()), run)
     assert [path.name for path in checkpoints(run)] == ["step_00000003", "step_00000006"]
     return run
 
@@ -101,7 +101,7 @@ def renamed(content, facts):
 def assert_loads(path, root, run):
     """A checkpoint is whole: it can be gone on from."""
     recipe, device = read(root, run), choose_device("cpu")
-    model = Pix2Pix(assemble(recipe, catalog(), device), recipe.train, plain(device))
+    model = Pix2Pix(Task(recipe, catalog()).method(device), recipe.train, plain(device))
     assert restore(path, model)[0].step == int(path.name.removeprefix("step_"))
 
 

@@ -15,7 +15,7 @@ from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
 from imtrans.recipe.schema import TrainTable
 from imtrans.runs.checkpoint import checkpoints, read_tensors
-from imtrans.task import assemble
+from imtrans.task import Task
 from imtrans.training.fit import fit
 from imtrans.training.step.engine import Engine, choose_engine, plain
 from imtrans.training.step.graph import GraphedStep
@@ -30,7 +30,7 @@ def graphed(precision="fp32"):
 
 
 def model_on(recipe, engine):
-    return Pix2Pix(assemble(recipe, catalog(), CUDA), recipe.train, engine)
+    return Pix2Pix(Task(recipe, catalog()).method(CUDA), recipe.train, engine)
 
 
 def batches(count, number=2, size=64):
@@ -144,8 +144,8 @@ def test_a_run_on_cuda_goes_on_after_an_interruption(tiny, tmp_path, monkeypatch
 
     with monkeypatch.context() as patch:
         patch.setattr(Stepping, "__call__", interrupting)
-        assert fit(tiny, catalog(), tmp_path / "run", device="cuda").step == 1
-    assert fit(tiny, catalog(), tmp_path / "run", device="cuda").step == 12
+        assert fit(Task(tiny, catalog()), tmp_path / "run", device="cuda").step == 1
+    assert fit(Task(tiny, catalog()), tmp_path / "run", device="cuda").step == 12
     newest = checkpoints(tmp_path / "run")[-1]
     weights = read_tensors(newest / "generator.safetensors")
     assert all(torch.isfinite(tensor.float()).all() for tensor in weights.values())
@@ -156,7 +156,7 @@ def test_a_deterministic_run_ends_with_the_same_bytes(tiny_file, tmp_path):
     keys = ("generator.name=unet_128", "data.crop_size=128", "data.load_size=140")
     recipe = recipes.read(tiny_file, [*keys, "train.deterministic=true"], catalog())
     for name in ("one", "two"):
-        fit(recipe, catalog(), tmp_path / name, device="cuda")
+        fit(Task(recipe, catalog()), tmp_path / name, device="cuda")
     one, two = (checkpoints(tmp_path / name)[-1] for name in ("one", "two"))
     for part in ("generator", "discriminator"):
         tensors = [read_tensors(run / f"{part}.safetensors") for run in (one, two)]
@@ -178,7 +178,7 @@ def test_bf16_on_cuda_starts_with_the_losses_of_fp32_on_the_cpu(still):
     losses = []
     for device, precision in (("cpu", "fp32"), ("cuda", "bf16")):
         chosen = torch.device(device)
-        parts = assemble(still, catalog(), chosen)
+        parts = Task(still, catalog()).method(chosen)
         model = Pix2Pix(parts, still.train, Engine("fast", chosen, precision))
         (pair,) = batches(1)
         losses.append(model.step(*(side.to(chosen) for side in pair)))

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from imtrans.training.step.accumulate import accumulated_step
 from torch import nn
 
 import imtrans as public
@@ -12,9 +13,8 @@ from imtrans.components.methods.pix2pix import Pix2Pix
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
 from imtrans.runs.checkpoint import checkpoints, read_tensors
-from imtrans.task import assemble
+from imtrans.task import Task
 from imtrans.training.fit import fit
-from imtrans.training.step.accumulate import accumulated_step
 from imtrans.training.step.engine import Engine, plain
 from imtrans.training.step.stepper import Stepping
 
@@ -26,7 +26,7 @@ def read(file, *overrides):
 
 
 def model_of(recipe, engine=None):
-    return Pix2Pix(assemble(recipe, catalog(), CPU), recipe.train, engine or plain(CPU))
+    return Pix2Pix(Task(recipe, catalog()).method(CPU), recipe.train, engine or plain(CPU))
 
 
 def batch(number=4, size=64, seed=0):
@@ -88,7 +88,7 @@ def test_accumulation_moves_running_statistics_once(tiny_file):
 
 def test_a_run_accumulates_batches_into_steps(tiny_file, tmp_path):
     recipe = read(tiny_file, "train.accumulate=2", "train.batch_size=2")
-    assert fit(recipe, catalog(), tmp_path / "run").step == 2 * 2  # 6 pairs: 4 and 2
+    assert fit(Task(recipe, catalog()), tmp_path / "run").step == 2 * 2  # 6 pairs: 4 and 2
 
 
 def test_the_average_follows_as_computed_by_hand(tiny_file):
@@ -110,9 +110,9 @@ def test_the_average_follows_as_computed_by_hand(tiny_file):
 
 def test_the_average_translates_and_the_run_goes_on_with_the_weights_behind_it(tiny_file, tmp_path):
     whole = read(tiny_file, "train.ema=0.9")
-    fit(whole, catalog(), tmp_path / "whole")
-    fit(read(tiny_file, "train.ema=0.9", "train.epochs=1"), catalog(), tmp_path / "parts")
-    fit(whole, catalog(), tmp_path / "parts")
+    fit(Task(whole, catalog()), tmp_path / "whole")
+    fit(Task(read(tiny_file, "train.ema=0.9", "train.epochs=1"), catalog()), tmp_path / "parts")
+    fit(Task(whole, catalog()), tmp_path / "parts")
     runs = [checkpoints(tmp_path / name)[-1] for name in ("whole", "parts")]
     for part in ("generator", "discriminator", "training"):
         one, other = (read_tensors(run / f"{part}.safetensors") for run in runs)
@@ -158,24 +158,24 @@ def test_the_discriminator_may_take_more_steps(tiny_file):
 
 
 def test_a_run_may_start_from_another_runs_weights(tiny_file, tmp_path, capsys):
-    fit(read(tiny_file), catalog(), tmp_path / "first")
+    fit(Task(read(tiny_file), catalog()), tmp_path / "first")
     source = read_tensors(checkpoints(tmp_path / "first")[-1] / "generator.safetensors")
     start = f"train.init_from={tmp_path / 'first'}"
     keep = ("train.epochs=1", "train.keep_last=9")
-    fit(read(tiny_file, start, *keep), catalog(), tmp_path / "second")
+    fit(Task(read(tiny_file, start, *keep), catalog()), tmp_path / "second")
     begun = read_tensors(tmp_path / "second/checkpoints/step_00000000/generator.safetensors")
     assert all(torch.equal(tensor, begun[name]) for name, tensor in source.items())
     assert "starting from" in capsys.readouterr().out
 
 
 def test_layers_that_do_not_fit_are_named_and_drawn(tiny_file, tmp_path, capsys):
-    fit(read(tiny_file), catalog(), tmp_path / "first")
+    fit(Task(read(tiny_file), catalog()), tmp_path / "first")
     # One channel out: the last layer alone is of another shape.
     other = read(
         tiny_file,
         *(f"train.init_from={tmp_path / 'first'}", "train.epochs=1", "data.target.channels=1"),
     )
-    fit(other, catalog(), tmp_path / "second")
+    fit(Task(other, catalog()), tmp_path / "second")
     out = capsys.readouterr().out
     assert "no fitting 'model" in out or "no fitting '" in out
     assert "drawn at random instead" in out
@@ -189,7 +189,7 @@ def test_a_start_that_cannot_be_is_told(tiny_file, tmp_path, monkeypatch, path, 
     monkeypatch.chdir(tmp_path)
     if path == "first":
         unet = ("generator.name=unet_128", "data.crop_size=128", "data.load_size=130")
-        fit(read(tiny_file, *unet, "train.epochs=1"), catalog(), tmp_path / "first")
+        fit(Task(read(tiny_file, *unet, "train.epochs=1"), catalog()), tmp_path / "first")
     with pytest.raises(ImtransError, match=told):
         fit(read(tiny_file, f"train.init_from={path}"), catalog(), tmp_path / "run")
 
@@ -204,7 +204,7 @@ def test_deterministic_algorithms_are_asked_for_and_left_again(tiny_file, tmp_pa
 
     monkeypatch.setattr(Stepping, "__call__", noting)
     recipe = read(tiny_file, "train.deterministic=true", "train.epochs=1")
-    fit(recipe, catalog(), tmp_path / "run")
+    fit(Task(recipe, catalog()), tmp_path / "run")
     assert set(asked) == {True}
     assert not torch.are_deterministic_algorithms_enabled()
 
@@ -215,12 +215,12 @@ def test_an_operation_that_is_not_deterministic_is_told(tiny_file, tmp_path, mon
 
     monkeypatch.setattr(Pix2Pix, "fake", cannot)
     with pytest.raises(ImtransError, match="train.deterministic = true, but op_backward does not"):
-        fit(read(tiny_file, "train.deterministic=true"), catalog(), tmp_path / "run")
+        fit(Task(read(tiny_file, "train.deterministic=true"), catalog()), tmp_path / "run")
 
 
 def test_every_schedule_goes_on_where_it_stopped(tiny_file, tmp_path):
     keys = ("train.schedule=cosine", "train.warm_up=3", "train.log_every=1")
-    fit(read(tiny_file, *keys), catalog(), tmp_path / "run")
+    fit(Task(read(tiny_file, *keys), catalog()), tmp_path / "run")
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     rates = [json.loads(line)["learning_rate"] for line in lines]
     assert rates == pytest.approx(

@@ -23,7 +23,7 @@ from imtrans.recipe.catalog import catalog
 from imtrans.runs.checkpoint import checkpoints, read_tensors
 from imtrans.runs.run_dir import RunDir
 from imtrans.runs.state import restore
-from imtrans.task import assemble
+from imtrans.task import Task
 from imtrans.training.fit import fit
 from imtrans.training.meter import Meter
 from imtrans.training.step.engine import plain
@@ -53,7 +53,7 @@ def same(one, other):
 
 @pytest.fixture
 def model(tiny):
-    return Pix2Pix(assemble(tiny, catalog(), CPU), tiny.train, plain(CPU))
+    return Pix2Pix(Task(tiny, catalog()).method(CPU), tiny.train, plain(CPU))
 
 
 def batch():
@@ -91,7 +91,7 @@ def test_the_weight_of_a_loss_scales_its_gradient_and_not_its_report(tiny_file):
     reports = []
     for weight in (0, 100):
         recipe = read(tiny_file, f"loss.l1.weight={weight}")
-        model = Pix2Pix(assemble(recipe, catalog(), CPU), recipe.train, plain(CPU))
+        model = Pix2Pix(Task(recipe, catalog()).method(CPU), recipe.train, plain(CPU))
         first = model.step(*batch())
         for _ in range(10):
             last = model.step(*batch())
@@ -104,7 +104,7 @@ def test_halving_the_discriminators_loss_does_not_change_adams_step(model, tiny)
     """Adam is indifferent to the scale of a loss, so /2 slows nothing by itself."""
     states = []
     for factor in (1.0, 2.0):
-        other = Pix2Pix(assemble(tiny, catalog(), CPU), tiny.train, plain(CPU))
+        other = Pix2Pix(Task(tiny, catalog()).method(CPU), tiny.train, plain(CPU))
         loss = other.adversarial.discriminator_loss
         other.adversarial = Scaled(other.adversarial, loss, factor)
         other.step(*batch())
@@ -120,7 +120,7 @@ class Scaled:
 
 
 def test_a_run_leaves_recipe_losses_samples_and_checkpoints(tiny, tmp_path):
-    outcome = fit(tiny, catalog(), tmp_path / "run")
+    outcome = fit(Task(tiny, catalog()), tmp_path / "run")
     run = tmp_path / "run"
     assert outcome.step == 12
     assert recipes.read(run / "recipe.toml") == tiny
@@ -143,7 +143,7 @@ def test_a_run_leaves_recipe_losses_samples_and_checkpoints(tiny, tmp_path):
 
 def test_the_same_recipe_trains_the_same_weights(tiny, tmp_path):
     for name in ("one", "two"):
-        fit(tiny, catalog(), tmp_path / name)
+        fit(Task(tiny, catalog()), tmp_path / name)
     assert same(weights(tmp_path / "one"), weights(tmp_path / "two"))
 
 
@@ -152,7 +152,7 @@ def test_an_interrupted_run_ends_with_the_bytes_of_an_uninterrupted_one(
     tiny_file, tmp_path, monkeypatch, stop_at
 ):
     recipe = read(tiny_file, "train.decay_from=1")
-    fit(recipe, catalog(), tmp_path / "whole")
+    fit(Task(recipe, catalog()), tmp_path / "whole")
     step = Stepping.__call__
     steps = iter(range(1, 100))
 
@@ -162,9 +162,9 @@ def test_an_interrupted_run_ends_with_the_bytes_of_an_uninterrupted_one(
         return step(self, *data)
 
     monkeypatch.setattr(Stepping, "__call__", interrupting)
-    stopped = fit(recipe, catalog(), tmp_path / "parts")
+    stopped = fit(Task(recipe, catalog()), tmp_path / "parts")
     assert (stopped.interrupted_by, stopped.step) == (signal.SIGTERM, stop_at)
-    outcome = fit(recipe, catalog(), tmp_path / "parts")
+    outcome = fit(Task(recipe, catalog()), tmp_path / "parts")
     assert (outcome.interrupted_by, outcome.step) == (None, 12)
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
     steps_logged = [row["step"] for row in rows(tmp_path / "parts")]
@@ -173,18 +173,18 @@ def test_an_interrupted_run_ends_with_the_bytes_of_an_uninterrupted_one(
 
 def test_a_finished_run_is_not_trained_again_but_may_be_prolonged(tiny_file, tmp_path):
     run = tmp_path / "run"
-    fit(read(tiny_file), catalog(), run)
+    fit(Task(read(tiny_file), catalog()), run)
     before = weights(run)
-    assert fit(read(tiny_file), catalog(), run).step == 12
+    assert fit(Task(read(tiny_file), catalog()), run).step == 12
     assert same(before, weights(run))
-    longer = fit(read(tiny_file, "train.epochs=3"), catalog(), run)
+    longer = fit(Task(read(tiny_file, "train.epochs=3"), catalog()), run)
     assert longer.step == 18
     assert [row["step"] for row in rows(run)] == list(range(2, 19, 2))
 
 
 def test_another_recipe_is_refused_with_its_difference(tiny_file, tmp_path):
     run = tmp_path / "run"
-    fit(read(tiny_file), catalog(), run)
+    fit(Task(read(tiny_file), catalog()), run)
     with pytest.raises(ImtransError) as caught:
         fit(read(tiny_file, "train.learning_rate=1e-3"), catalog(), run)
     told = str(caught.value)
@@ -196,9 +196,9 @@ def test_another_recipe_is_refused_with_its_difference(tiny_file, tmp_path):
 
 def test_fresh_moves_the_old_run_aside(tiny, tiny_file, tmp_path):
     run = tmp_path / "run"
-    fit(tiny, catalog(), run)
-    fit(read(tiny_file, "seed=1"), catalog(), run, fresh=True)
-    fit(read(tiny_file, "seed=2"), catalog(), run, fresh=True)
+    fit(Task(tiny, catalog()), run)
+    fit(Task(read(tiny_file, "seed=1"), catalog()), run, fresh=True)
+    fit(Task(read(tiny_file, "seed=2"), catalog()), run, fresh=True)
     kept = sorted(path.name for path in tmp_path.glob("run*"))
     assert kept == ["run", "run.old-1", "run.old-2"]
     assert len(checkpoints(tmp_path / "run.old-1")) == 2
@@ -208,7 +208,7 @@ def test_a_folder_that_holds_other_things_is_not_used(tiny, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.txt").write_text("precious")
     with pytest.raises(ImtransError, match="holds other files, but no run"):
-        fit(tiny, catalog(), tmp_path / "run")
+        fit(Task(tiny, catalog()), tmp_path / "run")
 
 
 def test_a_broken_image_in_the_middle_costs_nothing_that_was_learned(tiny, pairs, tmp_path):
@@ -217,11 +217,11 @@ def test_a_broken_image_in_the_middle_costs_nothing_that_was_learned(tiny, pairs
     whole = broken.read_bytes()
     broken.write_bytes(whole[:100])
     with pytest.raises(ImtransError, match="003.png: "):
-        fit(tiny, catalog(), run)
+        fit(Task(tiny, catalog()), run)
     saved = checkpoints(run)
     broken.write_bytes(whole)
-    assert fit(tiny, catalog(), run).step == 12
-    fit(tiny, catalog(), tmp_path / "whole")
+    assert fit(Task(tiny, catalog()), run).step == 12
+    fit(Task(tiny, catalog()), tmp_path / "whole")
     assert same(weights(tmp_path / "whole"), weights(run))
     assert len(saved) <= 2  # of step 0, and of what was learned before
 
@@ -237,7 +237,7 @@ def test_a_loss_that_is_not_finite_stops_and_is_not_kept(tiny, tmp_path, monkeyp
     first = epoch_order(tiny.seed, 2, 6)[0]
     told = f"the loss 'g' became nan in step 7, on the pairs {first:03d}. checkpoints before"
     with pytest.raises(ImtransError, match=told):
-        fit(tiny, catalog(), tmp_path / "run")
+        fit(Task(tiny, catalog()), tmp_path / "run")
     kept = [path.name for path in checkpoints(tmp_path / "run")]
     assert kept == ["step_00000000", "step_00000004"]
 
@@ -251,15 +251,15 @@ def test_in_data_of_another_size_the_epoch_starts_again(tiny, pairs, tmp_path, m
 
     with monkeypatch.context() as patch:
         patch.setattr(Stepping, "__call__", interrupting)
-        fit(tiny, catalog(), tmp_path / "run")
+        fit(Task(tiny, catalog()), tmp_path / "run")
     (pairs / "train" / "000.png").unlink()
-    assert fit(tiny, catalog(), tmp_path / "run").step == 1 + 2 * 5
+    assert fit(Task(tiny, catalog()), tmp_path / "run").step == 1 + 2 * 5
     assert "an epoch had 6 batches, now it has 5; epoch 1 starts again" in capsys.readouterr().out
 
 
 def test_parts_of_different_checkpoints_do_not_make_one(tiny, tmp_path):
     run = tmp_path / "run"
-    fit(tiny, catalog(), run)
+    fit(Task(tiny, catalog()), run)
     older, newer = checkpoints(run)
     for checksums in (True, False):  # checkpoints of before had none
         shutil.copy(older / "generator.safetensors", newer / "generator.safetensors")
@@ -267,7 +267,7 @@ def test_parts_of_different_checkpoints_do_not_make_one(tiny, tmp_path):
             (newer / "SHA256SUMS").unlink()
         told = "changed since it was written" if checksums else "its files are of different steps"
         with pytest.raises(ImtransError, match=told):
-            restore(newer, Pix2Pix(assemble(tiny, catalog(), CPU), tiny.train, plain(CPU)))
+            restore(newer, Pix2Pix(Task(tiny, catalog()).method(CPU), tiny.train, plain(CPU)))
 
 
 def test_a_full_disk_under_the_log_still_saves_what_was_learned(tiny, tmp_path, monkeypatch):
@@ -280,7 +280,7 @@ def test_a_full_disk_under_the_log_still_saves_what_was_learned(tiny, tmp_path, 
 
     monkeypatch.setattr(RunDir, "log", full)
     with pytest.raises(OSError, match="No space left"):
-        fit(tiny, catalog(), tmp_path / "run")
+        fit(Task(tiny, catalog()), tmp_path / "run")
     assert checkpoints(tmp_path / "run")[-1].name == "step_00000006"
 
 
@@ -290,25 +290,25 @@ def test_a_reader_that_is_gone_ends_no_training(tiny, tmp_path):
             raise BrokenPipeError
 
     shown = Terminal(file=Closed())
-    assert fit(tiny, catalog(), tmp_path / "run", console=shown).step == 12
+    assert fit(Task(tiny, catalog()), tmp_path / "run", console=shown).step == 12
 
 
 def test_a_run_that_has_learned_nothing_takes_another_recipe(tiny, tiny_file, tmp_path):
     run = tmp_path / "run"
     RunDir(run, tiny).begin(0)
-    assert fit(read(tiny_file, "seed=1"), catalog(), run).step == 12
+    assert fit(Task(read(tiny_file, "seed=1"), catalog()), run).step == 12
 
 
 def test_a_batch_larger_than_the_data_is_one_batch(tiny_file, tmp_path):
     recipe = read(tiny_file, "train.batch_size=32")
-    assert fit(recipe, catalog(), tmp_path / "run").step == 2
+    assert fit(Task(recipe, catalog()), tmp_path / "run").step == 2
 
 
 @pytest.mark.parametrize("terminal", [True, False])
 def test_both_displays_show_what_matters(tiny, tmp_path, terminal):
     with (tmp_path / "out").open("w+") as file:
         console = Console(file=file, force_terminal=terminal, width=160)
-        fit(tiny, catalog(), tmp_path / "run", console=console)
+        fit(Task(tiny, catalog()), tmp_path / "run", console=console)
         file.seek(0)
         text = file.read()
     for part in ("2/2", "12/12", "images/s", "waiting", "d 0.", "g 0.", "l1 0."):
@@ -369,7 +369,7 @@ def test_what_headers_tell_is_told_before_the_first_step(tiny, pairs, tmp_path, 
     for number in range(2, 6):
         Image.new("I;16", (160, 64)).save(pairs / "train" / f"00{number}.png")
     with pytest.raises(ImtransError, match="`imtrans data check` lists all") as caught:
-        fit(tiny, catalog(), tmp_path / "run")
+        fit(Task(tiny, catalog()), tmp_path / "run")
     assert "train/002.png: 16-bit grey; the recipe says dtype = 'uint8'" in str(caught.value)
     assert not (tmp_path / "run" / "checkpoints").exists()
 
@@ -380,7 +380,7 @@ def test_everything_is_written_once_before_the_first_step(tiny, tmp_path, monkey
 
     monkeypatch.setattr(Stepping, "__call__", never)
     with pytest.raises(KeyboardInterrupt):
-        fit(tiny, catalog(), tmp_path / "run")
+        fit(Task(tiny, catalog()), tmp_path / "run")
     run = tmp_path / "run"
     assert (run / "samples" / "step_00000000.png").is_file()
     assert [path.name for path in checkpoints(run)] == ["step_00000000"]

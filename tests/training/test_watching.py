@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from imtrans.training.warnings import LONG, Watch
 
 from imtrans.api.errors import ImtransError
 from imtrans.components.metrics.pixel_metrics import EQUAL, mean, measure
@@ -12,9 +13,9 @@ from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
 from imtrans.runs.best import Best
 from imtrans.runs.checkpoint import read_header, read_tensors
+from imtrans.task import Task
 from imtrans.training.fit import fit
 from imtrans.training.validation import Validation
-from imtrans.training.warnings import LONG, Watch
 
 
 def read(file, *overrides):
@@ -92,7 +93,7 @@ def measured(monkeypatch):
 def test_the_best_generator_is_kept(tiny_file, tmp_path, measured):
     measured(9, 0.5, 0.3, 0.4, 0.6)
     keep = ("train.validate_every=3", "train.checkpoint_every=3", "train.keep_last=9")
-    fit(read(tiny_file, *keep), catalog(), tmp_path / "run")
+    fit(Task(read(tiny_file, *keep), catalog()), tmp_path / "run")
     folder = tmp_path / "run" / "checkpoints"
     best = read_header(folder / "best" / "generator.safetensors")
     assert best.step == 6
@@ -106,9 +107,9 @@ def test_the_best_generator_is_kept(tiny_file, tmp_path, measured):
 def test_the_best_so_far_survives_an_interruption(tiny_file, tmp_path, measured):
     keys = ("train.validate_every=3", "train.checkpoint_every=3")
     measured(9, 0.3, 0.5)
-    fit(read(tiny_file, *keys, "train.epochs=1"), catalog(), tmp_path / "run")
+    fit(Task(read(tiny_file, *keys, "train.epochs=1"), catalog()), tmp_path / "run")
     measured(0.4, 0.6)
-    fit(read(tiny_file, *keys), catalog(), tmp_path / "run")
+    fit(Task(read(tiny_file, *keys), catalog()), tmp_path / "run")
     best = tmp_path / "run" / "checkpoints" / "best" / "generator.safetensors"
     assert read_header(best).step == 3
 
@@ -116,7 +117,7 @@ def test_the_best_so_far_survives_an_interruption(tiny_file, tmp_path, measured)
 def test_training_stops_when_patience_is_lost(tiny_file, tmp_path, measured, capsys):
     measured(9, 0.3, 0.4, 0.5, 0.6)
     keys = ("train.validate_every=2", "train.patience=2")
-    outcome = fit(read(tiny_file, *keys), catalog(), tmp_path / "run")
+    outcome = fit(Task(read(tiny_file, *keys), catalog()), tmp_path / "run")
     assert outcome.step == 6
     assert outcome.checkpoint.is_dir()
     assert "2 validations since step 2 were no better" in " ".join(capsys.readouterr().out.split())
@@ -139,7 +140,7 @@ def test_what_cannot_be_watched_is_told(tiny_file, override, told):
 
 def test_intervals_may_be_epochs(tiny_file, tmp_path):
     keys = ('train.validate_every="1 epoch"', 'train.checkpoint_every="2 epochs"')
-    fit(read(tiny_file, *keys, "train.epochs=3"), catalog(), tmp_path / "run")
+    fit(Task(read(tiny_file, *keys, "train.epochs=3"), catalog()), tmp_path / "run")
     assert [row["step"] for row in rows(tmp_path / "run")] == [0, 6, 12, 18]
 
 

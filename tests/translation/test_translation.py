@@ -17,7 +17,7 @@ from imtrans.data.pixels.formats.stored import Wanted
 from imtrans.host.files import MARK
 from imtrans.recipe.catalog import catalog
 from imtrans.recipe.schema import DataTable
-from imtrans.task import assemble
+from imtrans.task import Task
 from imtrans.training.fit import fit
 from imtrans.translation.folder import plan, translate_files
 from imtrans.translation.padding import SMALLEST, pad_to_multiple
@@ -288,7 +288,7 @@ def test_16_bits_and_five_bands_pass_through_unchanged(tmp_path):
 
 
 def test_load_takes_a_run_a_checkpoint_or_a_file_and_agrees_with_the_last_sample(tiny, tmp_path):
-    outcome = fit(tiny, catalog(), tmp_path / "run", console=None)
+    outcome = fit(Task(tiny, catalog()), tmp_path / "run", console=None)
     picture = draw_picture(5, (64, 64))
     paths = [tmp_path / "run", outcome.checkpoint, outcome.checkpoint / "generator.safetensors"]
     first, *rest = (public.load(str(path), precision="fp32")(picture) for path in paths)
@@ -297,7 +297,7 @@ def test_load_takes_a_run_a_checkpoint_or_a_file_and_agrees_with_the_last_sample
 
 
 def test_a_preview_shows_exactly_what_translate_writes(tiny, tmp_path):
-    outcome = fit(tiny, catalog(), tmp_path / "run")
+    outcome = fit(Task(tiny, catalog()), tmp_path / "run")
     grid = images.to_tensor(pixels(outcome.run_dir / "samples" / f"step_{outcome.step:08d}.png"))
     source, fake = grid[:, :64, :64], grid[:, :64, 68 : 68 + 64]
     translated = public.load(tmp_path / "run", precision="fp32")(images.to_image(source))
@@ -306,6 +306,6 @@ def test_a_preview_shows_exactly_what_translate_writes(tiny, tmp_path):
 
 def test_networks_are_the_same_for_the_same_seed_and_leave_the_random_state_alone(tiny):
     before = torch.get_rng_state()
-    one, other = (assemble(tiny, catalog(), CPU).generator.state_dict() for _ in range(2))
+    one, other = (Task(tiny, catalog()).method(CPU).generator.state_dict() for _ in range(2))
     assert all(torch.equal(one[key], other[key]) for key in one)
     assert torch.equal(before, torch.get_rng_state())
