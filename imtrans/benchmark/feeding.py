@@ -66,8 +66,8 @@ def feed(
     enough = Some(pairs, [number % len(pairs) for number in range(count)])
     sampler = Task(recipe, catalog).sampler
     with TemporaryDirectory(prefix="imtrans-bench-") as folder, caches_in(folder):
-        cache = obtain(recipe.data, enough, sampler.load_size, passes=PAYS, say=_nobody)
-        walk, ready, how = _walk(recipe, enough, sampler.reading(cache), device)
+        sampler = sampler.reading(obtain(sampler, enough, passes=PAYS, say=_nobody))
+        walk, ready, how = _walk(recipe, enough, sampler, device)
         with closing(walk):
             return _timed(walk, subject, ready, seconds, f"{whose}, {how}")
 

@@ -189,7 +189,7 @@ def _cache(task: Task, passes: int) -> str:
     load_size = sampler.load_size
     if data.cache is False:
         return "none, since data.cache = false"
-    if (home() / fingerprint(task.pairs, data, load_size)).is_dir():
+    if (home() / fingerprint(task.pairs, data, load_size, paired=task.paired)).is_dir():
         return f"there already, in {home()}"
     if data.cache == "auto" and passes < PAYS:
         return f"none: it pays from {PAYS} epochs on"

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from imtrans.api.pictures import is_paired
 from imtrans.checking.data.forgiving import Forgiving
 from imtrans.checking.data.whole import check, quick
 from imtrans.components.layouts.folders import Folders
@@ -59,13 +60,21 @@ def findings(root: Path, stored=None, **keys):
     data = table(root, **keys)
     forgiving = Forgiving(stored or Folders(str(root)), data.train)
     training, held_out = split_pairs(forgiving, data, 0)
-    return check(training, held_out, data, missing=forgiving.orphans, workers=0)
+    return check(
+        training,
+        held_out,
+        data,
+        paired=is_paired(forgiving),
+        missing=forgiving.orphans,
+        workers=0,
+    )
 
 
 def quick_findings(root: Path, stored=None, **keys):
     data = table(root, **keys)
-    training, held_out = split_pairs(stored or Folders(str(root)), data, 0)
-    return quick(training, held_out, data)
+    layout = stored or Folders(str(root))
+    training, held_out = split_pairs(layout, data, 0)
+    return quick(training, held_out, data, paired=is_paired(layout))
 
 
 def accused(found) -> dict[tuple[str, str], list[str]]:

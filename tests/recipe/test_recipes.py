@@ -162,14 +162,6 @@ def test_every_problem_is_reported_at_once_with_its_line(maps):
         (('name = "unet_256"', 'name = "unet_256"\nwidth = 0'), "width: 0 is not greater than or"),
         (('name = "unet_256"', 'name = "unet_256"\nnorm = "bach"'), "'bach' is not one of 'batch'"),
         (('name = "unet_256"', 'name = "unet_256"\ndepth = 7'), "generator: no key 'depth'"),
-        (
-            ('layout    = "side_by_side"', 'layout = "photos"'),
-            "the layout 'photos' has targets only; name a derivation",
-        ),
-        (
-            ("[data]", "[data]\nderive = 'lab'"),
-            "derives sources from targets alone; the layout 'side_by_side'",
-        ),
     ],
 )
 def test_one_problem(maps, change, told):

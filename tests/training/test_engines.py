@@ -328,9 +328,8 @@ def test_pairs_on_the_device_make_the_same_batches(tiny_file, overrides):
     from loading import Loading
 
     loading = Loading(tiny_file, *overrides)
-    sampler = loading.sampler()
     expected = Batches(loading.pairs, loading.sampler(), 4, workers=0, pin=False).start(2, 1)
-    sampler.cache = loading.obtain()
+    sampler = loading.sampler().reading(loading.obtain())
     resident = Resident(sampler, 4, CPU)
     assert resident.per_epoch == 2
     for one, other in zip(resident.start(2, 1), range(7), strict=False):

@@ -165,8 +165,7 @@ def test_a_deterministic_run_ends_with_the_same_bytes(tiny_file, tmp_path):
 
 def test_pairs_on_the_gpu_make_the_batches_of_the_host(tiny_file):
     loading = Loading(tiny_file)
-    sampler = loading.sampler()
-    sampler.cache = loading.obtain()
+    sampler = loading.sampler().reading(loading.obtain())
     assert fits(sampler, CUDA)
     expected = Batches(loading.pairs, loading.sampler(), 4, workers=0, pin=False).start(1, 0)
     for batch, _ in zip(Resident(sampler, 4, CUDA).start(1, 0), range(4), strict=False):

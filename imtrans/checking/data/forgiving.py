@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from imtrans.api.layouts import Unpaired
-from imtrans.api.pictures import Layout, Pair
+from imtrans.api.layouts import MissingPartners
+from imtrans.api.pictures import Layout, Pair, has_sources, is_paired
 
 
 class Forgiving:
@@ -14,14 +14,22 @@ class Forgiving:
         self._layout, self._needed = layout, needed
         self.orphans: list[tuple[str, str]] = []  # the file, and what it misses
 
+    @property
+    def paired(self) -> bool:
+        return is_paired(self._layout)
+
+    @property
+    def has_sources(self) -> bool:
+        return has_sources(self._layout)
+
     def has(self, split: str) -> bool:
         return self._layout.has(split)
 
     def pairs(self, split: str) -> Sequence[Pair]:
-        """The pairs that are whole. Raises Unpaired when there are none in the split needed."""
+        """The pairs that are whole. Raises MissingPartners when the split needed has none."""
         try:
             return self._layout.pairs(split)
-        except Unpaired as error:
+        except MissingPartners as error:
             self.orphans += error.orphans
             if not error.pairs and split == self._needed:
                 raise

@@ -10,6 +10,7 @@ from typing import Any
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Pair, Picture, find_images
+from imtrans.api.two_folders import share_names, stored_folders
 from imtrans.checking.data.look import sources_and_targets
 from imtrans.checking.data.survey import spread
 from imtrans.data.pixels.formats.header import Header, header
@@ -41,12 +42,20 @@ def guess(root: str) -> Guess:
 
 def _folders(root: str) -> Guess | None:
     for split in SPLITS:
-        for a, b in ((f"{split}A", f"{split}B"), (f"A/{split}", f"B/{split}")):
-            if Path(root, a).is_dir() and Path(root, b).is_dir():
-                return Guess({"layout": "folders", "train": split}, f"{a} and {b} are there")
+        if sides := stored_folders(root, split):
+            layout, because = _of_two(root, *sides)
+            return Guess({"layout": layout, "train": split}, because)
     if Path(root, "A").is_dir() and Path(root, "B").is_dir():
-        return Guess({"layout": {"name": "folders", "a": "A", "b": "B"}}, "A and B are there")
+        layout, because = _of_two(root, "A", "B")
+        return Guess({"layout": {"name": layout, "a": "A", "b": "B"}}, because)
     return None
+
+
+def _of_two(root: str, a: str, b: str) -> tuple[str, str]:
+    """The layout of two folders, and why."""
+    if share_names(Path(root, a), Path(root, b)):
+        return "folders", f"{a} and {b} are there"
+    return "unpaired", f"{a} and {b} are there, with no name in common"
 
 
 def _shards(root: str) -> Guess | None:

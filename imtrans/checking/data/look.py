@@ -46,22 +46,24 @@ class SideLook:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Both sides of a pair; a source that is derived has no look of its own."""
+    """Both sides of a pair; a source that is derived has no look of its own, and unpaired there is
+    one side at a time."""
 
     source: SideLook | None
-    target: SideLook
+    target: SideLook | None
 
     @property
     def sides(self) -> tuple[SideLook, ...]:
-        return (self.source, self.target) if self.source else (self.target,)
+        return tuple(side for side in (self.source, self.target) if side)
 
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """Both sides as a person sees them: uint8 (3, h, w), of one size, at most 256 px a side."""
+    """Both sides as a person sees them: uint8 (3, h, w), at most 256 px a side, and if both are
+    there of one size."""
 
-    source: Tensor
-    target: Tensor
+    source: Tensor | None
+    target: Tensor | None
 
 
 def sources_and_targets(
@@ -74,23 +76,29 @@ def sources_and_targets(
 def glance(pair: Pair, data: DataTable) -> Look:
     """A look at the headers alone."""
     sources, targets = sources_and_targets(pair, data)
-    source = None if data.derive else _glance(sources, data.source)
-    return Look(source, _glance(targets, data.target))
+    source = _glance(sources, data.source) if sources and not data.derive else None
+    return Look(source, _glance(targets, data.target) if targets else None)
 
 
-def look(pair: Pair, data: DataTable) -> tuple[Look, Views | None]:
-    """A look at all of it; views only where both sides are stored, read and of one shape."""
+def look(pair: Pair, data: DataTable) -> tuple[Look, Views]:
+    """A look at all of it; of a whole pair there are views where both sides are stored, read and of
+    one shape."""
     sources, targets = sources_and_targets(pair, data)
     decoded: Decoded = {}  # both halves of a file are decoded once
-    target, target_view = _look(targets, data, data.target, decoded)
+    target, target_view = _look(targets, data, data.target, decoded) if targets else (None, None)
     if data.derive:
-        return Look(None, target), None
-    source, source_view = _look(sources, data, data.source, decoded)
-    views = None
-    if source_view is not None and target_view is not None:
-        if source.size and target.size and same_shape(source.size, target.size):
-            views = _views(source_view, target_view)
-    return Look(source, target), views
+        return Look(None, target), Views(None, None)
+    source, source_view = _look(sources, data, data.source, decoded) if sources else (None, None)
+    seen = Look(source, target)
+    if source is None or target is None:
+        return seen, Views(source_view, target_view)
+    if source_view is None or target_view is None or not _of_one_shape(source, target):
+        return seen, Views(None, None)
+    return seen, _views(source_view, target_view)
+
+
+def _of_one_shape(source: SideLook, target: SideLook) -> bool:
+    return bool(source.size and target.size and same_shape(source.size, target.size))
 
 
 def same_shape(one: Size, other: Size) -> bool:

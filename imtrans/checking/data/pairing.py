@@ -40,7 +40,14 @@ def sample_size(pairs: Both, data: DataTable) -> int:
     return 0 if data.derive else min(len(pairs), LEARNED)
 
 
-def sample(pairs: Both, data: DataTable, workers: int | None, looked: Callable[[], None]) -> Sample:
+def sample(
+    pairs: Both,
+    data: DataTable,
+    workers: int | None,
+    looked: Callable[[], None],
+    *,
+    paired: bool = True,
+) -> Sample:
     """Read some of the pairs; `looked` is called after each."""
     views: dict[str, list[torch.Tensor]] = {"source": [], "target": []}
     chosen = spread(len(pairs), sample_size(pairs, data))
@@ -49,13 +56,17 @@ def sample(pairs: Both, data: DataTable, workers: int | None, looked: Callable[[
         work = _Viewing(pairs, data, chosen)
         for seen in in_parallel(work, len(chosen), processes(len(chosen), workers)):
             looked()
-            if seen:
-                source, target = map(torch.from_numpy, seen)
-                views["source"].append(_thinned(source))
-                views["target"].append(_thinned(target))
-                yield source, target
+            found = {side: torch.from_numpy(view) for side, view in seen.items()}
+            for side, view in found.items():
+                views[side].append(_thinned(view))
+            if len(found) == 2:
+                yield found["source"], found["target"]
 
-    return Sample(_learned(both()), views)
+    if paired:
+        return Sample(_learned(both()), views)
+    for _ in both():  # only for the views
+        pass
+    return Sample(None, views)
 
 
 def _learned(both: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> Correspondence | None:
@@ -78,9 +89,10 @@ class _Viewing:
     data: DataTable
     chosen: Sequence[int]
 
-    def __call__(self, at: int) -> tuple[Array, Array] | None:
+    def __call__(self, at: int) -> dict[str, Array]:
         _, views = look(self.pairs[self.chosen[at]], self.data)
-        return (views.source.numpy(), views.target.numpy()) if views else None
+        both = {"source": views.source, "target": views.target}
+        return {side: view.numpy() for side, view in both.items() if view is not None}
 
 
 def _thinned(view: torch.Tensor) -> torch.Tensor:
@@ -125,7 +137,8 @@ def _swapped(survey: Survey, places: list[int]) -> Iterator[Finding]:
 
 def _where(survey: Survey, place: int, shift: Shift) -> str:
     """The shift in px of the stored target."""
-    size = survey.looks[place].target.size
+    target = survey.looks[place].target
+    size = target.size if target else None
     scale = max(1.0, max(size) / VIEW) if size else 1.0
     x, y = round(shift.x * scale), round(shift.y * scale)
     parts = [f"{abs(x)} px {'right' if x > 0 else 'left'}"] if x else []

@@ -27,7 +27,7 @@ def rotated(survey: Survey) -> Iterator[Finding]:
     """Pairs of which an EXIF orientation turns one side only, or both before they are parted."""
     rows = []
     for place, seen in enumerate(survey.looks):
-        if seen.source is None:
+        if seen.source is None or seen.target is None:
             continue
         here, there = _orientation(seen.source), _orientation(seen.target)
         if here != there:
@@ -57,13 +57,15 @@ def sizes(survey: Survey) -> Iterator[Finding]:
 
 
 def _sizes(seen: Look) -> tuple[Size, Size] | None:
-    if seen.source is None or seen.source.size is None or seen.target.size is None:
+    if seen.source is None or seen.target is None:
+        return None
+    if seen.source.size is None or seen.target.size is None:
         return None
     return seen.source.size, seen.target.size
 
 
 def _one_rotated(seen: Look) -> bool:
-    return seen.source is not None and _orientation(seen.source) != _orientation(seen.target)
+    return len({_orientation(side) for side in seen.sides}) > 1
 
 
 def _orientation(side: SideLook) -> int:

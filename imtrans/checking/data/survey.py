@@ -8,7 +8,10 @@ from typing import Any
 from imtrans.api.pictures import Pair, Picture
 from imtrans.checking.data.look import Look, SideLook, glance, look, sources_and_targets
 from imtrans.data.workers import in_parallel
+from imtrans.host.machine import cores
 from imtrans.recipe.schema import DataTable
+
+Pictures = tuple[Picture, ...]
 
 FEW = 32  # pairs: fewer are read sooner than processes are started
 
@@ -33,6 +36,20 @@ class Both(Sequence[Pair]):
         return "train" if index < len(self.training) else "validation"
 
 
+def one_sided(pairs: Sequence[Pair]) -> list[Pair]:
+    """Every picture of unpaired sides once, as a pair that lacks its other side."""
+    sides: tuple[dict[Pictures, str], ...] = ({}, {})
+    for pair in pairs:
+        for side, pictures in zip(sides, (pair.a, pair.b), strict=True):
+            if pictures:
+                side.setdefault(pictures, pair.name)
+    a, b = sides
+    return [
+        *(Pair(name, pictures, ()) for pictures, name in a.items()),
+        *(Pair(name, (), pictures) for pictures, name in b.items()),
+    ]
+
+
 @dataclass
 class Survey:
     """The looks at `pairs[index] for index in indices`, in this order."""
@@ -41,13 +58,30 @@ class Survey:
     pairs: Both
     indices: Sequence[int]
     looks: list[Look] = field(default_factory=list)
+    paired: bool = True  # else every pair has one side only
+
+    @property
+    def noun(self) -> str:
+        """What is counted."""
+        return "pair" if self.paired else "picture"
+
+    @property
+    def comparable(self) -> list[list[int]]:
+        """Places of looks that may be copies of each other: all, or unpaired those of each side."""
+        if self.paired:
+            return [list(range(len(self.looks)))]
+        sides: tuple[list[int], list[int]] = ([], [])
+        for place, seen in enumerate(self.looks):
+            sides[seen.source is None].append(place)
+        return list(sides)
 
     def sides(self) -> Iterator[tuple[int, str, SideLook]]:
         """(place, 'source' or 'target', SideLook) of everything looked at."""
         for place, seen in enumerate(self.looks):
             if seen.source:
                 yield place, "source", seen.source
-            yield place, "target", seen.target
+            if seen.target:
+                yield place, "target", seen.target
 
     def pictures(self, place: int, side: str) -> tuple[Picture, ...]:
         sources, targets = sources_and_targets(self.pairs[self.indices[place]], self.data)
@@ -82,20 +116,22 @@ class _Looking:
 
     def __call__(self, index: int) -> tuple[Look, Any]:
         seen, views = look(self.pairs[index], self.data)
-        if views is None or self.correspondence is None:
+        if self.correspondence is None or views.source is None or views.target is None:
             return seen, None
         return seen, self.correspondence.evidence(views.source, views.target)
 
 
-def glances(pairs: Both, data: DataTable, indices: Sequence[int]) -> Survey:
+def glances(pairs: Both, data: DataTable, indices: Sequence[int], *, paired: bool) -> Survey:
     """The headers of some pairs."""
-    return Survey(data, pairs, indices, [glance(pairs[index], data) for index in indices])
+    seen = [glance(pairs[index], data) for index in indices]
+    return Survey(data, pairs, indices, seen, paired)
 
 
 def looks(
     pairs: Both,
     data: DataTable,
     *,
+    paired: bool = True,
     correspondence: Any = None,
     workers: int | None = None,
     looked: Callable[[], None] = lambda: None,
@@ -104,7 +140,7 @@ def looks(
 
     `looked` is called after every pair.
     """
-    survey = Survey(data, pairs, range(len(pairs)))
+    survey = Survey(data, pairs, range(len(pairs)), paired=paired)
     evidences = []
     work = _Looking(pairs, data, correspondence)
     for seen, evidence in in_parallel(work, len(pairs), processes(len(pairs), workers)):
@@ -118,7 +154,7 @@ def processes(count: int, wanted: int | None = None) -> int:
     """How many worker processes read `count` pairs."""
     if wanted is not None:
         return wanted
-    return 0 if count < FEW else len(os.sched_getaffinity(0))
+    return 0 if count < FEW else cores()
 
 
 def spread(count: int, most: int) -> list[int]:

@@ -9,7 +9,7 @@ from imtrans.checking.data.finding import Finding
 from imtrans.checking.data.labels import blurred, off_palette
 from imtrans.checking.data.pairing import pairing, sample, sample_size
 from imtrans.checking.data.shapes import rotated, shapes, sizes
-from imtrans.checking.data.survey import Both, glances, looks, spread
+from imtrans.checking.data.survey import Both, glances, looks, one_sided, spread
 from imtrans.checking.data.values import constant, narrow, outside, ranges
 from imtrans.recipe.schema import DataTable
 
@@ -21,6 +21,7 @@ def check(
     held_out: Sequence[Pair],
     data: DataTable,
     *,
+    paired: bool = True,
     missing: Sequence[tuple[str, str]] = (),
     guessed: bool = False,
     workers: int | None = None,
@@ -28,13 +29,19 @@ def check(
 ) -> list[Finding]:
     """Open every pair in parallel and say what is wrong, the gravest first, notes last.
 
+    Not `paired`: every picture is opened once, and nothing is said of how sides fit together.
     `missing` is what the layout found without partner. Where the data table is `guessed`, its
     ranges are no one's word, and nothing is measured by them. `looked` is called `steps` times.
     """
-    pairs = Both(training, held_out)
-    some = sample(pairs, data, workers, looked)
+    pairs = opened(training, held_out, paired)
+    some = sample(pairs, data, workers, looked, paired=paired)
     survey, evidences = looks(
-        pairs, data, correspondence=some.correspondence, workers=workers, looked=looked
+        pairs,
+        data,
+        paired=paired,
+        correspondence=some.correspondence,
+        workers=workers,
+        looked=looked,
     )
     findings = [
         *orphans(missing),
@@ -57,20 +64,33 @@ def check(
     return sorted(findings, key=lambda finding: grave.index(finding.severity))
 
 
-def steps(training: Sequence[Pair], held_out: Sequence[Pair], data: DataTable) -> int:
+def steps(
+    training: Sequence[Pair], held_out: Sequence[Pair], data: DataTable, *, paired: bool = True
+) -> int:
     """How many pairs `check` reads; those that it learns from twice."""
-    pairs = Both(training, held_out)
+    pairs = opened(training, held_out, paired)
     return sample_size(pairs, data) + len(pairs)
 
 
-def quick(training: Sequence[Pair], held_out: Sequence[Pair], data: DataTable) -> list[Finding]:
+def opened(training: Sequence[Pair], held_out: Sequence[Pair], paired: bool) -> Both:
+    """What `check` opens: pairs, or every picture of unpaired sides once."""
+    if paired:
+        return Both(training, held_out)
+    return Both(one_sided(training), one_sided(held_out))
+
+
+def quick(
+    training: Sequence[Pair], held_out: Sequence[Pair], data: DataTable, *, paired: bool = True
+) -> list[Finding]:
     """What headers alone tell, of at most QUICK pairs spread evenly: in a fraction of a second."""
     pairs = Both(training, held_out)
-    survey = glances(pairs, data, spread(len(pairs), QUICK))
+    some = [pairs[index] for index in spread(len(pairs), QUICK)]
+    seen = opened(some, [], paired)
+    survey = glances(seen, data, range(len(seen)), paired=paired)
     return [
         *refused(survey),
         *shapes(survey),
-        *same_files(pairs),
+        *same_files(training, held_out, survey.noun),
         *mixed(survey),
         *rotated(survey),
     ]

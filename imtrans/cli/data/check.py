@@ -1,6 +1,6 @@
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -40,7 +40,8 @@ def check(
     Warnings: pictures of one colour, copies and near copies, one source with several targets, EXIF
     rotation on one side only, a few files of another kind, colours outside a palette.
 
-    Exit code 1 if there are errors. Of a folder the layout is guessed.
+    Exit code 1 if there are errors. Of a folder the layout is guessed. Of unpaired pictures each is
+    checked by itself.
 
     Example: `imtrans data check recipes/facades.toml`
     """
@@ -53,20 +54,26 @@ def check(
     catalog = installed()
     guessed = Path(what).is_dir()
     if guessed:
-        resolved, training, held_out, missing, origin = _of_folder(what, set_ or (), catalog)
+        resolved, found, origin = _of_folder(what, set_ or (), catalog)
     else:
         resolved, origin = recipes.read(what, set_ or (), catalog), what
-        training, held_out, missing = _find(resolved, catalog)
-    summary = report.Summary(origin, len(training), len(held_out))
+        found = _find(resolved, catalog)
+    training, held_out, paired = found.training, found.held_out, found.paired
+    both = whole.opened(training, held_out, paired)
+    unit = "pairs" if paired else "unpaired pictures"
+    summary = report.Summary(origin, len(both.training), len(both.held_out), unit)
     out = Terminal(stderr=True) if as_json else console()
     if not as_json:
         say(out, summary.opening)
-    with progress(out, "opening pairs", whole.steps(training, held_out, resolved.data)) as looked:
+    with progress(
+        out, "opening pairs", whole.steps(training, held_out, resolved.data, paired=paired)
+    ) as looked:
         findings = whole.check(
             training,
             held_out,
             resolved.data,
-            missing=missing,
+            paired=paired,
+            missing=found.missing,
             guessed=guessed,
             workers=resolved.data.workers,
             looked=looked,
@@ -79,26 +86,37 @@ def check(
     raise typer.Exit(1 if any(finding.severity == "error" for finding in findings) else 0)
 
 
-def _find(
-    recipe: "Recipe", catalog: "Catalog"
-) -> "tuple[Sequence[Pair], Sequence[Pair], list[tuple[str, str]]]":
-    """The pairs to train on, those held out, and files without partner."""
-    from imtrans.api.layouts import Unpaired
+class Found(NamedTuple):
+    """What a layout finds."""
+
+    training: "Sequence[Pair]"
+    held_out: "Sequence[Pair]"
+    missing: list[tuple[str, str]]  # files without a partner, and what they miss
+    paired: bool  # whether sides belong together
+
+
+def _find(recipe: "Recipe", catalog: "Catalog") -> Found:
+    from imtrans.api.layouts import MissingPartners
     from imtrans.checking.data.forgiving import Forgiving
     from imtrans.data.pairs import split_pairs
+    from imtrans.recipe.building import built
     from imtrans.task import Task
 
-    layout = Forgiving(Task(recipe, catalog).layout, recipe.data.train)
+    # Not the task's own layout, which must fit the method: of a folder there is none.
+    table = recipe.data.layout
+    stored = built(catalog.layouts[table.name], table, recipe.data.root)
+    layout = Forgiving(stored, recipe.data.train)
+    paired = layout.paired and Task(recipe, catalog).method_class.paired
     try:
-        training, held_out = split_pairs(layout, recipe.data, recipe.seed)
-    except Unpaired:
+        training, held_out = split_pairs(layout, recipe.data, recipe.seed, layouts=catalog.layouts)
+    except MissingPartners:
         training, held_out = [], []
-    return training, held_out, layout.orphans
+    return Found(training, held_out, layout.orphans, paired)
 
 
 def _of_folder(
     folder: str, overrides: "Sequence[str]", catalog: "Catalog"
-) -> "tuple[Recipe, Sequence[Pair], Sequence[Pair], list[tuple[str, str]], str]":
+) -> "tuple[Recipe, Found, str]":
     """A folder as the recipe that it might belong to, its pairs, and what was guessed."""
     from imtrans.checking.data.guess import as_stored, guess, with_sides
     from imtrans.recipe import reading as recipes
@@ -110,12 +128,12 @@ def _of_folder(
         table = {"root": folder}
     text = toml.dumps({"data": table, **NETWORKS})
     recipe = recipes.parse(text, folder, overrides, catalog)
-    training, held_out, missing = _find(recipe, catalog)
+    found = _find(recipe, catalog)
     sides = {
         side: keys
-        for side, keys in as_stored(training, recipe.data).items()
+        for side, keys in as_stored(found.training, recipe.data).items()
         if not any(override.startswith(f"data.{side}") for override in overrides)
     }
     recipe = recipe.model_copy(update={"data": with_sides(recipe.data, sides)})
     origin = f"{folder}, taken for layout '{recipe.data.layout.name}' ({guessed.because})"
-    return recipe, training, held_out, missing, origin
+    return recipe, found, origin

@@ -21,13 +21,14 @@ class Summary:
     """What was checked, and how long it took."""
 
     origin: str  # a recipe, or a folder and what it was taken for
-    training: int  # pairs
+    training: int  # pairs, or unpaired pictures
     held_out: int
+    unit: str = "pairs"  # or pictures
     seconds: float = 0.0
 
     @property
     def opening(self) -> str:
-        return f"{self.origin}: {self.training} pairs to train on, {self.held_out} held out"
+        return f"{self.origin}: {self.training} {self.unit} to train on, {self.held_out} held out"
 
     @property
     def speed(self) -> float:
@@ -39,10 +40,10 @@ def tell(out: "Console", summary: Summary, findings: "Sequence[Finding]") -> Non
     for finding in findings:
         say(out, "")
         _tell(out, finding)
-    pairs = summary.training + summary.held_out
+    opened = f"{summary.training + summary.held_out} {summary.unit} opened"
     tally = ", ".join(_tally(findings, severity) for severity in ("error", "warning"))
     say(out, "")
-    say(out, f"{pairs} pairs opened in {summary.seconds:.1f} s ({summary.speed:.0f}/s): {tally}")
+    say(out, f"{opened} in {summary.seconds:.1f} s ({summary.speed:.0f}/s): {tally}")
 
 
 def _tell(out: "Console", finding: "Finding") -> None:
