@@ -81,8 +81,8 @@ class Derivation(Protocol):
         """The source of what a user has: grey (1, H, W), RGB (3, H, W) or RGBA (4, H, W)."""
         ...
 
-    def compose(self, fake: Tensor, source: Tensor) -> Tensor:
-        """The photograph (3, H, W) that a fake and its source stand for."""
+    def compose(self, output: Tensor, source: Tensor) -> Tensor:
+        """The photograph (3, H, W) made of the generator's output and its source."""
         ...
 
 

@@ -10,7 +10,6 @@ from time import monotonic
 import torch
 from torch import Tensor, nn
 
-from imtrans.benchmark.memory import free as free_memory
 from imtrans.benchmark.memory import peak
 from imtrans.benchmark.own_process import NoMemory
 from imtrans.benchmark.subject import waiting_for
@@ -18,7 +17,7 @@ from imtrans.checking.data.look_first import look_first
 from imtrans.data.cache.fingerprint import fingerprint
 from imtrans.data.cache.obtain import PAYS, ReadWhole, estimated_bytes
 from imtrans.data.cache.store import home
-from imtrans.host.devices import choose_device, computing
+from imtrans.host.devices import choose_device, computing, free_memory
 from imtrans.host.words import size
 from imtrans.recipe.schema import Recipe
 from imtrans.runs.listing import newest_whole
