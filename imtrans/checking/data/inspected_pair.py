@@ -46,8 +46,8 @@ class InspectedSide:
 
 @dataclass(frozen=True, slots=True)
 class InspectedPair:
-    """Both sides of a pair; None for a source that is derived from the target, and for the other
-    side of an unpaired picture."""
+    """Both sides of a pair; None for a source that is derived from the target. Unpaired pictures
+    are inspected one at a time: the other side is None."""
 
     source: InspectedSide | None
     target: InspectedSide | None
@@ -59,8 +59,8 @@ class InspectedPair:
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """The sides as viewable images: uint8 (3, h, w), at most 256 px a side; if there are both,
-    they have one size."""
+    """The sides as viewable images: uint8 (3, h, w), at most 256 px a side; if both are there, of
+    one size."""
 
     source: Tensor | None
     target: Tensor | None
@@ -81,8 +81,8 @@ def inspect_pair_headers(pair: Pair, data: DataTable) -> InspectedPair:
 
 
 def inspect_pair(pair: Pair, data: DataTable) -> tuple[InspectedPair, Views]:
-    """Decode a pair, or one unpaired picture. A pair has views only if both sides are stored,
-    readable and of one shape."""
+    """Decode a pair; if it has both sides, there are views only if both are readable and of one
+    shape."""
     sources, targets = sources_and_targets(pair, data)
     decoded: Decoded = {}  # a file with both halves is decoded once
     target, target_view = _side(targets, data, data.target, decoded) if targets else (None, None)
