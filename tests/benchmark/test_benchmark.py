@@ -29,7 +29,7 @@ from imtrans.benchmark.profiling import (
 from imtrans.benchmark.rates import flops_of, matrix_rate
 from imtrans.benchmark.rounds import Spread, in_turns, ratio
 from imtrans.benchmark.subject import build, engines, resized
-from imtrans.data.cache.cache import CachedPair
+from imtrans.data.cache.cache import CachedSide
 from imtrans.data.cache.store import home
 from imtrans.host.devices import choose_device
 from imtrans.recipe import reading as recipes
@@ -200,8 +200,8 @@ def test_batches_through_the_loader_are_whole_and_leave_no_cache(tiny, pairs):
 def test_waiting_for_slow_files_is_seen(tiny, monkeypatch):
     recipe = resized(tiny, batch=1)
     subject = subject_of(recipe)
-    cut = CachedPair.cut
-    monkeypatch.setattr(CachedPair, "cut", lambda *args: (time.sleep(0.3), cut(*args))[1])
+    cut = CachedSide.cut
+    monkeypatch.setattr(CachedSide, "cut", lambda *args: (time.sleep(0.3), cut(*args))[1])
     found = Task(recipe, catalog()).pairs
     assert time_loader(recipe, catalog(), found, "its pairs", subject, 0.01).waiting > 0.5
 

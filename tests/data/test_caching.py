@@ -34,7 +34,7 @@ from imtrans.data.cache.obtain import obtain
 from imtrans.recipe.catalog import catalog
 recipe = recipes.read(sys.argv[1], sys.argv[2:], catalog())
 task = Task(recipe, catalog())
-obtain(recipe.data, task.pairs, task.sampler.load_size, passes=9, say=print)
+obtain(task.sampler, task.pairs, passes=9, say=print)
 """
 
 
@@ -81,7 +81,7 @@ def test_pairs_of_many_sizes_lie_in_one_cache(tiny_file, pairs):
         write_pairs(pairs / "train" / str(number), 2, size)
     loading = Loading(tiny_file, "data.resize=shorter")
     cache = loading.check()
-    assert len({cache[index].width for index in range(len(cache))}) > 1
+    assert len({cache[index].target.width for index in range(len(cache))}) > 1
 
 
 def test_a_derived_source_is_not_stored(tiny_file):

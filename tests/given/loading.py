@@ -20,15 +20,14 @@ class Loading:
         return Task(self.recipe, catalog()).sampler
 
     def obtain(self, passes=9):
-        size = self.sampler().load_size
-        return obtain(self.recipe.data, self.pairs, size, passes=passes, say=self.said.append)
+        return obtain(self.sampler(), self.pairs, passes=passes, say=self.said.append)
 
     def samples(self, cache=None):
         sampler = self.sampler().reading(cache)
         return [
-            sampler.training(pair, epoch, index)
+            sampler.training(self.pairs, epoch, index)
             for epoch in (1, 2)
-            for index, pair in enumerate(self.pairs)
+            for index in range(len(self.pairs))
         ]
 
     def check(self):
