@@ -11,14 +11,15 @@ from imtrans.api.errors import ImtransError
 from imtrans.api.hookspecs import Derivation, Metric
 from imtrans.api.listener import Listener
 from imtrans.api.method import Batch, Direction, Method
-from imtrans.api.pictures import Layout, Pair
+from imtrans.api.pictures import Layout, Pair, is_paired
 from imtrans.data.encoding import Derived, Direct, Encoding
 from imtrans.data.loader import stack
-from imtrans.data.pairs import split_pairs
+from imtrans.data.pairs import check_sides, split_pairs
 from imtrans.data.samples import Sampler
 from imtrans.recipe.building import RecipeParts, built, check_translator
 from imtrans.recipe.catalog import Catalog
-from imtrans.recipe.reading import component_tables, values_of
+from imtrans.recipe.components import component_tables
+from imtrans.recipe.reading import values_of
 from imtrans.recipe.registry import Component
 from imtrans.recipe.schema import Recipe
 
@@ -59,7 +60,8 @@ class Task:
         table = self.recipe.data.layout
         component = self.catalog.layouts[table.name]
         layout: Layout = built(component, table, self.recipe.data.root)
-        if self.method_class.paired and not getattr(layout, "paired", True):
+        check_sides(layout, self.recipe.data)
+        if self.method_class.paired and not is_paired(layout):
             raise ImtransError(
                 f"the method '{self.recipe.method.name}' learns from pairs, and the layout "
                 f"'{table.name}' has none. use another layout, or a method for unpaired images"
@@ -69,7 +71,12 @@ class Task:
     @property
     def has_targets(self) -> bool:
         """Whether a source comes with its own target."""
-        return bool(getattr(self.layout, "paired", True))
+        return is_paired(self.layout)
+
+    @property
+    def paired(self) -> bool:
+        """Whether a source is trained on with its own target."""
+        return self.method_class.paired and is_paired(self.layout)
 
     @property
     def pairs(self) -> Sequence[Pair]:
@@ -83,7 +90,8 @@ class Task:
 
     @cached_property
     def _split(self) -> tuple[Sequence[Pair], Sequence[Pair]]:
-        return split_pairs(self.layout, self.recipe.data, self.recipe.seed)
+        layouts = self.catalog.layouts
+        return split_pairs(self.layout, self.recipe.data, self.recipe.seed, layouts=layouts)
 
     @cached_property
     def sampler(self) -> Sampler:
@@ -96,6 +104,7 @@ class Task:
             self.recipe.seed,
             derivation=self.derivation,
             augmentations=augmentations,
+            paired=self.paired,
         )
 
     def steps_per_epoch(self) -> int:
@@ -109,7 +118,7 @@ class Task:
     def first_batch(self, device: torch.device) -> Batch:
         """The first pairs as the first epoch sees them, a batch or as many as there are."""
         count = min(self.recipe.train.batch_size, len(self.pairs))
-        samples = [self.sampler.training(self.pairs[i], 1, i) for i in range(count)]
+        samples = [self.sampler.training(self.pairs, 1, i) for i in range(count)]
         source, target = (side.to(device) for side in stack(samples))
         return Batch(*self.encoding.encode(source, target))
 
@@ -191,7 +200,8 @@ class Task:
             )
         parts = self._parts(torch.device("cpu"))
         options = self._method.fixed | self._method.checked(**self.recipe.method.options)
-        return self.method_class.translator(parts, name, **options)
+        with torch.random.fork_rng(devices=[]):  # its first weights are drawn, to be replaced
+            return self.method_class.translator(parts, name, **options)
 
     # --- what surrounds it ---
 

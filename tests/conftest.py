@@ -104,8 +104,7 @@ def tiny(tiny_file):
 def trained_once(tmp_path_factory):
     """A folder in which the tiny recipe was trained to its end; to be copied, and left as it is."""
     folder = tmp_path_factory.mktemp("trained")
-    recipe = recipes.read(write_tiny(folder), catalog=catalog())
-    fit(Task(recipe, catalog()), folder / "run")
+    fit(Task(recipes.read(write_tiny(folder), catalog=catalog()), catalog()), folder / "run")
     return folder
 
 

@@ -18,7 +18,7 @@ from imtrans.api.errors import ImtransError, did_you_mean, quoted, some
 from imtrans.api.pictures import SUFFIXES, Pair, Picture, find_images
 
 
-class Unpaired(ImtransError):
+class MissingPartners(ImtransError):
     """Partners are missing: training refuses all of it, a check goes on with what is whole."""
 
     def __init__(
@@ -27,6 +27,26 @@ class Unpaired(ImtransError):
         super().__init__(message)
         self.orphans = orphans  # what has no partner, and what it misses
         self.pairs = pairs
+
+
+class MissingRoot(ImtransError):
+    """The recipe's folder is not there."""
+
+    def __init__(self, root: str) -> None:
+        super().__init__(
+            f"{root}: no such folder. put the pairs there, or name their folder with "
+            "--set data.root=FOLDER"
+        )
+        self.root = root
+
+
+class MissingSplit(ImtransError):
+    """A split is not where the layout looks for it. `what` says so, without any remedy: whoever
+    knows all layouts may name another one that finds it."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(f"{what}. {remedy}")
+        self.what = what
 
 
 class Texts:
@@ -132,16 +152,22 @@ def images_below(folder: Path) -> list[str]:
     return paths
 
 
-def images_of_split(root: str, split: str, layout: str) -> tuple[list[str], str, Texts]:
+def images_of_split(root: str, split: str) -> tuple[list[str], str, Texts]:
     """The images of one folder, or of a file list: names in order, the folder, and the paths."""
     check_root(root)
     listing = file_list(root, split)
     folder = Path(root) if listing else Path(root, split)
     if not folder.is_dir():
-        raise no_folder(root, folder, layout, split)
+        raise no_folder(folder, _images_above(root, folder))
     found = images_by_name(folder)
     names = chosen(listing, found) if listing else sorted(found)
     return names, str(folder), Texts(found[name] for name in names)
+
+
+def _images_above(root: str, folder: Path) -> str:
+    if all(path.suffix.lower() not in SUFFIXES for path in Path(root).iterdir()):
+        return ""
+    return f'images are in {root} itself: use data.train = "." or move them to {folder}'
 
 
 def has_images_of_split(root: str, split: str) -> bool:
@@ -213,19 +239,17 @@ def problems_in(path: object, problems: dict[int, str]) -> ImtransError:
 
 
 def check_root(root: str) -> None:
-    """Raise ImtransError unless the recipe's folder is there."""
+    """Raise MissingRoot unless the recipe's folder is there."""
     if not Path(root).is_dir():
-        raise ImtransError(
-            f"{root}: no such folder. put the pairs there, or name their folder with "
-            "--set data.root=FOLDER"
-        )
+        raise MissingRoot(root)
 
 
-def no_folder(root: str, path: Path, layout: str, split: str) -> ImtransError:
-    """What to do when the folder of a split is not there: tell what is, and which layout it is."""
+def no_folder(path: Path, instead: str = "") -> MissingSplit:
+    """The error for the folder, or the file list, of a split that is not there. `instead` says what
+    the user may have meant; without it, it is said what is there."""
     listing = path.suffix == ".txt"
-    remedy = _remedy(Path(root), split, layout) or _what_is_there(path, listing)
-    return ImtransError(f"{path}: no such {'file list' if listing else 'folder'}. {remedy}")
+    what = f"{path}: no such {'file list' if listing else 'folder'}"
+    return MissingSplit(what, instead or _what_is_there(path, listing))
 
 
 def _what_is_there(path: Path, listing: bool) -> str:
@@ -236,18 +260,3 @@ def _what_is_there(path: Path, listing: bool) -> str:
         return f"{holder} holds no {'file list' if listing else 'folder'}"
     near = did_you_mean(path.relative_to(holder).parts[0], there)
     return f"{holder} holds {some(quoted([name]) for name in there)}{near}"
-
-
-def _remedy(root: Path, split: str, layout: str) -> str | None:
-    if layout != "folders":
-        for a, b in ((f"{split}A", f"{split}B"), (f"A/{split}", f"B/{split}")):
-            if Path(root, a).is_dir() and Path(root, b).is_dir():
-                return f'{a} and {b} are there: use layout = "folders"'
-    elif Path(root, split).is_dir():
-        return f'{split} is there: use layout = "side_by_side" if its images hold A|B'
-    for suffix, other in ((".tar", "shards"), (".csv", "table"), (".tsv", "table")):
-        if layout != other and (file := next(root.glob(f"*{suffix}"), None)):
-            return f'{file.name} is there: use layout = "{other}" if it holds the pairs'
-    if layout != "folders" and any(path.suffix.lower() in SUFFIXES for path in root.iterdir()):
-        return f'images lie in {root} itself: use data.train = "." or move them to {root / split}'
-    return None

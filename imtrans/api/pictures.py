@@ -37,7 +37,14 @@ class Pair:
 
 
 class Layout(Protocol):
-    """How pairs are stored below a folder."""
+    """How pairs are stored below a folder.
+
+    What may be added, as an attribute of the class or of the object:
+    `paired = False` where the sides of a pair do not belong together (see `is_paired`);
+    `has_sources = False` where pairs are targets alone (see `has_sources`);
+    `found_in(root, split)`, a classmethod: what below a folder looks like a split of this layout,
+    as "trainA and trainB are there", or None. It is shown where another layout found nothing.
+    """
 
     def pairs(self, split: str) -> Sequence[Pair]:
         """The pairs of a split, sorted by name.
@@ -50,6 +57,16 @@ class Layout(Protocol):
     def has(self, split: str) -> bool:
         """Whether this split is there at all."""
         ...
+
+
+def is_paired(layout: Layout) -> bool:
+    """Whether the two sides of its pairs belong together; as a rule they do."""
+    return bool(getattr(layout, "paired", True))
+
+
+def has_sources(layout: Layout) -> bool:
+    """Whether its pairs have both sides; else their sources are to be derived from the targets."""
+    return bool(getattr(layout, "has_sources", True))
 
 
 def find_images(folder: str | Path) -> list[str]:

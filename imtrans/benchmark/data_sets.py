@@ -56,7 +56,7 @@ def set_cost(recipe: Recipe, catalog: Catalog, pairs: int, device: str | None) -
         listing = perf_counter() - begun
         sampler = task.sampler
         begun = perf_counter()
-        fingerprint(found, stored.data, sampler.load_size)
+        fingerprint(found, stored.data, sampler.load_size, paired=sampler.paired)
         looking_up = perf_counter() - begun
         del found, task
         tracemalloc.start()  # in a separate pass: it slows everything down

@@ -53,24 +53,24 @@ def time_loader(
     recipe: Recipe,
     catalog: Catalog,
     pairs: Sequence[Pair],
-    whose: str,
+    description: str,
     subject: Subject,
     seconds: float,
 ) -> LoaderTiming:
     """Take steps for about `seconds` on batches from the loader, cached as training caches them.
 
     A part of a large data set is used, and the pairs of a small one more than once, so that every
-    batch is full. `whose` describes the pairs. Raises ImtransError if a pair cannot be read.
+    batch is full. `description` is of the pairs. Raises ImtransError if a pair cannot be read.
     """
     size, device = recipe.train.batch_size, subject.device
     count = size * ceil(PAIRS / size)
     enough = Some(pairs, [number % len(pairs) for number in range(count)])
     sampler = Task(recipe, catalog).sampler
     with TemporaryDirectory(prefix="imtrans-bench-") as folder, caches_in(folder):
-        cache = obtain(recipe.data, enough, sampler.load_size, passes=PAYS, say=_silent)
-        batches, prefetched, how = _batches(recipe, enough, sampler.reading(cache), device)
+        sampler = sampler.reading(obtain(sampler, enough, passes=PAYS, say=_silent))
+        batches, prefetched, how = _batches(recipe, enough, sampler, device)
         with closing(batches):
-            return _timed(batches, subject, prefetched, seconds, f"{whose}, {how}")
+            return _timed(batches, subject, prefetched, seconds, f"{description}, {how}")
 
 
 def _batches(

@@ -6,7 +6,6 @@ from time import perf_counter
 
 from imtrans.api.pictures import Pair
 from imtrans.data.loader import Batches
-from imtrans.data.pixels.resize import Window
 from imtrans.data.samples import Sampler
 from imtrans.host.machine import process_memory
 
@@ -33,24 +32,19 @@ def stages(
     seconds: float,
 ) -> Iterator[Stage]:
     """Measure each stage for about `seconds`; the cache's only if the sampler has a cache."""
-    cache, reader, size = sampler.cache, sampler.reader, sampler.load_size
+    reader, size = sampler.reader, sampler.load_size
 
     def resized(index: int) -> object:
-        fitted = reader.open(pairs[index], size)
-        return fitted.cut(Window(0, 0, fitted.width, fitted.height))
+        return reader.open(pairs[index], size).whole()
 
-    def sample(index: int) -> object:
-        return from_files.training(pairs[index], 1, index)
+    def samples(of: Sampler) -> Callable[[int], object]:
+        return lambda index: of.training(pairs, 1, index)
 
-    def cached(index: int) -> object:
-        return sampler.training(pairs[index], 1, index)
-
-    from_files = sampler.reading(None)
     yield Stage("read and decode", _rate(lambda i: reader.open(pairs[i], size), pairs, seconds))
     yield Stage("... and resize", _rate(resized, pairs, seconds))
-    yield Stage(FILES, _rate(sample, pairs, seconds))
-    if cache:
-        yield Stage(CACHE, _rate(cached, pairs, seconds))
+    yield Stage(FILES, _rate(samples(sampler.reading(None)), pairs, seconds))
+    if sampler.cache:
+        yield Stage(CACHE, _rate(samples(sampler), pairs, seconds))
     before = process_memory().anonymous
     rate = _loader_rate(pairs, sampler, batch_size, workers, seconds)
     after = process_memory().anonymous

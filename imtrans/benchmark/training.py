@@ -167,9 +167,9 @@ class Bench:
         return self.rates[rate_name(self.device, subject.engine.precision)]
 
     def _loader(self, batch: int, stored: StoredPairs, subject: Subject) -> LoaderTiming:
-        recipe, pairs, whose = stored
+        recipe, pairs, description = stored
         sized = resized(recipe, batch=batch)
-        return time_loader(sized, self.catalog, pairs, whose, subject, SECONDS)
+        return time_loader(sized, self.catalog, pairs, description, subject, SECONDS)
 
     def _check_that_both_fit(self, peaks: dict[str, int | None]) -> None:
         here, needed = free_memory(self.device), sum(peak or 0 for peak in peaks.values())

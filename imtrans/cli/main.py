@@ -11,6 +11,7 @@ from imtrans.api.errors import ImtransError, is_out_of_memory
 from imtrans.cli.bench import bench
 from imtrans.cli.check import check
 from imtrans.cli.data import data
+from imtrans.cli.data.fetch import fetch_hint
 from imtrans.cli.doctor import doctor
 from imtrans.cli.import_weights import import_weights
 from imtrans.cli.inspect import inspect
@@ -70,7 +71,7 @@ def main() -> None:
     try:
         app()
     except ImtransError as error:
-        _fail(str(error), 2)
+        _fail(f"{error}{fetch_hint(error)}", 2)
     except KeyboardInterrupt:
         _fail("interrupted", 130)
     except BrokenPipeError:

@@ -6,7 +6,6 @@ import typer
 from imtrans.cli.common import console, say
 
 if TYPE_CHECKING:
-    from imtrans.runs.cleaning import Removable
     from imtrans.runs.listing import Run
 
 FolderArgument = Annotated[
@@ -42,7 +41,7 @@ def list_(
 
     Example: `imtrans runs list experiments --json`
     """
-    from imtrans.host.words import size
+    from imtrans.host.words import counted, size
     from imtrans.runs.listing import find_runs, look_at
 
     found = [look_at(path, folder) for path in find_runs(folder)] if _may_exist(folder) else []
@@ -59,8 +58,8 @@ def list_(
     for run in found:
         if run.problem:
             typer.echo(f"warning: {run.name}: {run.problem}", err=True)
-    of = "1 run" if len(found) == 1 else f"{len(found)} runs"
-    say(out, f"{of}, {size(sum(run.bytes for run in found))}, in {folder}")
+    total = size(sum(run.bytes for run in found))
+    say(out, f"{counted(len(found), 'run')}, {total}, in {folder}")
 
 
 @runs.command()
@@ -82,27 +81,27 @@ def clean(
 
     Example: `imtrans runs clean --checkpoints --yes`
     """
-    from imtrans.host.words import size
+    from imtrans.host.words import counted, size
     from imtrans.runs.cleaning import Wanted, removables, remove
     from imtrans.runs.listing import find_runs
 
-    out, wanted = console(), Wanted(checkpoints=checkpoints, aside=aside)
-    found = list(removables(find_runs(folder) if _may_exist(folder) else [], wanted))
+    out, selected = console(), Wanted(checkpoints=checkpoints, aside=aside)
+    found = list(removables(find_runs(folder) if _may_exist(folder) else [], selected))
     if not found:
         say(out, f"nothing to remove in {folder}")
         return
     for one in found:
         say(out, f"{size(one.bytes):>8}  {one.path}  ({one.why})")
     total = size(sum(one.bytes for one in found))
-    if not yes and not _confirmed(f"remove {_counted(found)}, {total}?"):
+    if not yes and not _confirmed(f"remove {counted(len(found), 'item')}, {total}?"):
         say(out, "nothing was removed")
         return
-    results = list(remove(found, wanted))
+    results = list(remove(found, selected))
     gone = [one for one in results if not isinstance(one, str)]
     kept = [one for one in results if isinstance(one, str)]
     for why in kept:
         typer.echo(f"kept: {why}", err=True)
-    say(out, f"removed {_counted(gone)}, {size(sum(one.bytes for one in gone))}")
+    say(out, f"removed {counted(len(gone), 'item')}, {size(sum(one.bytes for one in gone))}")
     raise typer.Exit(1 if kept else 0)
 
 
@@ -117,10 +116,6 @@ def _confirmed(question: str) -> bool:
     except (typer.Abort, OSError, RuntimeError):  # no answer, or no stdin at all
         typer.echo()
         return False
-
-
-def _counted(items: "list[Removable]") -> str:
-    return "1 item" if len(items) == 1 else f"{len(items)} items"
 
 
 def _table(found: "list[Run]", width: int) -> object:

@@ -21,9 +21,7 @@ def contact_sheet(
     `jittered` pairs are those of the first epoch of a training; others are whole.
     """
     tiles = [
-        _tiles(
-            encoding, *(sampler.training(pairs[i], 1, i) if jittered else sampler.plain(pairs[i]))
-        )
+        _tiles(encoding, *(sampler.training(pairs, 1, i) if jittered else sampler.plain(pairs[i])))
         for i in spread(len(pairs), count)
     ]
     columns = max(1, round(math.sqrt(len(tiles) / 2)))  # a tile is twice as wide as it is high

@@ -67,7 +67,7 @@ class _Samples(Dataset[Sample | ImtransError]):
     def __getitem__(self, key: Key) -> Sample | ImtransError:
         epoch, index = key
         try:
-            return self.sampler.training(self.pairs[index], epoch, index)
+            return self.sampler.training(self.pairs, epoch, index)
         except ImtransError as error:
             # Raised in a worker it would reach the user wrapped in the worker's traceback.
             return error

@@ -1,43 +1,95 @@
 """Which pairs are trained on, and which are held out."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import overload
 
 from imtrans.api.errors import ImtransError
-from imtrans.api.pictures import Layout, Pair
+from imtrans.api.layouts import MissingSplit, check_root
+from imtrans.api.pictures import Layout, Pair, has_sources, is_paired
 from imtrans.data.draws import held_out_indices
-from imtrans.data.fetching.sets import SETS
+from imtrans.recipe.registry import Component
 from imtrans.recipe.schema import DataTable
 
 VALIDATION_NAMES = ("val", "test")
 
 
 def split_pairs(
-    layout: Layout, data: DataTable, seed: int
+    layout: Layout, data: DataTable, seed: int, *, layouts: Iterable[Component] = ()
 ) -> tuple[Sequence[Pair], Sequence[Pair]]:
-    """The pairs to train on and those held out.
+    """The pairs to train on and those for validation.
 
-    Held out is the split that the recipe names, a share of the training pairs drawn from the seed,
-    or, when it says nothing, the split `val` or `test` if it is there. Raises ImtransError when
-    there is nothing to train on, when sources stand where they are to be derived, or the reverse.
+    Validation is the split that the recipe names, a share of the training pairs drawn from the
+    seed, or, when it says nothing, the split `val` or `test` if it is there. Raises ImtransError
+    when there is nothing to train on, or when layout and derivation do not fit together. Of all
+    `layouts`, those are named that find a split where the recipe's does not.
     """
-    if not Path(data.root).is_dir():
-        published = next((one.name for one in SETS.values() if one.folder == data.root), None)
-        fetch = f", or fetch them with `imtrans data fetch {published}`" if published else ""
-        raise ImtransError(
-            f"{data.root}: no such folder. put the pairs there, or name their folder with "
-            f"--set data.root=FOLDER{fetch}"
-        )
-    training = layout.pairs(data.train)
-    _check_sides(training, data)
+    check_sides(layout, data)
+    check_root(data.root)
+    training = _pairs(layout, data, data.train, layouts)
+    _check_first(training[0], layout, data)
     if isinstance(data.validation, float):
+        _check_share(layout, data)
         return _hold_out(training, data.validation, seed)
     if data.validation is not None:
-        return training, layout.pairs(data.validation)
+        return training, _pairs(layout, data, data.validation, layouts)
     names = [name for name in VALIDATION_NAMES if name != data.train]
     there = next((name for name in names if layout.has(name)), None)
-    return training, layout.pairs(there) if there else []
+    return training, _pairs(layout, data, there, layouts) if there else []
+
+
+def check_sides(layout: Layout, data: DataTable) -> None:
+    """Raise ImtransError when sources are to be derived and the layout has them already, or when it
+    has none and they are not derived. No file is read."""
+    if data.derive and has_sources(layout):
+        raise ImtransError(
+            f"data.derive: '{data.derive.name}' derives sources from targets alone; the layout "
+            f"'{data.layout.name}' has both. leave data.derive out, or choose a layout of targets"
+        )
+    if not data.derive and not has_sources(layout):
+        raise ImtransError(
+            f"data.layout: the layout '{data.layout.name}' has targets only; name a derivation, as "
+            "in data.derive = 'lab'"
+        )
+
+
+def _pairs(
+    layout: Layout, data: DataTable, split: str, layouts: Iterable[Component]
+) -> Sequence[Pair]:
+    try:
+        return layout.pairs(split)
+    except MissingSplit as error:
+        others = [one for one in layouts if one.name != data.layout.name]
+        if hints := [hint for one in others if (hint := _hint(one, data.root, split))]:
+            raise ImtransError(f"{error.what}. {'; '.join(hints)}") from error
+        raise
+
+
+def _hint(layout: Component, root: str, split: str) -> str | None:
+    """What looks like a split of this layout, if it can say and something does."""
+    with suppress(OSError):
+        if hasattr(layout.made, "found_in") and (found := layout.made.found_in(root, split)):
+            return f'{found}: use layout = "{layout.name}" if the pairs are stored so'
+    return None
+
+
+def _check_first(pair: Pair, layout: Layout, data: DataTable) -> None:
+    """A layout that promises sources must have them, else reading would fail without a reason."""
+    if bool(pair.a) != has_sources(layout):
+        raise ImtransError(
+            f"the layout '{data.layout.name}' breaks its contract: its has_sources is "
+            f"{has_sources(layout)}, but its pairs have {'sources' if pair.a else 'none'}"
+        )
+
+
+def _check_share(layout: Layout, data: DataTable) -> None:
+    if not is_paired(layout):
+        # A picture of the smaller folder is in several pairs: it would be on both sides.
+        raise ImtransError(
+            f"data.validation = {data.validation}: a share is drawn from pairs, and the layout "
+            f"'{data.layout.name}' has none. put pictures into folders of their own and name that "
+            'split, as in validation = "test"'
+        )
 
 
 class Some(Sequence[Pair]):
@@ -71,17 +123,6 @@ def _hold_out(pairs: Sequence[Pair], share: float, seed: int) -> tuple[Some, Som
     taken = set(held_out)
     kept = [index for index in range(len(pairs)) if index not in taken]
     return Some(pairs, kept), Some(pairs, held_out)
-
-
-def _check_sides(pairs: Sequence[Pair], data: DataTable) -> None:
-    if data.derive and pairs[0].a:
-        raise ImtransError(
-            f"the layout '{data.layout.name}' has sources; leave 'data.derive' out, or use 'photos'"
-        )
-    if not data.derive and not pairs[0].a:
-        raise ImtransError(
-            f"the layout '{data.layout.name}' has targets only: data.derive makes their sources"
-        )
 
 
 def spread(total: int, count: int) -> list[int]:

@@ -1,8 +1,8 @@
-"""From a pair of pictures to both its sides at one size, before anything is drawn at random."""
+"""From a pair of pictures to its sides at load size, before anything is drawn at random."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -16,47 +16,97 @@ from imtrans.data.pixels.resize import Window, resize
 from imtrans.recipe.schema import DataTable, SideTable
 
 Sample = tuple[Tensor, Tensor]
+SideName = Literal["source", "target"]
 
 
 class Fitted(Protocol):
-    """Both sides of a pair at load size: read from files, or from the cache."""
+    """One side of a pair at load size: read from files, or from the cache."""
 
-    height: int  # px, of both sides
-    width: int
+    @property
+    def height(self) -> int:
+        """px"""
+        ...
 
-    def cut(self, window: Window) -> Sample:
-        """(source, target) within a window, stored pixels (C, window.height, window.width). Where
-        the source is to be derived, the target stands for both."""
+    @property
+    def width(self) -> int: ...
+
+    def cut(self, window: Window) -> Tensor:
+        """What is within a window: stored pixels (C, window.height, window.width)."""
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class FittedPair:
+    """Both sides of a pair at load size: of one height and width if they belong together. Where the
+    source is to be derived, it is the target itself."""
+
+    source: Fitted
+    target: Fitted
+
+    def cut(self, window: Window) -> Sample:
+        """(source, target) within one window."""
+        target = self.target.cut(window)
+        return (target if self.source is self.target else self.source.cut(window)), target
+
+    def middle(self, size: int) -> Sample:
+        """Of each side the square in its middle (px)."""
+        target = self.target.cut(_middle(self.target, size))
+        if self.source is self.target:
+            return target, target
+        return self.source.cut(_middle(self.source, size)), target
+
+    def whole(self) -> Sample:
+        target = self.target.cut(_all(self.target))
+        if self.source is self.target:
+            return target, target
+        return self.source.cut(_all(self.source)), target
+
+
 class Reader:
-    """Reads the pictures of a pair, whatever their size, and brings them to one."""
+    """Reads the pictures of a pair, whatever their size, and brings them to load size: both sides
+    to the same size if they belong together (`paired`), else each by itself."""
 
-    def __init__(self, data: DataTable) -> None:
-        self.data = data
+    def __init__(self, data: DataTable, *, paired: bool = True) -> None:
+        self.data, self.paired = data, paired
 
-    def open(self, pair: Pair, size: int) -> "Decoded":
+    def open(self, pair: Pair, size: int) -> FittedPair:
         """Both sides of a pair at `size` px, as data.resize understands it.
 
-        Raises ImtransError, naming the pictures, when one cannot be read, or when the sides are
-        not of one shape.
+        Raises ImtransError, naming the pictures, when one cannot be read, or when sides that belong
+        together are not of one shape.
         """
         source, target = self._stored(pair, size)
-        if source is not target:
+        target_fitted = self._fitted(target, self.data.target, target, size)
+        if source is target:
+            return FittedPair(target_fitted, target_fitted)
+        if self.paired:
             _same_shape(pair, source, target)
-        height, width = self._fit(target.shape[-2], target.shape[-1], size)
-        return Decoded(source, target, height, width, self.data)
+        like = target if self.paired else source
+        return FittedPair(self._fitted(source, self.data.source, like, size), target_fitted)
 
-    def _fit(self, height: int, width: int, size: int) -> tuple[int, int]:
+    def side(self, pair: Pair, name: SideName, size: int) -> Fitted:
+        """One side of a pair by itself; of a source that is to be derived, the target."""
+        sources, targets = self._sides(pair)
+        if name == "target" or self.data.derive:
+            pictures, table = targets, self.data.target
+        else:
+            pictures, table = sources, self.data.source
+        pixels = self._side(pictures, table, size)
+        return self._fitted(pixels, table, pixels, size)
+
+    def _fitted(self, pixels: Tensor, table: SideTable, like: Tensor, size: int) -> "Decoded":
+        """These pixels at the size that pixels `like` have when they are fitted."""
+        height, width = like.shape[-2:]
         if self.data.resize == "square":
-            return size, size
+            return Decoded(pixels, size, size, table.resample)
         scale = size / min(height, width)
-        return round(height * scale), round(width * scale)
+        return Decoded(pixels, round(height * scale), round(width * scale), table.resample)
+
+    def _sides(self, pair: Pair) -> tuple[Sequence[Picture], Sequence[Picture]]:
+        return (pair.a, pair.b) if self.data.direction == "AtoB" else (pair.b, pair.a)
 
     def _stored(self, pair: Pair, size: int) -> Sample:
-        forth = self.data.direction == "AtoB"
-        sources, targets = (pair.a, pair.b) if forth else (pair.b, pair.a)
+        sources, targets = self._sides(pair)
         if self.data.source == self.data.target and _are_halves(pair):
             return self._halves(sources[0], targets[0], size)  # of one file: it is decoded once
         target = self._side(targets, self.data.target, size)
@@ -93,24 +143,25 @@ class Reader:
         return replace(wanted(self.data, side), draft=draft)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Decoded:
-    """Both sides as their files hold them; what is cut out is resized while it is cut."""
+    """One side as its files hold it; what is cut out is resized while it is cut."""
 
-    source: Tensor
-    target: Tensor
+    pixels: Tensor
     height: int
     width: int
-    data: DataTable
+    resample: str
 
-    def cut(self, window: Window) -> Sample:
-        target = self._resized(self.target, self.data.target, window)
-        if self.source is self.target:
-            return target, target
-        return self._resized(self.source, self.data.source, window), target
+    def cut(self, window: Window) -> Tensor:
+        return resize(self.pixels, self.height, self.width, self.resample, window)
 
-    def _resized(self, pixels: Tensor, side: SideTable, window: Window) -> Tensor:
-        return resize(pixels, self.height, self.width, side.resample, window)
+
+def _middle(side: Fitted, size: int) -> Window:
+    return Window((side.width - size) // 2, (side.height - size) // 2, size, size)
+
+
+def _all(side: Fitted) -> Window:
+    return Window(0, 0, side.width, side.height)
 
 
 def _are_halves(pair: Pair) -> bool:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 import torch
+from torch import Tensor
 
 from imtrans.data.cache.cache import Cache
 from imtrans.data.draws import batch_keys, sample_draw
-from imtrans.data.pixels.resize import Window
 from imtrans.data.reading import Sample
 from imtrans.data.samples import Sampler
 
@@ -41,32 +41,37 @@ class Resident:
             yield self._cut(keys)
 
     def _cut(self, keys: list[tuple[int, int]]) -> Sample:
-        # One small copy to the device: where each sample lies, and whether it is mirrored.
-        drawn = torch.tensor([self._place(*key) for key in keys])
+        # One small copy to the device: where each side is cut out, and whether it is mirrored.
+        drawn = torch.tensor([self._places(*key) for key in keys])
         if self.device.type == "cuda":
             drawn = drawn.pin_memory()
-        index, left, top, mirrored = drawn.to(self.device, non_blocking=True).unbind(1)
+        drawn = drawn.to(self.device, non_blocking=True)
+        target = self._part(drawn[:, -1])
+        source = target if self.sampler.paired else self._part(drawn[:, 0])
+        # Indexing by tensors on both sides of a slice puts the channels last; a view sets it right.
+        return self._source[source].permute(0, 3, 1, 2), self._target[target].permute(0, 3, 1, 2)
+
+    def _part(self, places: Tensor) -> tuple[Tensor, slice, Tensor, Tensor]:
+        """What indexes a side at these places (N, 4)."""
+        index, left, top, mirrored = places.unbind(1)
         columns = torch.where(mirrored[:, None] > 0, self._at.flip(0), self._at) + left[:, None]
         rows = self._at + top[:, None]
-        place = (index[:, None, None], slice(None), rows[:, :, None], columns[:, None, :])
-        # Indexing by tensors on both sides of a slice puts the channels last; a view sets it right.
-        source, target = (
-            whole[place].permute(0, 3, 1, 2) for whole in (self._source, self._target)
-        )
-        return source, target
+        return index[:, None, None], slice(None), rows[:, :, None], columns[:, None, :]
 
-    def _place(self, epoch: int, index: int) -> tuple[int, int, int, int]:
-        height, width = self._target.shape[-2:]
-        draw = sample_draw(self.sampler.seed, epoch, index)
-        left, top, mirrored = self.sampler.placed(draw, height, width)
-        return index, left, top, int(mirrored)
+    def _places(self, epoch: int, index: int) -> list[tuple[int, int, int, int]]:
+        """Pair, left, top and mirrored: of both sides, or of each, drawn as the sampler does."""
+        sampler, draw = self.sampler, sample_draw(self.sampler.seed, epoch, index)
+        other = sampler.partner(draw, index, self.count)
+        sides = [(other, self._target)]
+        if not sampler.paired:
+            sides.insert(0, (index, self._source))
+        return [(pair, *sampler.placed(draw, *side.shape[-2:])) for pair, side in sides]
 
 
 def _moved(cache: Cache, device: torch.device) -> Sample:
     parts = []
     for first in range(0, len(cache), CHUNK):
-        fitted = [cache[index] for index in range(first, min(first + CHUNK, len(cache)))]
-        pairs = [one.cut(Window(0, 0, one.width, one.height)) for one in fitted]
+        pairs = [cache[at].whole() for at in range(first, min(first + CHUNK, len(cache)))]
         parts.append([torch.stack(side).to(device) for side in zip(*pairs, strict=True)])
     source, target = (torch.cat(side) for side in zip(*parts, strict=True))
     return source, target

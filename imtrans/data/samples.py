@@ -3,10 +3,14 @@
 Isola et al. 2017, section 6.2 ("random jitter"): both halves are resized to a square, 286 px in the
 paper, whatever their aspect ratio; a random 256 px crop is cut out and mirrored half the time. What
 else a recipe augments follows, and last the source is derived, where only photographs are stored.
+
+Unpaired, as in Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial
+Networks", ICCV 2017: the target is any pair's, and each side has a crop and a flip of its own.
 """
 
 from collections.abc import Sequence
 from random import Random
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,8 +21,16 @@ from imtrans.data.cache.cache import Cache
 from imtrans.data.draws import sample_draw
 from imtrans.data.encoding import Side
 from imtrans.data.pixels.resize import Window
-from imtrans.data.reading import Reader, Sample
+from imtrans.data.reading import Fitted, FittedPair, Reader, Sample, SideName
 from imtrans.recipe.schema import DataTable
+
+
+class Place(NamedTuple):
+    """Where a crop is in a fitted side (px), and whether it is mirrored."""
+
+    left: int
+    top: int
+    mirrored: bool
 
 
 class Sampler:
@@ -26,7 +38,7 @@ class Sampler:
 
     They are stored pixels, uint8, int32 (for uint16) or float32; with a derivation they are float32
     in [-1, 1], as the networks see them. With a `cache` of the training pairs no file is opened;
-    the samples are the same.
+    the samples are the same. Not `paired`: sources and targets do not belong together.
     """
 
     def __init__(
@@ -37,20 +49,26 @@ class Sampler:
         derivation: Derivation | None = None,
         augmentations: Sequence[Augmentation] = (),
         cache: Cache | None = None,
+        paired: bool = True,
     ) -> None:
-        self.data, self.seed = data, seed
+        self.data, self.seed, self.paired = data, seed, paired
         self.derivation, self.augmentations = derivation, augmentations
         self.source, self.target = Side(data.source), Side(data.target)
-        self.reader, self.cache = Reader(data), cache
+        self.reader, self._cache = Reader(data, paired=paired), cache
+
+    @property
+    def cache(self) -> Cache | None:
+        return self._cache
 
     def reading(self, cache: Cache | None) -> "Sampler":
-        """The same sampler, reading from a cache of the training pairs."""
+        """The same sampler, which reads training pairs from this cache, or from files if None."""
         return Sampler(
             self.data,
             self.seed,
             derivation=self.derivation,
             augmentations=self.augmentations,
             cache=cache,
+            paired=self.paired,
         )
 
     @property
@@ -63,46 +81,81 @@ class Sampler:
         """Whether a training sample takes microseconds: it is cut out of the cache, no more."""
         return bool(self.cache) and not self.derivation and not self.augmentations
 
-    def training(self, pair: Pair, epoch: int, index: int) -> Sample:
-        """The pair as this epoch sees it, jittered: a function of (seed, epoch, index) alone."""
-        draw, crop = sample_draw(self.seed, epoch, index), self.data.crop_size
-        fitted = self.cache[index] if self.cache else self.reader.open(pair, self.load_size)
-        left, top, mirrored = self.placed(draw, fitted.height, fitted.width)
-        source, target = fitted.cut(Window(left, top, crop, crop))
-        if mirrored:
-            source, target = source.flip(-1), target.flip(-1)
+    def training(self, pairs: Sequence[Pair], epoch: int, index: int) -> Sample:
+        """The pair at `index` as this epoch sees it, jittered: a function of (seed, epoch, index)
+        alone. Unpaired, its source with a target drawn from all `pairs`."""
+        draw = sample_draw(self.seed, epoch, index)
+        cut = self._together if self.paired else self._apart
+        source, target = cut(pairs, index, draw)
         source, target = self._augment(source, target, draw)
         return self._derive(source, target, draw)
 
-    def placed(self, draw: Random, height: int, width: int) -> tuple[int, int, bool]:
-        """Where a crop lies in a pair of this size (left, top; px), and whether it is mirrored."""
+    def partner(self, draw: Random, index: int, count: int) -> int:
+        """Whose target is seen with the source of the pair at `index`, out of `count` pairs."""
+        return index if self.paired else draw.randrange(count)
+
+    def placed(self, draw: Random, height: int, width: int) -> Place:
+        """Where a crop is in a side of this size (px)."""
         crop = self.data.crop_size
         left, top = draw.randint(0, width - crop), draw.randint(0, height - crop)
-        return left, top, self.data.flip and draw.random() < 0.5
+        return Place(left, top, self.data.flip and draw.random() < 0.5)
 
     def plain(self, pair: Pair) -> Sample:
         """The pair at crop_size, without jitter; of a longer side the middle."""
         crop = self.data.crop_size
-        fitted = self.reader.open(pair, crop)
-        left, top = (fitted.width - crop) // 2, (fitted.height - crop) // 2
-        source, target = fitted.cut(Window(left, top, crop, crop))
+        source, target = self.reader.open(pair, crop).middle(crop)
         return self._derive(source, target, Random(f"{self.seed} {pair.name}"))
+
+    def _together(self, pairs: Sequence[Pair], index: int, draw: Random) -> Sample:
+        """Both sides of one pair, cut and mirrored alike."""
+        fitted = self._fitted(pairs, index)
+        place = self.placed(draw, fitted.target.height, fitted.target.width)
+        source, target = fitted.cut(self._window(place))
+        return (source.flip(-1), target.flip(-1)) if place.mirrored else (source, target)
+
+    def _fitted(self, pairs: Sequence[Pair], index: int) -> FittedPair:
+        return self.cache[index] if self.cache else self.reader.open(pairs[index], self.load_size)
+
+    def _apart(self, pairs: Sequence[Pair], index: int, draw: Random) -> Sample:
+        """A source and the target of any pair, each cut and mirrored by itself."""
+        other = self.partner(draw, index, len(pairs))
+        source = self._cut(self._fitted_side(pairs, index, "source"), draw)
+        return source, self._cut(self._fitted_side(pairs, other, "target"), draw)
+
+    def _fitted_side(self, pairs: Sequence[Pair], index: int, name: SideName) -> Fitted:
+        if self.cache:
+            return self.cache.side(index, name)
+        return self.reader.side(pairs[index], name, self.load_size)
+
+    def _cut(self, side: Fitted, draw: Random) -> Tensor:
+        place = self.placed(draw, side.height, side.width)
+        cut = side.cut(self._window(place))
+        return cut.flip(-1) if place.mirrored else cut
+
+    def _window(self, place: Place) -> Window:
+        return Window(place.left, place.top, self.data.crop_size, self.data.crop_size)
 
     def _augment(self, source: Tensor, target: Tensor, draw: Random) -> Sample:
         for augmentation in self.augmentations:
-            # Equal draws for both halves: they move alike, whatever the augmentation does.
+            # Equal draws for both sides of a pair: they move alike, whatever the augmentation does.
             key = draw.getrandbits(64)
+            other = key if self.paired else draw.getrandbits(64)
             if augmentation.sides == "both":
                 target = _augmented(target, self.target, augmentation, key)
-            if not self.derivation:  # which makes the source of the target, later
-                source = _augmented(source, self.source, augmentation, key)
+            if not self.derivation:
+                source = _augmented(source, self.source, augmentation, other)
+            elif not self.paired and augmentation.sides == "both":
+                # A photograph of its own, of which the source will be derived.
+                source = _augmented(source, self.target, augmentation, other)
         return source, target
 
     def _derive(self, source: Tensor, target: Tensor, draw: Random) -> Sample:
+        """With a derivation, what it makes of both: the source is a photograph until then."""
         if self.derivation is None:
             return source, target
         photo = self.target.to_unit(target)
-        derived = self.derivation.derive(photo, draw)
+        seen = photo if self.paired else self.target.to_unit(source)
+        derived = self.derivation.derive(seen, draw)
         for augmentation in self.augmentations:
             if augmentation.sides == "source":
                 # A fourth channel is a mask, and no colour.

@@ -1,6 +1,5 @@
 """Processes that read ahead: how they are started, and what their end means."""
 
-import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
@@ -9,6 +8,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from imtrans.api.errors import ImtransError
+from imtrans.host.machine import cores
 
 T = TypeVar("T")
 CHUNK = 8  # results that travel together: each journey between processes costs as much as one
@@ -21,8 +21,8 @@ def worker_count(wanted: int | None, device: torch.device, *, quick: bool = Fals
         return wanted
     if quick:
         return 0
-    cores = os.cpu_count() or 1
-    return min(1, cores - 1) if device.type == "cpu" else min(8, max(1, cores - 1))
+    others = cores() - 1
+    return min(1, others) if device.type == "cpu" else min(8, max(1, others))
 
 
 def in_parallel(function: Callable[[int], T], count: int, workers: int) -> Iterator[T]:

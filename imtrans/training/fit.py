@@ -82,10 +82,9 @@ def _fit(task: Task, run_dir: Path, device: torch.device, fresh: bool, console: 
 
 def _sampler(task: Task, passes: int, console: Console) -> Sampler:
     """Reads from a cache, where one is there or repaid by so many passes over the data."""
-    data, sampler = task.recipe.data, task.sampler
     report, bar = partial(say, console), partial(progress, console)
-    cache = obtain(data, task.pairs, sampler.load_size, passes=passes, say=report, bar=bar)
-    return sampler.reading(cache)
+    cache = obtain(task.sampler, task.pairs, passes=passes, say=report, bar=bar)
+    return task.sampler.reading(cache)
 
 
 def _translators(task: Task, step: Step) -> dict[str, Translator]:

@@ -66,7 +66,8 @@ def test_every_figure_has_its_line(imtrans, tiny_file, quick):
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert "1 threads; torch" in lines[0]
-    assert "resnet_6 + patch_16, 33,216 parameters, vanilla + 100 l1, 64 px" in lines[1]
+    networks = "pix2pix, resnet_6 + patch_16, vanilla + 100 l1, 33,216 parameters, 64 px"
+    assert networks in lines[1]
     rows = [line.split() for line in lines]
     assert [row[:3] for row in rows if row[:1] == ["2"]] == [
         ["2", "plain,", "fp32"],

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -28,7 +29,7 @@ from imtrans.benchmark.profiling import (
 from imtrans.benchmark.rates import flops_of, matrix_rate
 from imtrans.benchmark.rounds import Spread, in_turns, ratio
 from imtrans.benchmark.subject import build, engines, resized
-from imtrans.data.cache.cache import CachedPair
+from imtrans.data.cache.cache import CachedSide
 from imtrans.data.cache.store import home
 from imtrans.host.devices import choose_device
 from imtrans.recipe import reading as recipes
@@ -41,6 +42,21 @@ MEGABYTE = 10**6
 
 def no_message(line):
     raise AssertionError(f"no message was expected: {line}")
+
+
+def subject_of(recipe, engine=None):
+    return build(Task(recipe, catalog()), engine or engines(recipe, CPU)["fast"], no_message)
+
+
+class Watching:
+    """A stepper that keeps the shapes of the sources it is given."""
+
+    def __init__(self, stepper):
+        self.stepper, self.step, self.shapes = stepper, stepper.step, []
+
+    def __call__(self, batch):
+        self.shapes.append(batch.source.shape)
+        return self.stepper(batch)
 
 
 def test_a_ratio_is_taken_round_by_round():
@@ -151,14 +167,11 @@ def test_peak_memory_is_of_the_training_alone(tiny):
 def test_both_engines_are_there_with_the_same_weights_and_batch(tiny, chosen):
     recipe = tiny.model_copy(update={"train": tiny.train.model_copy(update={"engine": chosen})})
     made = engines(recipe, CPU)
-    plain, fast = (build(recipe, catalog(), made[name], no_message) for name in ("plain", "fast"))
-    assert (plain.engine, fast.engine) == ("plain, fp32", "fast, fp32")
-    assert torch.equal(plain.source, fast.source)
-    pairs = zip(
-        plain.model.generator.state_dict().values(),
-        fast.model.generator.state_dict().values(),
-        strict=True,
-    )
+    plain, fast = (subject_of(recipe, made[name]) for name in ("plain", "fast"))
+    assert (str(plain.engine), str(fast.engine)) == ("plain, fp32", "fast, fp32")
+    assert torch.equal(plain.batch.source, fast.batch.source)
+    weights = (subject.stepper.step.method.state_dict() for subject in (plain, fast))
+    pairs = zip(*(tables.values() for tables in weights), strict=True)
     assert all(torch.equal(one, other) for one, other in pairs)
 
 
@@ -166,26 +179,18 @@ def test_another_batch_is_computed_at_once(tiny):
     train = tiny.train.model_copy(update={"accumulate": 4})
     made = resized(tiny.model_copy(update={"train": train}), batch=3, size=32)
     assert (made.train.batch_size, made.train.accumulate, made.data.crop_size) == (3, 1, 32)
-    subject = build(made, catalog(), engines(made, CPU)["fast"], no_message)
-    assert subject.source.shape == (3, 3, 32, 32)
+    assert subject_of(made).batch.source.shape == (3, 3, 32, 32)
 
 
 def test_batches_through_the_loader_are_whole_and_leave_no_cache(tiny, pairs):
     recipe = resized(tiny, batch=4)  # of six pairs
-    subject = build(recipe, catalog(), engines(recipe, CPU)["fast"], no_message)
-    shapes = []
-    stepping = subject.stepping
-    watched = type(subject)(
-        subject.model,
-        subject.encoding,
-        lambda source, target: (shapes.append(source.shape), stepping(source, target)),
-        subject.source,
-        subject.target,
-    )
+    subject = subject_of(recipe)
+    watching = Watching(subject.stepper)
+    watched = replace(subject, stepper=watching)
     with drawn(recipe, DRAWN) as stored:
-        found, _ = find_pairs(stored, catalog())
+        found = Task(stored, catalog()).pairs
         timing = time_loader(stored, catalog(), found[:6], "drawn pairs", watched, 0.01)
-    assert set(shapes) == {(4, 3, 64, 64)}
+    assert set(watching.shapes) == {(4, 3, 64, 64)}
     assert 0 <= timing.waiting <= 1
     assert timing.images_per_second == pytest.approx(4 / timing.ms * 1000)
     assert timing.how == "drawn pairs, from the cache, workers 0"
@@ -194,9 +199,9 @@ def test_batches_through_the_loader_are_whole_and_leave_no_cache(tiny, pairs):
 
 def test_waiting_for_slow_files_is_seen(tiny, monkeypatch):
     recipe = resized(tiny, batch=1)
-    subject = build(recipe, catalog(), engines(recipe, CPU)["fast"], no_message)
-    cut = CachedPair.cut
-    monkeypatch.setattr(CachedPair, "cut", lambda *args: (time.sleep(0.3), cut(*args))[1])
+    subject = subject_of(recipe)
+    cut = CachedSide.cut
+    monkeypatch.setattr(CachedSide, "cut", lambda *args: (time.sleep(0.3), cut(*args))[1])
     found = Task(recipe, catalog()).pairs
     assert time_loader(recipe, catalog(), found, "its pairs", subject, 0.01).waiting > 0.5
 
@@ -204,7 +209,7 @@ def test_waiting_for_slow_files_is_seen(tiny, monkeypatch):
 @pytest.mark.parametrize("count", [1, DRAWN, 25])
 def test_a_data_set_of_any_size_is_made_of_a_few_files(tiny, count):
     with drawn(tiny, count) as stored:
-        found, _ = find_pairs(stored, catalog())
+        found = Task(stored, catalog()).pairs
         files = {os.stat(pair.a[0].path).st_ino for pair in found}
         assert (len(found), len(files)) == (count, min(count, DRAWN))
         folder = stored.data.root
@@ -294,7 +299,7 @@ def test_one_line_names_the_bottleneck(groups, busy, efficiency, line):
 
 
 def test_a_profile_names_convolutions_and_makes_no_noise(tiny, capfd):
-    subject = build(tiny, catalog(), engines(tiny, CPU)["fast"], no_message)
+    subject = subject_of(tiny)
     found = take_profile(subject, 1e6, 1e9)
     assert capfd.readouterr() == ("", "")
     assert sum(found.groups.values()) == pytest.approx(1)
@@ -305,7 +310,8 @@ def test_a_profile_names_convolutions_and_makes_no_noise(tiny, capfd):
     assert 0 < len(shares) <= 12
     backward = [o for o in found.operations if o.name == "aten::convolution_backward"]
     # Of one step: the generator once, the discriminator on a fake, on a real pair, and once more.
-    networks = (subject.model.generator, *[subject.model.discriminator] * 3)
+    method = subject.stepper.step.method
+    networks = (method.generator, *[method.discriminator] * 3)
     layers = [layer for network in networks for layer in network.modules()]
     convolutions = [layer for layer in layers if isinstance(layer, nn.modules.conv._ConvNd)]
     assert backward[0].calls == len(convolutions)

@@ -118,8 +118,8 @@ def test_files_of_another_depth_are_told_apart_from_damaged_ones(root):
         ("error", "unfit"): ["trainB/002.png"],
         ("warning", "mixed"): ["trainB/002.png"],
     }
-    said = "16-bit RGB; the recipe says dtype = 'uint8', channels = 3"
-    assert only(found, "unfit").rows[0].detail == said
+    detail = "16-bit RGB; the recipe says dtype = 'uint8', channels = 3"
+    assert only(found, "unfit").rows[0].detail == detail
     assert only(found, "mixed").message.endswith("has files of 2 kinds: 12 8-bit RGB, 1 16-bit RGB")
 
 

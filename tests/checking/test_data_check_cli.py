@@ -96,7 +96,7 @@ def test_the_workers_find_what_one_process_finds(imtrans, root):
 def test_a_split_without_any_pair_is_reported_as_orphans(imtrans, root):
     for path in (root / "trainB").iterdir():
         path.rename(path.with_name(f"x{path.name}"))
-    code, report, findings = document(imtrans, root, "--set", "data.workers=0")
+    code, report, findings = document(imtrans, root, *FOLDERS)
     assert code == 1
     assert report["training"] == 0
     assert len(findings["orphaned"]["rows"]) == 20

@@ -61,10 +61,10 @@ def test_a_header_says_what_its_file_is(tmp_path, name):
     mode, kind = KINDS[name]
     path = tmp_path / name
     image(mode).save(path)
-    said = header(Picture(str(path)))
-    assert (said.size, said.kind, said.orientation) == ((30, 20), kind, 1)
+    found = header(Picture(str(path)))
+    assert (found.size, found.kind, found.orientation) == ((30, 20), kind, 1)
     inside = header(Picture("in memory", content=path.read_bytes()))
-    assert inside == said
+    assert inside == found
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".npy"])
@@ -72,10 +72,10 @@ def test_a_header_says_what_its_file_is(tmp_path, name):
 def test_a_header_says_what_decoding_gives(tmp_path, suffix, channels, dtype):
     path = tmp_path / f"picture{suffix}"
     encode(random_pixels(channels, dtype), path, dtype)
-    said = header(Picture(str(path)))
+    found = header(Picture(str(path)))
     pixels = decode(Picture(str(path)), Wanted(None, dtype, "keep"))
-    assert said.size == (pixels.shape[2], pixels.shape[1])
-    assert (said.channels + said.alpha, said.dtype) == (len(pixels), dtype)
+    assert found.size == (pixels.shape[2], pixels.shape[1])
+    assert (found.channels + found.alpha, found.dtype) == (len(pixels), dtype)
 
 
 def test_a_header_of_many_bands_and_of_floats(tmp_path):
@@ -83,8 +83,8 @@ def test_a_header_of_many_bands_and_of_floats(tmp_path):
         for suffix in (".tif", ".npy"):
             path = tmp_path / f"picture{suffix}"
             encode(random_pixels(channels, dtype), path, dtype)
-            said = header(Picture(str(path)))
-            assert (said.size, said.channels, said.dtype) == ((9, 6), channels, dtype)
+            found = header(Picture(str(path)))
+            assert (found.size, found.channels, found.dtype) == ((9, 6), channels, dtype)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -94,10 +94,10 @@ def test_sizes_are_upright(tmp_path, suffix, orientation):
     exif = Image.Exif()
     exif[274] = orientation
     texture(1).resize((30, 20)).save(path, exif=exif)
-    said = header(Picture(str(path)))
+    found = header(Picture(str(path)))
     pixels = decode(Picture(str(path)), Wanted(3))
-    assert said.size == (pixels.shape[2], pixels.shape[1])
-    assert said.orientation == orientation
+    assert found.size == (pixels.shape[2], pixels.shape[1])
+    assert found.orientation == orientation
 
 
 @pytest.mark.parametrize(
@@ -134,8 +134,8 @@ def test_a_header_within_a_larger_file_is_found_by_its_place(tmp_path):
     path = tmp_path / "some.tar"
     for content in (png16(np.zeros((4, 7, 3), int), 2), _bytes("TIFF"), _bytes("JPEG")):
         path.write_bytes(b"x" * 700 + content + b"y" * 50)
-        said = header(Picture(str(path), member="m", offset=700, size=len(content)))
-        assert said.size == (7, 4)
+        found = header(Picture(str(path), member="m", offset=700, size=len(content)))
+        assert found.size == (7, 4)
 
 
 def _bytes(format):

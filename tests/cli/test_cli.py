@@ -78,7 +78,7 @@ def size(path):
 def test_from_a_recipe_to_a_translated_folder(imtrans, tiny_file, tmp_path):
     code, out, err = imtrans("train", tiny_file)
     assert (code, err) == (0, "")
-    assert "6 pairs, 3 held out" in out
+    assert "6 pairs, 3 for validation" in out
     assert "12 steps trained: runs/tiny/checkpoints/step_00000012" in out
     for number in range(3):
         (tmp_path / "photos" / "sub").mkdir(parents=True, exist_ok=True)
@@ -249,16 +249,16 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "told"), MISTAKES, ids=lambda value: " ".join(value))
+@pytest.mark.parametrize(("arguments", "message"), MISTAKES, ids=lambda value: " ".join(value))
 def test_a_mistake_is_one_clear_line_and_exit_code_2(
-    imtrans, tiny_file, photos, tmp_path, arguments, told
+    imtrans, tiny_file, photos, tmp_path, arguments, message
 ):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("some text that is no image and no checkpoint")
     code, _, err = imtrans(*arguments)
     assert code == 2
     assert err.startswith("error: ")
-    assert told in err
+    assert message in err
     assert "Traceback" not in err
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from imtrans.components.augmentations.affine import Affine
 from imtrans.components.augmentations.colour_jitter import ColourJitter
 from imtrans.components.augmentations.elastic import Elastic
-from imtrans.components.augmentations.noise import Noise
+from imtrans.components.augmentations.noise import GaussianNoise
 from imtrans.components.augmentations.rot90 import Rot90
 from imtrans.components.augmentations.scale import Scale
 from imtrans.recipe.catalog import catalog
@@ -27,7 +27,7 @@ STRONG = {
     Affine: {"degrees": 180.0, "translate": 0.5, "shear": 45.0},
     Elastic: {"alpha": 20.0, "sigma": 3.0},
     ColourJitter: {"brightness": 1.0, "contrast": 1.0, "saturation": 1.0, "hue": 0.5},
-    Noise: {"sigma": 1.0},
+    GaussianNoise: {"sigma": 1.0},
 }
 NEUTRAL = [
     Rot90(turns=(0,)),
@@ -35,7 +35,7 @@ NEUTRAL = [
     Affine(degrees=0.0, translate=0.0, shear=0.0),
     Elastic(alpha=0.0),
     ColourJitter(brightness=0.0, contrast=0.0, saturation=0.0, hue=0.0),
-    Noise(sigma=0.0),
+    GaussianNoise(sigma=0.0),
 ]
 
 SEEDS = st.integers(0, 2**32)
@@ -246,7 +246,7 @@ def test_brightness_multiplies_and_contrast_keeps_the_mean():
 
 def test_noise_has_its_sigma_and_differs_between_channels():
     image = torch.full((5, 64, 64), 0.5)
-    noise = Noise(sigma=0.05)(image, Random(0), "bilinear") - image
+    noise = GaussianNoise(sigma=0.05)(image, Random(0), "bilinear") - image
     assert abs(noise.std() - 0.05) < 0.002
     assert abs(noise.mean()) < 0.002
     assert not torch.equal(noise[0], noise[1])
@@ -266,8 +266,8 @@ def test_noise_has_its_sigma_and_differs_between_channels():
         (Elastic, {"sigma": 0.0}),
         (ColourJitter, {"brightness": 1.5}),
         (ColourJitter, {"hue": 0.6}),
-        (Noise, {"sigma": -0.1}),
-        (Noise, {"sigma": float("inf")}),
+        (GaussianNoise, {"sigma": -0.1}),
+        (GaussianNoise, {"sigma": float("inf")}),
     ],
 )
 def test_nonsense_is_refused(augmentation, options):

@@ -33,8 +33,8 @@ from imtrans.task import Task
 from imtrans.data.cache.obtain import obtain
 from imtrans.recipe.catalog import catalog
 recipe = recipes.read(sys.argv[1], sys.argv[2:], catalog())
-pairs, _ = find_pairs(recipe, catalog())
-obtain(recipe.data, pairs, Task(recipe, catalog()).sampler.load_size, passes=9, say=print)
+task = Task(recipe, catalog())
+obtain(task.sampler, task.pairs, passes=9, say=print)
 """
 
 
@@ -81,7 +81,7 @@ def test_pairs_of_many_sizes_lie_in_one_cache(tiny_file, pairs):
         write_pairs(pairs / "train" / str(number), 2, size)
     loading = Loading(tiny_file, "data.resize=shorter")
     cache = loading.check()
-    assert len({cache[index].width for index in range(len(cache))}) > 1
+    assert len({cache[index].target.width for index in range(len(cache))}) > 1
 
 
 def test_a_derived_source_is_not_stored(tiny_file):
@@ -100,8 +100,7 @@ def test_the_cache_is_built_once(loading):
 
 def test_workers_read_the_cache_each_for_itself(loading):
     cache = loading.check()
-    sampler = loading.sampler()
-    sampler.cache = pickle.loads(pickle.dumps(cache))
+    sampler = loading.sampler().reading(pickle.loads(pickle.dumps(cache)))
     sampler.reader = None  # whoever opened a file would fail
     walk = Batches(loading.pairs, sampler, 2, workers=2, pin=False).start(1, 0)
     here = Batches(loading.pairs, loading.sampler(), 2, workers=0, pin=False).start(1, 0)

@@ -1,5 +1,6 @@
 """From folders of pictures to batches: matched by name, cut alike, in an order of their own."""
 
+import re
 import tarfile
 
 import pytest
@@ -8,8 +9,11 @@ from drawn import draw_picture, write_pairs
 from PIL import Image
 
 from imtrans.api.errors import ImtransError
+from imtrans.api.pictures import Pair, Picture
+from imtrans.components.layouts.unpaired import Unpaired
 from imtrans.data.draws import epoch_order
 from imtrans.data.loader import Batches
+from imtrans.data.pairs import split_pairs
 from imtrans.data.pixels import images
 from imtrans.data.pixels.resize import resize
 from imtrans.recipe import reading as recipes
@@ -32,18 +36,64 @@ def recipe_for(root, **keys):
 
 def found(root, **keys):
     """(pairs to train on, pairs held out, what reads them)."""
-    recipe = recipe_for(root, **keys)
-    return (*find_pairs(recipe, catalog()), Task(recipe, catalog()).sampler)
+    task = Task(recipe_for(root, **keys), catalog())
+    return task.pairs, task.validation_pairs, task.sampler
 
 
 def names(pairs):
     return [pair.name for pair in pairs]
 
 
-def test_a_published_set_that_is_not_there_can_be_fetched(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(ImtransError, match="fetch them with `imtrans data fetch night2day`"):
-        found("datasets/night2day")
+LAYOUTS = [
+    ({"layout": "photos"}, "the layout 'photos' has targets only; name a derivation"),
+    ({"layout": {"name": "table", "source": []}}, "the layout 'table' has targets only"),
+    ({"layout": {"name": "shards", "source": ""}}, "the layout 'shards' has targets only"),
+    ({"derive": "lab"}, "derives sources from targets alone; the layout 'side_by_side' has both"),
+    ({"layout": "table", "derive": "lab"}, "the layout 'table' has both. leave data.derive out"),
+    ({"layout": "unpaired", "derive": "lab"}, "the layout 'unpaired' has both"),
+]
+
+
+@pytest.mark.parametrize(("keys", "told"), LAYOUTS)
+def test_a_layout_that_does_not_fit_the_derivation_is_refused_before_any_file_is_read(keys, told):
+    with pytest.raises(ImtransError, match=re.escape(told)):
+        _ = Task(recipe_for("nowhere", **keys), catalog()).layout
+
+
+class Anything:
+    """A third party's layout, which says of itself what it has."""
+
+    def __init__(self, has_sources, pictures):
+        self.has_sources, self.pictures = has_sources, pictures
+
+    def has(self, split):
+        return split == "train"
+
+    def pairs(self, split):
+        return [Pair("1", self.pictures, (Picture("1.png"),))]
+
+
+def test_a_third_partys_layout_is_refused_as_a_built_in_one_is(tmp_path):
+    targets_only = Anything(False, ())
+    with pytest.raises(ImtransError, match="the layout 'mine' has targets only"):
+        split_pairs(targets_only, DataTable(root=str(tmp_path), layout="mine"), 0)
+    derived = DataTable(root=str(tmp_path), layout="mine", derive="lab")
+    assert len(split_pairs(targets_only, derived, 0)[0]) == 1
+    with pytest.raises(ImtransError, match="the layout 'mine' has both"):
+        split_pairs(Anything(True, (Picture("0.png"),)), derived, 0)
+
+
+def test_a_layout_that_is_wrong_about_itself_is_told(tmp_path):
+    with pytest.raises(ImtransError, match="has_sources is True, but its pairs have none"):
+        split_pairs(Anything(True, ()), DataTable(root=str(tmp_path), layout="mine"), 0)
+
+
+def test_a_share_of_unpaired_pictures_is_refused(tmp_path):
+    write(tmp_path / "trainA" / "1.png")
+    write(tmp_path / "trainB" / "2.png")
+    data = DataTable(root=str(tmp_path), layout="unpaired", validation=0.5)
+    with pytest.raises(ImtransError, match="a share is drawn from pairs, and the layout"):
+        split_pairs(Unpaired(str(tmp_path)), data, 0)
 
 
 def test_the_direction_says_which_half_is_the_source(tmp_path):
@@ -81,14 +131,14 @@ def test_pairs_of_different_shapes_are_named(tmp_path):
     write(tmp_path / "trainB" / "1.png", size=(30, 40))
     (pair,), _, sampler = found(tmp_path, layout="folders")
     with pytest.raises(ImtransError, match="the source is 40 x 30, the target 30 x 40: not the"):
-        sampler.training(pair, 1, 0)
+        sampler.training([pair], 1, 0)
 
 
 def test_a_side_may_be_larger_than_the_other(tmp_path):
     write(tmp_path / "trainA" / "1.png", size=(40, 30))
     write(tmp_path / "trainB" / "1.png", size=(160, 120))
     (pair,), _, sampler = found(tmp_path, layout="folders")
-    assert [side.shape for side in sampler.training(pair, 1, 0)] == [(3, 32, 32)] * 2
+    assert [side.shape for side in sampler.training([pair], 1, 0)] == [(3, 32, 32)] * 2
 
 
 def test_a_missing_root_is_told(tmp_path):
@@ -103,13 +153,13 @@ def test_several_source_columns_are_one_source_of_all_their_channels(tmp_path):
     layout = {"name": "table", "source": ["rgb", "depth"]}
     keys = {"layout": layout, "source": {"channels": 4}, "flip": False}
     (pair,), _, sampler = found(tmp_path, **keys)
-    source, target = sampler.training(pair, 1, 0)
+    source, target = sampler.training([pair], 1, 0)
     assert (source.shape, target.shape) == ((4, 32, 32), (3, 32, 32))
     assert torch.equal(source[:3], target)
     keys["source"] = {"channels": 5}
     (pair,), _, sampler = found(tmp_path, **keys)
     with pytest.raises(ImtransError, match="4 channels together; the recipe says channels = 5"):
-        sampler.training(pair, 1, 0)
+        sampler.training([pair], 1, 0)
 
 
 def test_shorter_resizes_the_shorter_side_and_keeps_the_shape(tmp_path):
@@ -117,7 +167,7 @@ def test_shorter_resizes_the_shorter_side_and_keeps_the_shape(tmp_path):
     write(tmp_path / "trainB" / "1.png", size=(80, 40))
     (pair,), _, sampler = found(tmp_path, layout="folders", resize="shorter", load_size=40)
     whole = images.to_tensor(draw_picture(0, (80, 40)))
-    cut, _ = sampler.training(pair, 1, 0)
+    cut, _ = sampler.training([pair], 1, 0)
     places = [
         torch.equal(whole[:, y : y + 32, x : x + 32], seen)
         for y in range(9)
@@ -140,7 +190,7 @@ def test_jitter_cuts_and_mirrors_both_halves_alike(tmp_path):
     for letter in "AB":
         write(tmp_path / f"train{letter}" / "1.png", size=(64, 64))
     (pair,), _, sampler = found(tmp_path, layout="folders", load_size=48)
-    cuts = [sampler.training(pair, epoch, 0) for epoch in range(40)]
+    cuts = [sampler.training([pair], epoch, 0) for epoch in range(40)]
     assert all(torch.equal(source, target) for source, target in cuts)
     assert all(source.shape == (3, 32, 32) for source, _ in cuts)
     assert len({source.numpy().tobytes() for source, _ in cuts}) > 30
@@ -151,15 +201,15 @@ def test_every_offset_and_both_orientations_occur(tmp_path):
     (tmp_path / "train").mkdir()
     images.to_image(torch.cat([ramp, ramp], dim=2)).save(tmp_path / "train" / "1.png")
     (pair,), _, sampler = found(tmp_path, load_size=4, crop_size=2)
-    rows = {tuple(sampler.training(pair, e, 0)[0][0, 0].tolist()) for e in range(200)}
+    rows = {tuple(sampler.training([pair], e, 0)[0][0, 0].tolist()) for e in range(200)}
     assert rows == {(0, 1), (1, 2), (2, 3), (1, 0), (2, 1), (3, 2)}
 
 
 def test_without_jitter_or_flip_a_sample_is_always_the_same(tmp_path):
     write_pairs(tmp_path / "train", 1)
     (pair,), _, sampler = found(tmp_path, flip=False)
-    assert torch.equal(sampler.training(pair, 1, 0)[0], sampler.training(pair, 2, 0)[0])
-    assert torch.equal(sampler.training(pair, 1, 0)[0], sampler.plain(pair)[0])
+    assert torch.equal(sampler.training([pair], 1, 0)[0], sampler.training([pair], 2, 0)[0])
+    assert torch.equal(sampler.training([pair], 1, 0)[0], sampler.plain(pair)[0])
 
 
 def test_an_odd_width_leaves_its_middle_column_to_neither_half(tmp_path):
@@ -177,7 +227,7 @@ def test_a_file_too_narrow_for_two_halves_is_named(tmp_path):
     write(tmp_path / "train" / "1.png", size=(1, 8))
     (pair,), _, sampler = found(tmp_path)
     with pytest.raises(ImtransError, match="1.png: 1 px wide; it has no halves"):
-        sampler.training(pair, 1, 0)
+        sampler.training([pair], 1, 0)
 
 
 def batches(root, workers=0, batch_size=2, **keys):
@@ -278,12 +328,12 @@ def test_a_draft_is_never_smaller_than_the_pixels_that_are_needed(tmp_path, layo
     for load in (64, 80, 200, 256):
         pairs, _, sampler = found(tmp_path, draft=True, load_size=load, **keys)
         opened = sampler.reader.open(pairs[0], load)
-        sizes[load] = tuple(opened.target.shape[1:])
+        sizes[load] = tuple(opened.target.pixels.shape[1:])
         assert min(sizes[load]) >= load
-    whole = found(tmp_path, **keys)[2].reader.open(pairs[0], 64).target
+    whole = found(tmp_path, **keys)[2].reader.open(pairs[0], 64).target.pixels
     assert sizes[64] < sizes[256] <= tuple(whole.shape[1:])
     small = resize(whole, *sizes[64], "bicubic").float()
-    drafted = found(tmp_path, draft=True, **keys)[2].reader.open(pairs[0], 64).target
+    drafted = found(tmp_path, draft=True, **keys)[2].reader.open(pairs[0], 64).target.pixels
     assert (small - drafted.float()).abs().mean() < 4  # of 255: the same picture, other pixels
 
 
@@ -295,5 +345,5 @@ def test_a_source_of_another_size_is_brought_to_the_targets(tmp_path):
         tmp_path, layout="folders", resize="shorter", load_size=64, crop_size=64
     )
     for epoch in range(20):
-        source, target = sampler.training(pairs[0], epoch, 0)
+        source, target = sampler.training(pairs, epoch, 0)
         assert source.shape == target.shape == (3, 64, 64)

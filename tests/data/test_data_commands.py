@@ -35,6 +35,7 @@ def test_show_shows_held_out_pairs_whole(imtrans, tiny_file, tmp_path):
         (["--output", "sheet.jpg"], "'sheet.jpg': the picture is a PNG; name it so"),
         (["--held-out", "--set", "data.validation=empty"], "empty"),
         (["--set", "data.root=nowhere"], "nowhere: no such folder"),
+        (["--set", "data.root=datasets/night2day"], "them with `imtrans data fetch night2day`"),
     ],
 )
 def test_show_tells_what_cannot_be_shown(imtrans, tiny_file, arguments, told):

@@ -13,23 +13,21 @@ class Loading:
 
     def __init__(self, file, *overrides):
         self.recipe = recipes.read(file, overrides, catalog())
-        self.pairs, _ = find_pairs(self.recipe, catalog())
+        self.pairs = Task(self.recipe, catalog()).pairs
         self.said = []
 
     def sampler(self):
         return Task(self.recipe, catalog()).sampler
 
     def obtain(self, passes=9):
-        size = self.sampler().load_size
-        return obtain(self.recipe.data, self.pairs, size, passes=passes, say=self.said.append)
+        return obtain(self.sampler(), self.pairs, passes=passes, say=self.said.append)
 
     def samples(self, cache=None):
-        sampler = self.sampler()
-        sampler.cache = cache
+        sampler = self.sampler().reading(cache)
         return [
-            sampler.training(pair, epoch, index)
+            sampler.training(self.pairs, epoch, index)
             for epoch in (1, 2)
-            for index, pair in enumerate(self.pairs)
+            for index in range(len(self.pairs))
         ]
 
     def check(self):

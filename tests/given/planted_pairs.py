@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from imtrans.api.pictures import is_paired
 from imtrans.checking.data.collecting_orphans import CollectingOrphans
 from imtrans.checking.data.run_checks import check_headers, run_checks
 from imtrans.components.layouts.folders import Folders
@@ -59,13 +60,21 @@ def findings(root: Path, stored=None, **keys):
     data = table(root, **keys)
     layout = CollectingOrphans(stored or Folders(str(root)), data.train)
     training, validation = split_pairs(layout, data, 0)
-    return run_checks(training, validation, data, missing=layout.orphans, workers=0)
+    return run_checks(
+        training,
+        validation,
+        data,
+        paired=is_paired(layout),
+        missing=layout.orphans,
+        workers=0,
+    )
 
 
 def quick_findings(root: Path, stored=None, **keys):
     data = table(root, **keys)
-    training, validation = split_pairs(stored or Folders(str(root)), data, 0)
-    return check_headers(training, validation, data)
+    layout = stored or Folders(str(root))
+    training, validation = split_pairs(layout, data, 0)
+    return check_headers(training, validation, data, paired=is_paired(layout))
 
 
 def accused(found) -> dict[tuple[str, str], list[str]]:

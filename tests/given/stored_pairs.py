@@ -12,6 +12,10 @@ from imtrans.components.layouts.photos import Photos
 from imtrans.components.layouts.shards import Shards
 from imtrans.components.layouts.side_by_side import SideBySide
 from imtrans.components.layouts.table import Table
+from imtrans.components.layouts.unpaired import Unpaired
+from imtrans.data.pairs import split_pairs
+from imtrans.recipe.catalog import catalog
+from imtrans.recipe.schema import DataTable
 
 NAMES = ["a", "a-b", "sub/a", "sub/deep/z", "z.v2"]
 
@@ -31,6 +35,16 @@ def told(layout, split="train"):
     """What the layout says is wrong."""
     with pytest.raises(ImtransError) as caught:
         layout.pairs(split)
+    return str(caught.value)
+
+
+def told_with_hints(layout, split="train"):
+    """What is said where the catalog is known, as it is when a recipe is read."""
+    name = next(one.name for one in catalog().layouts if one.builder is type(layout))
+    derive = "lab" if name == "photos" else None
+    data = DataTable(root=layout.root, layout=name, derive=derive, train=split)
+    with pytest.raises(ImtransError) as caught:
+        split_pairs(layout, data, 0, layouts=catalog().layouts)
     return str(caught.value)
 
 
@@ -89,6 +103,11 @@ def stored_by_side(root):
     return Folders(str(root))
 
 
+def stored_unpaired(root):
+    touch(*(root / f"train{side}" / f"{name}.png" for side in "AB" for name in NAMES))
+    return Unpaired(str(root))
+
+
 def stored_in_a_table(root):
     write_table(root, *(f"A/{name}.png,{name}.png" for name in reversed(NAMES)))
     return Table(str(root))
@@ -106,6 +125,7 @@ STORED = [
     stored_as_photos,
     stored_in_two_folders,
     stored_by_side,
+    stored_unpaired,
     stored_in_a_table,
     stored_in_shards,
 ]

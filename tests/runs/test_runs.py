@@ -184,7 +184,7 @@ def test_no_runs_is_no_mistake_but_a_misspelt_folder_is(imtrans):
     code, _, err = imtrans("runs", "list", "rums")
     assert (code, err) == (
         2,
-        "error: rums: no such folder; name the folder that your runs lie in\n",
+        "error: rums: no such folder; name the folder that holds your runs\n",
     )
 
 

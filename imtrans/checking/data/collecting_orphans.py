@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from imtrans.api.layouts import Unpaired
-from imtrans.api.pictures import Layout, Pair
+from imtrans.api.layouts import MissingPartners
+from imtrans.api.pictures import Layout, Pair, has_sources, is_paired
 
 
 class CollectingOrphans:
@@ -14,14 +14,22 @@ class CollectingOrphans:
         self._layout, self._required = layout, required
         self.orphans: list[tuple[str, str]] = []  # the file, and what it misses
 
+    @property
+    def paired(self) -> bool:
+        return is_paired(self._layout)
+
+    @property
+    def has_sources(self) -> bool:
+        return has_sources(self._layout)
+
     def has(self, split: str) -> bool:
         return self._layout.has(split)
 
     def pairs(self, split: str) -> Sequence[Pair]:
-        """The complete pairs. Raises Unpaired if the required split has none."""
+        """The complete pairs. Raises MissingPartners if the required split has none."""
         try:
             return self._layout.pairs(split)
-        except Unpaired as error:
+        except MissingPartners as error:
             self.orphans += error.orphans
             if not error.pairs and split == self._required:
                 raise

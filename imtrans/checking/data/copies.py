@@ -2,19 +2,20 @@
 validation."""
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence, Sized
 
+from imtrans.api.pictures import Pair, Picture
 from imtrans.checking.data.inspected_pair import InspectedPair
-from imtrans.checking.data.inspection import AllPairs, Inspection
+from imtrans.checking.data.inspection import Inspection
 from imtrans.checking.data.near_duplicates import near_duplicates
 from imtrans.checking.finding import Finding, Row, finding_of
 from imtrans.host.words import counted
 
 MANY = 20_000  # pairs
 RICH = 32  # distinct colours in a thumbnail: so it is no drawing, which may be equal by chance
-REMOVE = "keep one of each: copies are trained on more often than other pairs"
+REMOVE = "keep one of each: copies are trained on more often than the rest"
 LEAK = (
-    "remove them from training or from validation: a model must not be evaluated on pairs it was "
+    "remove them from training or from validation: a model must not be evaluated on what it was "
     "trained on. keep all views of one object in the same split"
 )
 
@@ -22,47 +23,62 @@ LEAK = (
 def copies(inspection: Inspection) -> Iterator[Finding]:
     """Exact copies: equal pairs, equal sources with different targets, and leaks."""
     pairs = _groups(inspection, _pair)
-    sources = _groups(inspection, _source)
-    targets = _groups(inspection, _rich_target)
     yield from _duplicates(inspection, pairs)
-    yield from _ambiguous(inspection, sources)
-    across = _across(inspection, {"pair": pairs, "source": sources, "target": targets})
-    yield from finding_of("leak", _leaked(across), "error", across, LEAK)
+    if inspection.paired:
+        sources = _groups(inspection, _source)
+        targets = _groups(inspection, _rich_target)
+        yield from _ambiguous(inspection, sources)
+        shared = {"the pair of": pairs, "the source of": sources, "the target of": targets}
+    else:
+        shared = {"same as": pairs}
+    across = _across(inspection, shared)
+    yield from finding_of("leak", _leaked(across, inspection.noun), "error", across, LEAK)
 
 
-def same_files(pairs: AllPairs) -> list[Finding]:
+def same_files(
+    training: Sequence[Pair], validation: Sequence[Pair], noun: str = "pair"
+) -> list[Finding]:
     """Files in both training and validation, by name alone; skipped for very many pairs, whose
     names would all have to be built."""
-    if len(pairs) > MANY or not pairs.validation:
+    if len(training) + len(validation) > MANY or not validation:
         return []
-    trained = {picture: pair for pair in pairs.training for picture in (*pair.a, *pair.b)}
-    rows = []
-    for pair in pairs.validation:
+    trained = {picture: pair for pair in training for picture in (*pair.a, *pair.b)}
+    rows: dict[Picture, Row] = {}  # an unpaired picture may be in several pairs
+    for pair in validation:
         shared = [picture for picture in (*pair.a, *pair.b) if picture in trained]
         if shared:
-            rows.append(Row(pair.name, f"{shared[0]} is also in {trained[shared[0]].name}"))
-    return finding_of("leak", _leaked(rows), "error", rows, LEAK)
+            detail = f"{shared[0]} is also in {trained[shared[0]].name}"
+            rows.setdefault(shared[0], Row(pair.name, detail))
+    return finding_of("leak", _leaked(rows, noun), "error", rows.values(), LEAK)
 
 
-def _leaked(rows: list[Row]) -> str:
-    number = counted(len(rows), "validation pair is", "validation pairs are")
+def _leaked(rows: Sized, noun: str) -> str:
+    number = counted(len(rows), f"validation {noun} is", f"validation {noun}s are")
     return f"{number} also trained on"
 
 
 def near_copies(inspection: Inspection) -> Iterator[Finding]:
     """Pairs that look the same on both sides: saved again, resized, or a little brighter."""
-    inside, across = [], []
-    for one, other, difference in near_duplicates(inspection.inspected):
+    inside, across, noun = [], [], inspection.noun
+    for one, other, difference in _near(inspection):
         detail = f"nearly {inspection.name(one)} ({difference:.1%} different)"
         if inspection.split(one) == inspection.split(other):
             inside.append(Row(inspection.name(other), detail))
         else:
             across.append(Row(inspection.name(other), detail))
-    message = f"{counted(len(inside), 'pair is', 'pairs are')} nearly a copy of another pair"
+    number = counted(len(inside), f"{noun} is", f"{noun}s are")
+    message = f"{number} nearly a copy of another {noun}"
     yield from finding_of("near-duplicate", message, "warning", inside, REMOVE)
-    number = counted(len(across), "validation pair is", "validation pairs are")
-    message = f"{number} nearly a copy of a training pair"
+    number = counted(len(across), f"validation {noun} is", f"validation {noun}s are")
+    message = f"{number} nearly a copy of a training {noun}"
     yield from finding_of("near-leak", message, "warning", across, LEAK)
+
+
+def _near(inspection: Inspection) -> Iterator[tuple[int, int, float]]:
+    for places in inspection.comparable:
+        chosen = [inspection.inspected[place] for place in places]
+        for one, other, difference in near_duplicates(chosen):
+            yield places[one], places[other], difference
 
 
 def _duplicates(inspection: Inspection, groups: list[list[int]]) -> Iterator[Finding]:
@@ -71,15 +87,17 @@ def _duplicates(inspection: Inspection, groups: list[list[int]]) -> Iterator[Fin
         for split in ("train", "validation"):
             first, *others = [place for place in group if inspection.split(place) == split] or [-1]
             rows += [Row(inspection.name(at), f"same as {inspection.name(first)}") for at in others]
-    message = f"{counted(len(rows), 'pair is a copy', 'pairs are copies')} of another pair"
+    noun = inspection.noun
+    number = counted(len(rows), f"{noun} is a copy", f"{noun}s are copies")
+    message = f"{number} of another {noun}"
     yield from finding_of("duplicate", message, "warning", rows, REMOVE)
 
 
 def _ambiguous(inspection: Inspection, groups: list[list[int]]) -> Iterator[Finding]:
     rows = []
     for group in groups:
-        seen = {_pair(inspection.inspected[place]): place for place in reversed(group)}
-        first, *others = sorted(seen.values())
+        distinct = {_pair(inspection.inspected[place]): place for place in reversed(group)}
+        first, *others = sorted(distinct.values())
         rows += [
             Row(inspection.name(at), f"the source of {inspection.name(first)}, a different target")
             for at in others
@@ -90,14 +108,15 @@ def _ambiguous(inspection: Inspection, groups: list[list[int]]) -> Iterator[Find
 
 
 def _across(inspection: Inspection, shared: dict[str, list[list[int]]]) -> list[Row]:
-    """Validation pairs that share something with a training pair, each once."""
+    """Validation pairs that share something with a training pair, each once; `shared` are groups
+    of places by what they share."""
     rows: dict[int, Row] = {}
     for what, groups in shared.items():
         for group in groups:
             trained = [place for place in group if inspection.split(place) == "train"]
             validation = [place for place in group if inspection.split(place) != "train"]
             if trained:
-                detail = f"the {what} of {inspection.name(trained[0])}"
+                detail = f"{what} {inspection.name(trained[0])}"
                 for place in validation:
                     rows.setdefault(place, Row(inspection.name(place), detail))
     return [rows[place] for place in sorted(rows)]
@@ -119,7 +138,9 @@ def _pair(pair: InspectedPair) -> Hashable | None:
         return None
     if all(side.summary.constant for side in pair.sides if side.summary):
         return None  # already reported as constant
-    return tuple(side.summary.digest for side in pair.sides if side.summary)
+    # A missing side is part of the key too: no source is the copy of a target.
+    sides = (pair.source, pair.target)
+    return tuple(side and side.summary and side.summary.digest for side in sides)
 
 
 def _source(pair: InspectedPair) -> Hashable | None:
@@ -128,7 +149,7 @@ def _source(pair: InspectedPair) -> Hashable | None:
 
 
 def _rich_target(pair: InspectedPair) -> Hashable | None:
-    summary = pair.target.summary
+    summary = pair.target.summary if pair.target else None
     if summary is None:
         return None
     colours = {summary.thumb[at::144] for at in range(144)}

@@ -10,6 +10,7 @@ from typing import Any
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Pair, Picture, find_images
+from imtrans.api.two_folders import share_names, stored_folders
 from imtrans.checking.data.inspected_pair import sources_and_targets
 from imtrans.data.pairs import spread
 from imtrans.data.pixels.formats.header import Header, header
@@ -17,7 +18,7 @@ from imtrans.data.pixels.formats.stored import STORED
 from imtrans.recipe.schema import DataTable, SideTable
 
 SPLITS = ("train", "val", "test")
-ENOUGH = 100  # pictures that are looked at
+ENOUGH = 100  # pictures whose headers are read
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,20 @@ def guess(root: str) -> Guess:
 
 def _folders(root: str) -> Guess | None:
     for split in SPLITS:
-        for a, b in ((f"{split}A", f"{split}B"), (f"A/{split}", f"B/{split}")):
-            if Path(root, a).is_dir() and Path(root, b).is_dir():
-                return Guess({"layout": "folders", "train": split}, f"it has {a} and {b}")
+        if sides := stored_folders(root, split):
+            layout, reason = _of_two(root, *sides)
+            return Guess({"layout": layout, "train": split}, reason)
     if Path(root, "A").is_dir() and Path(root, "B").is_dir():
-        return Guess({"layout": {"name": "folders", "a": "A", "b": "B"}}, "it has A and B")
+        layout, reason = _of_two(root, "A", "B")
+        return Guess({"layout": {"name": layout, "a": "A", "b": "B"}}, reason)
     return None
+
+
+def _of_two(root: str, a: str, b: str) -> tuple[str, str]:
+    """The layout of two folders, and the reason for it."""
+    if share_names(Path(root, a), Path(root, b)):
+        return "folders", f"it has {a} and {b}"
+    return "unpaired", f"it has {a} and {b}, with no name in common"
 
 
 def _shards(root: str) -> Guess | None:

@@ -46,22 +46,24 @@ class InspectedSide:
 
 @dataclass(frozen=True, slots=True)
 class InspectedPair:
-    """Both sides of a pair; None for a source that is derived from the target."""
+    """Both sides of a pair; None for a source that is derived from the target, and for the other
+    side of an unpaired picture."""
 
     source: InspectedSide | None
-    target: InspectedSide
+    target: InspectedSide | None
 
     @property
     def sides(self) -> tuple[InspectedSide, ...]:
-        return (self.source, self.target) if self.source else (self.target,)
+        return tuple(side for side in (self.source, self.target) if side)
 
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """Both sides as viewable images: uint8 (3, h, w), of one size, at most 256 px a side."""
+    """The sides as viewable images: uint8 (3, h, w), at most 256 px a side; if there are both,
+    they have one size."""
 
-    source: Tensor
-    target: Tensor
+    source: Tensor | None
+    target: Tensor | None
 
 
 def sources_and_targets(
@@ -74,23 +76,29 @@ def sources_and_targets(
 def inspect_pair_headers(pair: Pair, data: DataTable) -> InspectedPair:
     """Read the headers of a pair's files."""
     sources, targets = sources_and_targets(pair, data)
-    source = None if data.derive else _side_by_headers(sources, data.source)
-    return InspectedPair(source, _side_by_headers(targets, data.target))
+    source = _side_by_headers(sources, data.source) if sources and not data.derive else None
+    return InspectedPair(source, _side_by_headers(targets, data.target) if targets else None)
 
 
-def inspect_pair(pair: Pair, data: DataTable) -> tuple[InspectedPair, Views | None]:
-    """Decode a pair; views only if both sides are stored, readable and of one shape."""
+def inspect_pair(pair: Pair, data: DataTable) -> tuple[InspectedPair, Views]:
+    """Decode a pair, or one unpaired picture. A pair has views only if both sides are stored,
+    readable and of one shape."""
     sources, targets = sources_and_targets(pair, data)
     decoded: Decoded = {}  # a file with both halves is decoded once
-    target, target_view = _side(targets, data, data.target, decoded)
+    target, target_view = _side(targets, data, data.target, decoded) if targets else (None, None)
     if data.derive:
-        return InspectedPair(None, target), None
-    source, source_view = _side(sources, data, data.source, decoded)
-    views = None
-    if source_view is not None and target_view is not None:
-        if source.size and target.size and same_shape(source.size, target.size):
-            views = _views(source_view, target_view)
-    return InspectedPair(source, target), views
+        return InspectedPair(None, target), Views(None, None)
+    source, source_view = _side(sources, data, data.source, decoded) if sources else (None, None)
+    inspected = InspectedPair(source, target)
+    if source is None or target is None:
+        return inspected, Views(source_view, target_view)
+    if source_view is None or target_view is None or not _of_one_shape(source, target):
+        return inspected, Views(None, None)
+    return inspected, _views(source_view, target_view)
+
+
+def _of_one_shape(source: InspectedSide, target: InspectedSide) -> bool:
+    return bool(source.size and target.size and same_shape(source.size, target.size))
 
 
 def same_shape(one: Size, other: Size) -> bool:

@@ -17,6 +17,8 @@ from imtrans.data.workers import in_parallel
 from imtrans.host.machine import cores
 from imtrans.recipe.schema import DataTable
 
+Pictures = tuple[Picture, ...]
+
 FEW = 32  # pairs: fewer are read faster than processes start
 
 
@@ -40,6 +42,20 @@ class AllPairs(Sequence[Pair]):
         return "train" if index < len(self.training) else "validation"
 
 
+def one_sided(pairs: Sequence[Pair]) -> list[Pair]:
+    """Every picture of unpaired sides once, as a pair that lacks its other side."""
+    sides: tuple[dict[Pictures, str], ...] = ({}, {})
+    for pair in pairs:
+        for side, pictures in zip(sides, (pair.a, pair.b), strict=True):
+            if pictures:
+                side.setdefault(pictures, pair.name)
+    a, b = sides
+    return [
+        *(Pair(name, pictures, ()) for pictures, name in a.items()),
+        *(Pair(name, (), pictures) for pictures, name in b.items()),
+    ]
+
+
 @dataclass
 class Inspection:
     """The inspected `pairs[index] for index in indices`, in this order; a place is an index into
@@ -49,13 +65,31 @@ class Inspection:
     pairs: AllPairs
     indices: Sequence[int]
     inspected: list[InspectedPair] = field(default_factory=list)
+    paired: bool = True  # else every pair has one side only
+
+    @property
+    def noun(self) -> str:
+        """What is counted."""
+        return "pair" if self.paired else "picture"
+
+    @property
+    def comparable(self) -> list[list[int]]:
+        """Groups of places that are compared with each other: all pairs, or the unpaired pictures
+        of each side."""
+        if self.paired:
+            return [list(range(len(self.inspected)))]
+        sides: tuple[list[int], list[int]] = ([], [])
+        for place, picture in enumerate(self.inspected):
+            sides[picture.source is None].append(place)
+        return list(sides)
 
     def sides(self) -> Iterator[tuple[int, str, InspectedSide]]:
         """(place, 'source' or 'target', InspectedSide) of every stored side."""
         for place, pair in enumerate(self.inspected):
             if pair.source:
                 yield place, "source", pair.source
-            yield place, "target", pair.target
+            if pair.target:
+                yield place, "target", pair.target
 
     def pictures(self, place: int, side: str) -> tuple[Picture, ...]:
         sources, targets = sources_and_targets(self.pairs[self.indices[place]], self.data)
@@ -89,28 +123,31 @@ class _Worker:
 
     def __call__(self, index: int) -> tuple[InspectedPair, Any]:
         pair, views = inspect_pair(self.pairs[index], self.data)
-        if views is None or self.correspondence is None:
+        if self.correspondence is None or views.source is None or views.target is None:
             return pair, None
         return pair, self.correspondence.evidence(views.source, views.target)
 
 
-def inspect_headers(pairs: AllPairs, data: DataTable, indices: Sequence[int]) -> Inspection:
+def inspect_headers(
+    pairs: AllPairs, data: DataTable, indices: Sequence[int], *, paired: bool = True
+) -> Inspection:
     """Some of the pairs, by their headers alone."""
     inspected = [inspect_pair_headers(pairs[index], data) for index in indices]
-    return Inspection(data, pairs, indices, inspected)
+    return Inspection(data, pairs, indices, inspected, paired)
 
 
 def inspect(
     pairs: AllPairs,
     data: DataTable,
     *,
+    paired: bool = True,
     correspondence: Any = None,
     workers: int | None = None,
     on_pair: Callable[[], None] = lambda: None,
 ) -> tuple[Inspection, list[Any]]:
     """All pairs, decoded by worker processes; and for each pair the evidence of its alignment, or
     None. `on_pair` is called after every pair."""
-    inspection = Inspection(data, pairs, range(len(pairs)))
+    inspection = Inspection(data, pairs, range(len(pairs)), paired=paired)
     evidences = []
     work = _Worker(pairs, data, correspondence)
     for pair, evidence in in_parallel(work, len(pairs), worker_processes(len(pairs), workers)):

@@ -12,7 +12,8 @@ SHOWN = 3  # files of a finding
 def look_first(task: Task, say: Callable[[str], None]) -> None:
     """Report what the headers of the files show; raise ImtransError for what would fail."""
     errors = []
-    for finding in check_headers(task.pairs, task.validation_pairs, task.recipe.data):
+    data, paired = task.recipe.data, task.paired
+    for finding in check_headers(task.pairs, task.validation_pairs, data, paired=paired):
         rows = some((f"{row.name}: {row.detail}" for row in finding.rows), SHOWN)
         all_of_them = "; `imtrans data check` lists all" if len(finding.rows) > SHOWN else ""
         line = f"{finding.message}: {rows}. {finding.remedy}{all_of_them}"

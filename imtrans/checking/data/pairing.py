@@ -33,7 +33,7 @@ Array = NDArray[Any]
 class PairSample:
     """What is learned from some of the pairs before all are inspected."""
 
-    correspondence: Correspondence  # how source and target correspond
+    correspondence: Correspondence | None  # how source and target correspond; None: unpaired
     views: dict[str, list[torch.Tensor]]  # of each side; uint8 (3, h, w), at most GRID px
 
 
@@ -43,9 +43,14 @@ def sample_size(pairs: AllPairs, data: DataTable) -> int:
 
 
 def sample_pairs(
-    pairs: AllPairs, data: DataTable, workers: int | None, on_pair: Callable[[], None]
+    pairs: AllPairs,
+    data: DataTable,
+    workers: int | None,
+    on_pair: Callable[[], None],
+    *,
+    paired: bool = True,
 ) -> PairSample:
-    """Read some of the pairs; `on_pair` is called after each."""
+    """Read some of the pairs, or of the unpaired pictures; `on_pair` is called after each."""
     views: dict[str, list[torch.Tensor]] = {"source": [], "target": []}
     chosen = spread(len(pairs), sample_size(pairs, data))
 
@@ -53,13 +58,17 @@ def sample_pairs(
         work = _Worker(pairs, data, chosen)
         for arrays in in_parallel(work, len(chosen), worker_processes(len(chosen), workers)):
             on_pair()
-            if arrays:
-                source, target = map(torch.from_numpy, arrays)
-                views["source"].append(_thinned(source))
-                views["target"].append(_thinned(target))
-                yield source, target
+            found = {side: torch.from_numpy(view) for side, view in arrays.items()}
+            for side, view in found.items():
+                views[side].append(_thinned(view))
+            if len(found) == 2:
+                yield found["source"], found["target"]
 
-    return PairSample(_learned(both_sides()), views)
+    if paired:
+        return PairSample(_learned(both_sides()), views)
+    for _ in both_sides():  # only to collect the views: there are no pairs to learn from
+        pass
+    return PairSample(None, views)
 
 
 def _learned(sides: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> Correspondence:
@@ -80,9 +89,10 @@ class _Worker:
     data: DataTable
     chosen: Sequence[int]
 
-    def __call__(self, at: int) -> tuple[Array, Array] | None:
+    def __call__(self, at: int) -> dict[str, Array]:
         _, views = inspect_pair(self.pairs[self.chosen[at]], self.data)
-        return (views.source.numpy(), views.target.numpy()) if views else None
+        sides = {"source": views.source, "target": views.target}
+        return {side: view.numpy() for side, view in sides.items() if view is not None}
 
 
 def _thinned(view: torch.Tensor) -> torch.Tensor:
@@ -95,7 +105,7 @@ def pairing(
 ) -> Iterator[Finding]:
     """Findings about alignment; `evidences` has one for each inspected pair, or None."""
     places = [place for place, evidence in enumerate(evidences) if evidence is not None]
-    if not places:
+    if sample.correspondence is None or not places:
         return
     known = [evidences[place] for place in places]
     yield from _common(inspection, common_shift(sample.correspondence), places[0])
@@ -132,7 +142,8 @@ def _swapped(inspection: Inspection, places: list[int]) -> Iterator[Finding]:
 
 def _offset(inspection: Inspection, place: int, shift: Shift) -> str:
     """The shift in words, in px of the stored target."""
-    size = inspection.inspected[place].target.size
+    target = inspection.inspected[place].target
+    size = target.size if target else None
     scale = max(1.0, max(size) / VIEW) if size else 1.0
     x, y = round(shift.x * scale), round(shift.y * scale)
     parts = [f"{abs(x)} px {'right' if x > 0 else 'left'}"] if x else []

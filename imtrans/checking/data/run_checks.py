@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from imtrans.api.pictures import Pair
 from imtrans.checking.data.copies import copies, near_copies, same_files
 from imtrans.checking.data.files import mixed, orphans, refused
-from imtrans.checking.data.inspection import AllPairs, inspect, inspect_headers
+from imtrans.checking.data.inspection import AllPairs, inspect, inspect_headers, one_sided
 from imtrans.checking.data.labels import blurred, off_palette
 from imtrans.checking.data.pairing import pairing, sample_pairs, sample_size
 from imtrans.checking.data.shapes import rotated, shapes, sizes
@@ -22,6 +22,7 @@ def run_checks(
     validation: Sequence[Pair],
     data: DataTable,
     *,
+    paired: bool = True,
     missing: Sequence[tuple[str, str]] = (),
     guessed: bool = False,
     workers: int | None = None,
@@ -29,14 +30,20 @@ def run_checks(
 ) -> list[Finding]:
     """Decode every pair in parallel and report what is wrong: errors first, notes last.
 
+    Without `paired` every picture is decoded once, and its partner in a pair does not matter.
     `missing`: the files without a partner, as the layout reports them. With `guessed` nobody wrote
     the ranges in the data table, so values are not compared with them. `on_pair` is called
     `pairs_to_read` times.
     """
-    pairs = AllPairs(training, validation)
-    sample = sample_pairs(pairs, data, workers, on_pair)
+    pairs = pairs_to_inspect(training, validation, paired)
+    sample = sample_pairs(pairs, data, workers, on_pair, paired=paired)
     inspection, evidences = inspect(
-        pairs, data, correspondence=sample.correspondence, workers=workers, on_pair=on_pair
+        pairs,
+        data,
+        paired=paired,
+        correspondence=sample.correspondence,
+        workers=workers,
+        on_pair=on_pair,
     )
     findings = [
         *orphans(missing),
@@ -59,23 +66,36 @@ def run_checks(
     return sorted(findings, key=lambda finding: order.index(finding.severity))
 
 
-def pairs_to_read(training: Sequence[Pair], validation: Sequence[Pair], data: DataTable) -> int:
+def pairs_to_read(
+    training: Sequence[Pair], validation: Sequence[Pair], data: DataTable, *, paired: bool = True
+) -> int:
     """How many pairs `run_checks` reads; those of the sample count twice."""
-    pairs = AllPairs(training, validation)
+    pairs = pairs_to_inspect(training, validation, paired)
     return sample_size(pairs, data) + len(pairs)
 
 
+def pairs_to_inspect(
+    training: Sequence[Pair], validation: Sequence[Pair], paired: bool
+) -> AllPairs:
+    """What `run_checks` inspects: pairs, or every unpaired picture once."""
+    if paired:
+        return AllPairs(training, validation)
+    return AllPairs(one_sided(training), one_sided(validation))
+
+
 def check_headers(
-    training: Sequence[Pair], validation: Sequence[Pair], data: DataTable
+    training: Sequence[Pair], validation: Sequence[Pair], data: DataTable, *, paired: bool = True
 ) -> list[Finding]:
     """What headers alone show, of at most HEADERS pairs spread over the set; a fraction of a
     second."""
     pairs = AllPairs(training, validation)
-    inspection = inspect_headers(pairs, data, spread(len(pairs), HEADERS))
+    some = [pairs[index] for index in spread(len(pairs), HEADERS)]
+    chosen = pairs_to_inspect(some, [], paired)
+    inspection = inspect_headers(chosen, data, range(len(chosen)), paired=paired)
     return [
         *refused(inspection),
         *shapes(inspection),
-        *same_files(pairs),
+        *same_files(training, validation, inspection.noun),
         *mixed(inspection),
         *rotated(inspection),
     ]

@@ -28,7 +28,7 @@ def rotated(inspection: Inspection) -> Iterator[Finding]:
     """Pairs of which an EXIF tag rotates one side only, or a file before it is cut in halves."""
     rows = []
     for place, pair in enumerate(inspection.inspected):
-        if pair.source is None:
+        if pair.source is None or pair.target is None:
             continue
         source, target = _orientation(pair.source), _orientation(pair.target)
         if source != target:
@@ -54,19 +54,21 @@ def sizes(inspection: Inspection) -> Iterator[Finding]:
         if found:
             rows.append(Row(side, _tally(found)))
     load, crop = inspection.data.load_size or inspection.data.crop_size, inspection.data.crop_size
-    whole = "its shorter side to" if inspection.data.resize == "shorter" else "both its sides to"
-    remedy = f"each is resized, {whole} {load} px, and cropped to {crop} x {crop} px"
+    sides = "its shorter side" if inspection.data.resize == "shorter" else "both its sides"
+    remedy = f"each is resized, {sides} to {load} px, and cropped to {crop} x {crop} px"
     yield from finding_of("sizes", "sizes (px)", "note", rows, remedy)
 
 
 def _sizes(pair: InspectedPair) -> tuple[Size, Size] | None:
-    if pair.source is None or pair.source.size is None or pair.target.size is None:
+    if pair.source is None or pair.target is None:
+        return None
+    if pair.source.size is None or pair.target.size is None:
         return None
     return pair.source.size, pair.target.size
 
 
 def _one_rotated(pair: InspectedPair) -> bool:
-    return pair.source is not None and _orientation(pair.source) != _orientation(pair.target)
+    return len({_orientation(side) for side in pair.sides}) > 1
 
 
 def _orientation(side: InspectedSide) -> int:

@@ -47,9 +47,8 @@ def bench(
     task, out = Task(resolved, catalog), console()
     pairs, sampler = task.pairs, task.sampler
     tell, bar = partial(say, out), partial(progress, out)
-    cache = obtain(resolved.data, pairs, sampler.load_size, passes=PAYS, say=tell, bar=bar)
+    sampler = sampler.reading(obtain(sampler, pairs, passes=PAYS, say=tell, bar=bar))
     batch, workers = resolved.train.batch_size, resolved.data.workers
-    sampler = sampler.reading(cache)
     count = worker_count(workers, choose_device(device), quick=sampler.quick)
     found = {}
     for stage in stages(pairs, sampler, batch_size=batch, workers=count, seconds=seconds):

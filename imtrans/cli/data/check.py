@@ -1,6 +1,6 @@
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -40,11 +40,12 @@ def check(
     Warnings: pictures of one colour, copies and near copies, one source with several targets, EXIF
     rotation of one side only, a few files of another kind, colours outside a palette.
 
-    Exit code 1 if there are errors. The layout of a folder without a recipe is guessed.
+    Exit code 1 if there are errors. The layout of a folder without a recipe is guessed. Unpaired
+    pictures are checked one by one.
 
     Example: `imtrans data check recipes/facades.toml`
     """
-    from imtrans.checking.data.run_checks import pairs_to_read, run_checks
+    from imtrans.checking.data.run_checks import pairs_to_inspect, pairs_to_read, run_checks
     from imtrans.cli.data import findings as report
     from imtrans.cli.findings import any_error
     from imtrans.host.terminal import Terminal, progress
@@ -54,21 +55,25 @@ def check(
     catalog = installed()
     guessed = Path(what).is_dir()
     if guessed:
-        resolved, training, validation, missing, origin = _of_folder(what, set_ or (), catalog)
+        resolved, found, origin = _of_folder(what, set_ or (), catalog)
     else:
         resolved, origin = recipes.read(what, set_ or (), catalog), what
-        training, validation, missing = _find(resolved, catalog)
-    summary = report.Summary(origin, len(training), len(validation))
+        found = _find(resolved, catalog)
+    training, validation, paired = found.training, found.validation, found.paired
+    inspected = pairs_to_inspect(training, validation, paired)
+    unit = "pairs" if paired else "unpaired pictures"
+    summary = report.Summary(origin, len(inspected.training), len(inspected.validation), unit)
     out = Terminal(stderr=True) if as_json else console()
     if not as_json:
         say(out, summary.opening)
-    total = pairs_to_read(training, validation, resolved.data)
+    total = pairs_to_read(training, validation, resolved.data, paired=paired)
     with progress(out, "opening pairs", total) as on_pair:
         findings = run_checks(
             training,
             validation,
             resolved.data,
-            missing=missing,
+            paired=paired,
+            missing=found.missing,
             guessed=guessed,
             workers=resolved.data.workers,
             on_pair=on_pair,
@@ -81,27 +86,40 @@ def check(
     raise typer.Exit(1 if any_error(findings) else 0)
 
 
-def _find(
-    recipe: "Recipe", catalog: "Catalog"
-) -> "tuple[Sequence[Pair], Sequence[Pair], list[tuple[str, str]]]":
-    """The pairs to train on, those for validation, and files without a partner."""
-    from imtrans.api.layouts import Unpaired
+class Found(NamedTuple):
+    """What a layout finds."""
+
+    training: "Sequence[Pair]"
+    validation: "Sequence[Pair]"
+    missing: list[tuple[str, str]]  # files without a partner, and what they miss
+    paired: bool  # whether a source belongs to its target
+
+
+def _find(recipe: "Recipe", catalog: "Catalog") -> Found:
+    from imtrans.api.layouts import MissingPartners
     from imtrans.checking.data.collecting_orphans import CollectingOrphans
     from imtrans.data.pairs import split_pairs
+    from imtrans.recipe.building import built
     from imtrans.task import Task
 
-    layout = CollectingOrphans(Task(recipe, catalog).layout, recipe.data.train)
+    # Not the task's own layout, which must fit the method: a folder without a recipe has none.
+    table = recipe.data.layout
+    stored = built(catalog.layouts[table.name], table, recipe.data.root)
+    layout = CollectingOrphans(stored, recipe.data.train)
+    paired = layout.paired and Task(recipe, catalog).method_class.paired
     try:
-        training, validation = split_pairs(layout, recipe.data, recipe.seed)
-    except Unpaired:
+        training, validation = split_pairs(
+            layout, recipe.data, recipe.seed, layouts=catalog.layouts
+        )
+    except MissingPartners:
         training, validation = [], []
-    return training, validation, layout.orphans
+    return Found(training, validation, layout.orphans, paired)
 
 
 def _of_folder(
     folder: str, overrides: "Sequence[str]", catalog: "Catalog"
-) -> "tuple[Recipe, Sequence[Pair], Sequence[Pair], list[tuple[str, str]], str]":
-    """A recipe guessed for the folder, its pairs, its orphans, and a description of the guess."""
+) -> "tuple[Recipe, Found, str]":
+    """A recipe guessed for the folder, what it finds, and a description of the guess."""
     from imtrans.checking.data.guess import as_stored, guess, with_sides
     from imtrans.recipe import reading as recipes
     from imtrans.recipe import toml
@@ -112,12 +130,12 @@ def _of_folder(
         table = {"root": folder}
     text = toml.dumps({"data": table, **NETWORKS})
     recipe = recipes.parse(text, folder, overrides, catalog)
-    training, validation, missing = _find(recipe, catalog)
+    found = _find(recipe, catalog)
     sides = {
         side: keys
-        for side, keys in as_stored(training, recipe.data).items()
+        for side, keys in as_stored(found.training, recipe.data).items()
         if not any(override.startswith(f"data.{side}") for override in overrides)
     }
     recipe = recipe.model_copy(update={"data": with_sides(recipe.data, sides)})
     origin = f"{folder}, guessed layout '{recipe.data.layout.name}' ({guessed.reason})"
-    return recipe, training, validation, missing, origin
+    return recipe, found, origin

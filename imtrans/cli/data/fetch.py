@@ -58,6 +58,18 @@ def fetch(
     _tell(out, wanted, target, new)
 
 
+def fetch_hint(error: ImtransError) -> str:
+    """How to get the data set, to be added to an error that says it is not there."""
+    from imtrans.api.layouts import MissingRoot
+    from imtrans.data.fetching.sets import SETS
+
+    if not isinstance(error, MissingRoot):
+        return ""
+    root = Path(error.root)
+    found = next((known.name for known in SETS.values() if Path(known.folder) == root), None)
+    return f", or fetch them with `imtrans data fetch {found}`" if found else ""
+
+
 def _list(out: "Console") -> None:
     from imtrans.data.fetching.sets import SETS
     from imtrans.host.words import size

@@ -20,21 +20,23 @@ class Summary:
     """What was checked, and how long it took."""
 
     origin: str  # a recipe, or a folder and its guessed layout
-    training: int  # pairs
-    validation: int  # pairs
+    training: int  # pairs, or unpaired pictures
+    validation: int
+    unit: str = "pairs"  # or "unpaired pictures"
     seconds: float = 0.0
 
     @property
     def opening(self) -> str:
-        return f"{self.origin}: {self.training} pairs to train on, {self.validation} for validation"
+        training = f"{self.training} {self.unit} to train on"
+        return f"{self.origin}: {training}, {self.validation} for validation"
 
     @property
-    def pairs(self) -> int:
+    def opened(self) -> int:
         return self.training + self.validation
 
     @property
     def speed(self) -> float:
-        return self.pairs / max(self.seconds, 1e-9)
+        return self.opened / max(self.seconds, 1e-9)
 
 
 def print_report(out: "Console", summary: Summary, findings: "Sequence[Finding]") -> None:
@@ -45,7 +47,7 @@ def print_report(out: "Console", summary: Summary, findings: "Sequence[Finding]"
     tally = ", ".join(_tally(findings, severity) for severity in ("error", "warning"))
     say(out, "")
     seconds, speed = f"{summary.seconds:.1f} s", f"{summary.speed:.0f}/s"
-    say(out, f"{summary.pairs} pairs opened in {seconds} ({speed}): {tally}")
+    say(out, f"{summary.opened} {summary.unit} opened in {seconds} ({speed}): {tally}")
 
 
 def _tally(findings: "Sequence[Finding]", severity: str) -> str:
@@ -58,6 +60,7 @@ def document(summary: Summary, findings: "Sequence[Finding]") -> str:
         "origin": summary.origin,
         "training": summary.training,
         "held_out": summary.validation,
+        "unit": summary.unit,
         "seconds": summary.seconds,
     }
     listed = [

@@ -15,10 +15,10 @@ from imtrans.api.hookspecs import Register, hookimpl
 
 @hookimpl
 def register_augmentations(register: Register) -> None:
-    register("noise", Noise)
+    register("noise", GaussianNoise)
 
 
-class Noise:
+class GaussianNoise:
     """Adds N(0, sigma) to every value of the source, independently; the target stays clean.
 
     `sigma` is in units of the full range: 0.02 is 5 of 255 grey levels. Labels (`nearest`) are

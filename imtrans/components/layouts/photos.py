@@ -18,6 +18,8 @@ class Photos:
     A split that ends in `.txt` is a file below ROOT: a list of names of images below ROOT.
     """
 
+    has_sources = False
+
     def __init__(self, root: str) -> None:
         self.root = root
 
@@ -25,5 +27,5 @@ class Photos:
         return has_images_of_split(self.root, split)
 
     def pairs(self, split: str) -> Sequence[Pair]:
-        names, folder, paths = images_of_split(self.root, split, "photos")
+        names, folder, paths = images_of_split(self.root, split)
         return FilePairs(names, [], [Column(folder, paths)])

@@ -14,7 +14,7 @@ from typing import Literal
 
 from imtrans.api.errors import ImtransError, quoted, some
 from imtrans.api.hookspecs import Register, hookimpl
-from imtrans.api.layouts import LazyPairs, Texts, Unpaired, check_root, without_suffix
+from imtrans.api.layouts import LazyPairs, MissingPartners, Texts, check_root, without_suffix
 from imtrans.api.pictures import SUFFIXES, Pair, Picture
 from imtrans.api.tar_members import check_kind, check_name, scan
 
@@ -51,6 +51,15 @@ class Shards:
                 f"and neither '{BOTH}'"
             )
         self.root, self.files, self.source, self.target = root, files, source, target
+
+    @classmethod
+    def found_in(cls, root: str, split: str) -> str | None:
+        tars = sorted(path.name for path in Path(root).glob("*.tar"))
+        return f"{tars[0]} is there" if tars else None
+
+    @property
+    def has_sources(self) -> bool:
+        return bool(self.source)
 
     def has(self, split: str) -> bool:
         return bool(self._tars(split))
@@ -167,7 +176,7 @@ class Index:
             rows = [self.a[key] if key in self.a else self.b[key] for key in sorted(orphans)]
             count = f"{len(rows)} members have" if len(rows) > 1 else "1 member has"
             a_pair_is = f"a pair is {self.wanted.replace(' or ', ' and ', 1)}"
-            raise Unpaired(
+            raise MissingPartners(
                 f"{count} no partner: {some(map(self._full_name, rows))}. {a_pair_is}",
                 [(self._full_name(row), f"no partner: {a_pair_is}") for row in rows],
                 self._paired(sorted(self.a.keys() & self.b.keys())),

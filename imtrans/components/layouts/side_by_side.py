@@ -24,9 +24,13 @@ class SideBySide:
     def __init__(self, root: str) -> None:
         self.root = root
 
+    @classmethod
+    def found_in(cls, root: str, split: str) -> str | None:
+        return f"{split} is there" if has_images_of_split(root, split) else None
+
     def has(self, split: str) -> bool:
         return has_images_of_split(self.root, split)
 
     def pairs(self, split: str) -> Sequence[Pair]:
-        names, folder, paths = images_of_split(self.root, split, "side_by_side")
+        names, folder, paths = images_of_split(self.root, split)
         return FilePairs(names, [Column(folder, paths, "left")], [Column(folder, paths, "right")])

@@ -12,8 +12,8 @@ from imtrans.api.hookspecs import Register, hookimpl
 from imtrans.api.layouts import (
     Column,
     FilePairs,
+    MissingPartners,
     Texts,
-    Unpaired,
     check_root,
     names_of,
     problems_in,
@@ -55,6 +55,15 @@ class Table:
         if not self.target:
             raise ImtransError("layout 'table': 'target' names no column. name at least one")
 
+    @classmethod
+    def found_in(cls, root: str, split: str) -> str | None:
+        tables = sorted(path.name for path in Path(root).iterdir() if _is_table(path))
+        return f"{tables[0]} is there" if tables else None
+
+    @property
+    def has_sources(self) -> bool:
+        return bool(self.source)
+
     def has(self, split: str) -> bool:
         if not self.path.is_file():
             return False
@@ -71,7 +80,7 @@ class Table:
             raise ImtransError(f"{self.path}: {self._no_rows(split, header, rows)}")
         if orphans := self._missing_files(header, rows_in):
             whole = [row for row in rows_in if row[0] not in orphans]
-            raise Unpaired(
+            raise MissingPartners(
                 str(problems_in(self.path, orphans)),
                 [(f"{self.path}, line {line}", what) for line, what in sorted(orphans.items())],
                 self._paired(header, whole),

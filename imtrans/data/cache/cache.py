@@ -1,7 +1,7 @@
 """One cache: pairs at load size in one file, mapped into memory.
 
 pixels.bin   one pair after another: the source's pixels, then the target's, planar (C, H, W)
-index.npy    int64 (N, 3): where a pair starts, its height and its width
+index.npy    int64 (N, 2, 3): of the source and of the target where it starts, its height, its width
 cache.json   what it is of, and how much
 """
 
@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from imtrans.data.pixels.resize import Window
-from imtrans.data.reading import Sample
+from imtrans.data.reading import FittedPair, SideName
 from imtrans.host.locks import locked
 
-FORMAT = 1
+FORMAT = 2
 PIXELS, INDEX, ABOUT = "pixels.bin", "index.npy", "cache.json"
 # On disk; in memory uint16 is int32, as everywhere.
 DTYPES = {torch.uint8: "uint8", torch.int32: "uint16", torch.float32: "float32"}
@@ -80,7 +80,7 @@ class Cache:
             length = (folder / PIXELS).stat().st_size
         except (OSError, ValueError) as error:
             raise Unusable(f"{folder}: {error}") from error
-        if self._index.shape != (self.about.pairs, 3) or length != self.about.bytes:
+        if self._index.shape != (self.about.pairs, 2, 3) or length != self.about.bytes:
             raise Unusable(f"{folder}: not whole")
         self._pixels: NDArray[np.uint8] | None = None
         self._held = ExitStack()
@@ -97,50 +97,47 @@ class Cache:
 
     @property
     def one_size(self) -> bool:
-        """Whether all pairs have the same height and width."""
-        return bool((self._index[:, 1:] == self._index[0, 1:]).all())
+        """Whether all sources have the same height and width, and all targets."""
+        return bool((self._index[:, :, 1:] == self._index[0, :, 1:]).all())
 
-    def __getitem__(self, index: int) -> "CachedPair":
+    def __getitem__(self, index: int) -> FittedPair:
         """The pair at an index from 0: nothing is read before it is cut."""
-        start, height, width = self._index[index].tolist()
-        source, target = self.about.source, self.about.target
-        between = start + (source.bytes(height, width) if source else 0)
-        return CachedPair(
-            height,
-            width,
-            self._view(source, start, height, width) if source else None,
-            self._view(target, between, height, width),
-        )
+        target = self.side(index, "target")
+        return FittedPair(self.side(index, "source") if self.about.source else target, target)
 
-    def _view(self, side: Stored, start: int, height: int, width: int) -> NDArray[Any]:
+    def side(self, index: int, name: SideName) -> "CachedSide":
+        """One side of the pair at an index; of a source that is to be derived, the target."""
+        source = name == "source"
+        stored = (self.about.source if source else None) or self.about.target
+        start, height, width = self._index[index, 0 if source else 1].tolist()
         if self._pixels is None:
             self._pixels = np.memmap(self.folder / PIXELS, np.uint8, "r")
-        part = self._pixels[start : start + side.bytes(height, width)]
-        return part.view(side.dtype).reshape(side.channels, height, width)
+        part = self._pixels[start : start + stored.bytes(height, width)]
+        return CachedSide(part.view(stored.dtype).reshape(stored.channels, height, width))
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_pixels": None, "_held": ExitStack()}
 
 
-@dataclass(frozen=True)
-class CachedPair:
-    """A pair in the cache."""
+@dataclass(frozen=True, slots=True)
+class CachedSide:
+    """One side of a pair in the cache."""
 
-    height: int
-    width: int
-    source: NDArray[Any] | None
-    target: NDArray[Any]
+    pixels: NDArray[Any]  # (C, height, width), mapped from the file
 
-    def cut(self, window: Window) -> Sample:
-        target = _part(self.target, window)
-        return (target if self.source is None else _part(self.source, window)), target
+    @property
+    def height(self) -> int:
+        return int(self.pixels.shape[1])
 
+    @property
+    def width(self) -> int:
+        return int(self.pixels.shape[2])
 
-def _part(values: NDArray[Any], window: Window) -> Tensor:
-    left, top, width, height = window
-    part = values[:, top : top + height, left : left + width]
-    # A copy: the file is mapped read-only, and augmentation may write.
-    return torch.from_numpy(part.astype(np.int32 if part.dtype == np.uint16 else part.dtype))
+    def cut(self, window: Window) -> Tensor:
+        left, top, width, height = window
+        part = self.pixels[:, top : top + height, left : left + width]
+        # A copy: the file is mapped read-only, and augmentation may write.
+        return torch.from_numpy(part.astype(np.int32 if part.dtype == np.uint16 else part.dtype))
 
 
 def kept(source: Tensor, target: Tensor) -> list[Tensor]:
@@ -154,7 +151,7 @@ class Writer:
     def __init__(self, folder: Path, root: str, size: int) -> None:
         self.folder, self.root, self.size = folder, root, size
         self.bytes = 0
-        self._rows: list[tuple[int, int, int]] = []
+        self._rows: list[list[tuple[int, int, int]]] = []
         self._sides: tuple[Stored | None, Stored] | None = None
         folder.mkdir(parents=True)
         self._file = (folder / PIXELS).open("wb")
@@ -167,11 +164,15 @@ class Writer:
         if self._sides is None:
             self._sides = sides
         assert sides == self._sides, "the reader holds all pairs to the same channels and depth"
-        self._rows.append((self.bytes, *target.shape[-2:]))
-        for pixels, side in zip(both, stored, strict=True):
-            content = pixels.numpy().astype(side.dtype, copy=False)
-            self._file.write(np.ascontiguousarray(content).data)
-            self.bytes += content.nbytes
+        row = [self._write(pixels, side) for pixels, side in zip(both, stored, strict=True)]
+        self._rows.append([row[0], row[-1]])
+
+    def _write(self, pixels: Tensor, side: Stored) -> tuple[int, int, int]:
+        start, (height, width) = self.bytes, pixels.shape[-2:]
+        content = pixels.numpy().astype(side.dtype, copy=False)
+        self._file.write(np.ascontiguousarray(content).data)
+        self.bytes += content.nbytes
+        return start, height, width
 
     def finish(self) -> None:
         """Write what remains, down to the disk: after this the folder may get its name."""

@@ -15,13 +15,16 @@ READING = 1
 DECODERS = ("pillow", "kornia_rs", "tifffile", "torch", "numpy")
 
 
-def fingerprint(pairs: Sequence[Pair], data: DataTable, size: int) -> str:
+def fingerprint(pairs: Sequence[Pair], data: DataTable, size: int, *, paired: bool = True) -> str:
     """32 hexadecimal digits: other files, changed files or other settings give others.
+
+    Not `paired`: each side is brought to load size by itself.
 
     A file is known by its path, its length and the times of its last changes, of content and of
     entry (mtime, ctime): no program can set the second. Raises OSError when a file is missing.
     """
-    digest = hashlib.sha256(repr(_settings(data, size)).encode("utf-8", "surrogateescape"))
+    settings = [*_settings(data, size), paired]
+    digest = hashlib.sha256(repr(settings).encode("utf-8", "surrogateescape"))
     stated: dict[str, tuple[int, int, int]] = {}
     for pair in pairs:
         for picture in (*pair.a, *pair.b):

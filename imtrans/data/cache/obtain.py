@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -14,12 +13,12 @@ from imtrans.api.pictures import Pair
 from imtrans.data.cache.cache import Cache, Stored, Unusable, Writer, kept
 from imtrans.data.cache.fingerprint import fingerprint
 from imtrans.data.cache.store import BUILDING, home, lock_of, make_room
-from imtrans.data.pixels.resize import Window
 from imtrans.data.reading import Reader, Sample
+from imtrans.data.samples import Sampler
 from imtrans.data.workers import in_parallel
 from imtrans.host.locks import Locked, locked
+from imtrans.host.machine import cores
 from imtrans.host.words import size
-from imtrans.recipe.schema import DataTable
 
 PAYS = 3  # passes over the data: one builds the cache, and two decode nothing
 Say = Callable[[str], None]
@@ -36,41 +35,39 @@ def no_bar(doing: str, total: int) -> AbstractContextManager[Callable[[], None]]
 
 
 def obtain(
-    data: DataTable,
+    sampler: Sampler,
     pairs: Sequence[Pair],
-    load_size: int,
     *,
     passes: int,
     say: Say,
     bar: Bar = no_bar,
 ) -> Cache | None:
-    """The cache of these pairs, or None when the recipe wants none or it does not pay or fit.
+    """The cache of these pairs for this sampler (see `Sampler.reading`), or None when the recipe
+    wants none or it does not pay or fit.
 
     `passes` is how often all pairs will be read. Two processes that ask at once build it once.
     Raises ImtransError when a pair cannot be read, or when data.cache = true and it cannot be.
     """
-    if data.cache is False:
+    if sampler.data.cache is False:
         return None
     try:
-        return _Making(data, pairs, load_size, say, bar).obtain(passes)
+        return _Making(sampler, pairs, say, bar).obtain(passes)
     except (NotCached, OSError) as error:
         why = error if isinstance(error, NotCached) else _reason(error)
-        if data.cache is True:
+        if sampler.data.cache is True:
             raise ImtransError(f"data.cache = true, but: {why}") from error
         say(f"not cached: {why}")
         return None
 
 
 class _Making:
-    def __init__(
-        self, data: DataTable, pairs: Sequence[Pair], load_size: int, say: Say, bar: Bar
-    ) -> None:
-        self.data, self.pairs, self.load_size = data, pairs, load_size
+    def __init__(self, sampler: Sampler, pairs: Sequence[Pair], say: Say, bar: Bar) -> None:
+        self.sampler, self.data, self.pairs = sampler, sampler.data, pairs
         self.say, self.bar = say, bar
-        self.read = ReadWhole(Reader(data), pairs, load_size)
+        self.read = ReadWhole(sampler.reader, pairs, sampler.load_size)
 
     def obtain(self, passes: int) -> Cache | None:
-        self.fingerprint = fingerprint(self.pairs, self.data, self.load_size)
+        self.fingerprint = self._fingerprint()
         folder = home() / self.fingerprint
         if not folder.is_dir() and self.data.cache == "auto" and passes < PAYS:
             return None
@@ -113,7 +110,7 @@ class _Making:
             raise NotCached(why)
         self.say(f"caching {len(self.pairs)} pairs, about {size(needed)}, in {home()}")
         begun = monotonic()
-        writer = Writer(building, self.data.root, self.load_size)
+        writer = Writer(building, self.data.root, self.sampler.load_size)
         try:
             self._write(writer, limit)
             writer.finish()
@@ -127,7 +124,7 @@ class _Making:
         self.say(f"cached in {seconds:.1f} s ({speed:.0f} pairs/s)")
 
     def _write(self, writer: Writer, limit: int) -> None:
-        workers = 0 if len(self.pairs) < 32 else os.cpu_count() or 1
+        workers = 0 if len(self.pairs) < 32 else cores()
         with self.bar("caching", len(self.pairs)) as advance:
             for both in in_parallel(self.read, len(self.pairs), workers):
                 if isinstance(both, ImtransError):
@@ -138,8 +135,12 @@ class _Making:
                 advance()
 
     def _refuse_changed(self) -> None:
-        if fingerprint(self.pairs, self.data, self.load_size) != self.fingerprint:
+        if self._fingerprint() != self.fingerprint:
             raise NotCached("files changed while they were read")
+
+    def _fingerprint(self) -> str:
+        sampler = self.sampler
+        return fingerprint(self.pairs, self.data, sampler.load_size, paired=sampler.paired)
 
 
 class ReadWhole:
@@ -150,8 +151,7 @@ class ReadWhole:
 
     def __call__(self, index: int) -> Sample | ImtransError:
         try:
-            fitted = self.reader.open(self.pairs[index], self.load_size)
-            return fitted.cut(Window(0, 0, fitted.width, fitted.height))
+            return self.reader.open(self.pairs[index], self.load_size).whole()
         except ImtransError as error:
             # Raised in a worker it would reach the user wrapped in the worker's traceback.
             return error
