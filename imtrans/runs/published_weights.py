@@ -31,7 +31,7 @@ PATCH_GANS = {1: "patch_16", 3: "patch_70", 5: "patch_286"}  # by strided layers
 
 
 @dataclass(frozen=True)
-class Found:
+class PublishedNetwork:
     """What a file turned out to hold."""
 
     path: Path
@@ -48,7 +48,7 @@ class Found:
 
 def import_weights(
     paths: Iterable[Path], recipe: Recipe, catalog: Catalog, output: Path
-) -> list[Found]:
+) -> list[PublishedNetwork]:
     """Write a checkpoint directory from files of generators, of a discriminator, or both.
 
     Of two generators, `_G_A` in its name makes B of A, and `_G_B` A of B. Raises ImtransError when
@@ -70,9 +70,9 @@ def import_weights(
     return list(found.values())
 
 
-def _named(found: list[Found], task: Task) -> dict[str, Found]:
+def _named(found: list[PublishedNetwork], task: Task) -> dict[str, PublishedNetwork]:
     """What each file is in the method of a task: one of its translators, or the discriminator."""
-    named: dict[str, Found] = {}
+    named: dict[str, PublishedNetwork] = {}
     for each in found:
         name = _name(each, task)
         if name in named:
@@ -89,7 +89,7 @@ def _named(found: list[Found], task: Task) -> dict[str, Found]:
     return named
 
 
-def _name(found: Found, task: Task) -> str:
+def _name(found: PublishedNetwork, task: Task) -> str:
     if found.role == DISCRIMINATOR:
         return DISCRIMINATOR
     letter = re.search(r"_G_([AB])", found.path.name)
@@ -100,7 +100,7 @@ def _name(found: Found, task: Task) -> str:
     return next(name for name, its in task.directions.items() if its == direction)
 
 
-def recognise(path: Path) -> Found:
+def recognise(path: Path) -> PublishedNetwork:
     """Read off a file what network it holds."""
     state = _read(path)
     if "model.model.0.weight" in state:
@@ -118,7 +118,7 @@ def recognise(path: Path) -> Found:
     )
 
 
-def translate_names(found: Found, network: nn.Module) -> State:
+def translate_names(found: PublishedNetwork, network: nn.Module) -> State:
     """The tensors under our names. Raises ImtransError naming the first that does not fit."""
     own, left, translated = network.state_dict(), dict(found.state), {}
     for theirs, ours in found.renames:
@@ -176,7 +176,7 @@ def _asked_for(error: Exception) -> str:
     return f"it asks for {wanted[1]}" if wanted else "weights_only"
 
 
-def _unet(path: Path, state: State) -> Found:
+def _unet(path: Path, state: State) -> PublishedNetwork:
     levels = ["model.model.1"]  # each nested in the one before
     while f"{levels[-1]}.model.3.model.1.weight" in state:
         levels.append(f"{levels[-1]}.model.3")
@@ -195,10 +195,10 @@ def _unet(path: Path, state: State) -> Found:
     first, last = _tensor(path, state, "model.model.0.weight", 4), state.get("model.model.3.weight")
     table = {"name": name, "width": first.shape[0], "norm": _norm(state, "model.model.0")}
     target = last.shape[1] if last is not None and last.dim() == 4 else 0
-    return Found(path, "generator", table, (first.shape[1], target), renames, state)
+    return PublishedNetwork(path, "generator", table, (first.shape[1], target), renames, state)
 
 
-def _resnet(path: Path, state: State) -> Found:
+def _resnet(path: Path, state: State) -> PublishedNetwork:
     blocks = len({m[1] for key in state if (m := re.match(r"model\.(\d+)\.conv_block\.", key))})
     # With dropout in the block its second convolution stands one place further.
     dropout = "model.10.conv_block.6.weight" in state and (
@@ -220,10 +220,10 @@ def _resnet(path: Path, state: State) -> Found:
     table = {"name": name, "width": first.shape[0], "norm": _norm(state, "model.1")}
     table["dropout"] = 0.5 if dropout else 0.0
     target = last.shape[0] if last is not None else 0
-    return Found(path, "generator", table, (first.shape[1], target), renames, state)
+    return PublishedNetwork(path, "generator", table, (first.shape[1], target), renames, state)
 
 
-def _patch(path: Path, state: State) -> Found:
+def _patch(path: Path, state: State) -> PublishedNetwork:
     last = max(int(m[1]) for key in state if (m := re.match(r"model\.(\d+)\.", key)))
     layers = (last - 2) // 3
     renames = [("model.0", "trunk.0"), (f"model.{last}", "head")]
@@ -235,14 +235,14 @@ def _patch(path: Path, state: State) -> Found:
     table = {"name": name, "width": first.shape[0], "norm": _norm(state, "model.2")}
     if name == "patch":
         table["layers"] = layers
-    return Found(path, "discriminator", table, (first.shape[1],), renames, state)
+    return PublishedNetwork(path, "discriminator", table, (first.shape[1],), renames, state)
 
 
-def _pixel(path: Path, state: State) -> Found:
+def _pixel(path: Path, state: State) -> PublishedNetwork:
     renames = [(f"net.{n}", f"trunk.{n}") for n in (0, 2, 3)] + [("net.5", "head")]
     first = _tensor(path, state, "net.0.weight", 4)
     table = {"name": "pixel", "width": first.shape[0], "norm": _norm(state, "net.2")}
-    return Found(path, "discriminator", table, (first.shape[1],), renames, state)
+    return PublishedNetwork(path, "discriminator", table, (first.shape[1],), renames, state)
 
 
 def _norm(state: State, normed: str) -> str:
@@ -252,7 +252,7 @@ def _norm(state: State, normed: str) -> str:
     return "batch" if any(key.endswith("running_mean") for key in state) else "none"
 
 
-def _affine(found: Found, norm: str) -> bool:
+def _affine(found: PublishedNetwork, norm: str) -> bool:
     return f"{norm}.weight" in found.state
 
 
@@ -270,7 +270,7 @@ def _known(path: Path, names: Mapping[int, str], number: int, what: str) -> str:
     return names[number]
 
 
-def _fit_recipe(task: Task, found: Found) -> Recipe:
+def _fit_recipe(task: Task, found: PublishedNetwork) -> Recipe:
     """The recipe with this network in it, and with its channels where the data can follow."""
     recipe, encoding = task.recipe, task.encoding
     values = recipe.model_dump(mode="json", exclude_none=True, by_alias=True)
