@@ -18,6 +18,7 @@ from hypothesis import settings
 from imtrans.cli.main import main
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
+from imtrans.task import Task
 from imtrans.training.fit import fit
 
 torch.set_num_threads(1)
@@ -103,7 +104,7 @@ def tiny(tiny_file):
 def trained_once(tmp_path_factory):
     """A folder in which the tiny recipe was trained to its end; to be copied, and left as it is."""
     folder = tmp_path_factory.mktemp("trained")
-    fit(recipes.read(write_tiny(folder), catalog=catalog()), catalog(), folder / "run")
+    fit(Task(recipes.read(write_tiny(folder), catalog=catalog()), catalog()), folder / "run")
     return folder
 
 

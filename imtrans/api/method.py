@@ -47,7 +47,7 @@ class Phase:
 
     name: str
     trains: Sequence[nn.Module]
-    loss: Callable[[Batch, Any], Sequence[Term]]
+    loss: Callable[[Batch, Any], Iterable[Term]]
     detached: bool = False
     times: int = 1
     rate: float = 1.0

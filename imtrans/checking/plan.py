@@ -93,10 +93,13 @@ def _plan(task: Task, run_dir: Path, device: torch.device, fresh: bool, say: Say
     progress = _progress(task.recipe, run_dir, per_epoch, fresh)
     if train.init_from and not progress.done:
         start_from(train.init_from, method, say)
+    memory, fits = _memory(task.recipe, engine, free_memory(device))
     # Compiling takes a minute, and leaves files behind.
     eager = replace(engine, compiled=False)
-    step = tried_step(method, eager, train, task.first_batch(device), say)
-    memory, fits = _memory(task.recipe, engine, free_memory(device))
+    if fits:
+        step = tried_step(method, eager, train, task.first_batch(device), say)
+    else:
+        step = Step(method, eager, train)  # whose trial would end this process too
     found = Plan(
         len(task.pairs),
         len(task.validation_pairs),

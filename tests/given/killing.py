@@ -60,9 +60,11 @@ weight = 100.0
 epochs = 2
 precision = "fp32"
 log_every = 2
-validate_every = 2
 checkpoint_every = 3
 sample_every = 5
+
+[validate]
+every = 2
 """
 
 

@@ -1,6 +1,6 @@
 """What a method promises, and one line that names the method where it does not keep it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from torch import Tensor
 
@@ -52,9 +52,13 @@ def _check_phase(
         owners[key] = phase.name
 
 
-def check_terms(method: Method, phase: Phase, terms: Sequence[Term]) -> Sequence[Term]:
+def check_terms(method: Method, phase: Phase, found: Iterable[Term]) -> Sequence[Term]:
     """The terms of a phase, if they are terms; their values are not looked at, which would wait for
     the device. Raises ImtransError."""
+    if not isinstance(found, Iterable) or isinstance(found, Term | Tensor):
+        kind = type(found).__name__
+        raise _broken(method, f"the phase '{phase.name}' returned a {kind}, not a list of Terms")
+    terms = tuple(found)
     for term in terms:
         if not isinstance(term, Term):
             raise _broken(
