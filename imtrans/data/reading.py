@@ -9,6 +9,7 @@ from torch import Tensor
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Pair, Picture
+from imtrans.data.encoding import expected_pixels
 from imtrans.data.pixels.decode import decode, take_half
 from imtrans.data.pixels.formats.stored import PixelSpec
 from imtrans.data.pixels.resize import Window, resize

@@ -9,7 +9,6 @@ import imtrans
 PACKAGE = Path(imtrans.__file__).parent
 
 
-
 def public_classes() -> dict[str, set[str]]:
     """Name -> the modules that define a class of that name."""
     modules = defaultdict(set)
