@@ -19,12 +19,8 @@ from imtrans.api.pictures import Picture
 from imtrans.cli.main import app
 from imtrans.data.pixels.decode import decode
 from imtrans.data.pixels.encode import encode
-<<<<<<< HEAD
 from imtrans.data.pixels.formats.stored import PixelSpec
-=======
-from imtrans.data.pixels.formats.stored import Wanted
 from imtrans.recipe import reading as recipes
->>>>>>> f843d0f602e9094093992040272bae5372db072e
 from imtrans.recipe.catalog import catalog
 from imtrans.task import Task
 from imtrans.training.fit import fit
