@@ -17,7 +17,7 @@ def import_weights(
     output: Annotated[Path, typer.Option(metavar="DIR", help="Where the checkpoint is written.")],
     set_: SetOption = None,
 ) -> None:
-    """Turn the .pth files of the published PyTorch pix2pix into a checkpoint.
+    """Turn the .pth files of the published PyTorch pix2pix or CycleGAN into a checkpoint.
 
     The architecture, width, norm and channels are read off the weights; what the task is, and how
     its data look, comes from the recipe. No code in the file is ever run.

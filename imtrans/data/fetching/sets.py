@@ -51,7 +51,9 @@ SETS = {
         PublishedSet(
             "facades", 30 * MB, 606, ("train", "val", "test"), ("facades", "facades_photo2label")
         ),
-        PublishedSet("maps", 250 * MB, 2194, ("train", "val"), ("maps", "map2satellite", "maps_unpaired")),
+        PublishedSet(
+            "maps", 250 * MB, 2194, ("train", "val"), ("maps", "map2satellite", "maps_unpaired")
+        ),
         PublishedSet("edges2shoes", 2200 * MB, 50_025, ("train", "val"), ("edges2shoes",)),
         PublishedSet("edges2handbags", 8600 * MB, 138_767, ("train", "val"), ("edges2handbags",)),
         PublishedSet("night2day", 2000 * MB, 20_120, ("train", "val", "test"), ("day2night",)),
