@@ -1,6 +1,8 @@
 # Each target makes .venv and installs what it needs.
 PYTHON ?= python3
 BIN := .venv/bin
+# A process on each core, each with one thread.
+PARALLEL := -n auto --maxprocesses 8 --dist worksteal
 PLUGINS := $(wildcard plugins/imtrans-*)
 
 .PHONY: demo test soak lint clean
@@ -9,10 +11,11 @@ demo: .venv/installed  ## train on drawn pairs and translate held-out plans, in 
 	$(BIN)/imtrans quickstart demo
 
 test: .venv/installed  ## everything that runs without a GPU
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
-soak: .venv/installed  ## kill trainings 300 times and compare how they end, in minutes
+soak: .venv/installed  ## kill 300 trainings and compare how they end; 200 examples a property
 	nice $(BIN)/python tests/soak.py --kills 300
+	nice $(BIN)/python -m pytest $(PARALLEL) --hypothesis-profile soak -m "hypothesis and not gpu"
 
 lint: .venv/installed
 	$(BIN)/ruff check .

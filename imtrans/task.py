@@ -18,7 +18,8 @@ from imtrans.data.pairs import check_sides, split_pairs
 from imtrans.data.samples import Sampler
 from imtrans.recipe.building import RecipeParts, built, check_translator
 from imtrans.recipe.catalog import Catalog
-from imtrans.recipe.reading import component_tables, values_of
+from imtrans.recipe.components import component_tables
+from imtrans.recipe.reading import values_of
 from imtrans.recipe.registry import Component
 from imtrans.recipe.schema import Recipe
 
@@ -219,7 +220,8 @@ class Task:
             )
         parts = self._parts(torch.device("cpu"))
         options = self._method.fixed | self._method.checked(**self.recipe.method.options)
-        return self.method_class.translator(parts, name, **options)
+        with torch.random.fork_rng(devices=[]):  # its first weights are drawn, to be replaced
+            return self.method_class.translator(parts, name, **options)
 
     # --- what surrounds it ---
 

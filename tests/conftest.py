@@ -1,8 +1,14 @@
 """What the tests share: tiny recipes and pairs, real images if there are any, the command line."""
 
 import os
+import shutil
+import signal
 import sys
 from pathlib import Path
+
+# The networks of the tests are tiny; threads only wait for each other on a busy machine. Processes
+# that a test starts read this too.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
 import torch
@@ -12,13 +18,20 @@ from hypothesis import settings
 from imtrans.cli.main import main
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
+from imtrans.task import Task
+from imtrans.training.fit import fit
 
-# The networks of the tests are tiny; threads only wait for each other on a busy machine.
 torch.set_num_threads(1)
 
-# A busy machine is no failure: no example has to be quick.
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
+# A busy machine is no failure: no example has to be quick. `make soak` takes the other profile.
+settings.register_profile("ci", deadline=None, max_examples=20)
+settings.register_profile("soak", deadline=None, max_examples=200)
+settings.load_profile("ci")
+
+# In the background of a shell, or under nohup, these are ignored, and by all that a test starts.
+for number in (signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler)
 
 ROOT = Path(__file__).parent.parent
 
@@ -61,25 +74,53 @@ def own_caches(tmp_path, monkeypatch):
     monkeypatch.setenv("IMTRANS_CACHE", str(tmp_path / "caches"))
 
 
-@pytest.fixture
-def pairs(tmp_path):
-    """A data set of six training and three held-out pairs."""
-    write_pairs(tmp_path / "pairs" / "train", 6)
-    write_pairs(tmp_path / "pairs" / "val", 3)
-    return tmp_path / "pairs"
-
-
-@pytest.fixture
-def tiny_file(tmp_path, pairs):
-    """A recipe file that trains in a moment."""
-    path = tmp_path / "tiny.toml"
-    path.write_text(TINY.format(root=pairs.as_posix()))
+def write_tiny(folder):
+    """Six pairs to train on, three for validation, and the recipe; returns its file."""
+    write_pairs(folder / "pairs" / "train", 6)
+    write_pairs(folder / "pairs" / "val", 3)
+    path = folder / "tiny.toml"
+    path.write_text(TINY.format(root=(folder / "pairs").as_posix()))
     return path
+
+
+@pytest.fixture
+def tiny_file(tmp_path):
+    """A recipe file that trains in a moment."""
+    return write_tiny(tmp_path)
+
+
+@pytest.fixture
+def pairs(tmp_path, tiny_file):
+    """The data set of the tiny recipe."""
+    return tmp_path / "pairs"
 
 
 @pytest.fixture
 def tiny(tiny_file):
     return recipes.read(tiny_file, catalog=catalog())
+
+
+@pytest.fixture(scope="session")
+def trained_once(tmp_path_factory):
+    """A folder in which the tiny recipe was trained to its end; to be copied, and left as it is."""
+    folder = tmp_path_factory.mktemp("trained")
+    fit(Task(recipes.read(write_tiny(folder), catalog=catalog()), catalog()), folder / "run")
+    return folder
+
+
+@pytest.fixture
+def finished_run(trained_once, pairs):
+    """Copies a finished run of the tiny recipe to a path: 12 steps in 2 epochs, with checkpoints of
+    steps 8 and 12."""
+
+    def copied(path):
+        shutil.copytree(trained_once / "run", path)
+        recipe = path / "recipe.toml"  # as if it had been trained here
+        root = (trained_once / "pairs").as_posix()
+        recipe.write_text(recipe.read_text().replace(root, pairs.as_posix()))
+        return path
+
+    return copied
 
 
 @pytest.fixture

@@ -1,28 +1,28 @@
-"""What a user sees when something is wrong that the user can mend."""
+"""Errors that a user sees and can fix, and helpers to word them."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 
 class ImtransError(Exception):
-    """A mistake the user can mend: printed as one clear message, exit code 2, no traceback.
+    """A mistake that the user can fix: printed as one message, exit code 2, no traceback.
 
-    The text says what is wrong, where, and what to do; lower case, values quoted.
+    The message says what is wrong, where, and what to do; in lower case, with values quoted.
     """
 
 
 class MissingExtra(ImtransError):
-    """An optional package is not installed: what needs it cannot be done for any file."""
+    """An optional package is not installed, so the same operation would fail for every file."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x' or 'y'?` for the nearest known words, or nothing when none is near."""
+    """`; did you mean 'x' or 'y'?` for the nearest known words; empty if none is near."""
     near = get_close_matches(word, list(known), n=3, cutoff=0.6)
     return f"; did you mean {quoted(near, ' or ')}?" if near else ""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether torch, on any device, or Python asked for more memory than there is."""
+    """Whether torch, on any device, or Python ran out of memory."""
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"
@@ -35,7 +35,7 @@ def quoted(words: Iterable[str], separator: str = ", ") -> str:
 
 
 def some(names: Iterable[str], limit: int = 5) -> str:
-    """The first few names, and how many more there are."""
+    """The first few names, and the number of the others."""
     names = list(names)
     more = len(names) - limit
     return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")

@@ -81,8 +81,8 @@ class Derivation(Protocol):
         """The source of what a user has: grey (1, H, W), RGB (3, H, W) or RGBA (4, H, W)."""
         ...
 
-    def compose(self, fake: Tensor, source: Tensor) -> Tensor:
-        """The photograph (3, H, W) that a fake and its source stand for."""
+    def compose(self, output: Tensor, source: Tensor) -> Tensor:
+        """The photograph (3, H, W) made of the generator's output and its source."""
         ...
 
 
@@ -148,7 +148,8 @@ def register_adversarial(register: Register) -> None:
 
 @hookspec
 def register_losses(register: Register) -> None:
-    """Builders `(*, options) -> Loss`."""
+    """Builders `(*, options) -> Loss`. One that is an nn.Module is moved to the device and put into
+    evaluation; its weights are neither trained nor saved."""
 
 
 @hookspec

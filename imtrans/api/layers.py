@@ -1,4 +1,4 @@
-"""Building blocks that any component, ours or a stranger's, may use: norms, init, size checks.
+"""Building blocks for components, built-in or third-party: norms, initialisation, size checks.
 
 Conventions of pix2pix (Isola et al. 2017, section 6.1) in the form of its PyTorch code.
 """
@@ -28,10 +28,10 @@ def norm_layer(norm: Norm) -> Callable[[int], nn.Module]:
 
 
 class InstanceNorm(nn.InstanceNorm2d):
-    """torch's own, with the gradient it can bear.
+    """torch's own, but it passes contiguous gradients only.
 
-    On the CPU, torch's instance norm (2.13) computes a wrong gradient, without a word, for a batch
-    of one when the gradient that reaches it lies in channels_last, as that of a convolution may.
+    On the CPU, torch's instance norm (2.13) silently computes a wrong gradient for a batch of one
+    if the gradient that reaches it is channels_last, as the gradient of a convolution may be.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -52,8 +52,8 @@ class _ContiguousGradient(torch.autograd.Function):
 def needs_bias(norm: Norm) -> bool:
     """Whether a convolution before this norm has a bias.
 
-    Only under instance norm, which has no shift of its own. With `none` there is no bias either:
-    so it is in the published code, and so its weights stay loadable.
+    Only with instance norm, which here is not affine and so has no shift. With `none` there is no
+    bias either, as in the published code, so that its weights can be loaded.
     """
     return norm == "instance"
 
@@ -63,7 +63,7 @@ def init_weights(network: nn.Module, std: float = 0.02) -> None:
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             nn.init.normal_(module.weight, 0.0, std)
-        # The base class covers SyncBatchNorm too, whose gains must not silently stay at 1.
+        # The base class includes SyncBatchNorm, whose gains would otherwise silently stay at 1.
         elif isinstance(module, nn.modules.batchnorm._BatchNorm) and module.affine:
             nn.init.normal_(module.weight, 1.0, std)
         else:
@@ -84,7 +84,7 @@ def check_multiple(image: Tensor, stride: int) -> None:
 
 
 def _nearest(width: int, height: int, stride: int) -> list[tuple[int, int]]:
-    """The next smaller size, where there is one, and the next larger."""
+    """The next smaller size, if there is one, and the next larger."""
     down = (width // stride * stride, height // stride * stride)
     up = (-(-width // stride) * stride, -(-height // stride) * stride)
     return [down, up] if min(down) > 0 else [up]

@@ -1,17 +1,17 @@
-"""What derivations share: float images (C, H, W) in [0, 1], checked and brought to RGB."""
+"""Helpers for derivations: check that an image is RGB, or convert it. float (C, H, W) in [0, 1]."""
 
 from torch import Tensor
 
 
 def photograph(photo: Tensor) -> Tensor:
-    """The photograph itself; ValueError unless it is RGB."""
+    """Return the photograph unchanged; raise ValueError unless it is RGB."""
     if photo.shape[0] != 3:
         raise ValueError(f"a photograph has 3 channels; this one has {photo.shape[0]}")
     return photo
 
 
 def rgb(picture: Tensor) -> Tensor:
-    """Grey, RGB or RGBA as RGB; transparency is laid over white, as everywhere in imtrans."""
+    """Convert grey, RGB or RGBA to RGB; transparent pixels are blended with white."""
     if picture.shape[0] == 4:
         colour, alpha = picture[:3], picture[3:]
         return colour * alpha + (1 - alpha)

@@ -1,4 +1,4 @@
-"""Data sets to measure on: the recipe's own, or pairs drawn for it; and what many pairs cost."""
+"""Drawn data sets of any size, and what a data set of that size costs in time and memory."""
 
 import os
 import pickle
@@ -13,7 +13,7 @@ from time import perf_counter
 from typing import cast
 
 from imtrans.api.errors import ImtransError
-from imtrans.benchmark.feeding import AHEAD, Walk
+from imtrans.benchmark.loader_timing import PREFETCHED, BatchIterator
 from imtrans.data.cache.fingerprint import fingerprint
 from imtrans.data.drawn.pairs import draw_pairs, write_pairs
 from imtrans.data.loader import Batches
@@ -23,32 +23,32 @@ from imtrans.recipe.catalog import Catalog
 from imtrans.recipe.schema import ComponentTable, Recipe
 from imtrans.task import Task
 
-DRAWN = 10  # pictures; each stands in a data set as often as is needed
+DRAWN = 10  # different pictures; each is used as often as the data set's size needs
 BATCHES = 10  # that are timed
 
 
 @dataclass(frozen=True)
 class SetCost:
-    """What a data set of so many pairs costs before and in training; none of it is decoded pixels.
+    """What a data set of `pairs` pairs costs before and during training, apart from its pixels.
 
-    `kept` and `peak` are Python's own memory (bytes): of the list of pairs, and while it is made.
-    `sent` is what each loading process is given of it where processes are not forked.
+    `kept` and `peak` are Python's own memory (bytes): of the list of pairs, and while it is built.
+    `sent` is the pickled size (bytes) that each worker receives where processes are not forked.
     """
 
     pairs: int
-    listing: float  # seconds: every file is found and paired
-    looking_up: float  # seconds: every file is asked whether it changed since it was cached
+    listing: float  # seconds to find and pair every file
+    looking_up: float  # seconds to check whether any file changed since it was cached
     kept: int
     peak: int
     sent: int
-    first_batch: float  # ms, from the files, with the start of the loading processes
-    batch: float  # ms of one batch, from the files
+    first_batch: float  # ms from files, including the start of the workers
+    batch: float  # ms from files
     batch_size: int
     workers: int
 
 
 def set_cost(recipe: Recipe, catalog: Catalog, pairs: int, device: str | None) -> SetCost:
-    """Make a data set of this many pairs, links to a few drawn ones, and see what it costs."""
+    """Measure a data set of this many pairs, which are links to a few drawn files."""
     with drawn(recipe, pairs) as stored:
         begun = perf_counter()
         task = Task(stored, catalog)
@@ -59,7 +59,7 @@ def set_cost(recipe: Recipe, catalog: Catalog, pairs: int, device: str | None) -
         fingerprint(found, stored.data, sampler.load_size, paired=sampler.paired)
         looking_up = perf_counter() - begun
         del found, task
-        tracemalloc.start()  # in a pass of its own: it slows everything down
+        tracemalloc.start()  # in a separate pass: it slows everything down
         try:
             found = Task(stored, catalog).pairs
             kept, peak = tracemalloc.get_traced_memory()
@@ -68,40 +68,40 @@ def set_cost(recipe: Recipe, catalog: Catalog, pairs: int, device: str | None) -
         size = stored.train.batch_size
         workers = worker_count(stored.data.workers, choose_device(device))
         batches = Batches(found, sampler, size, workers=workers, pin=False)
-        walk = cast(Walk, batches.start(1, 0))
-        with closing(walk):
-            first, each = _batches(walk, AHEAD * workers)
+        iterator = cast(BatchIterator, batches.start(1, 0))
+        with closing(iterator):
+            first, each = _time_batches(iterator, PREFETCHED * workers)
         sent = len(pickle.dumps(found))
         return SetCost(
             pairs, listing, looking_up, kept, peak, sent, first * 1e3, each * 1e3, size, workers
         )
 
 
-def _batches(walk: Walk, ready: int) -> tuple[float, float]:
-    """Seconds of the first batch, and of each later one when nothing is ready any more."""
+def _time_batches(batches: BatchIterator, prefetched: int) -> tuple[float, float]:
+    """Seconds of the first batch, and of a later one once the prefetched ones are used up."""
     begun = perf_counter()
-    next(walk)
+    next(batches)
     first = perf_counter() - begun
-    for _ in range(ready):
-        next(walk)
+    for _ in range(prefetched):
+        next(batches)
     begun = perf_counter()
     for _ in range(BATCHES):
-        next(walk)
+        next(batches)
     return first, (perf_counter() - begun) / BATCHES
 
 
 @contextmanager
 def drawn(recipe: Recipe, pairs: int) -> Iterator[Recipe]:
-    """The recipe with drawn pairs for its data: photographs alone where it derives their sources.
+    """The recipe with drawn pairs as its data, or photographs alone where it derives their sources.
 
-    They go when this is left. Raises ImtransError when the recipe's sides
-    cannot be drawn.
+    The files are removed at the end of the context. Raises ImtransError if the recipe needs a depth
+    or channels that cannot be drawn.
     """
     sides = (
         (recipe.data.target,) if recipe.data.derive else (recipe.data.source, recipe.data.target)
     )
     if any(side.dtype != "uint8" or side.channels not in (1, 3) for side in sides):
-        raise ImtransError("pictures of these channels or of this depth cannot be drawn")
+        raise ImtransError("only 8-bit pictures of 1 or 3 channels can be drawn")
     with TemporaryDirectory(prefix="imtrans-bench-") as folder:
         root = Path(folder, "pairs")
         _draw(root / "train", min(pairs, DRAWN), recipe)
@@ -122,8 +122,8 @@ def _draw(folder: Path, count: int, recipe: Recipe) -> None:
 
 
 def _multiply(folder: Path, count: int) -> None:
-    """More names for the same files; a file system bears only so many for one, then it is
-    copied."""
+    """Hard-link the files until there are `count`; copy where a file system allows no more links
+    to one file."""
     originals = sorted(folder.iterdir())
     for number in range(len(originals), count):
         original = originals[number % len(originals)]

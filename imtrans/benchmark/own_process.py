@@ -1,4 +1,4 @@
-"""A function called in a process of its own, so that what it takes is its own."""
+"""Call a function in a fresh process, so that its memory can be measured and may run out."""
 
 import signal
 import threading
@@ -16,22 +16,22 @@ T = TypeVar("T")
 
 
 class NoMemory(Exception):
-    """The function needs more memory than there is."""
+    """The function needs more memory than is available."""
 
 
 def in_own_process(function: Callable[..., T], *arguments: object) -> T:
-    """function(*arguments) in a fresh Python with as many threads as here.
+    """function(*arguments) in a fresh Python process with as many torch threads as this one.
 
-    Function, arguments and result must be picklable. Raises NoMemory when the memory is short or
-    the process is killed, ImtransError as the function does, and RuntimeError with the text of any
-    other fault. The process ends with this call, also after Ctrl-C.
+    Function, arguments and result must be picklable. Raises NoMemory if memory runs out or the
+    process is killed, ImtransError if the function does, and RuntimeError with the text of any
+    other exception. The process ends with this call, also after Ctrl-C.
     """
     context = get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     threads = torch.get_num_threads()
     process = context.Process(target=_answer, args=(sender, threads, function, arguments))
     with _ignoring_interrupts():
-        process.start()  # the child inherits it: Ctrl-C is the parent's to answer
+        process.start()  # the child inherits it: only the parent reacts to Ctrl-C
     sender.close()
     try:
         kind, value = receiver.recv()
@@ -64,7 +64,7 @@ def _answer(
 @contextmanager
 def _ignoring_interrupts() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may set it
+        yield  # only the main thread may set signal handlers
         return
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

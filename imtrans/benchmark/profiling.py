@@ -1,4 +1,4 @@
-"""What takes the time of a step, operation by operation, and in plain words."""
+"""Where the time of a training step goes, by operation and by kind of operation."""
 
 import os
 import re
@@ -16,9 +16,9 @@ from imtrans.benchmark.rounds import Spread, in_turns
 from imtrans.benchmark.subject import Subject, waiting_for
 
 STEPS, SHOWN = 5, 12
-BUSY = 0.7  # of a step's time: a device that computes less than that waits for the host
+BUSY = 0.7  # of a step's time: a device that computes less than that is waiting for the host
 
-# The first that is found in an operation's name, of torch or of a CUDA kernel, says what it is.
+# The kind of an operation is the first pattern found in its name, of torch or of a CUDA kernel.
 COMPILED, BACK, CONV, REST = (
     "fused by the compiler",
     "convolution, backward",
@@ -38,7 +38,7 @@ GROUPS = {
 
 @dataclass(frozen=True)
 class Operation:
-    """One kind of operation in a step; `share` of the time of all of them, 0 .. 1."""
+    """One operation of a step; `share` of the time of all operations, 0 ... 1."""
 
     name: str
     group: str
@@ -48,7 +48,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class Profile:
-    """Where the time of a step goes."""
+    """The time of a step, by operation."""
 
     engine: str
     batch: int
@@ -60,8 +60,8 @@ class Profile:
 
 
 def take_profile(subject: Subject, flops: float | None, rate: float | None) -> Profile:
-    """Watch a few steps. `flops` of a step and the device's `rate` (FLOP/s) tell how well its
-    convolutions do."""
+    """Profile a few steps. With the `flops` of a step and the device's `rate` (FLOP/s), the
+    efficiency of its convolutions is known too."""
     device = subject.device
     wait = waiting_for(device)
     ms = Spread.of(in_turns({"step": subject.step}, 3, wait)["step"]).median * 1000
@@ -85,7 +85,7 @@ def take_profile(subject: Subject, flops: float | None, rate: float | None) -> P
 
 
 def group_of(name: str) -> str:
-    """What an operation does, in plain words."""
+    """The kind of an operation, from its name."""
     found = (group for group, pattern in GROUPS.items() if re.search(pattern, name, re.IGNORECASE))
     return next(found, REST)
 
@@ -99,11 +99,9 @@ def grouped(operations: Iterable[Operation]) -> dict[str, float]:
 
 
 def what_binds(groups: dict[str, float], busy: float | None, efficiency: float | None) -> str:
-    """One line: what a faster step would have to do less of."""
+    """One line that names the bottleneck of a step."""
     if busy is not None and busy < BUSY:
-        return (
-            f"the host: the device computes in {busy:.0%} of a step's time, and waits in the rest"
-        )
+        return f"the host: the device computes for {busy:.0%} of a step's time and waits otherwise"
     convolutions = groups.get(CONV, 0.0) + groups.get(BACK, 0.0)
     others = {group: share for group, share in groups.items() if group not in (CONV, BACK)}
     largest = max(others, key=lambda group: others[group], default=REST)
@@ -116,8 +114,8 @@ def what_binds(groups: dict[str, float], busy: float | None, efficiency: float |
 def _efficiency(
     groups: dict[str, float], ms: float, flops: float | None, rate: float | None
 ) -> float | None:
-    """The rate of the convolutions as a share of the device's; unknown where they are fused with
-    others."""
+    """The rate of the convolutions as a share of the device's; None where it is not given, or
+    where the compiler fused them with other operations."""
     share = groups.get(CONV, 0.0) + groups.get(BACK, 0.0)
     if not flops or not rate or not share or COMPILED in groups:
         return None
@@ -125,7 +123,7 @@ def _efficiency(
 
 
 def _times(rows: Iterable[Any], on_gpu: bool) -> list[tuple[str, float, int]]:
-    """(name, microseconds, calls) of what took time by itself, on the device that computes."""
+    """(name, microseconds, calls) of each operation, without the operations that it calls."""
     if not on_gpu:
         return [(row.key, row.self_cpu_time_total, row.count) for row in rows]
     return [
@@ -137,7 +135,7 @@ def _times(rows: Iterable[Any], on_gpu: bool) -> list[tuple[str, float, int]]:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """The profiler's own messages, which it writes past Python, go nowhere."""
+    """Discard what the profiler itself writes to stderr, which bypasses Python."""
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as nowhere:

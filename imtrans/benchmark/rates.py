@@ -1,4 +1,4 @@
-"""How many floating-point operations a step takes, and how many the device can do."""
+"""Floating-point operations of a step, and the rate at which the device can compute them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,13 +11,15 @@ from imtrans.benchmark.subject import waiting_for
 from imtrans.host.devices import Precision
 
 SIDES = {"cpu": 2048, "mps": 4096}  # of the matrices; 8192 on CUDA
-LEAST, TIMES = 1.0, 5  # seconds, products; at least, both of them
+LEAST, TIMES = 1.0, 5  # seconds and products that a measurement has at least, both
 
 
 def flops_of(step: Callable[[], object]) -> int:
-    """The floating-point operations of convolutions and matrix products in a call, as arithmetic
-    has it: a product and a sum are two. What a kernel saves by another algorithm counts too, and
-    what is not a product, as norms and Adam, does not."""
+    """The floating-point operations of convolutions and matrix products in a call.
+
+    A multiplication and an addition are two operations. Counted as the definition has them,
+    whatever algorithm computes them. Everything else, such as norms and Adam, is not counted.
+    """
     with FlopCounterMode(display=False) as counter:
         step()
     return int(counter.get_total_flops())
@@ -26,7 +28,7 @@ def flops_of(step: Callable[[], object]) -> int:
 def matrix_rate(device: torch.device, precision: Precision) -> float:
     """The device's rate in large matrix products (FLOP/s), the best of several.
 
-    In fp32 on CUDA with the tensor cores' tf32 if convolutions use it too.
+    For fp32 on CUDA, in tf32 on tensor cores if convolutions use that too.
     """
     side = SIDES.get(device.type, 8192)
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
@@ -45,7 +47,7 @@ def matrix_rate(device: torch.device, precision: Precision) -> float:
 
 
 def rate_name(device: torch.device, precision: Precision) -> str:
-    """The precision as the device computes it."""
+    """The precision in which the device really computes: tf32 where fp32 is computed in it."""
     return "tf32" if precision == "fp32" and _tf32(device) else precision
 
 
@@ -57,7 +59,7 @@ def _tf32(device: torch.device) -> bool:
 
 @contextmanager
 def _as_convolutions(device: torch.device) -> Iterator[None]:
-    # Torch's own default is tf32 for convolutions and plain fp32 for matrices.
+    # By default torch uses tf32 for convolutions, but not for matrix products.
     before = torch.get_float32_matmul_precision()
     if _tf32(device):
         torch.set_float32_matmul_precision("high")

@@ -1,19 +1,19 @@
-"""What `bench train` found out, as values; times in ms, memory in bytes."""
+"""The results of `imtrans bench train` as values; times in ms, memory in bytes."""
 
 from dataclasses import dataclass, field
 
 from imtrans.benchmark.data_sets import SetCost
-from imtrans.benchmark.feeding import Fed
+from imtrans.benchmark.loader_timing import LoaderTiming
 from imtrans.benchmark.profiling import Profile
 from imtrans.benchmark.rounds import Spread
 
 
 @dataclass(frozen=True)
 class Setting:
-    """On what, and of what."""
+    """What was measured, and on what machine."""
 
-    imtrans: str  # versions
-    torch: str
+    imtrans: str  # version
+    torch: str  # version
     device: str
     hardware: str
     cores: int
@@ -21,7 +21,7 @@ class Setting:
     recipe: str
     networks: str
     image_size: int  # px
-    engines: dict[str, str]  # plain, fast: as they are to be
+    engines: dict[str, str]  # plain, fast: as chosen for this device
     precisions: dict[str, str]  # of plain and fast, as the device computes them
     matrix_rates: dict[str, float]  # FLOP/s by precision
 
@@ -30,30 +30,30 @@ class Setting:
 class Variant:
     """The steps of one engine."""
 
-    engine: str  # as it was: a network may not bear the one chosen
+    engine: str  # that ran: a simpler one where a network fails with the one chosen
     ms: Spread  # per step
     images_per_second: float
     peak_memory: int | None
     flops_per_second: float
-    of_matrix_rate: float  # share
+    of_matrix_rate: float  # share of the matrix rate in this precision
 
 
 @dataclass(frozen=True)
 class BatchResult:
-    """plain and fast in turns, on a batch that lies on the device; and fast through the loader."""
+    """plain and fast in turns on one batch on the device; and fast on batches from the loader."""
 
     batch: int
     rounds: int
     flops: int  # of a step
     plain: Variant
     fast: Variant
-    ratio: Spread  # how many times as fast fast is
-    loader: Fed | None
+    ratio: Spread  # time of plain / time of fast: above 1, fast is faster
+    loader: LoaderTiming | None
 
 
 @dataclass(frozen=True)
 class SizeResult:
-    """fast at another image size (px), batch 1."""
+    """The fast engine at another image size (px), batch 1."""
 
     size: int
     engine: str
@@ -64,7 +64,7 @@ class SizeResult:
 
 @dataclass(frozen=True)
 class Skipped:
-    """What was not measured, and why."""
+    """Something that was not measured, and the reason."""
 
     what: str
     why: str
@@ -75,7 +75,7 @@ Result = BatchResult | SizeResult | SetCost | Profile | Skipped
 
 @dataclass
 class Report:
-    """All of it."""
+    """All results of one benchmark."""
 
     setting: Setting
     batches: list[BatchResult] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Variants measured against each other in turns, so that a machine's moods meet all of them."""
+"""Variants timed in turns, so that changes of the machine's speed affect all of them alike."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from statistics import median
 from time import perf_counter
 
 LEAST = 0.2  # seconds of one variant in one round
-WARM_UP = 2  # calls before anything is timed: kernels are chosen, memory is taken
+WARM_UP = 2  # calls before anything is timed, to choose kernels and allocate memory
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Some measurements of one thing: the median, the smallest and the largest."""
+    """Several measurements of one quantity: the median, the smallest and the largest."""
 
     median: float
     low: float
@@ -27,9 +27,10 @@ class Spread:
 
 
 def ratio(slower: Sequence[float], faster: Sequence[float]) -> Spread:
-    """How many times as long the first takes, of times taken in the same rounds.
+    """slower / faster, of times measured in the same rounds: how many times faster the second is.
 
-    Each round gives one ratio, of neighbours in time: what slows a whole round down cancels out.
+    Each round gives one ratio of measurements next to each other in time, so whatever slows a
+    whole round down cancels out.
     """
     return Spread.of([one / other for one, other in zip(slower, faster, strict=True)])
 
@@ -42,8 +43,8 @@ def in_turns(
 ) -> dict[str, list[float]]:
     """Seconds per call of each variant in each round.
 
-    In a round each variant is called as often as fills `least` seconds, once at least. `wait`
-    returns when the device has done all it was given.
+    In a round each variant is called until `least` seconds have passed, at least once. `wait`
+    returns when the device has finished everything it was given.
     """
     calls = {name: _calls_to_fill(least, call, wait) for name, call in variants.items()}
     seconds: dict[str, list[float]] = {name: [] for name in variants}

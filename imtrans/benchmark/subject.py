@@ -1,11 +1,13 @@
-"""What is measured: the training step of a recipe on an engine, at some batch and image size."""
+"""What is measured: the training step of a recipe on an engine, at a batch and image size."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
 from imtrans.api.method import Batch
+from imtrans.host.devices import synchronize
 from imtrans.recipe.schema import Recipe
 from imtrans.task import Task
 from imtrans.training.step.engine import Engine, choose_engine, plain
@@ -36,12 +38,12 @@ class Subject:
 
 
 def build(task: Task, engine: Engine, say: Say) -> Subject:
-    """The task's method on this engine, or on a simpler one that can compute it, which is said.
+    """The task's method on this engine, or on a simpler one that can compute it, with a message.
 
-    Two of one recipe have the same weights and the same batch.
+    Two subjects of one recipe have the same weights and the same batch.
     """
     if engine.compiled:
-        torch.compiler.reset()  # else sizes met before make kernels for sizes of all kinds
+        torch.compiler.reset()  # else kernels become dynamic because other sizes were compiled
     train = task.recipe.train
     step = tried_step(task.method(engine.device), engine, train, task.noise(engine.device), say)
     batch = task.noise(engine.device, train.batch_size * train.accumulate)
@@ -55,8 +57,7 @@ def engines(recipe: Recipe, device: torch.device) -> dict[str, Engine]:
 
 
 def resized(recipe: Recipe, *, batch: int, size: int | None = None) -> Recipe:
-    """The recipe with another batch size, all of it computed at once, and images of another size
-    (px)."""
+    """The recipe with another batch size, without accumulation, and another image size (px)."""
     train = recipe.train.model_copy(update={"batch_size": batch, "accumulate": 1})
     if size is None:
         return recipe.model_copy(update={"train": train})
@@ -65,9 +66,5 @@ def resized(recipe: Recipe, *, batch: int, size: int | None = None) -> Recipe:
 
 
 def waiting_for(device: torch.device) -> Callable[[], None]:
-    """What returns when the device has done all it was given."""
-    if device.type == "cuda":
-        return lambda: torch.cuda.synchronize(device)
-    if device.type == "mps":
-        return torch.mps.synchronize
-    return lambda: None
+    """A function that returns when the device has finished everything it was given."""
+    return partial(synchronize, device)

@@ -1,4 +1,4 @@
-"""The results of `bench train` as lines that can be quoted."""
+"""The results of `imtrans bench train` as lines of text."""
 
 from collections.abc import Iterator
 
@@ -8,9 +8,9 @@ from imtrans.benchmark.results import BatchResult, Result, Setting, SizeResult, 
 from imtrans.benchmark.rounds import Spread
 from imtrans.host.words import size
 
-LONGEST = 60  # letters of an operation's name
+LONGEST = 60  # characters of an operation's name
 
-# One row for the heading and for what stands below it.
+# One format for the heading and for the rows of each table.
 STEPS = "{:>5}  {:<24} {:>8}  {:<18} {:>9}  {:>11}  {:>13}  {:>14}"
 SIZES = "{:>5}  {:<24} {:>8}  {:<18} {:>9}  {:>11}"
 SETS = "{:>9}  {:>9}  {:>13}  {:>8}  {:>8}  {:>11}  {:>9}  {}"
@@ -29,7 +29,7 @@ def opening(setting: Setting) -> list[str]:
 
 
 def heading(result: Result) -> str | None:
-    """The head of the table that this result is a row of."""
+    """The heading of the table that has this result as a row."""
     common = ("engine", "ms/step", "(from - to)", "images/s", "peak memory")
     match result:
         case BatchResult():
@@ -37,7 +37,7 @@ def heading(result: Result) -> str | None:
         case SizeResult():
             return SIZES.format("px", *common)
         case SetCost():
-            costs = ("cache look-up", "memory", "its peak", "first batch", "a batch", "from files")
+            costs = ("cache check", "memory", "peak", "first batch", "a batch", "from files")
             return SETS.format("pairs", "listing", *costs)
     return None
 
@@ -62,12 +62,23 @@ def lines(result: Result) -> Iterator[str]:
 def _batch(result: BatchResult) -> Iterator[str]:
     for variant in (result.plain, result.fast):
         yield STEPS.format(result.batch, *_variant(variant))
-    ratio, fed = result.ratio, result.loader
-    told = f"fast / plain {ratio.median:.2f} ({ratio.low:.2f} - {ratio.high:.2f})"
-    yield f"       {told} in {result.rounds} rounds in turns"
-    if fed:
-        speed = f"{fed.ms:.4g} ms/step, {fed.images_per_second:.4g} images/s"
-        yield f"       fast through the loader {speed}, waiting {fed.waiting:.1%} ({fed.how})"
+    yield f"       fast is {speedup(result.ratio)} than plain, {result.rounds} rounds in turns"
+    if loader := result.loader:
+        speed = f"{loader.ms:.4g} ms/step, {loader.images_per_second:.4g} images/s"
+        waiting = f"waiting {loader.waiting:.1%} of the time"
+        yield f"       fast with batches from the loader: {speed}, {waiting} ({loader.how})"
+
+
+def speedup(ratio: Spread) -> str:
+    """`1.51x faster (1.45 - 1.54)`: the median, the smallest and the largest of all rounds.
+
+    `ratio` is the time of the other / the time of this one; below 1 the sentence says slower.
+    """
+    if ratio.median < 1:
+        ratio, word = Spread(1 / ratio.median, 1 / ratio.high, 1 / ratio.low), "slower"
+    else:
+        word = "faster"
+    return f"{ratio.median:.2f}x {word} ({ratio.low:.2f} - {ratio.high:.2f})"
 
 
 def _variant(variant: Variant) -> tuple[str, ...]:
@@ -95,11 +106,11 @@ def _set(cost: SetCost) -> str:
 
 
 def _profile(profile: Profile) -> Iterator[str]:
-    yield f"\nwhat a step takes: {profile.engine}, batch {profile.batch}, {profile.ms:.4g} ms"
+    yield f"\nprofile of a step: {profile.engine}, batch {profile.batch}, {profile.ms:.4g} ms"
     for group, share in profile.groups.items():
         if share >= 0.005:
             yield f"  {share:>6.1%}  {group}"
-    yield "its largest operations, each by itself"
+    yield "the operations that take most time, each without those it calls"
     for operation in profile.operations:
         name = operation.name
         shown = name if len(name) <= LONGEST else name[: LONGEST - 3] + "..."
@@ -116,5 +127,5 @@ def _memory(peak: int | None) -> str:
 
 
 def flops(rate: float) -> str:
-    """A rate in FLOP/s as people read it."""
+    """A rate in a readable unit: `1.5 TFLOP/s`."""
     return f"{rate / 1e12:.3g} TFLOP/s" if rate >= 1e12 else f"{rate / 1e9:.3g} GFLOP/s"

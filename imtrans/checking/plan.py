@@ -10,7 +10,6 @@ from time import monotonic
 import torch
 from torch import Tensor, nn
 
-from imtrans.benchmark.memory import free as free_memory
 from imtrans.benchmark.memory import peak
 from imtrans.benchmark.own_process import NoMemory
 from imtrans.benchmark.subject import waiting_for
@@ -18,7 +17,7 @@ from imtrans.checking.data.look_first import look_first
 from imtrans.data.cache.fingerprint import fingerprint
 from imtrans.data.cache.obtain import PAYS, ReadWhole, estimated_bytes
 from imtrans.data.cache.store import home
-from imtrans.host.devices import choose_device, computing
+from imtrans.host.devices import choose_device, computing, free_memory
 from imtrans.host.words import size
 from imtrans.recipe.schema import Recipe
 from imtrans.runs.listing import newest_whole
@@ -94,10 +93,13 @@ def _plan(task: Task, run_dir: Path, device: torch.device, fresh: bool, say: Say
     progress = _progress(task.recipe, run_dir, per_epoch, fresh)
     if train.init_from and not progress.done:
         start_from(train.init_from, method, say)
+    memory, fits = _memory(task.recipe, engine, free_memory(device))
     # Compiling takes a minute, and leaves files behind.
     eager = replace(engine, compiled=False)
-    step = tried_step(method, eager, train, task.first_batch(device), say)
-    memory, fits = _memory(task.recipe, engine, free_memory(device))
+    if fits:
+        step = tried_step(method, eager, train, task.first_batch(device), say)
+    else:
+        step = Step(method, eager, train)  # whose trial would end this process too
     found = Plan(
         len(task.pairs),
         len(task.validation_pairs),

@@ -1,13 +1,13 @@
-"""Everything that can be known about a recipe before it trains."""
+"""Checks of a recipe before it trains: its components, its data, and one step."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from time import monotonic
 
 import torch
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.method import Method
+from imtrans.checking.finding import Finding
 from imtrans.host.devices import choose_device
 from imtrans.recipe.reading import described
 from imtrans.task import Task
@@ -16,19 +16,10 @@ from imtrans.training.step.stepper import Stepper
 from imtrans.training.step.trial import tried_step
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One line of the report; `wrong` says what to mend."""
-
-    subject: str
-    said: str
-    wrong: bool = False
-
-
 def check(task: Task, device: str | None = None) -> Iterator[Finding]:
-    """Build the components, find the data, take one step on them; nothing is kept.
+    """Build the components, find the data, and take one step on them; nothing is kept.
 
-    Findings come as they are made. Without data the step is taken on noise.
+    Each finding is yielded as it is made. Without data the step is taken on noise.
     """
     chosen = choose_device(device)
     method: Method | None = None
@@ -37,14 +28,14 @@ def check(task: Task, device: str | None = None) -> Iterator[Finding]:
         task.metrics()
         yield Finding("components", _components(task, method))
     except ImtransError as error:
-        yield Finding("components", str(error), wrong=True)
+        yield Finding("components", str(error), "error")
     found = False
     try:
         counts = len(task.pairs), len(task.validation_pairs)
         found = True
         yield Finding("data", f"{counts[0]} pairs to train on, {counts[1]} for validation")
     except ImtransError as error:
-        yield Finding("data", str(error), wrong=True)
+        yield Finding("data", str(error), "error")
     if method:
         yield _step(task, method, chosen, on_pairs=found)
 
@@ -75,7 +66,7 @@ def _step(task: Task, method: Method, device: torch.device, *, on_pairs: bool) -
         values = {name: float(loss) for name, loss in losses.items()}
         seconds = monotonic() - start
     except (ImtransError, ValueError, RuntimeError) as error:
-        return Finding("one step", " ".join(str(error).split()), wrong=True)
+        return Finding("one step", " ".join(str(error).split()), "error")
     shown = "  ".join(f"{name} {value:.3f}" for name, value in values.items())
     rest = "".join(f". {remark}" for remark in remarks)
     on = "the first pairs" if on_pairs else "noise"

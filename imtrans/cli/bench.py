@@ -27,50 +27,51 @@ def _group() -> None:
 @bench.command()
 def train(
     recipe: Annotated[
-        str, typer.Option(metavar="RECIPE", help="Whose networks, losses and image size.")
+        str, typer.Option(metavar="RECIPE", help="Its networks, losses and image size are used.")
     ] = "facades",
     set_: SetOption = None,
     batch: Annotated[
-        str, typer.Option(metavar="N,...", help="Batch sizes; it stops where memory is short.")
+        str, typer.Option(metavar="N,...", help="Batch sizes; stops when memory runs out.")
     ] = "1,4,16",
     rounds: Annotated[int, typer.Option(min=1, help="Rounds, plain and fast in turns.")] = 7,
     sizes: Annotated[
-        str | None, typer.Option(metavar="PX,...", help="Also the cost of these image sizes.")
+        str | None, typer.Option(metavar="PX,...", help="Also measure these image sizes.")
     ] = None,
     pairs: Annotated[
         str | None,
-        typer.Option(metavar="N,...", help="Also the cost of data sets of so many drawn pairs."),
+        typer.Option(metavar="N,...", help="Also measure data sets of so many drawn pairs."),
     ] = None,
     profile: Annotated[
-        bool, typer.Option("--profile", help="Also what takes the time of a step.")
+        bool, typer.Option("--profile", help="Also profile a step by operation.")
     ] = False,
     device: DeviceOption = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON document instead, on stdout.")
+        bool, typer.Option("--json", help="Print one JSON document instead.")
     ] = False,
 ) -> None:
-    """Measure training steps: the plain engine and the fast one in turns, and through the loader.
+    """Measure training steps: the plain and the fast engine in turns, then with the data loader.
 
-    Each engine trains the same weights on the same batch, which lies on the device, and each round
-    times both: the ratio is the median of the rounds' ratios, with the smallest and the largest.
-    Then the fast engine is fed as in training, from the recipe's pairs or from drawn ones.
+    Both engines train the same weights on the same batch, which is already on the device, and each
+    round times both: the ratio is the median of all rounds, with the smallest and the largest.
+    Then the fast engine takes batches from the loader, as in training: of the recipe's pairs, or
+    of drawn ones.
 
-    Peak memory is that of a process of its own. FLOP/s count convolutions and matrix products, and
-    are compared with what large matrix products reach here in the same precision.
+    Peak memory is measured in a process of its own. FLOP/s count convolutions and matrix products,
+    and are compared with the rate of large matrix products in the same precision.
 
-    `--pairs 10,1000,100000` and `--sizes 128,256,512` say what large data sets and images cost.
+    `--pairs 10,1000,100000` and `--sizes 128,256,512` measure what large data sets and images cost.
 
     Example: `imtrans bench train --recipe facades --batch 1,4 --profile`
     """
     from functools import partial
 
     from imtrans.benchmark.results import Report
-    from imtrans.benchmark.training import Bench, Wanted
+    from imtrans.benchmark.training import Bench, BenchOptions
     from imtrans.host.devices import choose_device
     from imtrans.host.terminal import Terminal
     from imtrans.recipe import reading as recipes
 
-    wanted = Wanted(
+    options = BenchOptions(
         numbers(batch, "--batch"),
         numbers(sizes, "--sizes") if sizes else (),
         numbers(pairs, "--pairs") if pairs else (),
@@ -80,20 +81,20 @@ def train(
     catalog = installed()
     resolved = recipes.read(recipe, set_ or (), catalog)
     notes = Terminal(highlight=False, stderr=True)
-    measuring = Bench(resolved, catalog, choose_device(device), wanted, partial(say, notes))
-    with _leaving_nothing_behind():
+    measuring = Bench(resolved, catalog, choose_device(device), options, partial(say, notes))
+    with _cleaning_up_on_sigterm():
         report = Report(measuring.setting(recipe))
-        (_document if as_json else _tell)(measuring.run(), report)
+        (_print_json if as_json else _print_lines)(measuring.run(), report)
     raise typer.Exit(0 if report.batches else 1)
 
 
 @contextmanager
-def _leaving_nothing_behind() -> "Iterator[None]":
-    """SIGTERM, as `timeout` sends it, ends this like Ctrl-C: what was drawn, cached and started for
-    the measurements goes with it."""
+def _cleaning_up_on_sigterm() -> "Iterator[None]":
+    """Let SIGTERM, as `timeout` sends it, end the command like Ctrl-C: temporary pairs, caches and
+    processes are removed."""
 
     def end(number: int, frame: object) -> None:
-        raise SystemExit(128 + number)  # no Exception, which an engine on trial may raise
+        raise SystemExit(128 + number)  # not an Exception: the check of an engine catches these
 
     before = signal.signal(signal.SIGTERM, end)
     try:
@@ -103,14 +104,14 @@ def _leaving_nothing_behind() -> "Iterator[None]":
 
 
 def numbers(text: str, option: str) -> list[int]:
-    """`1,4,16` as whole numbers, in rising order. Raises ImtransError."""
+    """`1,4,16` as sorted whole numbers, each once. Raises ImtransError."""
     words = [word.strip() for word in text.split(",")]
     if not all(word.isdecimal() and int(word) for word in words):
-        raise ImtransError(f"{option} '{text}': whole numbers from 1 on, as in {option} 1,4,16")
+        raise ImtransError(f"{option} '{text}': use whole numbers from 1, as in {option} 1,4,16")
     return sorted({int(word) for word in words})
 
 
-def _document(results: "Iterable[Result]", report: "Report") -> None:
+def _print_json(results: "Iterable[Result]", report: "Report") -> None:
     import json
     from dataclasses import asdict
 
@@ -119,7 +120,7 @@ def _document(results: "Iterable[Result]", report: "Report") -> None:
     typer.echo(json.dumps(asdict(report), indent=2))
 
 
-def _tell(results: "Iterable[Result]", report: "Report") -> None:
+def _print_lines(results: "Iterable[Result]", report: "Report") -> None:
     from imtrans.benchmark.wording import heading, lines, opening
 
     out, before = console(), None

@@ -8,7 +8,9 @@ def check(recipe: RecipeArgument, set_: SetOption = None, device: DeviceOption =
 
     Example: `imtrans check recipes/facades.toml`
     """
+    from imtrans.checking.finding import Finding
     from imtrans.checking.recipe import check as findings
+    from imtrans.cli.findings import any_error, print_line
     from imtrans.recipe import reading as recipes
     from imtrans.task import Task
 
@@ -16,11 +18,9 @@ def check(recipe: RecipeArgument, set_: SetOption = None, device: DeviceOption =
     catalog = installed()
     path = recipes.find(recipe)
     resolved = recipes.read(path, set_ or (), catalog)
-    out.print(f"[green]ok[/]     recipe      {path}", soft_wrap=True)
-    failed = False
+    found = [Finding("recipe", str(path))]
+    print_line(out, found[0])
     for finding in findings(Task(resolved, catalog), device):
-        failed |= finding.wrong
-        mark = "[red]wrong[/] " if finding.wrong else "[green]ok[/]    "
-        out.print(f"{mark} {finding.subject:<11} ", end="")
-        out.print(finding.said, soft_wrap=True, markup=False)
-    raise typer.Exit(2 if failed else 0)
+        found.append(finding)
+        print_line(out, finding)
+    raise typer.Exit(2 if any_error(found) else 0)

@@ -1,4 +1,4 @@
-"""Arguments that several commands share, and how they speak."""
+"""Arguments and output that several commands share."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,7 +23,7 @@ SetOption = Annotated[
 ]
 DeviceOption = Annotated[
     str | None,
-    typer.Option(metavar="DEVICE", help="cpu, cuda, cuda:1 or mps; the best there is by default."),
+    typer.Option(metavar="DEVICE", help="cpu, cuda, cuda:1 or mps; by default the fastest here."),
 ]
 CheckpointHelp = "A run, a checkpoint directory, or a generator.safetensors."
 
@@ -35,7 +35,7 @@ def console() -> "Console":
 
 
 def installed() -> "Catalog":
-    """The catalog; plugins that could not be imported are told on stderr, and do without."""
+    """The catalog, without plugins that could not be imported; stderr names them."""
     from imtrans.recipe.catalog import catalog
 
     found = catalog()
@@ -45,31 +45,31 @@ def installed() -> "Catalog":
 
 
 def say(out: "Console", line: str) -> None:
-    """A line as it is: not wrapped, not styled."""
+    """Print a line unchanged: no wrapping, no styling."""
     from imtrans.host import terminal
 
     terminal.say(out, line)
 
 
 def exit_if_interrupted(outcome: "Outcome", out: "Console") -> None:
-    """After Ctrl-C or SIGTERM: say how to continue, and leave with the exit code that is due."""
+    """After Ctrl-C or SIGTERM: say how to continue, and exit with the code that is customary."""
     if outcome.interrupted_by is None:
         return
     say(out, f"stopped after step {outcome.step}, saved as {outcome.checkpoint}")
     say(out, "the same command continues")
-    # SIGTERM is an orderly end that a scheduler asks for; Ctrl-C keeps its customary exit code.
+    # SIGTERM is an orderly end that a scheduler requests; Ctrl-C has the exit code of SIGINT.
     raise typer.Exit(130 if outcome.interrupted_by.name == "SIGINT" else 0)
 
 
 def progress(
     out: "Console", doing: str, total: int
 ) -> "AbstractContextManager[Callable[[], None]]":
-    """A bar over `total` things, in a terminal; yields what to call after each."""
+    """A progress bar over `total` items, in a terminal; yields the function to call after each."""
     from imtrans.host import terminal
 
     return terminal.progress(out, doing, total)
 
 
 def run_name(recipe: str) -> str:
-    """What a recipe's run is called: the name of its file."""
+    """The name of a recipe's run: that of the recipe's file."""
     return Path(recipe).stem if recipe.endswith(".toml") else Path(recipe).name

@@ -1,37 +1,46 @@
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from imtrans.cli.common import console
 
-MARKS = {"ok": "[green]ok[/]    ", "note": "[yellow]note[/]  ", "wrong": "[red]wrong[/] "}
+if TYPE_CHECKING:
+    from imtrans.checking.finding import Finding
 
 
 def doctor(
     as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON document instead, on stdout.")
+        bool, typer.Option("--json", help="Print one JSON document instead.")
     ] = False,
 ) -> None:
-    """Say what this machine has, what is fast on it, what is missing, and which settings suit it.
+    """Report what this machine has, what is fast on it, what is missing, and the best settings.
 
-    Versions, plugins, devices, memory, disk, and a small measurement of bf16 against fp32; a few
-    seconds. Exit code 1 when something is wrong: a broken plugin, a full disk, an unusable GPU.
+    Versions, plugins, devices, memory, disk, and a short measurement of bf16 against fp32; a few
+    seconds. Exit code 1 if there are errors: a broken plugin, a full disk, an unusable GPU.
 
     Example: `imtrans doctor`
     """
     import json
-    from dataclasses import asdict
 
     from imtrans.checking.machine.examine import examine
+    from imtrans.cli.findings import any_error, print_line
     from imtrans.recipe.catalog import catalog
 
     out, found = console(), []
     for finding in examine(Path("runs"), catalog):
         found.append(finding)
         if not as_json:
-            out.print(f"{MARKS[finding.state]} {finding.subject:<12} ", end="")
-            out.print(finding.said, soft_wrap=True, markup=False)
+            print_line(out, finding)
     if as_json:
-        typer.echo(json.dumps([asdict(finding) for finding in found], indent=2))
-    raise typer.Exit(1 if any(finding.state == "wrong" for finding in found) else 0)
+        typer.echo(json.dumps([_as_json(finding) for finding in found], indent=2))
+    raise typer.Exit(1 if any_error(found) else 0)
+
+
+def _as_json(finding: "Finding") -> dict[str, str]:
+    return {
+        "subject": finding.subject,
+        "state": finding.severity,
+        "message": finding.message,
+        "remedy": finding.remedy,
+    }

@@ -12,15 +12,16 @@ def import_weights(
         typer.Argument(metavar="FILE...", help="latest_net_G.pth, latest_net_D.pth, or both."),
     ],
     recipe: Annotated[
-        str, typer.Option(metavar="RECIPE", help="The task that these weights were trained for.")
+        str, typer.Option(metavar="RECIPE", help="The task the weights were trained for.")
     ],
-    output: Annotated[Path, typer.Option(metavar="DIR", help="Where the checkpoint is written.")],
+    output: Annotated[Path, typer.Option(metavar="DIR", help="The checkpoint to write.")],
     set_: SetOption = None,
 ) -> None:
-    """Turn the .pth files of the published PyTorch pix2pix or CycleGAN into a checkpoint.
+    """Convert the .pth files of the published PyTorch pix2pix or CycleGAN to a checkpoint.
 
-    The architecture, width, norm and channels are read off the weights; what the task is, and how
-    its data look, comes from the recipe. No code in the file is ever run.
+    Architecture, width, norm and channels are inferred from the weights; the task and the format of
+    its data come from the recipe. No code in the files is ever run. Of CycleGAN give
+    latest_net_G_A.pth and latest_net_G_B.pth: both directions translate then.
 
     Example: `imtrans import-weights latest_net_G.pth --recipe facades --output facades-published`
     """

@@ -9,7 +9,7 @@ from imtrans.cli.common import CheckpointHelp
 def inspect(
     checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help=CheckpointHelp)],
 ) -> None:
-    """Say what a checkpoint is: networks, sizes, training so far, versions, the whole recipe.
+    """Describe a checkpoint: networks, sizes, training so far, versions and the whole recipe.
 
     Example: `imtrans inspect runs/maps`
     """

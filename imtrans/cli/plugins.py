@@ -25,7 +25,7 @@ def _default(context: typer.Context) -> None:
 
 @plugins.command(name="list")
 def list_() -> None:
-    """List every component by role, with its distribution, version and options.
+    """List every component by role, with its options and the distribution it comes from.
 
     Example: `imtrans plugins list`
     """

@@ -12,7 +12,7 @@ def quickstart(
         typer.Argument(metavar="DIR", help="A new folder for the pairs, the run and the results."),
     ],
 ) -> None:
-    """Draw a small paired data set, train on it and translate held-out plans: minutes on a CPU.
+    """Draw a small paired data set, train on it and translate new plans: minutes on a CPU.
 
     Example: `imtrans quickstart demo`
     """

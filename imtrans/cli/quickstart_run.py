@@ -1,4 +1,4 @@
-"""The whole road in one go: draw pairs, train on them, translate plans never seen."""
+"""The quickstart: draw pairs, train on them, translate plans that were not trained on."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ from imtrans.task import Task
 from imtrans.training.fit import fit
 from imtrans.training.loop import Outcome
 
-TRAINING_PAIRS, HELD_OUT_PAIRS = 400, 16
+TRAINING_PAIRS, VALIDATION_PAIRS = 400, 16
 SHOWN, ENLARGED = 3, 2
 RESULT = "result.png"
 
@@ -25,17 +25,17 @@ RESULT = "result.png"
 def quickstart(folder: Path, catalog: Catalog, console: Console) -> Outcome:
     """Fill `folder` with pairs/, run/, plans/, buildings/ and result.png; continues after Ctrl-C.
 
-    Raises ImtransError when the folder holds something else.
+    Raises ImtransError if the folder holds other files.
     """
 
     def say(line: str) -> None:
         console.print(line, soft_wrap=True, markup=False)
 
-    _refuse_strange(folder)
+    _claim(folder)
     say(f"drawing {TRAINING_PAIRS} pairs of plan and building in {folder / 'pairs'}")
-    held_out = list(draw_pairs(HELD_OUT_PAIRS, seed=2))
+    validation = list(draw_pairs(VALIDATION_PAIRS, seed=2))
     write_pairs(folder / "pairs" / "train", draw_pairs(TRAINING_PAIRS, seed=1))
-    write_pairs(folder / "pairs" / "val", held_out)
+    write_pairs(folder / "pairs" / "val", validation)
 
     say("training the recipe 'quickstart' on them")
     recipe = recipes.read("quickstart", [f"data.root={json.dumps(str(folder / 'pairs'))}"], catalog)
@@ -43,11 +43,11 @@ def quickstart(folder: Path, catalog: Catalog, console: Console) -> Outcome:
     if outcome.interrupted_by:
         return outcome
 
-    say(f"translating {HELD_OUT_PAIRS} plans that were not trained on")
+    say(f"translating {VALIDATION_PAIRS} plans that were not trained on")
     plans, buildings = (_new(folder / name) for name in ("plans", "buildings"))
     translator = imtrans.load(folder / "run")
     rows = []
-    for number, (plan, drawn) in enumerate(held_out):
+    for number, (plan, drawn) in enumerate(validation):
         building = translator(plan)
         plan.save(plans / f"{number:04d}.png")
         building.save(buildings / f"{number:04d}.png")
@@ -56,12 +56,12 @@ def quickstart(folder: Path, catalog: Catalog, console: Console) -> Outcome:
     picture.resize([side * ENLARGED for side in picture.size], Resampling.NEAREST).save(
         folder / RESULT
     )
-    say(f"open {folder / RESULT}: plan | what the network made of it | what was drawn")
+    say(f"open {folder / RESULT}: plan | output of the network | building as drawn")
     return outcome
 
 
-def _refuse_strange(folder: Path) -> None:
-    """Never mix with files that are not the quickstart's own."""
+def _claim(folder: Path) -> None:
+    """Create the folder, or accept one that imtrans made; refuse to write among other files."""
     if folder.exists() and not folder.is_dir():
         raise ImtransError(f"{folder}: is a file; name a new folder")
     there = sorted(path.name for path in folder.glob("*"))

@@ -4,8 +4,7 @@ from imtrans.api.errors import ImtransError
 from imtrans.cli.common import RecipeArgument, SetOption, console
 
 recipes = typer.Typer(
-    help="List the recipes that come with imtrans, or show one.\n\n"
-    "Example: `imtrans recipes show maps > my-maps.toml`",
+    help="List the recipes, or show one.\n\nExample: `imtrans recipes show maps > my-maps.toml`",
     invoke_without_command=True,
 )
 
@@ -43,7 +42,7 @@ def list_() -> None:
 
 @recipes.command()
 def show(recipe: RecipeArgument, set_: SetOption = None, resolved: bool = False) -> None:
-    """Print a recipe; with --resolved, every default filled in.
+    """Print a recipe; with --resolved, with every default filled in.
 
     Example: `imtrans recipes show facades > my-facades.toml`
     """

@@ -6,18 +6,17 @@ import typer
 from imtrans.cli.common import console, say
 
 if TYPE_CHECKING:
-    from imtrans.runs.cleaning import Removable
     from imtrans.runs.listing import Run
 
 FolderArgument = Annotated[
-    Path, typer.Argument(metavar="[FOLDER]", help="Where the runs lie, or one run.")
+    Path, typer.Argument(metavar="[FOLDER]", help="A folder of runs, or one run.")
 ]
 
-ROOMY = 70  # columns of a terminal that has room for all columns of the table
-LESS = ("task", "epochs", "last written")  # those that are left out otherwise
+WIDE = 70  # characters of a terminal that is wide enough for every column of the table
+ONLY_IF_WIDE = ("task", "epochs", "last written")
 
 runs = typer.Typer(
-    help="List the runs, how far and how good each is; or clear away what nobody needs.\n\n"
+    help="List the runs with their progress and best validation, or remove files not needed.\n\n"
     "Example: `imtrans runs clean --checkpoints`",
     invoke_without_command=True,
 )
@@ -34,18 +33,18 @@ def list_(
     folder: FolderArgument = Path("runs"),
     json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
-    """List the runs below a folder: steps, the best validation, size and state.
+    """List the runs below a folder: steps, best validation, size and state.
 
-    A run is `running` while a process trains in it, `done` after its last epoch, `damaged` when it
-    has no whole checkpoint (by its headers; `imtrans inspect` computes the checksums), and
-    `stopped` otherwise: training it again continues.
+    A run is `running` while a process trains it, `done` after its last epoch, `damaged` if it has
+    no complete checkpoint (by headers alone; `imtrans inspect` verifies checksums), and `stopped`
+    otherwise: the same training command continues it.
 
     Example: `imtrans runs list experiments --json`
     """
-    from imtrans.host.words import size
+    from imtrans.host.words import counted, size
     from imtrans.runs.listing import find_runs, look_at
 
-    found = [look_at(path, folder) for path in find_runs(folder)] if _there(folder) else []
+    found = [look_at(path, folder) for path in find_runs(folder)] if _may_exist(folder) else []
     if json:
         from json import dumps
 
@@ -59,8 +58,8 @@ def list_(
     for run in found:
         if run.problem:
             typer.echo(f"warning: {run.name}: {run.problem}", err=True)
-    of = "1 run" if len(found) == 1 else f"{len(found)} runs"
-    say(out, f"{of}, {size(sum(run.bytes for run in found))}, in {folder}")
+    total = size(sum(run.bytes for run in found))
+    say(out, f"{counted(len(found), 'run')}, {total}, in {folder}")
 
 
 @runs.command()
@@ -68,58 +67,55 @@ def clean(
     folder: FolderArgument = Path("runs"),
     checkpoints: Annotated[
         bool,
-        typer.Option("--checkpoints", help="Also checkpoints but the newest and the best."),
+        typer.Option("--checkpoints", help="Also all checkpoints but the newest and the best."),
     ] = False,
     aside: Annotated[
         bool, typer.Option("--aside", help="Also whole runs that --fresh moved aside (.old-1).")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Remove what runs left behind and nobody needs: half-written files and damaged checkpoints.
+    """Remove files that runs no longer need: half-written files and damaged checkpoints.
 
-    It is listed first, and removed after a yes. A run in which a process trains is left alone.
+    They are listed first, and removed after confirmation. A run that a process is training is not
+    touched.
 
     Example: `imtrans runs clean --checkpoints --yes`
     """
-    from imtrans.host.words import size
+    from imtrans.host.words import counted, size
     from imtrans.runs.cleaning import Wanted, removables, remove
     from imtrans.runs.listing import find_runs
 
-    out, wanted = console(), Wanted(checkpoints=checkpoints, aside=aside)
-    found = list(removables(find_runs(folder) if _there(folder) else [], wanted))
+    out, selected = console(), Wanted(checkpoints=checkpoints, aside=aside)
+    found = list(removables(find_runs(folder) if _may_exist(folder) else [], selected))
     if not found:
         say(out, f"nothing to remove in {folder}")
         return
     for one in found:
         say(out, f"{size(one.bytes):>8}  {one.path}  ({one.why})")
     total = size(sum(one.bytes for one in found))
-    if not yes and not _agreed(f"remove {_counted(found)}, {total}?"):
+    if not yes and not _confirmed(f"remove {counted(len(found), 'item')}, {total}?"):
         say(out, "nothing was removed")
         return
-    results = list(remove(found, wanted))
+    results = list(remove(found, selected))
     gone = [one for one in results if not isinstance(one, str)]
     kept = [one for one in results if isinstance(one, str)]
     for why in kept:
         typer.echo(f"kept: {why}", err=True)
-    say(out, f"removed {_counted(gone)}, {size(sum(one.bytes for one in gone))}")
+    say(out, f"removed {counted(len(gone), 'item')}, {size(sum(one.bytes for one in gone))}")
     raise typer.Exit(1 if kept else 0)
 
 
-def _there(folder: Path) -> bool:
-    """Where nothing was ever trained there is no `runs`, which is no mistake."""
+def _may_exist(folder: Path) -> bool:
+    """False for a default `runs` that is absent: nothing was trained yet, which is no mistake."""
     return folder != Path("runs") or folder.exists()
 
 
-def _agreed(question: str) -> bool:
+def _confirmed(question: str) -> bool:
     try:
         return typer.confirm(question)
-    except (typer.Abort, OSError, RuntimeError):  # nobody is there to answer; or no stdin at all
+    except (typer.Abort, OSError, RuntimeError):  # no answer, or no stdin at all
         typer.echo()
         return False
-
-
-def _counted(things: "list[Removable]") -> str:
-    return "1 thing" if len(things) == 1 else f"{len(things)} things"
 
 
 def _table(found: "list[Run]", width: int) -> object:
@@ -127,7 +123,7 @@ def _table(found: "list[Run]", width: int) -> object:
 
     table = Table(box=None, pad_edge=False)
     rows = [_row(run) for run in found]
-    shown = [name for name in rows[0] if width >= ROOMY or name not in LESS]
+    shown = [name for name in rows[0] if width >= WIDE or name not in ONLY_IF_WIDE]
     for name in shown:
         table.add_column(name, overflow="fold", no_wrap=name in ("state", "size"))
     for row in rows:

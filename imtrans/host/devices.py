@@ -1,4 +1,4 @@
-"""Which device computes, and in which precision."""
+"""The device that computes, its precision, and whether its results are reproducible."""
 
 import os
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 
 from imtrans.api.errors import ImtransError, quoted
+from imtrans.host.machine import bf16_instructions, memory
 
 Precision = Literal["fp32", "bf16"]
 
@@ -20,7 +21,7 @@ def choose_device(name: str | None = None) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     here = available()
     if name not in here and not (name == "cuda" and "cuda:0" in here):
-        raise ImtransError(f"device '{name}' is not here; this machine has {quoted(here)}")
+        raise ImtransError(f"device '{name}' is not available; this machine has {quoted(here)}")
     return torch.device(name)
 
 
@@ -30,31 +31,34 @@ def available() -> list[str]:
     return ["cpu", *cuda, *(["mps"] if torch.backends.mps.is_available() else [])]
 
 
-def choose_precision(wanted: str, device: torch.device) -> Precision:
+def choose_precision(requested: str, device: torch.device) -> Precision:
     """`auto` is bf16 where the device computes in it natively, else fp32."""
-    if wanted == "auto":
+    if requested == "auto":
         return "bf16" if _native_bf16(device) else "fp32"
-    if wanted in ("fp32", "bf16"):
-        return wanted  # type: ignore[return-value]
-    raise ImtransError(f"precision '{wanted}' is not one of 'auto', 'fp32', 'bf16'")
+    if requested in ("fp32", "bf16"):
+        return requested  # type: ignore[return-value]  # mypy does not narrow str to a Literal
+    raise ImtransError(f"precision '{requested}' is not one of 'auto', 'fp32', 'bf16'")
 
 
 def autocast(
     device: torch.device, precision: Precision, *, cached: bool = True
 ) -> AbstractContextManager[object]:
-    """A context in which convolutions compute in this precision; weights stay fp32, and are cast
-    once in it (`cached`), or each time."""
+    """A context in which convolutions compute in this precision. Weights stay fp32; they are cast
+    once per context (`cached`), or each time they are used."""
     enabled = precision == "bf16"
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled, cache_enabled=cached)
 
 
 @contextmanager
 def computing(*, deterministic: bool) -> Iterator[None]:
-    """Have CUDA compute the same bits each time, or choose the fastest algorithms by trying them.
-    An operation that cannot be deterministic raises RuntimeError when it is. The CPU always is."""
+    """Make CUDA reproducible to the bit, or let cuDNN benchmark for the fastest algorithms.
+
+    When `deterministic`, an operation without a deterministic algorithm raises RuntimeError. The
+    CPU is always deterministic.
+    """
     before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
     if deterministic:
-        # cuBLAS reads it once, when it is first used.
+        # cuBLAS reads this once, when it is first used.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(deterministic or before[0])
     torch.backends.cudnn.benchmark = not deterministic
@@ -65,11 +69,24 @@ def computing(*, deterministic: bool) -> Iterator[None]:
         torch.backends.cudnn.benchmark = before[1]
 
 
+def free_memory(device: torch.device) -> int | None:
+    """Bytes that a training may still allocate on the device, or None where that is unknown."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    here = memory()
+    return here.available if here else None
+
+
+def synchronize(device: torch.device) -> None:
+    """Return when the device has finished everything it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
 def _native_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    if device.type == "cpu":
-        # Without these instructions bf16 is emulated and slower than fp32.
-        known = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-        return bool(known.get("amx_bf16") or known.get("avx512_bf16"))
-    return False
+    # Without its instructions a CPU emulates bf16, slower than fp32.
+    return device.type == "cpu" and bf16_instructions() is not None

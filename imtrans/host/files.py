@@ -1,13 +1,13 @@
-"""Small files written whole: beside their place, then renamed, so that none is ever half there."""
+"""Small files written atomically: to a temporary name, then renamed, so none is ever incomplete."""
 
 import os
 from pathlib import Path
 
-MARK = ".imtrans"  # in a folder that imtrans made: what stands there may be written again
+MARK = ".imtrans"  # in a folder that imtrans made: its files may be overwritten
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Replace a file by `content`, or leave it as it was. Raises OSError naming the file."""
+    """Replace a file's content, or leave it unchanged. Raises OSError naming the file."""
     partial = path.with_name(f".{path.name}.partial")
     try:
         partial.write_bytes(content)
@@ -18,7 +18,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def mark(folder: Path) -> None:
-    """Make a folder, and note that it is ours."""
+    """Make a folder, and note in it that imtrans made it."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MARK).touch()
 

@@ -1,20 +1,16 @@
-"""How much memory this training takes just now."""
-
-from contextlib import suppress
-from pathlib import Path
+"""The memory that this training uses now."""
 
 import torch
 
+from imtrans.host.machine import process_memory
+
 
 def footprint() -> tuple[str, int] | None:
-    """What is measured, and its bytes: tensors on a GPU, where there are any, else what the process
-    has in memory. None where it cannot be told."""
+    """What is measured, and its bytes: the tensors on GPUs if there are any, else the resident
+    memory of the process. None where the system does not say."""
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         devices = range(torch.cuda.device_count())
         if used := sum(torch.cuda.memory_allocated(device) for device in devices):
             return "GPU memory", used
-    with suppress(OSError, ValueError, IndexError):
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return "memory", int(line.split()[1]) * 1024
-    return None
+    resident = process_memory().resident
+    return ("memory", resident) if resident else None

@@ -1,7 +1,7 @@
-"""Locks between processes: who may write here, and who may only read.
+"""Locks between processes: one writer, or several readers.
 
-A lock is held on a file of its own, by the operating system: it is gone when its holder is, also
-after `kill -9` or a power cut, so that no stale lock ever needs to be removed by hand.
+The operating system holds a lock, on a file of its own, and releases it when its holder ends, also
+after `kill -9` or a power cut: no stale lock ever needs to be removed by hand.
 """
 
 import errno
@@ -19,26 +19,26 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-PAUSE = 0.1  # s between two tries of who waits
+PAUSE = 0.1  # seconds between two attempts while waiting
 SLOTS = 1024  # how many may share a lock on Windows, where each locks a byte of its own
-# What a file system answers that knows no locks (some network ones).
+# The errors of file systems without locks (some network ones).
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 _held: set[int] = set()  # the open files of this process that hold a lock
 
 
 class Locked(ImtransError):
-    """Another process, or another place in this one, holds the lock."""
+    """Another process, or another part of this one, holds the lock."""
 
 
 @contextmanager
 def locked(path: Path, *, wait: bool = False, shared: bool = False) -> Iterator[bool]:
-    """Hold a lock on the file `path` (made if absent, and left there) while in the block.
+    """Hold a lock on the file `path` during the block; the file is created if absent, and kept.
 
-    One alone may hold it, or several that all asked for `shared`. Raises Locked at once when it
-    is taken, or waits as long as it takes. A child that is forked meanwhile does not hold it.
-    Yields True; False on a file system that knows no locks, where the work goes on without.
-    Who holds the lock alone may remove the file. Raises OSError where none can be opened.
+    Either one process holds it, or several with `shared`. If it is taken, raises Locked at once,
+    or with `wait` waits as long as it takes. A child forked during the block does not hold it.
+    Yields True; on a file system without locks, False, and the block runs without one. An
+    exclusive holder may remove the file. Raises OSError if the file cannot be opened.
     """
     file, holds = _acquire(path, wait=wait, shared=shared)
     _held.add(file)
@@ -53,7 +53,7 @@ def locked(path: Path, *, wait: bool = False, shared: bool = False) -> Iterator[
 
 
 def _acquire(path: Path, *, wait: bool, shared: bool) -> tuple[int, bool]:
-    """An open file that holds the lock, and whether it does (or the file system knows none)."""
+    """An open file, and whether it holds the lock (False: the file system has no locks)."""
     while True:
         file = _open(path, shared)
         try:
@@ -67,10 +67,10 @@ def _acquire(path: Path, *, wait: bool, shared: bool) -> tuple[int, bool]:
             raise OSError(error.errno, error.strerror, str(path)) from error
         os.close(file)
         if taken:
-            continue  # its last holder has removed the file: there may be a new one
+            continue  # the last holder removed the file: there may be a new one
         if not wait:
             raise Locked(
-                f"'{path}' is locked: another process is at work here. wait until it has ended"
+                f"'{path}' is locked by another process; wait until that process has ended"
             )
         time.sleep(PAUSE)
 
@@ -82,11 +82,11 @@ def _open(path: Path, shared: bool) -> int:
     except OSError:
         if not shared:
             raise
-        return os.open(path, os.O_RDONLY)  # who only reads may do so on a read-only disk
+        return os.open(path, os.O_RDONLY)  # readers may share a lock on a read-only disk
 
 
 def _is_still(path: Path, file: int) -> bool:
-    """Whether the open file is the one that stands there, not one removed meanwhile."""
+    """Whether the open file is still the one at `path`, not one removed meanwhile."""
     try:
         return os.path.samestat(os.fstat(file), os.stat(path))
     except FileNotFoundError:
@@ -96,7 +96,7 @@ def _is_still(path: Path, file: int) -> bool:
 if sys.platform == "win32":
 
     def _take(file: int, shared: bool) -> bool:
-        # Windows locks bytes. Alone means all of them, shared means any one.
+        # Windows locks bytes: an exclusive lock takes all of them, a shared one any single byte.
         if not shared:
             return _lock_bytes(file, 0, SLOTS)
         return any(_lock_bytes(file, slot, 1) for slot in range(SLOTS))
@@ -112,7 +112,7 @@ if sys.platform == "win32":
         return True
 
     def _release(file: int) -> None:
-        pass  # closing the file does
+        pass  # closing the file releases it
 
 else:
 
@@ -124,12 +124,12 @@ else:
         return True
 
     def _release(file: int) -> None:
-        # Also when a child forked meanwhile by other means than os.fork still has the file open.
+        # Explicitly: a child forked other than by os.fork may still have the file open.
         fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def _forget() -> None:
-    """In a forked child: else a worker that outlives its parent would keep the parent's lock."""
+    """In a forked child: otherwise a worker that outlives its parent would keep its lock."""
     for file in _held:
         with suppress(OSError):
             os.close(file)

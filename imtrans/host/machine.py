@@ -1,7 +1,9 @@
-"""What this machine has: processor, cores and memory, and what a container leaves of them."""
+"""What this machine has (processor, cores, memory, the limits of a container), and how much of
+its memory this process uses."""
 
 import os
 import platform
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,19 +12,28 @@ from pathlib import Path
 import torch
 
 GROUPS = Path("/sys/fs/cgroup")
-NO_LIMIT = 2**60  # what version 1 of control groups writes is about 2 ** 63
+NO_LIMIT = 2**60  # for "no limit" version 1 of control groups writes about 2 ** 63
 
 
 @dataclass(frozen=True)
-class Memory:
+class MachineMemory:
     """The memory of the machine, or of the container (bytes)."""
 
     total: int
     available: int
 
 
+@dataclass(frozen=True)
+class ProcessMemory:
+    """The memory that this process uses (bytes); None where the system does not say."""
+
+    resident: int | None  # in physical memory now
+    anonymous: int | None  # of that, its own data: memory-mapped files are not counted
+    peak: int | None  # the most that was ever resident
+
+
 def cpu_name() -> str:
-    """The processor as its maker calls it, or its architecture."""
+    """The processor's model name, or its architecture."""
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             key, _, value = line.partition(":")
@@ -32,7 +43,7 @@ def cpu_name() -> str:
 
 
 def cores() -> int:
-    """Cores that this process may use: those of the machine, of its mask, of its container."""
+    """Cores that this process may use: the machine's, limited by its affinity and container."""
     count = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
         count = min(count, len(os.sched_getaffinity(0)))
@@ -41,26 +52,46 @@ def cores() -> int:
 
 
 def bf16_instructions() -> str | None:
-    """What the CPU has for bfloat16: 'AMX', 'AVX512-BF16', or None."""
+    """The CPU's instructions for bfloat16: 'AMX', 'AVX512-BF16', or None."""
     known = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     if known.get("amx_bf16"):
         return "AMX"
     return "AVX512-BF16" if known.get("avx512_bf16") else None
 
 
-def memory() -> Memory | None:
-    """The memory that is there, or None where it cannot be told."""
-    total, available = _of_the_machine()
+def memory() -> MachineMemory | None:
+    """The memory of the machine or its container, or None where the system does not say."""
+    total, available = _without_container()
     if not total:
         return None
     for folder in _group_folders():
         limit = _number(folder / "memory.max") or _number(folder / "memory.limit_in_bytes")
         if limit and limit < min(total, NO_LIMIT):
             total, available = limit, min(available, max(limit - _used(folder), 0))
-    return Memory(total, available)
+    return MachineMemory(total, available)
 
 
-def _of_the_machine() -> tuple[int, int]:
+def process_memory() -> ProcessMemory:
+    """The memory that this process uses now, and used at its peak."""
+    rows: dict[str, int] = {}
+    with suppress(OSError, ValueError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            name, _, value = line.partition(":")
+            if value.endswith(" kB"):
+                rows[name] = int(value.split()[0]) * 1024
+    # Not from getrusage on Linux: a process starts with the ru_maxrss of the one that started it.
+    peak = _peak_on_macos() if sys.platform == "darwin" else rows.get("VmHWM")
+    return ProcessMemory(rows.get("VmRSS"), rows.get("RssAnon"), peak)
+
+
+def _peak_on_macos() -> int:
+    from resource import RUSAGE_SELF, getrusage  # Windows does not have this module
+
+    return getrusage(RUSAGE_SELF).ru_maxrss  # bytes on macOS, unlike on Linux
+
+
+def _without_container() -> tuple[int, int]:
+    """Total and available memory of the machine itself; (0, 0) if unknown."""
     with suppress(OSError, ValueError):
         rows = (line.split() for line in Path("/proc/meminfo").read_text().splitlines())
         kilobytes = {row[0].rstrip(":"): int(row[1]) for row in rows if len(row) > 1}
@@ -74,7 +105,7 @@ def _of_the_machine() -> tuple[int, int]:
 
 
 def _used(folder: Path) -> int:
-    """What a control group uses; the page cache among it can be had back."""
+    """The memory that a control group uses, without the page cache, which can be freed."""
     used = _number(folder / "memory.current") or _number(folder / "memory.usage_in_bytes") or 0
     with suppress(OSError, ValueError):
         rows = (line.split() for line in (folder / "memory.stat").read_text().splitlines())
@@ -83,7 +114,7 @@ def _used(folder: Path) -> int:
 
 
 def _quota() -> float | None:
-    """How many cores' time the control group grants, if it limits that."""
+    """The CPU quota of the control group, in cores, if it has one."""
     for folder in _group_folders():
         with suppress(OSError, ValueError, IndexError):
             granted, period = (folder / "cpu.max").read_text().split()[:2]
@@ -98,7 +129,7 @@ def _quota() -> float | None:
 
 
 def _group_folders() -> Iterator[Path]:
-    """Where the limits of this process may stand, in version 2 of control groups and in 1."""
+    """Folders that may hold the limits of this process, in versions 1 and 2 of control groups."""
     with suppress(OSError):
         for line in Path("/proc/self/cgroup").read_text().splitlines():
             _, controllers, path = line.split(":", 2)
@@ -110,7 +141,7 @@ def _group_folders() -> Iterator[Path]:
 
 
 def _number(file: Path) -> int | None:
-    """The positive number that a file holds, if it does."""
+    """The positive number in a file, or None if it holds something else."""
     with suppress(OSError, ValueError):
         value = int(file.read_text())
         return value if value > 0 else None

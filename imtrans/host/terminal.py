@@ -1,4 +1,4 @@
-"""The terminal, or whatever else reads what imtrans says."""
+"""Output to the terminal, or to whatever stdout is connected to."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,20 +8,20 @@ from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 
 class Terminal(Console):
-    """A console whose reader may go away (`| head`): a training does not end with it."""
+    """A console that goes quiet when its reader exits (`| head`), instead of ending a training."""
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
 
 
 def say(console: Console, line: str) -> None:
-    """A line as it is: not wrapped, not styled."""
+    """Print a line unchanged: no wrapping, no styling."""
     console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 @contextmanager
 def progress(console: Console, doing: str, total: int) -> Iterator[Callable[[], None]]:
-    """A bar over `total` things, in a terminal; yields what to call after each."""
+    """A progress bar over `total` items, in a terminal; yields the function to call after each."""
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal

@@ -1,8 +1,8 @@
-"""Sizes and strangers' words, as they may stand in a line for a person."""
+"""Byte counts and untrusted text, formatted for display."""
 
 
 def size(count: float) -> str:
-    """A number of bytes as people read it."""
+    """A number of bytes in a readable unit: `1.5 GB`."""
     for unit in ("bytes", "kB", "MB"):
         if count < 1000:
             return f"{count:.0f} {unit}"
@@ -11,9 +11,14 @@ def size(count: float) -> str:
 
 
 def plain(text: object, limit: int = 120) -> str:
-    """What a server or an archive says, on one line, with nothing that a terminal would obey."""
+    """Text from a server or an archive, on one line and without control characters."""
     line = "".join(letter if letter.isprintable() else "?" for letter in str(text))
     return line if len(line) <= limit else f"{line[:limit]}..."
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """`1 file`, `2 files`; `many` is for irregular plurals."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def duration(seconds: float) -> str:

@@ -2,21 +2,20 @@
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imtrans.api.errors import ImtransError, did_you_mean, quoted
-from imtrans.recipe import defaults, renamed, toml
-from imtrans.recipe.schema import Location, Problem, Recipe, validate
-from imtrans.recipe.toml import lines
+from imtrans.recipe import renamed, toml
+from imtrans.recipe.components import component_problems
+from imtrans.recipe.problems import Problem, validate
+from imtrans.recipe.schema import Recipe
+from imtrans.recipe.toml import Location, lines
 
 if TYPE_CHECKING:
     from imtrans.recipe.catalog import Catalog
-
-METHOD_TABLES = ("generator", "discriminator", "adversarial", "loss")  # what methods build from
-TRANSLATING = ("method", "generator", "derivation")  # the roles that translating needs
 
 
 def read(
@@ -102,85 +101,6 @@ def available() -> dict[str, Path]:
     """Every recipe that a bare name finds: those in ./recipes, then the packaged ones."""
     local = {path.stem: path for path in sorted(Path("recipes").glob("*.toml"))}
     return local | {name: path for name, path in packaged().items() if name not in local}
-
-
-def component_problems(
-    values: Mapping[str, Any], catalog: "Catalog", *, translator_only: bool = False
-) -> list[Problem]:
-    """Unknown components, options that their signatures do not allow, and tables that the recipe's
-    method has no use for or misses."""
-    problems = [] if translator_only else _method_problems(values, catalog)
-    for role, location, table in component_tables(values):
-        name = table.get("name")
-        if translator_only and role not in TRANSLATING or not isinstance(name, str):
-            continue  # a missing or mistyped name is reported already
-        registry = catalog.registries[role]
-        if name not in registry:
-            problems.append(Problem((*location, "name"), registry.unknown(name)))
-            continue
-        for problem in registry[name].check(table):
-            problems.append(Problem((*location, *problem.location), problem.message))
-    return problems
-
-
-def _method_problems(values: Mapping[str, Any], catalog: "Catalog") -> list[Problem]:
-    name = _method(values).get("name")
-    if not isinstance(name, str) or name not in catalog.methods:
-        return []  # reported as an unknown component
-    needs = catalog.methods[name].made.needs
-    missing = [key for key in ("generator", "discriminator", "adversarial") if key in needs]
-    return [
-        *(
-            Problem((key,), f"the key '{key}' is missing; the method '{name}' needs it")
-            for key in missing
-            if key not in values
-        ),
-        *(
-            Problem((key,), f"the method '{name}' makes no use of it; remove it")
-            for key in METHOD_TABLES
-            if key not in needs and values.get(key) not in (None, [])  # as it is written whole
-        ),
-    ]
-
-
-def component_tables(
-    values: Mapping[str, Any],
-) -> Iterator[tuple[str, Location, Mapping[str, Any]]]:
-    """Each component that a recipe names: its role, its place in the recipe, and its table."""
-    yield "method", ("method",), _method(values)
-    data, validation = values.get("data"), values.get("validate", {})
-    if isinstance(data, dict):
-        yield "layout", ("data", "layout"), _component(data.get("layout", defaults.LAYOUT))
-        if data.get("derive") is not None:
-            yield "derivation", ("data", "derive"), _component(data["derive"])
-    for key, role in (
-        ("generator", "generator"),
-        ("discriminator", "discriminator"),
-        ("adversarial", "adversarial loss"),
-    ):
-        if values.get(key) is not None:
-            yield role, (key,), _component(values[key])
-    for key, role in (("loss", "loss"), ("augment", "augmentation"), ("logger", "logger")):
-        for index, table in enumerate(_list(values.get(key))):
-            yield role, (key, index), _component(table)
-    if isinstance(validation, dict):
-        for index, table in enumerate(_list(validation.get("metrics", defaults.METRICS))):
-            yield "metric", ("validate", "metrics", index), _component(table)
-
-
-def _method(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {"name": defaults.METHOD, **_component(values.get("method", {}))}
-
-
-def _list(value: Any) -> Iterable[Any]:
-    return value if isinstance(value, list | tuple) else ()
-
-
-def _component(value: Any) -> Mapping[str, Any]:
-    """A component's table; where it has no options its name is enough."""
-    if isinstance(value, str):
-        return {"name": value}
-    return value if isinstance(value, dict) else {}
 
 
 def _text(path: Path) -> str:

@@ -20,7 +20,8 @@ from pydantic import BaseModel, ConfigDict, create_model
 from pydantic.errors import PydanticUserError
 
 from imtrans.api.errors import ImtransError, did_you_mean, quoted
-from imtrans.recipe.schema import ComponentTable, LossTable, Problem, validate
+from imtrans.recipe.problems import Problem, validate
+from imtrans.recipe.schema import ComponentTable, LossTable
 
 RESERVED = ("name", "weight")  # keys of the recipe itself, in every component's table
 METHOD = ("needs", "paired", "directions", "translator")  # what a class of a method has

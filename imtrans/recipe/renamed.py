@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
-from imtrans.recipe.schema import Problem
+from imtrans.recipe.problems import Problem
 
 Keys = tuple[str, ...]
 
@@ -42,10 +42,16 @@ def with_new_names(values: Mapping[str, Any]) -> dict[str, Any]:
         *tables, key = old
         value = _table(result, tables).pop(key)
         if old == RATE:
-            value = value / values["train"].get("learning_rate", USUAL_RATE)
+            value = _as_factor(value, values["train"].get("learning_rate", USUAL_RATE))
         *tables, key = new
         _table(result, tables)[key] = value
     return result
+
+
+def _as_factor(rate: Any, of: Any) -> Any:
+    """A rate as a factor of another; what is none stays, for the schema to refuse."""
+    numbers = all(isinstance(value, int | float) for value in (rate, of))
+    return rate / of if numbers and of else rate
 
 
 def _found(values: Mapping[str, Any], location: Keys) -> bool:
@@ -58,8 +64,12 @@ def _found(values: Mapping[str, Any], location: Keys) -> bool:
 
 
 def _table(values: dict[str, Any], path: list[str]) -> dict[str, Any]:
-    table: Any = values
+    """The table at a place: made there, also of a component that was written as its name, or of
+    something else that is none."""
+    table = values
     for key in path:
-        table = table.setdefault(key, {})
-    assert isinstance(table, dict)
+        inner = table.get(key)
+        if not isinstance(inner, dict):
+            inner = table[key] = {"name": inner} if isinstance(inner, str) else {}
+        table = inner
     return table

@@ -1,4 +1,4 @@
-"""The tables of a recipe, typed, and their problems in plain words.
+"""The tables of a recipe, typed.
 
 A key that is not declared here is an error: a misspelt option must not train silently with its
 default. Component tables keep their further keys as options; those are checked against the
@@ -6,40 +6,26 @@ component's own signature, by `imtrans.recipe.registry`. Which components there 
 them belong together, is the catalog's business: nothing here knows one but as a default.
 """
 
-import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationError,
     ValidationInfo,
     field_validator,
 )
-from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
 
-from imtrans.api.errors import did_you_mean, quoted
+from imtrans.api.errors import quoted
 from imtrans.recipe import defaults
-from imtrans.recipe.toml import Location
 
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Every = Count | Annotated[str, Field(pattern=r"^[1-9][0-9]* epochs?$")]  # steps, or "2 epochs"
 Validation = str | Annotated[float, Field(gt=0, lt=1)]  # a split, or a share
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One thing wrong with a recipe: the keys that lead to it, and what is wrong there."""
-
-    location: Location
-    message: str
 
 
 class Table(BaseModel):
@@ -227,16 +213,21 @@ class ValidateTable(Table):
     @field_validator("keep_best")
     @classmethod
     def _is_measured(cls, metric: str | bool | None, info: ValidationInfo) -> str | bool | None:
-        names = [table.name for table in info.data.get("metrics", ())]
-        if metric and names and metric not in names:
-            raise ValueError(f"'{metric}' is not one of the metrics: {quoted(names)}, or false")
+        names = _names_of_metrics(info)
+        if metric and names is not None and metric not in names:
+            known = quoted(names) or "there are none"
+            raise ValueError(f"'{metric}' is not one of the metrics: {known}, or false")
         return metric
 
     @field_validator("patience")
     @classmethod
     def _has_a_metric(cls, patience: int | None, info: ValidationInfo) -> int | None:
-        if patience is not None and info.data.get("keep_best") is False:
-            names = [table.name for table in info.data.get("metrics", ())]
+        names = _names_of_metrics(info)
+        if patience is None or names is None:
+            return patience
+        if not names:
+            raise ValueError("patience needs a metric, and metrics is empty")
+        if info.data.get("keep_best") is False:
             raise ValueError(f"patience needs a metric: set keep_best to one of {quoted(names)}")
         return patience
 
@@ -248,6 +239,11 @@ class ValidateTable(Table):
         return self.keep_best or None
 
     model_config = ConfigDict(validate_default=True)
+
+
+def _names_of_metrics(info: ValidationInfo) -> list[str] | None:
+    """None where the metrics themselves are wrong, which is reported."""
+    return [table.name for table in info.data["metrics"]] if "metrics" in info.data else None
 
 
 class Recipe(Table):
@@ -278,105 +274,3 @@ class Recipe(Table):
     def _named_once(cls, losses: tuple[LossTable, ...]) -> tuple[LossTable, ...]:
         _refuse_repetition(losses)
         return losses
-
-
-Model = TypeVar("Model", bound=BaseModel)
-
-
-def validate(model: type[Model], values: Mapping[str, Any]) -> Model | list[Problem]:
-    """The model filled with a TOML table's values, or every problem found.
-
-    Types are strict as TOML's are: a text is never read as a number. JSON is the way in, because
-    pydantic's strict JSON mode takes an array for a tuple where its strict Python mode does not.
-    """
-    try:
-        return model.model_validate_json(json.dumps(values, default=_no_json), strict=True)
-    except ValidationError as error:
-        return list(_problems(error, model, values))
-
-
-def _no_json(value: Any) -> dict[str, str]:
-    # TOML's dates and times, which no key takes: they must not pass for texts.
-    return {"date": str(value)}
-
-
-def _problems(
-    error: ValidationError, model: type[BaseModel], values: Mapping[str, Any]
-) -> Iterable[Problem]:
-    messages: dict[Location, list[str]] = {}
-    for detail in error.errors():
-        location, message = _explain(detail, model, values)
-        messages.setdefault(location, []).append(message)
-    # A union reports each of its members: together they are one problem.
-    return [Problem(place, " or ".join(dict.fromkeys(rows))) for place, rows in messages.items()]
-
-
-def _explain(
-    detail: ErrorDetails, model: type[BaseModel], values: Mapping[str, Any]
-) -> tuple[Location, str]:
-    location, kind, found = detail["loc"], detail["type"], detail["input"]
-    context = detail.get("ctx", {})
-    if kind == "extra_forbidden":
-        *table, key = location
-        known = _fields(model, table)
-        return location, f"no key '{key}'{did_you_mean(str(key), known) or _allowed(known)}"
-    if kind == "missing":
-        return location, f"the key '{location[-1]}' is missing"
-    if kind == "value_error":
-        return location, str(context["error"])
-    location = _within(values, location)
-    if kind == "literal_error":
-        return location, f"{_show(found)} is not one of {context['expected'].replace(' or ', ', ')}"
-    expected = detail["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-    return location, f"{_show(found)} is not {_TYPES.get(kind, expected)}"
-
-
-_TYPES = {
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "string_type": "a text",
-    "bool_type": "true or false",
-    "tuple_type": "a list",
-    "list_type": "a list",
-    "finite_number": "a finite number",
-    "model_type": "a table",
-    "model_attributes_type": "a table",
-}
-
-
-def _fields(model: type[BaseModel], path: Iterable[str | int]) -> list[str]:
-    """The keys that the table at `path` knows."""
-    for key in path:
-        if isinstance(key, int):
-            continue
-        annotation = _by_key(model)[key].annotation
-        inner = [annotation, *getattr(annotation, "__args__", ())]
-        model = next(t for t in inner if isinstance(t, type) and issubclass(t, BaseModel))
-    return list(_by_key(model))
-
-
-def _by_key(model: type[BaseModel]) -> dict[str, FieldInfo]:
-    return {field.alias or name: field for name, field in model.model_fields.items()}
-
-
-def _within(values: Any, location: Location) -> Location:
-    """The part of a location that exists in the input; pydantic appends names of union members."""
-    for depth, key in enumerate(location):
-        try:
-            values = values[key]
-        except (KeyError, IndexError, TypeError):
-            return location[:depth]
-    return location
-
-
-def _allowed(known: Iterable[str]) -> str:
-    names = quoted(known)
-    return f"; known are {names}" if names else "; it has none"
-
-
-def _show(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    text = f"'{value}'" if isinstance(value, str) else json.dumps(value, default=str)
-    return text if len(text) <= 60 else text[:57] + "..."

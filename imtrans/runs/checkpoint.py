@@ -9,10 +9,12 @@ A checkpoint is a directory, written beside its place and renamed, so that it is
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -31,6 +33,8 @@ FORMAT = "2"
 FORMATS = ("1", FORMAT)  # 1: before methods; pix2pix alone
 SUFFIX = ".safetensors"
 GENERATOR, TRAINING = (f"{part}{SUFFIX}" for part in ("generator", "training"))
+# What a person is asked to give to a shell: a distribution and its version, and nothing else.
+REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.+!_-]+")
 State = Mapping[str, Tensor]
 
 
@@ -78,13 +82,17 @@ class Header:
         return ["generator"] if self.facts["format"] == "1" else self._names("translators")
 
     def _names(self, fact: str) -> list[str]:
-        try:
-            names = json.loads(self.facts.get(fact, ""))
-            if all(isinstance(name, str) and name.isidentifier() for name in names):
-                return list(names)
-        except (ValueError, TypeError):
-            pass
+        names = self._value(fact)
+        if isinstance(names, list) and all(map(_is_name, names)):
+            return names
         raise ImtransError(f"{self.path}: its header has no names '{fact}'")
+
+    def _value(self, fact: str) -> Any:
+        """What a fact says in JSON; None where it is damaged."""
+        try:
+            return json.loads(self.facts.get(fact, "null"))
+        except (ValueError, RecursionError):
+            return None
 
     def recipe(self, catalog: Catalog | None = None, *, translator_only: bool = False) -> Recipe:
         """The recipe inside. Raises ImtransError when a plugin it needs is missing, naming it.
@@ -101,8 +109,10 @@ class Header:
 
     def _plugins_to_install(self, catalog: Catalog | None) -> str:
         installed = {plugin.distribution for plugin in catalog.plugins} if catalog else set()
-        needed = json.loads(self.facts.get("plugins", "{}"))
-        missing = [f"{name}=={needed[name]}" for name in needed if name not in installed]
+        needed = self._value("plugins")
+        versions = needed.items() if isinstance(needed, dict) else ()
+        missing = [f"{name}=={version}" for name, version in versions if name not in installed]
+        missing = [each for each in missing if REQUIREMENT.fullmatch(each)]
         if not missing:
             return ""
         return f"\n  it was written with plugins that are not here: pip install {' '.join(missing)}"
@@ -262,6 +272,11 @@ def load_into(network: nn.Module, path: Path) -> None:
                 f"the network has {tuple(expected[name].shape)}"
             )
     network.load_state_dict(found)
+
+
+def _is_name(name: object) -> bool:
+    """Whether it can name a file beside this one, and nothing elsewhere."""
+    return isinstance(name, str) and name.isidentifier()
 
 
 def _plugins_used(task: Task) -> dict[str, str]:

@@ -133,6 +133,7 @@ class Loop:
         if (self._is_due(table.validation.every) or last) and not measured:
             self._validate()
             self._save()  # the checkpoint knows no more than before it of what is best
+        self._remove_old()  # that a kill has left
 
     def _write_what_is_due(self, losses: Losses) -> None:
         table, last = self.task.recipe, self.position.step == self.steps
@@ -227,7 +228,10 @@ class Loop:
         path = self.run_dir.checkpoint_path(self.position.step)
         with self.meter.pausing():
             save(path, self.step, self.position, self.task, self.batches.per_epoch)
-            keep = self.task.recipe.train.keep_last
-            for old in checkpoint.checkpoints(self.run_dir.path)[:-keep]:
-                checkpoint.remove(old)
+            self._remove_old()
         self.listeners.saved(self._now(), path)
+
+    def _remove_old(self) -> None:
+        keep = self.task.recipe.train.keep_last
+        for old in checkpoint.checkpoints(self.run_dir.path)[:-keep]:
+            checkpoint.remove(old)

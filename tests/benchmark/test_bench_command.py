@@ -1,23 +1,25 @@
-"""`imtrans bench train` as a user meets it: every figure is there, and mistakes are one line."""
+"""`imtrans bench train` on the command line: every figure is there, and mistakes are one line."""
 
 import json
 import os
+import re
 import signal
 import tempfile
 
 import pytest
 
-from imtrans.benchmark import feeding, rates, training
+from imtrans.benchmark import loader_timing, rates, training
 from imtrans.benchmark.own_process import NoMemory
-from imtrans.benchmark.rounds import in_turns
+from imtrans.benchmark.rounds import Spread, in_turns
+from imtrans.benchmark.wording import speedup
 from imtrans.cli.bench import numbers
 
 MEGABYTE = 10**6
 
 
 @pytest.fixture
-def hasty(monkeypatch):
-    """Measurements that prove nothing, in no time."""
+def quick(monkeypatch):
+    """Measurements that are too short to be exact."""
     monkeypatch.setattr(training, "SECONDS", 0.01)
     monkeypatch.setitem(rates.SIDES, "cpu", 64)
     monkeypatch.setattr(rates, "LEAST", 0.0)
@@ -25,7 +27,7 @@ def hasty(monkeypatch):
     monkeypatch.setattr(training, "peak", lambda recipe, engine, device: 7 * MEGABYTE)
 
 
-def test_a_report_is_complete(imtrans, tiny_file, hasty):
+def test_a_report_is_complete(imtrans, tiny_file, quick):
     options = ("--batch", "2,1", "--rounds", 2, "--sizes", "64,128,30", "--pairs", "10,20")
     code, out, err = imtrans(
         "bench", "train", "--recipe", tiny_file, *options, "--profile", "--json"
@@ -58,27 +60,44 @@ def test_a_report_is_complete(imtrans, tiny_file, hasty):
     assert [row["what"] for row in report["skipped"]] == ["30 px"]
 
 
-def test_the_lines_can_be_read(imtrans, tiny_file, hasty):
+def test_every_figure_has_its_line(imtrans, tiny_file, quick):
     options = ("--set", "data.root=nowhere", "--batch", 2, "--rounds", 2, "--pairs", 10)
     code, out, err = imtrans("bench", "train", "--recipe", tiny_file, *options, "--profile")
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert "1 threads; torch" in lines[0]
-    assert "resnet_6 + patch_16, 33,216 parameters, vanilla + 100 l1, 64 px" in lines[1]
-    told = [line.split() for line in lines]
-    assert [row[:3] for row in told if row[:1] == ["2"]] == [
+    networks = "pix2pix, resnet_6 + patch_16, vanilla + 100 l1, 33,216 parameters, 64 px"
+    assert networks in lines[1]
+    rows = [line.split() for line in lines]
+    assert [row[:3] for row in rows if row[:1] == ["2"]] == [
         ["2", "plain,", "fp32"],
         ["2", "fast,", "fp32"],
     ]
-    assert any("fast / plain" in line and "in 2 rounds in turns" in line for line in lines)
+    assert any(
+        re.search(r"fast is \d+\.\d\dx (faster|slower) \(.* than plain, 2 rounds", line)
+        for line in lines
+    )
     assert any("(drawn pairs, from the cache, workers 0)" in line for line in lines)
-    assert any(row[:1] == ["10"] and "(batch 1, workers 0)" in " ".join(row) for row in told)
+    assert any(row[:1] == ["10"] and "(batch 1, workers 0)" in " ".join(row) for row in rows)
     assert any("calls  aten::convolution_backward" in line for line in lines)
     assert lines[-1].startswith("bound by ")
 
 
-def test_where_memory_is_short_smaller_batches_are_still_told(
-    imtrans, tiny_file, hasty, monkeypatch
+@pytest.mark.parametrize(
+    ("ratio", "text"),
+    [
+        # time(plain) / time(fast): fast is faster where it is above 1.
+        (Spread(1.51, 1.45, 1.54), "1.51x faster (1.45 - 1.54)"),
+        (Spread(0.8, 0.5, 1.0), "1.25x slower (1.00 - 2.00)"),
+        (Spread(1.0, 0.9, 1.1), "1.00x faster (0.90 - 1.10)"),
+    ],
+)
+def test_the_ratio_of_the_times_is_a_speedup(ratio, text):
+    assert speedup(ratio) == text
+
+
+def test_where_memory_runs_out_smaller_batches_are_still_reported(
+    imtrans, tiny_file, quick, monkeypatch
 ):
     def short(recipe, engine, device):
         if recipe.train.batch_size > 1:
@@ -91,12 +110,12 @@ def test_where_memory_is_short_smaller_batches_are_still_told(
     assert "not measured: batch 2 and larger: not enough memory" in out.splitlines()[-1]
 
 
-def test_a_termination_leaves_nothing_behind(imtrans, tiny_file, hasty, monkeypatch, tmp_path):
+def test_a_termination_leaves_no_files(imtrans, tiny_file, quick, monkeypatch, tmp_path):
     def terminated(*args):
         os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(feeding, "_timed", terminated)  # a cache has just been made
+    monkeypatch.setattr(loader_timing, "_timed", terminated)  # a cache has just been built
     there, before = sorted(tmp_path.iterdir()), signal.getsignal(signal.SIGTERM)
     code, _, err = imtrans("bench", "train", "--recipe", tiny_file, "--batch", 1, "--rounds", 1)
     assert (code, err) == (143, "")
@@ -104,38 +123,38 @@ def test_a_termination_leaves_nothing_behind(imtrans, tiny_file, hasty, monkeypa
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_two_engines_that_do_not_fit_together_are_not_tried(imtrans, tiny_file, hasty, monkeypatch):
-    monkeypatch.setattr(training, "free", lambda device: 10 * MEGABYTE)
+def test_two_engines_that_do_not_fit_together_are_not_tried(imtrans, tiny_file, quick, monkeypatch):
+    monkeypatch.setattr(training, "free_memory", lambda device: 10 * MEGABYTE)
     code, out, _ = imtrans("bench", "train", "--recipe", tiny_file, "--batch", 1)
     assert code == 1  # nothing was measured
-    assert "(both engines take 14 MB, and 10 MB are free)" in out.splitlines()[-1]
+    assert "(both engines need 14 MB, and 10 MB are free)" in out.splitlines()[-1]
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
-        (("--batch", "0"), "--batch '0': whole numbers from 1 on"),
+        (("--batch", "0"), "--batch '0': use whole numbers from 1, as in --batch 1,4,16"),
         (("--batch", "1,x"), "--batch '1,x'"),
         (("--batch", ""), "--batch ''"),
         (("--sizes", "64;128"), "--sizes '64;128'"),
         (("--pairs", "1e5"), "--pairs '1e5'"),
         (("--rounds", "0"), "--rounds"),
-        (("--device", "cuda:99"), "device 'cuda:99' is not here"),
+        (("--device", "cuda:99"), "device 'cuda:99' is not available"),
         (("--set", "train.compute=1"), "no key 'compute'"),
         (("--set", "data.crop_size=63"), "multiples of 4"),
     ],
 )
-def test_wrong_arguments_are_one_line(imtrans, tiny_file, hasty, options, told):
+def test_wrong_arguments_are_one_line(imtrans, tiny_file, quick, options, message):
     code, out, err = imtrans("bench", "train", "--recipe", tiny_file, *options)
     assert (code, out) == (2, "")
-    assert told in err
+    assert message in err
 
 
-def test_an_unknown_recipe_is_told(imtrans):
+def test_an_unknown_recipe_is_an_error(imtrans):
     code, _, err = imtrans("bench", "train", "--recipe", "nope")
     assert code == 2
     assert err.startswith("error: ")
 
 
-def test_numbers_rise_and_stand_once():
+def test_numbers_are_sorted_and_unique():
     assert numbers("16, 4,1,4", "--batch") == [1, 4, 16]

@@ -1,4 +1,4 @@
-"""What `imtrans bench train` is made of: the arithmetic of its figures, and what it measures."""
+"""The parts of `imtrans bench train`: the arithmetic of its figures, and what it measures."""
 
 import multiprocessing
 import operator
@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from torch import nn
 from imtrans.api.errors import ImtransError
 from imtrans.benchmark import data_sets, rates, rounds
 from imtrans.benchmark.data_sets import DRAWN, drawn, set_cost
-from imtrans.benchmark.feeding import feed
+from imtrans.benchmark.loader_timing import time_loader
 from imtrans.benchmark.memory import peak
 from imtrans.benchmark.own_process import NoMemory, in_own_process
 from imtrans.benchmark.profiling import (
@@ -39,8 +40,23 @@ CPU = torch.device("cpu")
 MEGABYTE = 10**6
 
 
-def nobody(line):
-    raise AssertionError(f"nothing was to be said: {line}")
+def no_message(line):
+    raise AssertionError(f"no message was expected: {line}")
+
+
+def subject_of(recipe, engine=None):
+    return build(Task(recipe, catalog()), engine or engines(recipe, CPU)["fast"], no_message)
+
+
+class Watching:
+    """A stepper that keeps the shapes of the sources it is given."""
+
+    def __init__(self, stepper):
+        self.stepper, self.step, self.shapes = stepper, stepper.step, []
+
+    def __call__(self, batch):
+        self.shapes.append(batch.source.shape)
+        return self.stepper(batch)
 
 
 def test_a_ratio_is_taken_round_by_round():
@@ -49,7 +65,7 @@ def test_a_ratio_is_taken_round_by_round():
     assert ratio([9.0, 1.0, 3.0], [3.0, 1.0, 1.5]) == Spread(2.0, 1.0, 3.0)
 
 
-def test_variants_take_turns_and_quick_ones_are_called_until_it_can_be_timed(monkeypatch):
+def test_variants_take_turns_and_quick_ones_are_called_often_enough_to_be_timed(monkeypatch):
     clock, called = [0.0], []
 
     def taking(name, seconds):
@@ -107,22 +123,22 @@ def test_a_process_of_its_own_answers_with_as_many_threads():
 
 
 @pytest.mark.parametrize(
-    ("function", "arguments", "error", "told"),
+    ("function", "arguments", "error", "message"),
     [
-        (choose_device, ("cuda:99",), ImtransError, "device 'cuda:99' is not here"),
+        (choose_device, ("cuda:99",), ImtransError, "device 'cuda:99' is not available"),
         (bytearray, (2**62,), NoMemory, "MemoryError"),
         (os._exit, (9,), NoMemory, "ended with code 9"),
         (operator.truediv, (1, 0), RuntimeError, "ZeroDivisionError"),
     ],
     ids=["mistake", "memory", "killed", "fault"],
 )
-def test_a_process_of_its_own_says_why_it_failed(function, arguments, error, told):
-    with pytest.raises(error, match=told):
+def test_a_process_of_its_own_says_why_it_failed(function, arguments, error, message):
+    with pytest.raises(error, match=message):
         in_own_process(function, *arguments)
     assert multiprocessing.active_children() == []
 
 
-def test_the_interrupt_of_a_terminal_is_the_parents_to_answer():
+def test_only_the_parent_reacts_to_the_interrupt_of_a_terminal():
     # Ctrl-C reaches every process of a terminal; this one would end with a traceback.
     assert in_own_process(signal.getsignal, signal.SIGINT) == signal.SIG_IGN
     assert signal.getsignal(signal.SIGINT) != signal.SIG_IGN
@@ -138,7 +154,7 @@ def test_an_interrupt_ends_a_process_of_its_own(capfd):
     assert capfd.readouterr().err == ""
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="Linux tells it")
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="known on Linux only")
 def test_peak_memory_is_of_the_training_alone(tiny):
     held = torch.ones(500 * MEGABYTE // 4)  # what starts the process is large
     found = peak(tiny, "plain", CPU)
@@ -151,14 +167,11 @@ def test_peak_memory_is_of_the_training_alone(tiny):
 def test_both_engines_are_there_with_the_same_weights_and_batch(tiny, chosen):
     recipe = tiny.model_copy(update={"train": tiny.train.model_copy(update={"engine": chosen})})
     made = engines(recipe, CPU)
-    plain, fast = (build(recipe, catalog(), made[name], nobody) for name in ("plain", "fast"))
-    assert (plain.engine, fast.engine) == ("plain, fp32", "fast, fp32")
-    assert torch.equal(plain.source, fast.source)
-    pairs = zip(
-        plain.model.generator.state_dict().values(),
-        fast.model.generator.state_dict().values(),
-        strict=True,
-    )
+    plain, fast = (subject_of(recipe, made[name]) for name in ("plain", "fast"))
+    assert (str(plain.engine), str(fast.engine)) == ("plain, fp32", "fast, fp32")
+    assert torch.equal(plain.batch.source, fast.batch.source)
+    weights = (subject.stepper.step.method.state_dict() for subject in (plain, fast))
+    pairs = zip(*(tables.values() for tables in weights), strict=True)
     assert all(torch.equal(one, other) for one, other in pairs)
 
 
@@ -166,45 +179,37 @@ def test_another_batch_is_computed_at_once(tiny):
     train = tiny.train.model_copy(update={"accumulate": 4})
     made = resized(tiny.model_copy(update={"train": train}), batch=3, size=32)
     assert (made.train.batch_size, made.train.accumulate, made.data.crop_size) == (3, 1, 32)
-    subject = build(made, catalog(), engines(made, CPU)["fast"], nobody)
-    assert subject.source.shape == (3, 3, 32, 32)
+    assert subject_of(made).batch.source.shape == (3, 3, 32, 32)
 
 
 def test_batches_through_the_loader_are_whole_and_leave_no_cache(tiny, pairs):
     recipe = resized(tiny, batch=4)  # of six pairs
-    subject = build(recipe, catalog(), engines(recipe, CPU)["fast"], nobody)
-    shapes = []
-    stepping = subject.stepping
-    watched = type(subject)(
-        subject.model,
-        subject.encoding,
-        lambda source, target: (shapes.append(source.shape), stepping(source, target)),
-        subject.source,
-        subject.target,
-    )
+    subject = subject_of(recipe)
+    watching = Watching(subject.stepper)
+    watched = replace(subject, stepper=watching)
     with drawn(recipe, DRAWN) as stored:
-        found, _ = find_pairs(stored, catalog())
-        fed = feed(stored, catalog(), found[:6], "drawn pairs", watched, 0.01)
-    assert set(shapes) == {(4, 3, 64, 64)}
-    assert 0 <= fed.waiting <= 1
-    assert fed.images_per_second == pytest.approx(4 / fed.ms * 1000)
-    assert fed.how == "drawn pairs, from the cache, workers 0"
+        found = Task(stored, catalog()).pairs
+        timing = time_loader(stored, catalog(), found[:6], "drawn pairs", watched, 0.01)
+    assert set(watching.shapes) == {(4, 3, 64, 64)}
+    assert 0 <= timing.waiting <= 1
+    assert timing.images_per_second == pytest.approx(4 / timing.ms * 1000)
+    assert timing.how == "drawn pairs, from the cache, workers 0"
     assert not home().exists()
 
 
 def test_waiting_for_slow_files_is_seen(tiny, monkeypatch):
     recipe = resized(tiny, batch=1)
-    subject = build(recipe, catalog(), engines(recipe, CPU)["fast"], nobody)
+    subject = subject_of(recipe)
     cut = CachedSide.cut
     monkeypatch.setattr(CachedSide, "cut", lambda *args: (time.sleep(0.3), cut(*args))[1])
-    fed = feed(recipe, catalog(), Task(recipe, catalog()).pairs, "its pairs", subject, 0.01)
-    assert fed.waiting > 0.5
+    found = Task(recipe, catalog()).pairs
+    assert time_loader(recipe, catalog(), found, "its pairs", subject, 0.01).waiting > 0.5
 
 
 @pytest.mark.parametrize("count", [1, DRAWN, 25])
 def test_a_data_set_of_any_size_is_made_of_a_few_files(tiny, count):
     with drawn(tiny, count) as stored:
-        found, _ = find_pairs(stored, catalog())
+        found = Task(stored, catalog()).pairs
         files = {os.stat(pair.a[0].path).st_ino for pair in found}
         assert (len(found), len(files)) == (count, min(count, DRAWN))
         folder = stored.data.root
@@ -228,7 +233,7 @@ def test_photographs_are_drawn_for_a_recipe_that_derives_sources():
 
 def test_what_cannot_be_drawn_is_refused(tiny_file):
     deep = recipes.read(tiny_file, ['data.source.dtype="uint16"'], catalog())
-    with pytest.raises(ImtransError, match="cannot be drawn"), drawn(deep, 3):
+    with pytest.raises(ImtransError, match="can be drawn"), drawn(deep, 3):
         pass
 
 
@@ -265,7 +270,7 @@ def test_the_cost_of_a_data_set_grows_with_its_pairs(tiny):
         ("aten::empty", "the rest"),
     ],
 )
-def test_operations_are_told_in_plain_words(name, group):
+def test_operations_are_grouped_by_kind(name, group):
     assert group_of(name) == group
 
 
@@ -276,7 +281,7 @@ def test_shares_of_one_group_are_summed_and_the_largest_comes_first():
 
 
 @pytest.mark.parametrize(
-    ("groups", "busy", "efficiency", "told"),
+    ("groups", "busy", "efficiency", "line"),
     [
         (
             {"convolution, forward": 0.3, "convolution, backward": 0.3, "Adam": 0.4},
@@ -285,16 +290,16 @@ def test_shares_of_one_group_are_summed_and_the_largest_comes_first():
             "convolutions: 60% of the step, at 25.0% of the device's matrix rate",
         ),
         ({"Adam": 0.7, "convolution, forward": 0.3}, 0.9, None, "Adam: 70% of the step"),
-        ({"convolution, forward": 1.0}, 0.4, None, "the host: the device computes in 40%"),
+        ({"convolution, forward": 1.0}, 0.4, None, "the host: the device computes for 40%"),
         ({}, None, None, "convolutions: 0% of the step"),
     ],
 )
-def test_one_line_says_what_binds(groups, busy, efficiency, told):
-    assert what_binds(groups, busy, efficiency).startswith(told)
+def test_one_line_names_the_bottleneck(groups, busy, efficiency, line):
+    assert what_binds(groups, busy, efficiency).startswith(line)
 
 
 def test_a_profile_names_convolutions_and_makes_no_noise(tiny, capfd):
-    subject = build(tiny, catalog(), engines(tiny, CPU)["fast"], nobody)
+    subject = subject_of(tiny)
     found = take_profile(subject, 1e6, 1e9)
     assert capfd.readouterr() == ("", "")
     assert sum(found.groups.values()) == pytest.approx(1)
@@ -305,7 +310,8 @@ def test_a_profile_names_convolutions_and_makes_no_noise(tiny, capfd):
     assert 0 < len(shares) <= 12
     backward = [o for o in found.operations if o.name == "aten::convolution_backward"]
     # Of one step: the generator once, the discriminator on a fake, on a real pair, and once more.
-    networks = (subject.model.generator, *[subject.model.discriminator] * 3)
+    method = subject.stepper.step.method
+    networks = (method.generator, *[method.discriminator] * 3)
     layers = [layer for network in networks for layer in network.modules()]
     convolutions = [layer for layer in layers if isinstance(layer, nn.modules.conv._ConvNd)]
     assert backward[0].calls == len(convolutions)

@@ -1,4 +1,4 @@
-"""Misaligned and swapped pairs are found against the rest, and their neighbours not accused."""
+"""Misaligned and swapped pairs are found by comparison with the rest, and no others reported."""
 
 import pickle
 
@@ -82,14 +82,14 @@ def test_sides_that_have_nothing_to_do_with_each_other_give_no_suspects(count):
     seen = [correspondence.evidence(*pair) for pair in unrelated]
     assert misaligned(seen) == {}
     assert common_shift(correspondence) is None
-    # None bears witness for itself: then all would seem to fit best where they lie.
+    # No pair influences its own result: else all would seem to fit best unshifted.
     unmoved = [
         np.abs(np.array(np.unravel_index(e.fit.argmax(), (33, 33))) - 16).max() for e in seen
     ]
     assert sum(distance <= 1 for distance in unmoved) <= count / 4
 
 
-def test_too_few_pairs_and_images_of_one_colour_say_nothing():
+def test_too_few_pairs_and_images_of_one_colour_are_not_evaluated():
     few = [(source, moved(target, 10 * (i == 2), 0)) for i, (source, target) in enumerate(pairs(7))]
     assert misaligned(evidences(few)) == {}
     flat = [(torch.full_like(s, 9), torch.full_like(t, 255)) for s, t in pairs(9)]
@@ -100,7 +100,7 @@ def test_too_few_pairs_and_images_of_one_colour_say_nothing():
     assert common_shift(learn([])) is None
     one = draw(0)
     assert not learn([one]).evidence(*one).fit.any()
-    assert not learn([one] * 9).evidence(*one).fit.any()  # nine times itself is one witness
+    assert not learn([one] * 9).evidence(*one).fit.any()  # nine copies are one pair
 
 
 def test_a_blank_pair_among_others_is_not_accused():
@@ -110,12 +110,12 @@ def test_a_blank_pair_among_others_is_not_accused():
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (33, 2), (300, 20)])
-def test_images_of_any_shape_are_taken(size):
+def test_images_of_any_shape_are_accepted(size):
     odd = [(torch.randint(0, 256, (3, *size)).to(torch.uint8),) * 2 for _ in range(8)]
     assert misaligned(evidences(odd)) == {}
 
 
-def test_evidence_is_small_travels_and_comes_out_the_same():
+def test_evidence_is_small_and_reproducible_and_can_be_pickled():
     correspondence = learn(pairs(12))
     assert sum(weights.nbytes for weights in correspondence.weights) < 8_000_000
     again = pickle.loads(pickle.dumps(learn(pairs(12))))
@@ -140,7 +140,7 @@ def test_sides_that_look_alike_are_never_called_swapped():
     assert swapped(evidences([(photo, photo) for photo in photos])) == []
 
 
-def test_one_strange_image_is_no_swap():
+def test_one_unusual_image_is_not_a_swap():
     sides = [Sides(*kinds) for kinds in vectors(20)]
     strange, label = sides[6].source * -5, sides[6].target  # beyond the targets, but they are
     assert swapped([*sides, Sides(strange, label)]) == []
@@ -153,38 +153,37 @@ def vectors(count):
     return [(1 + random.normal(0, 0.1, 5), -1 + random.normal(0, 0.1, 5)) for _ in range(count)]
 
 
-def said(kinds, x=0, y=0, height=8.0):
+def by_hand(kinds, x=0, y=0, height=8.0):
     """Evidence of a clear peak at (x, y), by hand."""
     fit = np.zeros((33, 33), dtype=np.float16)
     fit[16 + y, 16 + x] = height
     return Evidence(*kinds, fit, (2.0, 2.0))
 
 
-def test_pairs_are_judged_only_where_most_of_them_fit_where_they_lie():
+def test_a_set_is_evaluated_only_if_most_pairs_fit_best_unshifted():
     kinds = vectors(20)
     off = {1: (3, 0), 8: (0, -9)}
-    assert misaligned([said(k, *off.get(i, ())) for i, k in enumerate(kinds)]) == {
+    assert misaligned([by_hand(k, *off.get(i, ())) for i, k in enumerate(kinds)]) == {
         1: (6, 0, 8),
         8: (0, -18, 8),
     }
-    assert misaligned([said(k, x=5 if i % 2 else 0) for i, k in enumerate(kinds)]) == {}
-    # Nor where hardly any fit well, though all fit best there.
-    assert (
-        misaligned([said(k, 5 * (i == 1), 0, 8 if i < 9 else 4) for i, k in enumerate(kinds)]) == {}
-    )
+    assert misaligned([by_hand(k, x=5 if i % 2 else 0) for i, k in enumerate(kinds)]) == {}
+    # Nor if hardly any fit well, though all fit best unshifted.
+    weak = [by_hand(k, 5 * (i == 1), 0, 8 if i < 9 else 4) for i, k in enumerate(kinds)]
+    assert misaligned(weak) == {}
 
 
-def test_a_suspect_must_fit_well_clearly_better_and_farther_away_than_hands_tremble():
+def test_a_suspect_must_fit_well_clearly_better_and_farther_off_than_hand_drawn_labels_are():
     kinds = vectors(20)
-    rest = [said(k) for k in kinds[:19]]
+    rest = [by_hand(k) for k in kinds[:19]]
     last = kinds[19]
-    assert list(misaligned([*rest, said(last, 5)])) == [19]
-    assert misaligned([*rest, said(last, 5, height=4)]) == {}
-    assert misaligned([*rest, said(last, 1)]) == {}
-    unsure = said(last, 5)
+    assert list(misaligned([*rest, by_hand(last, 5)])) == [19]
+    assert misaligned([*rest, by_hand(last, 5, height=4)]) == {}
+    assert misaligned([*rest, by_hand(last, 1)]) == {}
+    unsure = by_hand(last, 5)
     unsure.fit[16, 16] = 6
     assert misaligned([*rest, unsure]) == {}
-    assert misaligned([*rest, said(last[::-1], 5)]) == {}  # it is swapped
+    assert misaligned([*rest, by_hand(last[::-1], 5)]) == {}  # it is swapped
 
 
 @pytest.mark.parametrize(

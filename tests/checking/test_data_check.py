@@ -1,6 +1,6 @@
 """The check of a data set: one planted fault at a time is found, its neighbours are not accused.
 
-Files and shapes, and the cheap part of the check.
+Files and shapes, and the checks that read headers only.
 """
 
 import io
@@ -39,10 +39,10 @@ def side_by_side(tmp_path):
     return write_halves(tmp_path)
 
 
-def test_of_a_good_set_sizes_and_values_are_told_and_nothing_else(root):
+def test_of_a_good_set_only_sizes_and_values_are_reported(root):
     found = findings(root)
     assert accused(found) == {}
-    assert [finding.key for finding in found] == ["sizes", "values"]
+    assert [finding.subject for finding in found] == ["sizes", "values"]
     sizes, values = found
     assert sizes.rows[0].detail == "64 x 64 (13)"
     assert re.match(r"0 \.\.\. 255, mean 1\d\d\.?\d*; 0 \.\.\. 255 becomes", values.rows[0].detail)
@@ -83,7 +83,7 @@ def test_orphans_are_all_listed_and_the_check_goes_on(root):
     assert [row.name for row in only(found, "constant").rows] == ["trainA/005.png"]
 
 
-def test_names_in_a_file_list_without_partner_are_orphans(root):
+def test_names_in_a_file_list_without_a_partner_are_orphans(root):
     for side in "AB":
         (root / f"train{side}").rename(root / side)
     (root / "A" / "003.png").unlink()
@@ -93,7 +93,7 @@ def test_names_in_a_file_list_without_partner_are_orphans(root):
     assert only(found, "sizes").rows[0].detail == "64 x 64 (2)"
 
 
-def test_of_a_split_held_out_in_which_nothing_fits_the_orphans_are_listed(root):
+def test_of_a_validation_split_in_which_nothing_fits_the_orphans_are_listed(root):
     for path in (root / "valB").iterdir():
         path.rename(path.with_name(f"x{path.name}"))
     found = findings(root)
@@ -101,7 +101,7 @@ def test_of_a_split_held_out_in_which_nothing_fits_the_orphans_are_listed(root):
     assert only(found, "sizes").rows[0].detail == "64 x 64 (10)"
 
 
-def test_rows_of_a_table_without_file_are_orphans(root):
+def test_rows_of_a_table_without_a_file_are_orphans(root):
     lines = [f"trainA/{n:03d}.png,trainB/{n:03d}.png" for n in range(4)]
     lines.insert(2, "trainA/000.png,trainB/999.png")
     (root / "pairs.csv").write_text("\n".join(["source,target", *lines]))
@@ -118,25 +118,25 @@ def test_files_of_another_depth_are_told_apart_from_damaged_ones(root):
         ("error", "unfit"): ["trainB/002.png"],
         ("warning", "mixed"): ["trainB/002.png"],
     }
-    said = "16-bit RGB; the recipe says dtype = 'uint8', channels = 3"
-    assert only(found, "unfit").rows[0].detail == said
-    assert only(found, "mixed").title.endswith("has files of 2 kinds: 12 8-bit RGB, 1 16-bit RGB")
+    detail = "16-bit RGB; the recipe says dtype = 'uint8', channels = 3"
+    assert only(found, "unfit").rows[0].detail == detail
+    assert only(found, "mixed").message.endswith("has files of 2 kinds: 12 8-bit RGB, 1 16-bit RGB")
 
 
-def test_a_recipe_of_another_depth_than_the_files_is_told_of_every_file(root):
+def test_a_recipe_of_another_depth_than_the_files_lists_every_file(root):
     found = findings(root, source={"dtype": "uint16"})
     assert len(only(found, "unfit").rows) == 13
     assert only(found, "unfit").severity == "error"
 
 
-def test_grey_among_colour_is_a_warning_since_training_takes_it(root):
+def test_grey_among_colour_is_a_warning_since_training_converts_it(root):
     texture(6).convert("L").save(root / "trainA" / "006.png")
     found = findings(root)
     assert accused(found) == {("warning", "mixed"): ["trainA/006.png"]}
     assert only(found, "mixed").rows[0].detail == "8-bit grey"
 
 
-def test_transparent_pixels_that_nobody_explained_are_an_error(root):
+def test_transparent_pixels_are_an_error_unless_the_recipe_says_what_becomes_of_them(root):
     clear = texture(7).copy()
     clear.putalpha(Image.linear_gradient("L").resize((64, 64)))
     clear.save(root / "trainA" / "007.png")
@@ -147,7 +147,7 @@ def test_transparent_pixels_that_nobody_explained_are_an_error(root):
     assert explained == {("warning", "mixed"): ["trainA/007.png"]}
 
 
-def test_values_that_are_no_numbers_are_damage(root):
+def test_values_that_are_not_numbers_are_damage(root):
     for number in range(13):
         split = "train" if number < 10 else "val"
         (root / f"{split}A" / f"{number:03d}.png").unlink()
@@ -194,7 +194,7 @@ def test_sides_of_two_shapes_are_an_error_but_of_two_sizes_are_not(root):
     assert only(found, "sizes").rows[1].detail == "64 x 64 (11), 64 x 48 (1), 128 x 128 (1)"
 
 
-def test_an_exif_tag_on_one_side_only_is_told(root):
+def test_an_exif_tag_on_one_side_only_is_reported(root):
     for number in (3, 4):
         for side in ("A", "B"):
             (root / f"train{side}" / f"{number:03d}.png").unlink()
@@ -215,7 +215,7 @@ def test_a_file_of_two_halves_is_of_another_kind_once(side_by_side):
     assert accused(checked()) == {("warning", "mixed"): ["train/3.jpg"]}
 
 
-def test_an_exif_tag_that_turns_both_halves_is_told(side_by_side):
+def test_an_exif_tag_that_rotates_both_halves_is_reported(side_by_side):
     folder, checked = side_by_side
     assert accused(checked()) == {}
     exif = Image.Exif()
@@ -224,10 +224,10 @@ def test_an_exif_tag_that_turns_both_halves_is_told(side_by_side):
     assert accused(checked()) == {("warning", "rotated"): ["train/2.jpg"]}
 
 
-# The cheap part
+# Headers only
 
 
-def test_the_quick_check_finds_what_headers_tell(root):
+def test_headers_alone_show_damage_depth_and_shape(root):
     assert quick_findings(root) == []
     (root / "valB" / "011.png").write_bytes(b"no image")
     write(root, "train", 1, texture(1), labels(texture(1)).resize((64, 48)))
@@ -240,7 +240,7 @@ def test_the_quick_check_finds_what_headers_tell(root):
     }
 
 
-def test_the_quick_check_knows_a_file_on_both_sides_of_the_border(root):
+def test_names_alone_show_a_file_that_is_in_training_and_in_validation(root):
     rows = [f"trainA/{n:03d}.png,trainB/{n:03d}.png,train" for n in range(5)]
     rows += ["trainA/003.png,trainB/003.png,val"]
     (root / "pairs.csv").write_text("\n".join(["source,target,split", *rows]))
@@ -248,7 +248,7 @@ def test_the_quick_check_knows_a_file_on_both_sides_of_the_border(root):
     assert accused(found) == {("error", "leak"): ["trainB/003"]}
 
 
-def test_a_split_in_which_nothing_fits_together_is_told_as_before(root):
+def test_a_training_split_in_which_nothing_fits_together_is_refused(root):
     for path in (root / "trainB").iterdir():
         path.rename(path.with_name(f"x{path.name}"))
     with pytest.raises(ImtransError, match="no name is on both sides"):

@@ -1,4 +1,4 @@
-"""`imtrans data check` as it is called: of a recipe, of a folder, for a person, for a program."""
+"""`imtrans data check` on the command line: with a recipe, with a folder, as text, as JSON."""
 
 import json
 
@@ -20,8 +20,8 @@ def root(tmp_path):
 
 def document(imtrans, *arguments):
     code, out, _ = imtrans("data", "check", *arguments, "--json")
-    told = json.loads(out)
-    return code, told, {finding["key"]: finding for finding in told["findings"]}
+    report = json.loads(out)
+    return code, report, {finding["key"]: finding for finding in report["findings"]}
 
 
 FOLDERS = ["--set", "data.layout=folders", "--set", "data.workers=0"]
@@ -30,7 +30,7 @@ FOLDERS = ["--set", "data.layout=folders", "--set", "data.workers=0"]
 def test_a_good_set_passes_with_exit_code_0(imtrans, root):
     code, out, _ = imtrans("data", "check", "maps", "--set", f"data.root={root}", *FOLDERS)
     assert code == 0
-    assert out.startswith("maps: 10 pairs to train on, 3 held out\n")
+    assert out.startswith("maps: 10 pairs to train on, 3 for validation\n")
     assert "0 errors, 0 warnings" in out.splitlines()[-1]
     assert out.splitlines()[-1].startswith("13 pairs opened in ")
 
@@ -42,7 +42,7 @@ def test_an_error_is_a_table_with_its_remedy_and_exit_code_1(imtrans, root):
     lines = out.splitlines()
     at = lines.index("error: 1 file cannot be read")
     assert lines[at + 1] == "  trainA/003.png  not an image, or one that cannot be read"
-    assert lines[at + 2] == "  -> copy or fetch these files again, or take the pairs out"
+    assert lines[at + 2] == "  -> copy or download these files again, or remove the pairs"
     assert "1 error, 0 warnings" in lines[-1]
 
 
@@ -53,7 +53,7 @@ def test_a_warning_alone_leaves_exit_code_0(imtrans, root):
     assert "warning: 1 picture is of one colour" in out
 
 
-def test_names_are_whole_however_long_and_ten_are_shown_of_many(imtrans, root):
+def test_names_are_complete_however_long_and_ten_of_many_are_shown(imtrans, root):
     folder = "a_folder_with_a_name_that_is_longer_than_any_terminal_" * 3 + "[red]"
     for number in range(12):
         for side in "AB":
@@ -71,9 +71,9 @@ def test_names_are_whole_however_long_and_ten_are_shown_of_many(imtrans, root):
 def test_the_json_document_holds_every_row_and_nothing_else_is_printed(imtrans, root):
     for number in range(12):
         Image.new("RGB", (64, 64), (number, 0, 0)).save(root / "trainA" / f"9{number:02d}.png")
-    code, told, findings = document(imtrans, root, "--set", "data.workers=0")
+    code, report, findings = document(imtrans, root, "--set", "data.workers=0")
     assert code == 1
-    assert (told["training"], told["held_out"]) == (10, 3)
+    assert (report["training"], report["held_out"]) == (10, 3)
     assert findings["orphaned"]["severity"] == "error"
     assert len(findings["orphaned"]["rows"]) == 12
     assert findings["orphaned"]["rows"][0] == {
@@ -93,12 +93,12 @@ def test_the_workers_find_what_one_process_finds(imtrans, root):
     assert {"unreadable", "sizes"} <= here[2].keys()
 
 
-def test_a_split_without_any_pair_is_told_as_orphans(imtrans, root):
+def test_a_split_without_any_pair_is_reported_as_orphans(imtrans, root):
     for path in (root / "trainB").iterdir():
         path.rename(path.with_name(f"x{path.name}"))
-    code, told, findings = document(imtrans, root, *FOLDERS)
+    code, report, findings = document(imtrans, root, *FOLDERS)
     assert code == 1
-    assert told["training"] == 0
+    assert report["training"] == 0
     assert len(findings["orphaned"]["rows"]) == 20
 
 
@@ -143,7 +143,7 @@ def halves(root):
     return "side_by_side", "train"
 
 
-def only_held_out(root):
+def only_validation(root):
     images(root / "val")
     return "side_by_side", "val"
 
@@ -181,24 +181,24 @@ def packed_in_one(root):
 
 
 STORED = [
-    *(two_folders, two_folders_by_side, two_folders_without_split, halves, only_held_out),
+    *(two_folders, two_folders_by_side, two_folders_without_split, halves, only_validation),
     *(halves_without_split, photographs, named_in_a_table, packed, packed_in_one),
 ]
 
 
 @pytest.mark.parametrize("store", STORED, ids=lambda store: store.__name__)
-def test_the_layout_of_a_folder_is_guessed_said_and_read(imtrans, tmp_path, store):
+def test_the_layout_of_a_folder_is_guessed_and_reported(imtrans, tmp_path, store):
     layout, split = store(tmp_path / "set")
     table = guess(str(tmp_path / "set")).table
     name = table["layout"] if isinstance(table["layout"], str) else table["layout"]["name"]
     assert (name, table.get("train", "train")) == (layout, split)
     code, out, _ = imtrans("data", "check", tmp_path / "set", "--set", "data.workers=0")
     assert code in (0, 1)
-    assert f"taken for layout '{layout}'" in out.splitlines()[0]
+    assert f"guessed layout '{layout}'" in out.splitlines()[0]
     assert "cannot be read" not in out
 
 
-def test_a_folder_without_pictures_is_told(tmp_path):
+def test_a_folder_without_pictures_is_refused(tmp_path):
     with pytest.raises(ImtransError, match="no pairs there"):
         guess(str(tmp_path))
 
@@ -211,20 +211,20 @@ def test_depth_and_channels_of_a_folder_are_those_of_most_files(imtrans, tmp_pat
             grey = np.asarray(texture(number).convert("L")).astype(np.float32) / 255 * levels
             Image.fromarray(grey.astype(np.uint16 if levels > 255 else np.uint8)).save(path)
     labels(texture(9)).save(tmp_path / "set" / "trainA" / "5.png")
-    code, told, findings = document(imtrans, tmp_path / "set", "--set", "data.workers=0")
+    code, report, findings = document(imtrans, tmp_path / "set", "--set", "data.workers=0")
     assert code == 1
     assert [row["name"] for row in findings["unfit"]["rows"]] == ["trainA/5.png"]
     assert "16-bit grey" in findings["mixed"]["title"]
     assert "channels = 1" in findings["unfit"]["rows"][0]["detail"]
 
 
-def test_nothing_is_measured_by_a_range_that_nobody_gave(imtrans, tmp_path):
+def test_values_are_not_compared_with_a_guessed_range(imtrans, tmp_path):
     for number in range(3):
         for side in "AB":
             path = tmp_path / "set" / f"train{side}" / f"{number}.npy"
             path.parent.mkdir(parents=True, exist_ok=True)
             np.save(path, np.asarray(texture(number), np.float32) * 1000)
-    code, told, findings = document(imtrans, tmp_path / "set", "--set", "data.workers=0")
+    code, report, findings = document(imtrans, tmp_path / "set", "--set", "data.workers=0")
     assert "range" not in findings
     assert "becomes" not in findings["values"]["rows"][0]["detail"]
 
@@ -232,9 +232,9 @@ def test_nothing_is_measured_by_a_range_that_nobody_gave(imtrans, tmp_path):
 def test_what_is_set_is_not_guessed(imtrans, tmp_path):
     write_pairs(tmp_path / "set" / "train", 3)
     arguments = [tmp_path / "set", "--set", "data.workers=0", "--set", "data.layout=photos"]
-    code, told, _ = document(imtrans, *arguments, "--set", "data.derive=grayscale")
-    assert (code, told["training"]) == (0, 3)
-    assert "taken for layout 'photos'" in told["origin"]
+    code, report, _ = document(imtrans, *arguments, "--set", "data.derive=grayscale")
+    assert (code, report["training"]) == (0, 3)
+    assert "guessed layout 'photos'" in report["origin"]
     code, _, findings = document(imtrans, *arguments[:3], "--set", "data.target.dtype=uint16")
     assert code == 1
     assert len(findings["unfit"]["rows"]) == 3
@@ -251,10 +251,10 @@ REAL = [
 ]
 
 
-@pytest.mark.parametrize(("recipe", "folder", "keys", "told"), REAL)
-def test_real_pairs_are_not_accused(imtrans, real_data, recipe, folder, keys, told):
+@pytest.mark.parametrize(("recipe", "folder", "keys", "reported"), REAL)
+def test_real_pairs_are_not_accused(imtrans, real_data, recipe, folder, keys, reported):
     overrides = [f"data.root={real_data / folder}", *keys]
     arguments = [word for key in overrides for word in ("--set", key)]
     _, _, findings = document(imtrans, recipe, *arguments)
     # Whether pairs are aligned is a statistical question, with tests of its own.
-    assert [key for key in findings if key != "misaligned"] == told
+    assert [key for key in findings if key != "misaligned"] == reported

@@ -1,4 +1,4 @@
-"""What the check of a data set is made of: headers, near copies among very many, palettes."""
+"""The parts of the data check: headers, near copies among very many pairs, palettes."""
 
 import io
 
@@ -11,12 +11,12 @@ from planted_pairs import labels, texture
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Picture
-from imtrans.checking.data import near as nearness
-from imtrans.checking.data.facts import facts, viewable
-from imtrans.checking.data.look import Look, SideLook
+from imtrans.checking.data import near_duplicates as nearness
+from imtrans.checking.data.inspected_pair import InspectedPair, InspectedSide
 from imtrans.checking.data.palette import dominant_colours, strays
-from imtrans.checking.data.survey import spread
+from imtrans.checking.data.pixel_summary import summarise, viewable
 from imtrans.data.encoding import Side
+from imtrans.data.pairs import spread
 from imtrans.data.pixels.decode import decode
 from imtrans.data.pixels.encode import encode
 from imtrans.data.pixels.formats.header import header
@@ -61,10 +61,10 @@ def test_a_header_says_what_its_file_is(tmp_path, name):
     mode, kind = KINDS[name]
     path = tmp_path / name
     image(mode).save(path)
-    said = header(Picture(str(path)))
-    assert (said.size, said.kind, said.orientation) == ((30, 20), kind, 1)
+    found = header(Picture(str(path)))
+    assert (found.size, found.kind, found.orientation) == ((30, 20), kind, 1)
     inside = header(Picture("in memory", content=path.read_bytes()))
-    assert inside == said
+    assert inside == found
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".npy"])
@@ -72,10 +72,10 @@ def test_a_header_says_what_its_file_is(tmp_path, name):
 def test_a_header_says_what_decoding_gives(tmp_path, suffix, channels, dtype):
     path = tmp_path / f"picture{suffix}"
     encode(random_pixels(channels, dtype), path, dtype)
-    said = header(Picture(str(path)))
+    found = header(Picture(str(path)))
     pixels = decode(Picture(str(path)), Wanted(None, dtype, "keep"))
-    assert said.size == (pixels.shape[2], pixels.shape[1])
-    assert (said.channels + said.alpha, said.dtype) == (len(pixels), dtype)
+    assert found.size == (pixels.shape[2], pixels.shape[1])
+    assert (found.channels + found.alpha, found.dtype) == (len(pixels), dtype)
 
 
 def test_a_header_of_many_bands_and_of_floats(tmp_path):
@@ -83,8 +83,8 @@ def test_a_header_of_many_bands_and_of_floats(tmp_path):
         for suffix in (".tif", ".npy"):
             path = tmp_path / f"picture{suffix}"
             encode(random_pixels(channels, dtype), path, dtype)
-            said = header(Picture(str(path)))
-            assert (said.size, said.channels, said.dtype) == ((9, 6), channels, dtype)
+            found = header(Picture(str(path)))
+            assert (found.size, found.channels, found.dtype) == ((9, 6), channels, dtype)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -94,10 +94,10 @@ def test_sizes_are_upright(tmp_path, suffix, orientation):
     exif = Image.Exif()
     exif[274] = orientation
     texture(1).resize((30, 20)).save(path, exif=exif)
-    said = header(Picture(str(path)))
+    found = header(Picture(str(path)))
     pixels = decode(Picture(str(path)), Wanted(3))
-    assert said.size == (pixels.shape[2], pixels.shape[1])
-    assert said.orientation == orientation
+    assert found.size == (pixels.shape[2], pixels.shape[1])
+    assert found.orientation == orientation
 
 
 @pytest.mark.parametrize(
@@ -134,8 +134,8 @@ def test_a_header_within_a_larger_file_is_found_by_its_place(tmp_path):
     path = tmp_path / "some.tar"
     for content in (png16(np.zeros((4, 7, 3), int), 2), _bytes("TIFF"), _bytes("JPEG")):
         path.write_bytes(b"x" * 700 + content + b"y" * 50)
-        said = header(Picture(str(path), member="m", offset=700, size=len(content)))
-        assert said.size == (7, 4)
+        found = header(Picture(str(path), member="m", offset=700, size=len(content)))
+        assert found.size == (7, 4)
 
 
 def _bytes(format):
@@ -147,13 +147,13 @@ def _bytes(format):
 # Near copies
 
 
-def look_of(*images):
+def inspected(*images):
     side = Side(SideTable())
-    looks = []
+    pairs = []
     for picture in images:
         pixels = to_tensor(picture)
-        looks.append(SideLook((), facts(pixels, side, viewable(pixels))))
-    return Look(*looks)
+        pairs.append(InspectedSide((), summarise(pixels, side, viewable(pixels))))
+    return InspectedPair(*pairs)
 
 
 def noisy(picture, seed):
@@ -166,42 +166,42 @@ def noisy(picture, seed):
 def many():
     """Three hundred pairs, and noisy copies of the first twenty."""
     small = [texture(number, 32) for number in range(300)]
-    looks = [look_of(picture, labels(picture)) for picture in small]
+    pairs = [inspected(picture, labels(picture)) for picture in small]
     for picture in small[:20]:
-        looks.append(look_of(noisy(picture, 1), noisy(labels(picture), 2)))
-    return looks
+        pairs.append(inspected(noisy(picture, 1), noisy(labels(picture), 2)))
+    return pairs
 
 
 EXPECTED = {(number, 300 + number) for number in range(20)}
 
 
 def test_near_copies_are_found_and_no_others(many):
-    assert {(one, other) for one, other, _ in nearness.near(many)} == EXPECTED
+    assert {(one, other) for one, other, _ in nearness.near_duplicates(many)} == EXPECTED
 
 
 def test_near_on_one_side_is_not_near():
     drawing = texture(700, 32)
-    looks = [look_of(texture(number, 32), drawing) for number in (1, 1, 2)]
-    thumbs = np.stack([nearness._thumbs(look) for look in looks])
+    pairs = [inspected(texture(number, 32), drawing) for number in (1, 1, 2)]
+    thumbs = np.stack([nearness._thumbs(pair) for pair in pairs])
     first, others = np.array([0, 0]), np.array([1, 2])
     assert list(np.isfinite(nearness._differences(thumbs, first, others))) == [True, False]
 
 
-def test_pale_pictures_are_judged_by_what_little_they_show():
+def test_pale_pictures_are_compared_by_what_little_contrast_they_have():
     pale = [texture(n, 32).convert("L").point(lambda v: 120 + v / 12) for n in (1, 2)]
-    looks = [look_of(picture.convert("RGB"), picture.convert("RGB")) for picture in pale]
-    thumbs = np.stack([nearness._thumbs(look) for look in looks])
+    pairs = [inspected(picture.convert("RGB"), picture.convert("RGB")) for picture in pale]
+    thumbs = np.stack([nearness._thumbs(pair) for pair in pairs])
     assert np.isinf(nearness._differences(thumbs, np.array([0]), np.array([1]))).all()
 
 
 def test_hashing_finds_what_comparing_all_finds(many, monkeypatch):
     monkeypatch.setattr(nearness, "FEW", 0)
-    assert {(one, other) for one, other, _ in nearness.near(many)} == EXPECTED
+    assert {(one, other) for one, other, _ in nearness.near_duplicates(many)} == EXPECTED
 
 
 def test_hashing_compares_few_of_all(many, monkeypatch):
     monkeypatch.setattr(nearness, "FEW", 0)
-    thumbs = np.stack([nearness._thumbs(look) for look in many])
+    thumbs = np.stack([nearness._thumbs(pair) for pair in many])
     compared = sum(len(one) for one, _ in nearness._candidates(thumbs))
     assert compared < len(many) * nearness.TABLES * 4 < len(many) ** 2 / 2
 
@@ -212,12 +212,12 @@ def test_a_bucket_without_end_is_compared_in_part():
     assert len(one) < 10_000 * nearness.BUCKET
 
 
-def test_pairs_of_which_nothing_is_known_are_passed_over():
-    assert nearness.near([]) == []
-    empty = Look(SideLook(()), SideLook(()))
-    assert nearness.near([empty, empty]) == []
+def test_pairs_that_were_not_decoded_or_have_no_contrast_are_skipped():
+    assert nearness.near_duplicates([]) == []
+    empty = InspectedPair(InspectedSide(()), InspectedSide(()))
+    assert nearness.near_duplicates([empty, empty]) == []
     flat = [Image.new("RGB", (9, 9), (n, n, n)) for n in (10, 11, 12)]
-    assert nearness.near([look_of(picture, picture) for picture in flat]) == []
+    assert nearness.near_duplicates([inspected(picture, picture) for picture in flat]) == []
 
 
 # Palettes
@@ -239,7 +239,7 @@ def test_numbers_of_classes_are_a_palette_too():
     assert (found.share, found.colour) == (0.25, (7,))
 
 
-def test_two_colours_are_a_drawing_and_no_label_map():
+def test_two_colours_are_a_drawing_and_not_a_label_map():
     drawing = torch.zeros(3, 32, 32, dtype=torch.uint8)
     drawing[:, 10:12] = 255
     assert dominant_colours([drawing] * 5) == []

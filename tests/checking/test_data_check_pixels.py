@@ -38,7 +38,7 @@ def side_by_side(tmp_path):
 # Values
 
 
-def test_half_a_file_of_one_colour_is_told_though_the_other_half_bleeds_into_it(side_by_side):
+def test_half_a_file_of_one_colour_is_found_though_the_other_half_bleeds_into_it(side_by_side):
     folder, checked = side_by_side
     halves(texture(1, 128), Image.new("RGB", (128, 128), "blue")).save(folder / "1.jpg")
     found = checked()
@@ -63,11 +63,11 @@ def test_values_outside_the_range_are_a_warning_and_most_of_them_an_error(root):
     assert len(only(some, "range").rows) <= 13
     most = findings(root, source={"range": (0.0, 1.0)})
     assert only(most, "range").severity == "error"
-    assert "outside of its range 0 ... 1" in only(most, "range").title
+    assert "outside of its range 0 ... 1" in only(most, "range").message
     assert [row.name for row in only(most, "range").rows][0].startswith(("trainA/", "valA/"))
 
 
-def test_a_set_that_uses_a_small_part_of_its_range_is_told_the_range_to_set(root):
+def test_a_set_that_uses_a_small_part_of_its_range_gets_the_range_to_set(root):
     for number in range(13):
         split = "train" if number < 10 else "val"
         values = np.asarray(labels(texture(number)))[:, :, 0] // 255 + number % 5
@@ -80,7 +80,7 @@ def test_a_set_that_uses_a_small_part_of_its_range_is_told_the_range_to_set(root
 # Copies
 
 
-def test_a_copy_of_a_pair_is_found_and_said_whose(root):
+def test_a_copy_of_a_pair_is_found_with_its_original(root):
     write(root, "train", 50, texture(2))
     found = findings(root)
     assert accused(found) == {("warning", "duplicate"): [pair(50)]}
@@ -117,7 +117,7 @@ def test_equal_drawings_of_different_photographs_are_no_copies(root):
     assert accused(findings(root)) == {}
 
 
-def test_one_source_with_several_targets_is_told(root):
+def test_one_source_with_several_targets_is_reported(root):
     write(root, "train", 50, texture(2), labels(texture(77)))
     found = accused(findings(root))
     assert found["warning", "ambiguous"] == [pair(50)]
@@ -125,12 +125,12 @@ def test_one_source_with_several_targets_is_told(root):
 
 
 @pytest.mark.parametrize(
-    ("photo", "target", "said"),
+    ("photo", "target", "detail"),
     [(4, 4, "the pair of"), (4, 99, "the source of"), (None, None, "nearly")],
     ids=["pair", "source", "near"],
 )
-def test_what_is_trained_on_and_held_out_is_an_error_or_if_near_a_warning(
-    root, photo, target, said
+def test_a_training_pair_in_validation_is_an_error_and_a_near_copy_a_warning(
+    root, photo, target, detail
 ):
     if photo is None:
         write(root, "val", 50, saved_again(texture(4)), saved_again(labels(texture(4))))
@@ -140,11 +140,11 @@ def test_what_is_trained_on_and_held_out_is_an_error_or_if_near_a_warning(
     key = "near-leak" if photo is None else "leak"
     assert accused(found)[only(found, key).severity, key] == [pair(50, "val")]
     assert only(found, key).severity == ("warning" if photo is None else "error")
-    assert only(found, key).rows[0].detail.startswith(f"{said} {pair(4)}")
+    assert only(found, key).rows[0].detail.startswith(f"{detail} {pair(4)}")
     assert ("warning", "duplicate") not in accused(found)
 
 
-def test_a_photograph_that_is_the_target_on_both_sides_of_the_border_is_a_leak(root):
+def test_a_target_that_is_in_training_and_in_validation_is_a_leak(root):
     for number in range(13):
         split = "train" if number < 10 else "val"
         write(root, split, number, labels(texture(number)), texture(number))
@@ -153,7 +153,7 @@ def test_a_photograph_that_is_the_target_on_both_sides_of_the_border_is_a_leak(r
     assert accused(found)["error", "leak"] == [pair(11, "val")]
 
 
-def test_photographs_alone_are_judged_by_their_targets(tmp_path):
+def test_photographs_alone_are_compared_by_their_targets(tmp_path):
     for number in range(12):
         split = "train" if number < 9 else "val"
         path = tmp_path / split / f"{number}.png"
@@ -173,7 +173,7 @@ def test_photographs_alone_are_judged_by_their_targets(tmp_path):
 PALETTE = [[0, 0, 0], [255, 0, 0], [0, 255, 0], [255, 255, 0]]
 
 
-def test_colours_outside_the_palette_are_told_per_file(root):
+def test_colours_outside_the_palette_are_reported_per_file(root):
     target = {"classes": PALETTE, "resample": "nearest"}
     assert accused(findings(root, target=target)) == {}
     odd = np.array(labels(texture(3)))
@@ -214,23 +214,23 @@ def test_photographs_in_jpeg_are_no_labels(tmp_path):
             path = tmp_path / f"train{side}" / f"{number}.jpg"
             path.parent.mkdir(exist_ok=True)
             texture(number + 100 * (side == "B")).save(path, quality=90)
-    assert "blurred" not in [finding.key for finding in findings(tmp_path)]
+    assert "blurred" not in [finding.subject for finding in findings(tmp_path)]
 
 
-# Whether the sides belong together: what is made of the answer. How good it is, is tested elsewhere
+# Whether the sides belong together, as it is reported; test_alignment.py tests what is found
 
 
-def test_a_shift_is_told_in_px_of_the_stored_target_and_of_the_right_pair(root, monkeypatch):
+def test_a_shift_is_reported_in_px_of_the_stored_target_and_of_the_right_pair(root, monkeypatch):
     for number in (2, 3):
         write(root, "train", number, texture(number), labels(texture(number, 512)))
-    (root / "trainA" / "000.png").write_bytes(b"no image")  # of which nothing is known
+    (root / "trainA" / "000.png").write_bytes(b"no image")  # so that places and pairs differ
     monkeypatch.setattr(pairing, "misaligned", lambda evidences: {1: Shift(5, -2.4, 9.0)})
     monkeypatch.setattr(pairing, "swapped", lambda evidences: [len(evidences) - 1])
     monkeypatch.setattr(pairing, "common_shift", lambda correspondence: Shift(0.2, 3.0, 5.0))
     found = findings(root)
     row = only(found, "misaligned").rows[0]
     assert row.name == pair(2)
-    assert row.detail == "the target lies about 10 px right and 5 px up of where it fits best"
+    assert row.detail == "the target is about 10 px right and 5 px up of where it fits best"
     assert [row.name for row in only(found, "swapped").rows] == [pair(12, "val")]
     assert "about 3 px down of where" in only(found, "shifted").rows[0].detail
     grave = {key: only(found, key).severity for key in ("misaligned", "swapped", "shifted")}
@@ -238,7 +238,7 @@ def test_a_shift_is_told_in_px_of_the_stored_target_and_of_the_right_pair(root, 
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_of_one_or_two_pairs_nothing_is_said_about_alignment(tmp_path, count):
+def test_the_alignment_of_one_or_two_pairs_is_not_evaluated(tmp_path, count):
     for number in range(count):
         write(tmp_path, "train", number)
     assert findings(tmp_path)[0].severity == "note"

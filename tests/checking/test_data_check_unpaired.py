@@ -47,7 +47,7 @@ def found(root, **keys):
 def test_of_a_good_set_every_picture_is_counted_once(root):
     seen = found(root)
     assert accused(seen) == {}
-    assert [finding.key for finding in seen] == ["sizes", "values"]
+    assert [finding.subject for finding in seen] == ["sizes", "values"]
     assert [row.detail for row in only(seen, "sizes").rows] == [
         "64 x 64 (11)",
         "80 x 80 (4), 120 x 64 (1)",
@@ -76,16 +76,16 @@ def test_copies_are_looked_for_on_each_side(root):
         ("warning", "duplicate"): ["trainA/x.png"],
         ("warning", "near-duplicate"): ["trainA/y.jpg"],
     }
-    assert only(seen, "leak").title == "1 held-out picture is trained on"
+    assert only(seen, "leak").message == "1 validation picture is also trained on"
     assert only(seen, "leak").rows[0].detail == "same as trainB/trainB_23.png"
-    assert only(seen, "duplicate").title == "1 picture is a copy of another one"
-    assert only(seen, "near-duplicate").title == "1 picture is nearly another one"
+    assert only(seen, "duplicate").message == "1 picture is a copy of another picture"
+    assert only(seen, "near-duplicate").message == "1 picture is nearly a copy of another picture"
 
 
 def test_values_and_palettes_are_measured_on_each_side(root):
     colours = [[0, 0, 0], [255, 0, 0], [0, 255, 0]]  # and not yellow
     seen = found(root, target={"classes": colours}, source={"range": [0.0, 100.0]})
-    assert {finding.key for finding in seen if finding.severity != "note"} == {"palette", "range"}
+    assert {kind for _, kind in accused(seen)} == {"palette", "range"}
     assert all(row.name.startswith(("trainB", "valB")) for row in only(seen, "palette").rows)
     names = [row.name for row in only(seen, "range").rows]
     assert len(names) == len(set(names)) == 11
@@ -113,8 +113,8 @@ def test_the_quick_check_looks_at_headers_and_not_at_shapes(root):
 def test_a_folder_of_unpaired_pictures_is_recognised(imtrans, root):
     code, out, _ = imtrans("data", "check", root, "--set", "data.workers=0")
     assert code == 0
-    opening = "(trainA and trainB are there, with no name in common)"
-    assert f"taken for layout 'unpaired' {opening}: 13 unpaired pictures to train on, 3 " in out
+    opening = "guessed layout 'unpaired' (it has trainA and trainB, with no name in common)"
+    assert f"{opening}: 13 unpaired pictures to train on, 3 for validation" in out
     assert out.splitlines()[-1].startswith("16 unpaired pictures opened in ")
     code, out, _ = imtrans("data", "check", root, "--set", "data.workers=0", "--json")
     told = json.loads(out)
@@ -123,8 +123,8 @@ def test_a_folder_of_unpaired_pictures_is_recognised(imtrans, root):
 
 def test_what_a_method_learns_unpaired_is_checked_unpaired(imtrans, tiny_file, learns_unpaired):
     _, out, _ = imtrans("data", "check", tiny_file, "--set", "data.workers=0")
-    assert "of one shape" not in out
-    assert "12 unpaired pictures to train on, 6 held out" in out
+    assert "different shapes" not in out
+    assert "12 unpaired pictures to train on, 6 for validation" in out
 
 
 def test_folders_a_and_b_without_a_common_name_are_unpaired(imtrans, tmp_path):
@@ -132,7 +132,7 @@ def test_folders_a_and_b_without_a_common_name_are_unpaired(imtrans, tmp_path):
     fill(tmp_path / "set" / "B", range(5))
     code, out, _ = imtrans("data", "check", tmp_path / "set", "--set", "data.workers=0")
     assert code == 0
-    assert "layout 'unpaired' (A and B are there, with no name in common): 8 unpaired" in out
+    assert "layout 'unpaired' (it has A and B, with no name in common): 8 unpaired" in out
 
 
 def test_any_two_unpaired_pictures_are_shown(imtrans, tiny_file, root, learns_unpaired):

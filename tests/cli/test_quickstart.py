@@ -1,4 +1,4 @@
-"""The drawn town: the same for the same seed, plan and photo in agreement, and the road through."""
+"""The quickstart: its drawn town is the same for the same seed, and the command runs to its end."""
 
 import hashlib
 
@@ -21,7 +21,7 @@ def test_a_seed_always_draws_the_same_pair():
     assert digest(draw_pair(3)) != digest(draw_pair(4))
 
 
-def test_sets_of_different_seeds_share_no_town():
+def test_sets_with_different_seeds_have_no_town_in_common():
     one, other = ({digest(pair) for pair in draw_pairs(20, seed=s)} for s in (1, 2))
     assert len(one) == 20
     assert not one & other
@@ -48,29 +48,29 @@ def test_pairs_are_written_side_by_side(tmp_path):
 
 
 @pytest.fixture
-def hurried(monkeypatch):
+def quick(monkeypatch):
     """The quickstart with few pairs, narrow networks and little training."""
     monkeypatch.setattr(run, "TRAINING_PAIRS", 4)
     read = recipes.read
 
-    def narrow(name, overrides=(), catalog=None):
+    def narrow(name, overrides=(), catalog=None, **options):
         if name != "quickstart":
-            return read(name, overrides, catalog)
+            return read(name, overrides, catalog, **options)
         small = ["generator.width=2", "discriminator.width=2", "train.epochs=1", "data.workers=0"]
         return read(name, [*overrides, "train.decay_from=1", *small], catalog)
 
     monkeypatch.setattr(run.recipes, "read", narrow)
 
 
-def test_the_road_ends_at_a_picture_and_can_be_walked_again(hurried, imtrans, tmp_path):
+def test_the_quickstart_ends_with_a_picture_and_can_be_repeated(quick, imtrans, tmp_path):
     for _ in range(2):
         code, out, err = imtrans("quickstart", "demo folder")
         assert (code, err) == (0, "")
         assert out.rstrip().splitlines()[-1].startswith("open demo folder/result.png: ")
     folder = tmp_path / "demo folder"
     assert (folder / "result.png").is_file()
-    assert len(list((folder / "buildings").iterdir())) == run.HELD_OUT_PAIRS
-    assert len(list((folder / "pairs" / "val").iterdir())) == run.HELD_OUT_PAIRS
+    assert len(list((folder / "buildings").iterdir())) == run.VALIDATION_PAIRS
+    assert len(list((folder / "pairs" / "val").iterdir())) == run.VALIDATION_PAIRS
 
 
 def test_the_recipe_of_the_quickstart_fits_what_is_drawn():

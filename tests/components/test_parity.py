@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from steps import step_of
 
-from imtrans.components.methods.pix2pix import Pix2Pix
+from imtrans.api.method import Batch
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
 from imtrans.runs import checkpoint
 from imtrans.runs.published_weights import import_weights, recognise, translate_names
-from imtrans.training.step.engine import plain
+from imtrans.task import Task
 
 GOLDEN = Path(__file__).parents[1] / "given" / "golden"
 NETWORKS = json.loads((GOLDEN / "networks.json").read_text())
@@ -34,9 +35,9 @@ def imported(file, facades, folder):
     """The network that import-weights makes of a published file, read back from its checkpoint."""
     (found,) = import_weights([GOLDEN / f"{file}.pth"], facades, catalog(), folder)
     path = folder / f"{found.role}.safetensors"
-    recipe = checkpoint.read_header(path).recipe(catalog())
-    build = build_generator if found.role == "generator" else build_discriminator
-    network = build(recipe, catalog())
+    task = Task(checkpoint.read_header(path).recipe(catalog()), catalog())
+    is_generator = found.role == "generator"
+    network = task.translator("generator") if is_generator else task.discriminator()
     checkpoint.load_into(network, path)
     return network
 
@@ -73,20 +74,20 @@ TRACES = ["trace-unet_128-basic-vanilla-batch", "trace-unet_128-basic-lsgan-inst
 def test_twenty_steps_follow_the_published_ones(name, facades, tmp_path):
     trace = json.loads((GOLDEN / f"{name}.json").read_text())
     tensors = load_file(GOLDEN / f"{name}.safetensors")
-    model = published_model(trace, tensors, facades, tmp_path)
+    step = published_step(trace, tensors, facades, tmp_path)
     a, b = to_unit(tensors["data.A"]), to_unit(tensors["data.B"])
-    for step, expected in enumerate(trace["losses"]):
-        batch = [2 * step % 8, (2 * step + 1) % 8]
-        losses = model.step(a[batch], b[batch])
-        tolerance = 1e-5 if step == 0 else 5e-3
-        told = {
+    for number, expected in enumerate(trace["losses"]):
+        batch = [2 * number % 8, (2 * number + 1) % 8]
+        losses = step(Batch(a[batch], b[batch]))
+        tolerance = 1e-5 if number == 0 else 5e-3
+        published = {
             "g": expected["g_gan"],
             "l1": expected["g_l1"] / trace["lambda_l1"],
             "d": (expected["d_real"] + expected["d_fake"]) / 2,
         }
-        for loss, value in told.items():
-            assert float(losses[loss]) == pytest.approx(value, rel=tolerance), (step, loss)
-    compare_lengths(model.generator.state_dict(), recognise(tmp_path / "G.pth"), trace)
+        for loss, value in published.items():
+            assert float(losses[loss]) == pytest.approx(value, rel=tolerance), (number, loss)
+    compare_lengths(step.method.generator.state_dict(), recognise(tmp_path / "G.pth"), trace)
 
 
 def compare_lengths(state, found, trace):
@@ -108,7 +109,7 @@ def leaves(found, lengths):
                 yield f"{theirs}.{leaf}", f"{ours}.{leaf}"
 
 
-def published_model(trace, tensors, facades, folder):
+def published_step(trace, tensors, facades, folder):
     """Our step on the published initial weights."""
     tables = {}
     for letter, role in (("G", "generator"), ("D", "discriminator")):
@@ -117,13 +118,13 @@ def published_model(trace, tensors, facades, folder):
         }
         torch.save(state, folder / f"{letter}.pth")
         tables[role] = recognise(folder / f"{letter}.pth")
-    values = facades.model_dump()
+    values = facades.model_dump(by_alias=True)
     values["generator"] = {**tables["generator"].table, "dropout": 0.0}
     values["discriminator"] = tables["discriminator"].table
     values["adversarial"] = {"name": trace["gan_mode"]}
     values["data"]["load_size"] = values["data"]["crop_size"] = 128
     recipe = type(facades).model_validate(values)
-    parts = assemble(recipe, catalog(), torch.device("cpu"))
-    for role, network in (("generator", parts.generator), ("discriminator", parts.discriminator)):
+    step = step_of(recipe)
+    for role, network in step.method.networks().items():
         network.load_state_dict(translate_names(tables[role], network))
-    return Pix2Pix(parts, recipe.train, plain(torch.device("cpu")))
+    return step

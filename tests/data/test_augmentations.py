@@ -4,13 +4,13 @@ from random import Random
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from imtrans.components.augmentations.affine import Affine
 from imtrans.components.augmentations.colour_jitter import ColourJitter
 from imtrans.components.augmentations.elastic import Elastic
-from imtrans.components.augmentations.noise import Noise
+from imtrans.components.augmentations.noise import GaussianNoise
 from imtrans.components.augmentations.rot90 import Rot90
 from imtrans.components.augmentations.scale import Scale
 from imtrans.recipe.catalog import catalog
@@ -27,7 +27,7 @@ STRONG = {
     Affine: {"degrees": 180.0, "translate": 0.5, "shear": 45.0},
     Elastic: {"alpha": 20.0, "sigma": 3.0},
     ColourJitter: {"brightness": 1.0, "contrast": 1.0, "saturation": 1.0, "hue": 0.5},
-    Noise: {"sigma": 1.0},
+    GaussianNoise: {"sigma": 1.0},
 }
 NEUTRAL = [
     Rot90(turns=(0,)),
@@ -35,7 +35,7 @@ NEUTRAL = [
     Affine(degrees=0.0, translate=0.0, shear=0.0),
     Elastic(alpha=0.0),
     ColourJitter(brightness=0.0, contrast=0.0, saturation=0.0, hue=0.0),
-    Noise(sigma=0.0),
+    GaussianNoise(sigma=0.0),
 ]
 
 SEEDS = st.integers(0, 2**32)
@@ -43,7 +43,6 @@ SIZES = st.sampled_from([(32, 48), (64, 64), (33, 47), (48, 31)])
 CHANNELS = st.sampled_from([1, 3, 5])
 RESAMPLES = st.sampled_from(["bilinear", "nearest"])
 STRENGTHS = st.booleans()
-quickly = settings(max_examples=25, deadline=None)
 
 
 def over(augmentations):
@@ -72,7 +71,6 @@ def test_an_augmentation_says_which_sides_it_changes(augmentation):
 
 @over(ALL)
 @given(SEEDS, CHANNELS, SIZES, RESAMPLES, STRENGTHS)
-@quickly
 def test_size_channels_dtype_and_range_are_kept(
     augmentation, seed, channels, size, resample, strong
 ):
@@ -89,7 +87,6 @@ def test_size_channels_dtype_and_range_are_kept(
 
 @over(ALL)
 @given(SEEDS, CHANNELS, SIZES, RESAMPLES, STRENGTHS)
-@quickly
 def test_equal_draws_change_equal_images_alike(
     augmentation, seed, channels, size, resample, strong
 ):
@@ -103,7 +100,6 @@ def test_equal_draws_change_equal_images_alike(
 
 @over(GEOMETRY)
 @given(SEEDS, SIZES, RESAMPLES, STRENGTHS)
-@quickly
 def test_geometry_moves_every_channel_alike_however_many_there_are(
     augmentation, seed, size, resample, strong
 ):
@@ -116,7 +112,6 @@ def test_geometry_moves_every_channel_alike_however_many_there_are(
 
 @over(ALL)
 @given(SEEDS, CHANNELS, CHANNELS, SIZES, RESAMPLES)
-@quickly
 def test_what_is_drawn_depends_neither_on_values_nor_on_channels(
     augmentation, seed, one, other, size, resample
 ):
@@ -128,7 +123,6 @@ def test_what_is_drawn_depends_neither_on_values_nor_on_channels(
 
 @over(ALL)
 @given(SEEDS, CHANNELS, SIZES, STRENGTHS)
-@quickly
 def test_labels_stay_labels(augmentation, seed, channels, size, strong):
     labels = (an_image(seed, channels, size) * 4).round() / 4
     changed = made(augmentation, strong)(labels, Random(seed), "nearest")
@@ -137,7 +131,6 @@ def test_labels_stay_labels(augmentation, seed, channels, size, strong):
 
 @pytest.mark.parametrize("augmentation", NEUTRAL, ids=lambda a: type(a).__name__)
 @given(SEEDS, CHANNELS, SIZES, RESAMPLES)
-@quickly
 def test_neutral_options_change_nothing(augmentation, seed, channels, size, resample):
     image = an_image(seed, channels, size)
     assert torch.equal(augmentation(image, Random(seed), resample), image)
@@ -166,7 +159,6 @@ def test_geometry_moves_labels_where_it_moves_pixels(augmentation):
 
 
 @given(SEEDS, CHANNELS)
-@quickly
 def test_quarter_turns_are_exact_and_keep_the_size(seed, channels):
     square, wide = an_image(seed, channels, (32, 32)), an_image(seed, channels, (32, 48))
     turned = Rot90()(square, Random(seed), "bilinear")
@@ -177,7 +169,7 @@ def test_quarter_turns_are_exact_and_keep_the_size(seed, channels):
 
 
 def test_quarter_turns_that_cannot_keep_the_size_are_refused():
-    with pytest.raises(ValueError, match="48 x 32 keeps its size. add 0 or 2"):
+    with pytest.raises(ValueError, match="48 x 32. add 0 or 2"):
         Rot90(turns=(1, 3))(an_image(0, 3, (32, 48)), Random(0), "bilinear")
 
 
@@ -254,7 +246,7 @@ def test_brightness_multiplies_and_contrast_keeps_the_mean():
 
 def test_noise_has_its_sigma_and_differs_between_channels():
     image = torch.full((5, 64, 64), 0.5)
-    noise = Noise(sigma=0.05)(image, Random(0), "bilinear") - image
+    noise = GaussianNoise(sigma=0.05)(image, Random(0), "bilinear") - image
     assert abs(noise.std() - 0.05) < 0.002
     assert abs(noise.mean()) < 0.002
     assert not torch.equal(noise[0], noise[1])
@@ -274,8 +266,8 @@ def test_noise_has_its_sigma_and_differs_between_channels():
         (Elastic, {"sigma": 0.0}),
         (ColourJitter, {"brightness": 1.5}),
         (ColourJitter, {"hue": 0.6}),
-        (Noise, {"sigma": -0.1}),
-        (Noise, {"sigma": float("inf")}),
+        (GaussianNoise, {"sigma": -0.1}),
+        (GaussianNoise, {"sigma": float("inf")}),
     ],
 )
 def test_nonsense_is_refused(augmentation, options):

@@ -20,15 +20,15 @@ SMALL = [
 @pytest.mark.parametrize(
     ("recipe", "folder", "keys", "pairs"),
     [
-        ("facades", "facades", [], "400 pairs to train on, 100 held out"),
-        ("facades_photo2label", "facades", [], "400 pairs to train on, 100 held out"),
-        ("maps", "maps", ["data.layout=folders"], "32 pairs to train on, 8 held out"),
-        ("edges2shoes", "edges2shoes", ["data.direction=BtoA"], "10 pairs to train on, 10 held"),
-        ("colorize", "flowers", [], "500 pairs to train on, 100 held out"),
-        ("edges2photo", "flowers", [], "500 pairs to train on, 100 held out"),
-        ("inpaint", "flowers", [], "500 pairs to train on, 100 held out"),
-        ("superres_4x", "flowers", [], "500 pairs to train on, 100 held out"),
-        ("facades", "sketch2shiba", [], "176 pairs to train on, 8 held out"),
+        ("facades", "facades", [], "400 pairs to train on, 100 for validation"),
+        ("facades_photo2label", "facades", [], "400 pairs to train on, 100 for validation"),
+        ("maps", "maps", ["data.layout=folders"], "32 pairs to train on, 8 for validation"),
+        ("edges2shoes", "edges2shoes", ["data.direction=BtoA"], "10 pairs to train on, 10 for"),
+        ("colorize", "flowers", [], "500 pairs to train on, 100 for validation"),
+        ("edges2photo", "flowers", [], "500 pairs to train on, 100 for validation"),
+        ("inpaint", "flowers", [], "500 pairs to train on, 100 for validation"),
+        ("superres_4x", "flowers", [], "500 pairs to train on, 100 for validation"),
+        ("facades", "sketch2shiba", [], "176 pairs to train on, 8 for validation"),
     ],
 )
 def test_a_recipe_takes_a_step_on_real_pairs(real_data, recipe, folder, keys, pairs):

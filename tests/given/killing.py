@@ -1,10 +1,11 @@
-"""Trainings that are killed and started again, and what each leaves behind.
+"""Commands that are killed and started again: a process that forks them, and what they are.
 
-A process of its own imports torch once and then forks one training after another: one start costs
+The process imports torch once and then forks one command after another: one start costs
 milliseconds, so that hundreds of kills take minutes. Shared by test_kills.py, test_faults.py and
-soak.py; the process needs fork and sigtimedwait, as Linux has.
+soak.py; it needs fork and sigtimedwait, as Linux has.
 """
 
+import fcntl
 import json
 import mmap
 import os
@@ -15,11 +16,17 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import redirect_stdout
-from functools import wraps
+from dataclasses import dataclass
 from pathlib import Path
-from pkgutil import resolve_name
 from tempfile import TemporaryDirectory
-from typing import Any, Self
+from typing import Any, NoReturn, Self
+
+from drawn import write_pairs
+from operations import Operation, read
+from traces import traces
+
+ROOM = 1 << 20  # bytes, for what a command prints and for the record of its operations
+KILLED = -signal.SIGKILL
 
 RECIPE = """
 [data]
@@ -53,45 +60,79 @@ weight = 100.0
 epochs = 2
 precision = "fp32"
 log_every = 2
-validate_every = 2
 checkpoint_every = 3
 sample_every = 5
+
+[validate]
+every = 2
 """
+
+
+def write_side_by_side(folder: Path) -> None:
+    """Six pairs to train on, and two for validation."""
+    write_pairs(folder / "train", 6)
+    write_pairs(folder / "val", 2)
+
+
+@dataclass(frozen=True)
+class Start:
+    """A command of imtrans that writes below `place`, and there a run into `run`."""
+
+    arguments: list[str]
+    place: Path
+
+    @property
+    def run(self) -> Path:
+        return self.place / "run"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is started, killed, and started again: a recipe, its data, its settings.
+
+    Another command than `train` overrides `arguments`.
+    """
+
+    settings: tuple[str, ...] = ()
+    recipe: str = RECIPE  # with {root} for the folder of the data
+    write_data: Callable[[Path], None] = write_side_by_side
+
+    def prepare(self, folder: Path) -> None:
+        """Write the data and the recipe."""
+        self.write_data(folder / "data")
+        root = (folder / "data").as_posix()
+        (folder / "recipe.toml").write_text(self.recipe.format(root=root))
+
+    def start(self, folder: Path, place: Path, *settings: str) -> Start:
+        """The command, given the folder that was prepared."""
+        words = [word for one in (*self.settings, *settings) for word in ("--set", one)]
+        arguments = ["train", str(folder / "recipe.toml"), "--run-dir", str(place / "run")]
+        return Start([*arguments, "--device", "cpu", *words], place)
+
+
 # Both engines, with and without loading processes, an average, a cache.
 CELLS = {
-    "plain, 0 workers": ("train.engine=plain", "data.workers=0"),
-    "plain, 2 workers, ema": ("train.engine=plain", "data.workers=2", "train.ema=0.9"),
-    "fast, 0 workers, ema, cache": (
-        *("train.engine=fast", "data.workers=0", "train.ema=0.9", "data.cache=true"),
+    "plain, 0 workers": Cell(("train.engine=plain", "data.workers=0")),
+    "plain, 2 workers, ema": Cell(("train.engine=plain", "data.workers=2", "train.ema=0.9")),
+    "fast, 0 workers, ema, cache": Cell(
+        ("train.engine=fast", "data.workers=0", "train.ema=0.9", "data.cache=true")
     ),
-    "fast, 2 workers": ("train.engine=fast", "data.workers=2"),
+    "fast, 2 workers": Cell(("train.engine=fast", "data.workers=2")),
 }
-# What a training is at, by the function that does it; the innermost counts.
-PHASES = {
-    "starting": "",
-    "caching": "imtrans.training.fit:obtain",
-    "taking up": "imtrans.training.fit:take_up",
-    "beginning": "imtrans.runs.run_dir:RunDir.begin",
-    "stepping": "imtrans.training.loop:Sitting._step",
-    "logging": "imtrans.runs.run_dir:RunDir.log",
-    "sampling": "imtrans.training.loop:Sitting._sample",
-    "validating": "imtrans.training.loop:Sitting._validate",
-    "writing a checkpoint": "imtrans.runs.checkpoint:save",
-    "removing a checkpoint": "imtrans.training.loop:checkpoint.remove",
-}
-SPEEDS = {"images_per_second", "waiting"}
 
 
-def command(root: Path, cell: str, run_dir: Path) -> list[str]:
-    """What starts a training of a cell, and starts it again; writes its recipe beside it."""
-    recipe = run_dir.parent / "killed.toml"
-    if not recipe.exists():
-        recipe.write_text(RECIPE.format(root=root.as_posix()))
-    settings = [word for setting in CELLS[cell] for word in ("--set", setting)]
-    return ["train", str(recipe), "--run-dir", str(run_dir), "--device", "cpu", *settings]
+@dataclass(frozen=True)
+class End:
+    """How a command ended."""
+
+    code: int  # KILLED, or its exit code
+    out: str
+    err: str
+    seconds: float
+    operations: list[Operation]  # all that it began, below its place
 
 
-class Trainer:
+class Runner:
     """Runs commands of imtrans, one after another, each in a process of its own."""
 
     def __enter__(self) -> Self:
@@ -107,199 +148,124 @@ class Trainer:
     def __exit__(self, *_: object) -> None:
         self._process.communicate()
 
-    def run(self, arguments: list[str], **kill: object) -> dict[str, Any]:
-        """Run a command to its end, or to its kill: `after` seconds, or at the `nth` call of
-        `at` (`module:name`), `when` "before", "inside" or "after" it.
-
-        Returns the exit code (-9 when killed), what it printed, its seconds, and its phase when
-        it ended.
-        """
-        log = Path(arguments[3] + ".log")
-        # Each run builds the cache of its own.
-        order = {"arguments": arguments, "log": str(log), "caches": arguments[3] + ".caches"}
-        self._process.stdin.write(json.dumps(order | kill) + "\n")
+    def run(self, start: Start, **order: object) -> End:
+        """Run a command to its end; or with an order, to its kill: `after` seconds, or where and
+        what a Numbering is told."""
+        start.place.mkdir(parents=True, exist_ok=True)
+        order |= {"arguments": start.arguments, "place": str(start.place)}
+        self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
         answer = self._process.stdout.readline()
-        assert answer, "the process that forks trainings ended"
-        return json.loads(answer) | {"out": log.read_text(errors="replace")}
+        assert answer, "the process that forks commands ended"
+        end = json.loads(answer)
+        return End(**end | {"operations": [Operation(*one) for one in end["operations"]]})
 
 
-def traces(run_dir: Path) -> dict[str, Any]:
-    """All that a run left behind, but for speeds: file -> content, to be compared."""
-    found: dict[str, Any] = {}
-    for path in sorted(run_dir.rglob("*")):
-        name = path.relative_to(run_dir).as_posix()
-        if path.is_dir() or ".damaged" in name:
-            continue
-        if path.suffix == ".jsonl":
-            found[name] = rows(path)
-        elif path.suffix == ".safetensors":
-            found[name] = _tensors(path)
-        elif path.name != "SHA256SUMS":  # which differ: a header's facts have no order
-            found[name] = path.read_bytes()
-    return found
+@dataclass(frozen=True)
+class Whole:
+    """A command that nothing disturbed."""
+
+    place: Path
+    traces: dict[str, Any]
+    end: End
 
 
-def rows(path: Path) -> list[dict[str, Any]]:
-    """A journal without what depends on the clock. Fails on a torn line."""
-    read = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [{k: v for k, v in row.items() if k not in SPEEDS} for row in read]
+class Stage:
+    """The cells with their data, and how each ends where nothing disturbs it."""
 
+    def __init__(self, folder: Path, runner: Runner, cells: dict[str, Cell] = CELLS) -> None:
+        self.folder, self.runner, self.cells = folder, runner, cells
+        self._whole: dict[tuple[str, ...], Whole] = {}
 
-def differences(run_dir: Path, expected: dict[str, Any]) -> list[str]:
-    """What differs from the traces of an uninterrupted run, in words."""
-    found = traces(run_dir)
-    told = [f"{name}: not there" for name in expected if name not in found]
-    told += [f"{name}: left over" for name in found if name not in expected]
-    for name in sorted(found.keys() & expected.keys()):
-        if found[name] != expected[name]:
-            told.append(f"{name}: differs" + _difference(found[name], expected[name]))
-    for journal in ("metrics.jsonl", "validation.jsonl"):
-        steps = [row["step"] for row in found.get(journal, [])]
-        if steps != sorted(set(steps)):
-            told.append(f"{journal}: the steps are {steps}")
-    return told
+    def start(self, cell: str, place: Path, *settings: str) -> Start:
+        folder = self.folder / f"cell {list(self.cells).index(cell)}"
+        if not folder.exists():
+            self.cells[cell].prepare(folder)
+        return self.cells[cell].start(folder, place, *settings)
 
-
-def _difference(found: Any, expected: Any) -> str:
-    if isinstance(found, list):
-        return f": {[row for row in found if row not in expected][:2]}"
-    return f": {len(found)} and {len(expected)} bytes or keys"
-
-
-def _tensors(path: Path) -> dict[str, Any]:
-    """The tensors' places and bytes, and the facts in the header, whatever their order."""
-    content = path.read_bytes()
-    length = 8 + int.from_bytes(content[:8], "little")
-    return {"header": json.loads(content[8:length]), "bytes": content[length:]}
-
-
-# --- meddling: something happens at the n-th call of a function ---
-
-
-def meddled(
-    function: Callable, nth: int, when: str, act: Callable[[], Any], lasting: bool = False
-) -> Callable:
-    """The function, but `act` is called before its n-th call, after it, or when it is half done;
-    `lasting`: at all later calls too."""
-    calls = iter(range(1, 1_000_000))
-
-    @wraps(function)
-    def meddling(*args: Any, **kwargs: Any) -> Any:
-        call = next(calls)
-        if call < nth or (call > nth and not lasting):
-            return function(*args, **kwargs)
-        if when == "before":
-            act()
-        elif when == "inside":
-            HALVES[function.__name__](function, *args, **kwargs)
-            act()
-        result = function(*args, **kwargs)
-        if when == "after":
-            act()
-        return result
-
-    return meddling
-
-
-def _half_a_file(really: Callable, tensors: Any, path: Path, **kwargs: Any) -> None:
-    really(tensors, path, **kwargs)
-    os.truncate(path, path.stat().st_size // 2)
-
-
-def _half_a_line(_: Callable, journal: Any, record: dict[str, Any]) -> None:
-    with journal.path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(record)[:17])
-
-
-def _half_a_partial(_: Callable, path: Path, content: bytes) -> None:
-    path.with_name(f".{path.name}.partial").write_bytes(content[: len(content) // 2])
-
-
-def _half_of_the_sums(really: Callable, folder: Path) -> None:
-    os.truncate(really(folder), 100)
-
-
-def _half_a_removal(_: Callable, folder: Path) -> None:
-    gone = folder.rename(folder.with_name(f".{folder.name}.gone"))
-    for path in sorted(gone.iterdir())[:2]:
-        path.unlink()
-
-
-HALVES = {
-    "save_file": _half_a_file,
-    "append": _half_a_line,
-    "write_whole": _half_a_partial,
-    "write_sums": _half_of_the_sums,
-    "remove": _half_a_removal,
-}
-
-
-def resolved(target: str) -> tuple[Any, str]:
-    """The module or class that a function `module:name.name` stands in, and its name there."""
-    module, _, path = target.partition(":")
-    *owner, name = path.split(".")
-    return resolve_name(f"{module}:{'.'.join(owner)}"), name
-
-
-def patch(target: str, change: Callable[[Callable], Callable]) -> None:
-    """Replace the function `module:name.name` by what `change` makes of it."""
-    place, name = resolved(target)
-    setattr(place, name, change(getattr(place, name)))
+    def whole(self, cell: str, *settings: str) -> Whole:
+        """An uninterrupted run of the cell, done once."""
+        if (cell, *settings) not in self._whole:
+            start = self.start(cell, self.folder / f"whole {len(self._whole)}", *settings)
+            end = self.runner.run(start)
+            assert end.code == 0, end.out + end.err
+            self._whole[cell, *settings] = Whole(start.place, traces(start.run), end)
+        return self._whole[cell, *settings]
 
 
 # --- the process that forks ---
 
 
 def serve() -> None:
-    """Fork a training for each line on stdin; answer each with a line on stdout."""
+    """Fork a command for each line on stdin; answer each with a line on stdout."""
     import torch
 
     torch.set_num_threads(1)
     _warm_up()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-    phase = mmap.mmap(-1, 1)  # shared with the children
     for line in sys.stdin:
-        order, begun = json.loads(line), time.monotonic()
-        phase[0] = 0
-        child = os.fork()
-        if child == 0:
-            _train(order, phase)
-        if "after" in order:
-            signal.sigtimedwait({signal.SIGCHLD}, order["after"])
-            os.kill(child, signal.SIGKILL)
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        signal.sigtimedwait({signal.SIGCHLD}, 0)  # noted; the next wait is for the next child
-        answer = {"code": code, "phase": list(PHASES)[phase[0]]}
-        print(json.dumps(answer | {"seconds": time.monotonic() - begun}), flush=True)
+        print(json.dumps(_forked(json.loads(line))), flush=True)
 
 
 def _warm_up() -> None:
     """Train once, so that whatever is imported or made ready at first use is there to be forked."""
-    from drawn import write_pairs
-
+    cell = Cell(("data.workers=0", "train.epochs=1"))
     with TemporaryDirectory() as folder, open(os.devnull, "w") as nothing:
-        write_pairs(Path(folder) / "train", 2)
-        cell, run_dir = next(iter(CELLS)), Path(folder) / "run"
+        cell.prepare(Path(folder))
         with redirect_stdout(nothing):
-            _command([*command(Path(folder), cell, run_dir), "--set", "train.epochs=1"])
+            _command(cell.start(Path(folder), Path(folder)).arguments)
 
 
-def _train(order: dict[str, Any], phase: mmap.mmap) -> None:
-    """In the child: arrange for the kill, run the command, end."""
+def _forked(order: dict[str, Any]) -> dict[str, Any]:
+    """Run a command in a child; what is known of its end."""
+    # Nothing here is a file on the disk: no limit to the size of files concerns it.
+    printed, record, begun = (_pipe(), _pipe()), mmap.mmap(-1, ROOM), time.monotonic()
+    child = os.fork()
+    if child == 0:
+        _run(order, [writing for _, writing in printed], record)
+    if "after" in order:
+        signal.sigtimedwait({signal.SIGCHLD}, order["after"])
+        os.kill(child, signal.SIGKILL)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    signal.sigtimedwait({signal.SIGCHLD}, 0)  # noted; the next wait is for the next child
+    out, err = (_drained(*pipe) for pipe in printed)
+    told = {"code": code, "out": out, "err": err, "seconds": time.monotonic() - begun}
+    return told | {"operations": [list(vars(one).values()) for one in read(record)]}
+
+
+def _pipe() -> tuple[int, int]:
+    """A pipe that takes all that a command prints, unread."""
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, ROOM)
+    os.set_blocking(reading, False)  # a loading process may still have it open
+    return reading, writing
+
+
+def _drained(reading: int, writing: int) -> str:
+    os.close(writing)
+    try:
+        return os.read(reading, ROOM).decode(errors="replace")
+    except BlockingIOError:
+        return ""
+    finally:
+        os.close(reading)
+
+
+def _run(order: dict[str, Any], printed: list[int], record: mmap.mmap) -> NoReturn:
+    """In the child: number the operations, run the command, end."""
+    from numbering import Numbering
+
     code: object = 1
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
-        with open(os.devnull) as nothing, open(order["log"], "w") as log:
-            for stream, number in ((nothing, 0), (log, 1), (log, 2)):
-                os.dup2(stream.fileno(), number)
-        os.environ["IMTRANS_CACHE"] = order["caches"]
-        for number, target in enumerate(PHASES.values()):
-            if target:
-                patch(target, lambda function, n=number: _noting(function, phase, n))
-        if "at" in order:
-            nth, when = order.get("nth", 1), order.get("when", "before")
-            patch(order["at"], lambda function: meddled(function, nth, when, _die))
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # also where it was ignored
+        with open(os.devnull) as nothing:
+            for stream, number in ((nothing.fileno(), 0), (printed[0], 1), (printed[1], 2)):
+                os.dup2(stream, number)
+        # The streams of the parent may know their file as one with places, as a pipe is not.
+        sys.stdout, sys.stderr = (open(n, "w", buffering=1, closefd=False) for n in (1, 2))
+        os.environ["IMTRANS_CACHE"] = os.path.join(order["place"], "caches")
+        Numbering(order["place"], record, order).begin()
         code = _command(order["arguments"])
     except BaseException:
         traceback.print_exc()
@@ -318,22 +284,6 @@ def _command(arguments: list[str]) -> object:
     except SystemExit as end:
         return end.code or 0
     return 0
-
-
-def _noting(function: Callable, phase: mmap.mmap, number: int) -> Callable:
-    @wraps(function)
-    def noting(*args: Any, **kwargs: Any) -> Any:
-        before, phase[0] = phase[0], number
-        try:
-            return function(*args, **kwargs)
-        finally:
-            phase[0] = before
-
-    return noting
-
-
-def _die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -13,9 +13,7 @@ from imtrans.data.pixels.decode import decode
 from imtrans.data.pixels.formats.stored import Wanted
 
 DTYPES = {"uint8": torch.uint8, "uint16": torch.int32, "float32": torch.float32}
-fuzz = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+fuzz = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def read(path, channels=None, dtype="uint8", alpha=None, **picture):

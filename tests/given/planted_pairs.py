@@ -1,4 +1,4 @@
-"""Pairs like real ones, in which the tests plant one fault at a time; and what a check says."""
+"""Pairs like real ones, in which the tests plant one fault at a time; and what a check finds."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ import numpy as np
 from PIL import Image
 
 from imtrans.api.pictures import is_paired
-from imtrans.checking.data.forgiving import Forgiving
-from imtrans.checking.data.whole import check, quick
+from imtrans.checking.data.collecting_orphans import CollectingOrphans
+from imtrans.checking.data.run_checks import check_headers, run_checks
 from imtrans.components.layouts.folders import Folders
 from imtrans.components.layouts.side_by_side import SideBySide
 from imtrans.data.pairs import split_pairs
@@ -42,7 +42,7 @@ def write(root: Path, split: str, number: int, photo=None, target=None) -> tuple
 
 
 def write_set(root: Path) -> Path:
-    """Ten training and three held-out pairs with nothing wrong."""
+    """Ten training and three validation pairs with nothing wrong."""
     for number in range(TRAIN):
         write(root, "train", number)
     for number in range(TRAIN, TRAIN + VAL):
@@ -56,43 +56,38 @@ def table(root: Path, **keys) -> DataTable:
 
 
 def findings(root: Path, stored=None, **keys):
-    """What the check finds, with the pairs that are whole."""
+    """The findings of all checks; orphans are collected."""
     data = table(root, **keys)
-    forgiving = Forgiving(stored or Folders(str(root)), data.train)
-    training, held_out = split_pairs(forgiving, data, 0)
-    return check(
-        training,
-        held_out,
-        data,
-        paired=is_paired(forgiving),
-        missing=forgiving.orphans,
-        workers=0,
+    layout = CollectingOrphans(stored or Folders(str(root)), data.train)
+    training, validation = split_pairs(layout, data, 0)
+    return run_checks(
+        training, validation, data, paired=layout.paired, missing=layout.orphans, workers=0
     )
 
 
 def quick_findings(root: Path, stored=None, **keys):
     data = table(root, **keys)
     layout = stored or Folders(str(root))
-    training, held_out = split_pairs(layout, data, 0)
-    return quick(training, held_out, data, paired=is_paired(layout))
+    training, validation = split_pairs(layout, data, 0)
+    return check_headers(training, validation, data, paired=is_paired(layout))
 
 
 def accused(found) -> dict[tuple[str, str], list[str]]:
-    """(severity, key) -> the names in its rows; notes are no accusation.
+    """(severity, subject) -> the names in its rows; notes accuse nobody.
 
-    Whether pairs are aligned is a statistical question, with tests of its own: of thirteen drawn
-    ones it is hardly answered.
+    Whether pairs are aligned is a statistical question, with tests of its own: thirteen drawn
+    pairs are too few to answer it.
     """
     names: dict[tuple[str, str], list[str]] = {}
     for finding in found:
-        if finding.severity != "note" and finding.key != "misaligned":
-            key = (finding.severity, finding.key)
-            names.setdefault(key, []).extend(row.name for row in finding.rows)
+        if finding.severity != "note" and finding.subject != "misaligned":
+            kind = (finding.severity, finding.subject)
+            names.setdefault(kind, []).extend(row.name for row in finding.rows)
     return names
 
 
-def only(found, key):
-    (finding,) = [finding for finding in found if finding.key == key]
+def only(found, subject):
+    (finding,) = [finding for finding in found if finding.subject == subject]
     return finding
 
 

@@ -54,7 +54,7 @@ def test_one_alone_may_hold_it_or_several_that_share(holder, tmp_path, theirs, o
             assert held
     else:
         with (
-            pytest.raises(Locked, match="another process is at work"),
+            pytest.raises(Locked, match="locked by another process"),
             locked(tmp_path / "lock", shared=ours == "shared"),
         ):
             pass

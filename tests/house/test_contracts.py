@@ -48,7 +48,7 @@ def smallest_side(generator):
 
 
 @pytest.fixture
-def judged():
+def image_pair():
     return torch.rand(2, 2, 128, 128) * 2 - 1, torch.rand(2, 3, 128, 128) * 2 - 1
 
 
@@ -119,8 +119,8 @@ def test_a_wrong_size_is_told_with_the_sizes_that_fit(generator):
         generator(wrong)
 
 
-def test_a_discriminator_gives_logits_on_both_sides_of_zero(discriminator, judged):
-    logits = discriminator(*judged)
+def test_a_discriminator_gives_logits_on_both_sides_of_zero(discriminator, image_pair):
+    logits = discriminator(*image_pair)
     assert logits.dim() == 4
     assert logits.shape[:2] == (2, 1)
     assert not isinstance(list(discriminator.modules())[-1], nn.Sigmoid)
@@ -129,31 +129,31 @@ def test_a_discriminator_gives_logits_on_both_sides_of_zero(discriminator, judge
     with torch.no_grad():
         for parameter in discriminator.parameters():
             parameter.mul_(50)
-    assert discriminator(*judged).abs().max() > 1
+    assert discriminator(*image_pair).abs().max() > 1
 
 
-def test_a_gradient_flows_through_a_discriminator_into_the_image(discriminator, judged):
-    source, image = judged
+def test_a_gradient_flows_through_a_discriminator_into_the_image(discriminator, image_pair):
+    source, image = image_pair
     image.requires_grad_(True)
     discriminator(source, image).square().mean().backward()
     assert image.grad.abs().sum() > 0
     assert all(p.grad is not None for p in discriminator.parameters())
 
 
-def test_a_discriminator_is_the_same_for_the_same_seed_and_comes_back(discriminator, judged):
+def test_a_discriminator_is_the_same_for_the_same_seed_and_comes_back(discriminator, image_pair):
     discriminator.eval()
-    first = discriminator(*judged)
+    first = discriminator(*image_pair)
     state = {key: value.clone() for key, value in discriminator.state_dict().items()}
     with torch.no_grad():
         for parameter in discriminator.parameters():
             parameter.add_(1)
     discriminator.load_state_dict(state)
-    assert torch.equal(discriminator(*judged), first)
+    assert torch.equal(discriminator(*image_pair), first)
 
 
-def test_a_discriminator_computes_in_bf16(discriminator, judged):
+def test_a_discriminator_computes_in_bf16(discriminator, image_pair):
     with torch.autocast("cpu", torch.bfloat16):
-        logits = discriminator(*judged)
+        logits = discriminator(*image_pair)
     assert torch.isfinite(logits.float()).all()
 
 

@@ -23,10 +23,9 @@ def trained(recipe, run, **options):
 
 
 @pytest.fixture
-def run(tiny, tmp_path):
+def run(finished_run, tmp_path):
     """A whole run of 12 steps in 2 epochs, with checkpoints of steps 8 and 12."""
-    trained(tiny, tmp_path / "runs" / "tiny")
-    return tmp_path / "runs" / "tiny"
+    return finished_run(tmp_path / "runs" / "tiny")
 
 
 @pytest.fixture
@@ -185,7 +184,7 @@ def test_no_runs_is_no_mistake_but_a_misspelt_folder_is(imtrans):
     code, _, err = imtrans("runs", "list", "rums")
     assert (code, err) == (
         2,
-        "error: rums: no such folder; name the folder that your runs lie in\n",
+        "error: rums: no such folder; name the folder that holds your runs\n",
     )
 
 
@@ -221,7 +220,7 @@ def test_clean_removes_leftovers_and_nothing_else(imtrans, littered):
     before = names(littered)
     code, out, err = imtrans("runs", "clean", "--yes")
     assert (code, err) == (0, "")
-    assert f"removed {len(LEFT)} things, {len(LEFT)} kB" in out
+    assert f"removed {len(LEFT)} items, {len(LEFT)} kB" in out
     gone = {*before} - {*names(littered)}
     assert {name for name in gone if name.count("/") < 2 or name not in LEFT} == {
         name.removesuffix("/generator.safetensors") for name in LEFT
@@ -301,7 +300,7 @@ def test_runs_moved_aside_go_only_when_it_is_said(imtrans, run, tiny, tmp_path):
     (tmp_path / "runs" / "notes.old-1").mkdir()
     assert imtrans("runs", "clean", "--yes")[1] == "nothing to remove in runs\n"
     code, out, _ = imtrans("runs", "clean", "--aside", "--yes")
-    assert (code, "removed 1 thing" in out) == (0, True)
+    assert (code, "removed 1 item" in out) == (0, True)
     there = {path.name for path in (tmp_path / "runs").iterdir()}
     assert there == {"tiny", "linked.old-1", "notes.old-1"}
     assert (tmp_path / "elsewhere" / "recipe.toml").exists()
@@ -316,7 +315,7 @@ def test_what_cannot_be_removed_is_told_with_exit_code_1(imtrans, littered, monk
     assert code == 1
     assert "kept: " in err
     assert "cannot be removed: permission denied" in err
-    assert "removed 2 things" in out  # the files
+    assert "removed 2 items" in out  # the files
 
 
 def test_translate_takes_the_best_generator_when_asked(imtrans, run, tmp_path, pairs):

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from imtrans.api.listener import Measured, Moment, Reading
 from imtrans.recipe.catalog import catalog
-from imtrans.runs.best import Best
 from imtrans.task import Task
-from imtrans.training.display.lines import PlainLines, Progression, display
+from imtrans.training.display import display
+from imtrans.training.display.lines import PlainLines
 from imtrans.training.display.live import LiveView
 from imtrans.training.display.sparkline import BLOCKS, LENGTH, Curve, number, sparkline
 from imtrans.training.fit import fit
-from imtrans.training.meter import Reading
 
 STEPS = 21_900
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -38,23 +38,35 @@ def written(console):
     return console.file.buffer.getvalue().decode(console.file.encoding)
 
 
-def progression(step, **losses):
-    reading = Reading(losses, images_per_second=7.6, steps_per_second=3.8, waiting=0.02)
-    return Progression(1 + step // 400, 55, step, STEPS, reading)
+def moment(step):
+    return Moment(step, STEPS, 1 + step // 400, 55)
+
+
+def reading(**losses):
+    return Reading(losses, 2e-4, images_per_second=7.6, steps_per_second=3.8, waiting=0.02)
+
+
+def measured(l1, psnr):
+    return {"l1": Measured(l1, False), "psnr": Measured(psnr, True)}
+
+
+def begun(console):
+    """A display whose session has begun."""
+    shown = display(console)
+    shown.begun(Moment(0, STEPS, 1, 55))
+    return shown
 
 
 def train(shown, steps=12):
-    """What a sitting would tell."""
-    best = Best()
+    """What a session says to its listeners; l1 is best at step 400."""
     for index in range(1, steps + 1):
-        step = 50 * index
-        shown.advance(1 + step // 400, step)
+        at = moment(50 * index)
+        shown.stepped(at)
         d = 0.693 + 0.01 * math.sin(index)
-        shown.logged(progression(step, d=d, g=0.7 + index / 10, l1=0.4 / index))
+        shown.logged(at, reading(d=d, g=0.7 + index / 10, l1=0.4 / index))
         if index % 4 == 0:
-            metrics = {"l1": 0.5 / index if index < 12 else 0.3, "psnr": 10.0 + index}
-            best.note("l1", metrics["l1"], step)
-            shown.validated(step, metrics, best)
+            l1 = 0.5 / index if index < 12 else 0.3
+            shown.validated(at, measured(l1, 10.0 + index), min(at.step, 400))
 
 
 def drawn(console, shown):
@@ -63,11 +75,10 @@ def drawn(console, shown):
 
 @pytest.fixture
 def view():
-    console = terminal()
-    shown = display(console, 55, STEPS, 0)
+    shown = begun(terminal())
     assert isinstance(shown, LiveView)
     yield shown
-    shown.close()
+    shown.closed()
 
 
 def test_the_view_shows_progress_speed_curves_and_validation(view):
@@ -76,7 +87,7 @@ def test_the_view_shows_progress_speed_curves_and_validation(view):
     for part in (
         *("epoch 2/55", "step 600/21900", "3%", "7.6 images/s", "waiting 2%", "left 1:33:25"),
         *("l1 0.033", "first 0.400  min 0.033", "g 1.900", "first 0.800  min 0.800"),
-        *("held out at step 600  best at step 400", "psnr 22.000", "best 22.000 ★"),
+        *("validation at step 600  best at step 400", "psnr 22.000", "best 22.000 ★"),
         "l1 0.300   ▃▁█  best 0.062\n",
     ):
         assert part in text, part
@@ -85,22 +96,21 @@ def test_the_view_shows_progress_speed_curves_and_validation(view):
 
 
 def test_a_new_best_is_marked(view):
-    best = Best(0.2, 100)
-    view.validated(100, {"l1": 0.2}, best)
-    assert "held out at step 100  best so far" in drawn(view._console, view)
-    best.since, best.step = 3, 7  # the sitting's own, which goes on
-    assert "held out at step 100  best so far" in drawn(view._console, view)
-    view.validated(150, {"l1": 0.3}, Best(0.2, 100))
-    assert "held out at step 150  best at step 100" in drawn(view._console, view)
+    view.validated(moment(50), measured(0.4, 9.0), 0)
+    assert "validation at step 50" in drawn(view._console, view)  # and none is best yet
+    view.validated(moment(100), measured(0.2, 9.0), 100)
+    assert "validation at step 100  best so far" in drawn(view._console, view)
+    view.validated(moment(150), measured(0.3, 9.0), 100)
+    assert "validation at step 150  best at step 100" in drawn(view._console, view)
 
 
 @pytest.mark.parametrize("width", [1, 10, 24, 40, 60, 80, 120, 250])
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1"])
 def test_it_fits_every_terminal(width, encoding):
     console = terminal(width, encoding)
-    shown = display(console, 55, STEPS, 0)
+    shown = begun(console)
     try:
-        shown.say("warning: the discriminator has won")
+        shown.said("warning: discriminator loss below 0.01")
         train(shown, 60)
         lines = drawn(console, shown)
         if width >= 24:
@@ -109,7 +119,7 @@ def test_it_fits_every_terminal(width, encoding):
             assert sum("images/s" in line and "waiting" in line for line in lines) == 1
         assert all(len(set(line) & set(BLOCKS)) == 0 or encoding == "utf-8" for line in lines)
     finally:
-        shown.close()
+        shown.closed()
     text = CONTROL.sub("", written(console))  # strict: what the terminal lacks would have raised
     assert max(map(len, re.split(r"[\r\n]", text))) <= width
     assert "images/s" in text or width < 24
@@ -130,10 +140,10 @@ def test_a_terminal_that_is_resized_gets_lines_of_its_new_width(view):
 
 def test_at_the_end_the_last_state_is_left_and_says_how_long_it_took():
     console = terminal(80)
-    shown = display(console, 55, STEPS, 0)
+    shown = begun(console)
     train(shown)
-    shown.close()
-    shown.close()
+    shown.closed()
+    shown.closed()
     last = CONTROL.sub("", written(console)).splitlines()[-7:]
     assert re.search(r"took 0:00:\d\d", "\n".join(last))
     assert "left" not in "\n".join(last)
@@ -142,42 +152,42 @@ def test_at_the_end_the_last_state_is_left_and_says_how_long_it_took():
 
 def test_what_is_said_stands_above_and_only_warnings_are_coloured():
     console = terminal(80, color_system="standard")
-    shown = display(console, 55, STEPS, 0)
-    shown.say("epoch 2 starts again [bold]")
-    shown.say("warning: l1 stands still at 0.1")
-    shown.close()
+    shown = begun(console)
+    shown.said("epoch 2 starts again [bold]")
+    shown.said("warning: l1 has plateaued at 0.1")
+    shown.closed()
     text = written(console)
     assert "epoch 2 starts again [bold]" in text
-    assert "\x1b[33mwarning: l1 stands still at 0.1\x1b[0m" in text
+    assert "\x1b[33mwarning: l1 has plateaued at 0.1\x1b[0m" in text
     assert text.count("\x1b[33m") == 1
-    assert text.index("stands still") < text.rindex("epoch -/55")
+    assert text.index("plateaued") < text.rindex("epoch 1/55")
 
 
-def test_before_the_first_reading_time_is_told_from_the_steps(view):
+def test_before_the_first_reading_the_time_left_comes_from_the_steps(view):
     assert "the first step is being taken" in drawn(view._console, view)
-    view.advance(1, 10)
+    view.stepped(moment(10))
     assert any(line.startswith("left ") for line in drawn(view._console, view))
 
 
 @pytest.mark.parametrize("term", ["dumb", "unknown"])
 def test_a_terminal_that_cannot_move_gets_plain_lines(monkeypatch, term):
     monkeypatch.setenv("TERM", term)
-    assert isinstance(display(terminal(), 55, STEPS, 0), PlainLines)
+    assert isinstance(display(terminal()), PlainLines)
 
 
 def test_outside_a_terminal_there_are_no_control_codes():
     console = Console(file=io.StringIO(), width=40)
-    shown = display(console, 55, STEPS, 0)
-    shown.validated(0, {"l1": 0.5}, Best())
+    shown = begun(console)
+    shown.validated(Moment(0, STEPS, 1, 55), {"l1": Measured(0.5, False)}, 0)
     train(shown)
-    shown.close()
+    shown.closed()
     text = console.file.getvalue()
     assert "\x1b" not in text
     assert "\r" not in text
     assert not set(text) & set(BLOCKS)
-    assert "step 0: held out  l1 0.5\n" in text
-    assert "step 400: held out  l1 0.0625  psnr 18  best so far\n" in text
-    assert "step 600: held out  l1 0.3  psnr 22\n" in text
+    assert "step 0: validation  l1 0.5\n" in text
+    assert "step 400: validation  l1 0.0625  psnr 18  best so far\n" in text
+    assert "step 600: validation  l1 0.3  psnr 22\n" in text
 
 
 def test_a_reader_that_is_gone_does_not_end_the_view():
@@ -185,20 +195,27 @@ def test_a_reader_that_is_gone_does_not_end_the_view():
         def write(self, text):
             raise OSError(5, "Input/output error")
 
-    shown = LiveView(Console(file=io.StringIO(), force_terminal=True, width=80), 55, STEPS, 0)
-    shown._console.file = Closed()
-    train(shown)
-    shown.say("a line")
-    shown.close()
+    for gone_after in ("said", "begun"):
+        console = Console(file=io.StringIO(), force_terminal=True, width=80)
+        shown = LiveView(console)
+        shown.said("a line")
+        if gone_after == "begun":
+            shown.begun(moment(0))
+        console.file = Closed()
+        if gone_after == "said":
+            shown.begun(moment(0))
+        train(shown)
+        shown.said("a line")
+        shown.closed()
 
 
 def test_a_training_in_a_terminal_ends_with_its_last_state(tiny, tmp_path):
     console = terminal(100)
     fit(Task(tiny, catalog()), tmp_path / "run", console=console)
     text = CONTROL.sub("", written(console))
-    assert "6 pairs, 3 held out" in text
+    assert "6 pairs, 3 for validation" in text
     last = "\n".join(text.splitlines()[-10:])
-    for part in ("epoch 2/2  step 12/12  100%", "held out at step 12  best so far", "took 0:00:"):
+    for part in ("epoch 2/2  step 12/12  100%", "validation at step 12  best so far", "took 0:00:"):
         assert part in last, part
 
 

@@ -1,12 +1,16 @@
-"""Two engines over one step: the fast one against the textbook's."""
+"""Two engines over one step: the fast one against the plain one, which is the reference."""
 
+from contextlib import suppress
 from functools import partial
 
 import pytest
 import torch
+from loading import Loading
+from steps import CPU, step_of
 from torch import nn
 
 from imtrans.api.errors import ImtransError
+from imtrans.api.method import Batch
 from imtrans.components.methods.pix2pix import Pix2Pix
 from imtrans.data.loader import Batches
 from imtrans.data.resident import Resident
@@ -15,24 +19,21 @@ from imtrans.recipe.catalog import catalog
 from imtrans.recipe.schema import TrainTable
 from imtrans.task import Task
 from imtrans.training.step.engine import Engine, choose_engine, plain
-from imtrans.training.step.graph import _putting_back_what_was_learned
 from imtrans.training.step.optimizer import FusedAdam, LoopAdam, is_dense
-from imtrans.training.step.trial import _gradients, cosine, leaving_no_mark, tried_model
+from imtrans.training.step.preserving import preserving_state, preserving_weights
+from imtrans.training.step.trial import cosine, gradients, tried_step
 
-CPU = torch.device("cpu")
 FAST32 = Engine("fast", CPU)
 FAST16 = Engine("fast", CPU, "bf16")
 
 
-def without_dropout(parts):
-    for module in parts.generator.modules():
+def step_on(recipe, engine):
+    """Without dropout, whose noise follows the order of memory."""
+    step = step_of(recipe, engine)
+    for module in step.method.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
-    return parts
-
-
-def model_on(recipe, engine):
-    return Pix2Pix(without_dropout(Task(recipe, catalog()).method(CPU)), recipe.train, engine)
+    return step
 
 
 def batches(count, size=64, number=2):
@@ -40,11 +41,11 @@ def batches(count, size=64, number=2):
     for _ in range(count):
         pair = torch.rand(2, number, 3, size, size, generator=generator) * 2 - 1
         # Something that can be learned: the target is the source, dimmed.
-        yield pair[0], pair[0] * 0.5
+        yield Batch(pair[0], pair[0] * 0.5)
 
 
-def losses_of(model, count):
-    return [torch.stack(list(model.step(*batch).values())) for batch in batches(count)]
+def losses_of(step, count):
+    return [torch.stack(list(step(batch).values())) for batch in batches(count)]
 
 
 @pytest.fixture(params=["resnet_6", "unet_128"])
@@ -55,27 +56,27 @@ def recipe(request, tiny_file):
 
 
 @pytest.mark.parametrize(("engine", "apart"), [(FAST32, 1e-4), (FAST16, 1e-2)], ids=str)
-def test_the_first_step_of_the_fast_engine_is_the_textbooks(recipe, engine, apart):
+def test_the_first_step_of_the_fast_engine_is_the_reference_engines(recipe, engine, apart):
     batch = next(batches(1, recipe.data.crop_size))
-    expected, found = (model_on(recipe, e).step(*batch) for e in (plain(CPU), engine))
+    expected, found = (step_on(recipe, e)(batch) for e in (plain(CPU), engine))
     for name, loss in expected.items():
         torch.testing.assert_close(found[name], loss, rtol=apart, atol=0)
 
 
 @pytest.mark.parametrize("engine", [FAST32, FAST16], ids=str)
-def test_later_steps_are_no_farther_than_the_textbook_is_from_itself(tiny, engine):
+def test_later_steps_are_no_farther_than_the_reference_is_from_itself(tiny, engine):
     """Training amplifies rounding: the measure is plain against plain, its weights moved 1e-7."""
     steps = 12
-    expected = losses_of(model_on(tiny, plain(CPU)), steps)
+    expected = losses_of(step_on(tiny, plain(CPU)), steps)
     apart = []
     for seed in range(3):
-        moved = model_on(tiny, plain(CPU))
+        moved = step_on(tiny, plain(CPU))
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
-            for parameter in (*moved.generator.parameters(), *moved.discriminator.parameters()):
+            for parameter in moved.method.parameters():
                 parameter *= 1 + 1e-7 * torch.randn(parameter.shape, generator=generator)
         apart.append(_distance(expected, losses_of(moved, steps)))
-    found = _distance(expected, losses_of(model_on(tiny, engine), steps))
+    found = _distance(expected, losses_of(step_on(tiny, engine), steps))
     # bf16 begins a thousand times farther away; both end where rounding has been amplified to.
     floor = 1e-4 if engine.precision == "fp32" else 2e-2
     assert found <= max(2 * max(apart), floor)
@@ -113,10 +114,15 @@ def layers(format):
     return Layers().to(memory_format=format)
 
 
+def adam_of(kind, network, rate=1e-3):
+    trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
+    return kind(trained, rate, (0.5, 0.999))
+
+
 @pytest.mark.parametrize("format", [torch.contiguous_format, torch.channels_last], ids=str)
 def test_the_fused_adam_updates_as_the_loop_does(format):
     expected, network = layers(torch.contiguous_format), layers(format)
-    loop, fused = LoopAdam(expected, 2e-4, (0.5, 0.999)), FusedAdam(network, 2e-4, (0.5, 0.999))
+    loop, fused = adam_of(LoopAdam, expected, 2e-4), adam_of(FusedAdam, network, 2e-4)
     for step in range(10):
         for adam, one in ((loop, expected), (fused, network)):
             adam.set_rate(2e-4 / (step + 1))
@@ -130,7 +136,7 @@ def test_the_fused_adam_updates_as_the_loop_does(format):
 def test_a_gradient_that_lies_otherwise_than_its_parameter_is_laid_out_anew():
     """torch's fused Adam applies a wrong update then, without a word."""
     expected, network = layers(torch.contiguous_format), layers(torch.channels_last)
-    loop, fused = LoopAdam(expected, 1e-2, (0.5, 0.999)), FusedAdam(network, 1e-2, (0.5, 0.999))
+    loop, fused = adam_of(LoopAdam, expected, 1e-2), adam_of(FusedAdam, network, 1e-2)
 
     def contiguous(parameter):
         parameter.grad = parameter.grad.contiguous()
@@ -143,9 +149,9 @@ def test_a_gradient_that_lies_otherwise_than_its_parameter_is_laid_out_anew():
     torch.testing.assert_close(moved, expected.convolution.weight, rtol=0, atol=1e-6)
 
 
-def test_the_engines_take_up_each_others_state():
+def test_each_engine_continues_from_the_others_state():
     trained = layers(torch.channels_last)
-    fused = FusedAdam(trained, 1e-3, (0.5, 0.999))
+    fused = adam_of(FusedAdam, trained)
     for step in range(4):
         descend(fused, trained, step)
     state = {name: value.clone() for name, value in fused.state().items()}
@@ -153,11 +159,11 @@ def test_the_engines_take_up_each_others_state():
     assert "unused/exp_avg" not in state
     other = layers(torch.contiguous_format)
     other.load_state_dict(trained.state_dict())
-    loop = LoopAdam(other, 1e-3, (0.5, 0.999))
+    loop = adam_of(LoopAdam, other)
     loop.load_state(state)
     back = layers(torch.channels_last)
     back.load_state_dict(trained.state_dict())
-    again = FusedAdam(back, 1e-3, (0.5, 0.999))
+    again = adam_of(FusedAdam, back)
     again.load_state(loop.state())
     for adam, network in ((fused, trained), (loop, other), (again, back)):
         descend(adam, network, 9)
@@ -170,7 +176,7 @@ def test_the_engines_take_up_each_others_state():
 @pytest.mark.parametrize("kind", [LoopAdam, FusedAdam])
 def test_a_state_that_does_not_fit_is_refused(kind):
     network = layers(torch.contiguous_format)
-    adam = kind(network, 1e-3, (0.5, 0.999))
+    adam = adam_of(kind, network)
     descend(adam, network, 0)
     state = adam.state()
     with pytest.raises(KeyError, match="elsewhere"):
@@ -192,39 +198,47 @@ def test_only_what_fills_its_memory_is_dense():
 
 
 def test_weights_keep_their_names_and_shapes_under_every_engine(tiny):
-    states = [model_on(tiny, e).generator.state_dict() for e in (plain(CPU), FAST16)]
+    states = [step_on(tiny, e).method.state_dict() for e in (plain(CPU), FAST16)]
     assert {k: v.shape for k, v in states[0].items()} == {k: v.shape for k, v in states[1].items()}
 
 
 @pytest.mark.parametrize("fault", [False, True])
-def test_a_trial_leaves_no_mark(tiny, fault):
-    """Weights and moments are put back for a graph; a trial updates nothing."""
-    model = model_on(tiny, FAST32)
+def test_a_rehearsed_step_leaves_no_trace(tiny, fault):
+    step = step_on(tiny, FAST32)
     for batch in batches(2):
-        model.step(*batch)
-    networks = (model.generator, model.discriminator)
-    before = [{k: v.clone() for k, v in n.state_dict().items()} for n in networks]
-    moments = {k: v.clone() for k, v in model.optimizer_state().items()}
+        step(batch)
+    before = {k: v.clone() for k, v in step.method.state_dict().items()}
+    moments = {k: v.clone() for k, v in step.optimizer_state().items()}
     random = torch.get_rng_state()
-    try:
-        with leaving_no_mark(model), _putting_back_what_was_learned(model):
-            model.step(*next(batches(1)))
-            torch.rand(3)
-            if fault:
-                raise ArithmeticError
-    except ArithmeticError:
-        pass
-    for network, state in zip(networks, before, strict=True):
-        assert all(torch.equal(v, state[k]) for k, v in network.state_dict().items())
-    assert all(torch.equal(v, moments[k]) for k, v in model.optimizer_state().items())
+    with suppress(ArithmeticError), preserving_state(step.method, CPU), preserving_weights(step):
+        step(next(batches(1)))
+        torch.rand(3)
+        assert any(not torch.equal(v, before[k]) for k, v in step.method.state_dict().items())
+        if fault:
+            raise ArithmeticError
+    assert all(torch.equal(v, before[k]) for k, v in step.method.state_dict().items())
+    assert step.optimizer_state().keys() == moments.keys()
+    assert all(torch.equal(v, moments[k]) for k, v in step.optimizer_state().items())
     assert torch.equal(random, torch.get_rng_state())
 
 
-def test_a_trial_of_a_fresh_model_is_as_if_it_had_not_been(tiny):
-    tried, fresh = model_on(tiny, FAST32), model_on(tiny, FAST32)
-    _gradients(tiny, without_dropout(Task(tiny, catalog()).method(CPU)), tried)
-    for one, other in zip(losses_of(tried, 4), losses_of(fresh, 4), strict=True):
-        assert torch.equal(one, other)
+@pytest.mark.parametrize("engine", [plain(CPU), FAST32], ids=str)
+def test_a_trial_leaves_no_trace(tiny, engine):
+    """Nor in what the next steps compute, dropout among it."""
+    tried, fresh = step_of(tiny, engine), step_of(tiny, engine)
+    before = {k: v.clone() for k, v in tried.method.state_dict().items()}
+    random = torch.get_rng_state()
+    gradients(tried, next(batches(1)))
+    assert torch.equal(random, torch.get_rng_state())
+    assert all(torch.equal(v, before[k]) for k, v in tried.method.state_dict().items())
+    assert all(p.grad is None and p.requires_grad for p in tried.method.parameters())
+    assert all(m.training for m in tried.method.modules())
+    assert not tried.optimizer_state()
+    losses = []
+    for step in (tried, fresh):
+        torch.manual_seed(5)
+        losses.append(losses_of(step, 4))
+    assert all(torch.equal(one, other) for one, other in zip(*losses, strict=True))
 
 
 class Viewing(nn.Module):
@@ -244,22 +258,22 @@ class Viewing(nn.Module):
 
 
 def tried(recipe, engine, **replaced):
-    parts = Task(recipe, catalog()).method(CPU)
+    task, said = Task(recipe, catalog()), []
+    method = task.method(CPU)
     for name, part in replaced.items():
-        setattr(parts, name, part)
-    said = []
-    return tried_model(recipe, parts, engine, said.append), said
+        setattr(method, name, part)
+    return tried_step(method, engine, recipe.train, task.noise(CPU), said.append), said
 
 
 @pytest.mark.parametrize("engine", [FAST32, FAST16], ids=str)
 def test_a_plugin_that_the_fast_engine_cannot_compute_trains_with_the_plain_one(tiny, engine):
-    model, said = tried(tiny, engine, generator=Viewing(3, 3))
-    assert model.engine == plain(CPU)
-    line = said[0]
-    assert line.startswith(f"the engine '{engine}' cannot train this recipe (view size is not")
-    assert said[-1].endswith("taking 'plain, fp32'")
-    assert all(p.is_contiguous() for p in model.generator.parameters())
-    model.step(*next(batches(1)))
+    step, said = tried(tiny, engine, generator=Viewing(3, 3))
+    assert step.engine == plain(CPU)
+    assert f"'{engine}'" in said[0]
+    assert "view size is not" in said[0]
+    assert "'plain, fp32'" in said[-1]
+    assert all(p.is_contiguous() for p in step.method.parameters())
+    assert all(loss.isfinite() for loss in step(next(batches(1))).values())
 
 
 def test_a_machine_without_compiler_trains_uncompiled(tiny, monkeypatch):
@@ -270,12 +284,12 @@ def test_a_machine_without_compiler_trains_uncompiled(tiny, monkeypatch):
         return call
 
     monkeypatch.setattr(torch, "compile", broken)
-    model, said = tried(tiny, Engine("fast", CPU, compiled=True))
-    assert model.engine == FAST32
-    assert said == [
-        "the engine 'fast, fp32, compiled' cannot train this recipe (no C++ compiler); "
-        "taking 'fast, fp32'"
-    ]
+    step, said = tried(tiny, Engine("fast", CPU, compiled=True))
+    assert step.engine == FAST32
+    (line,) = said
+    assert "no C++ compiler" in line
+    assert "many lines" not in line
+    assert all(loss.isfinite() for loss in step(next(batches(1))).values())
 
 
 def test_what_fits_no_engine_fails_as_it_is(tiny):
@@ -288,10 +302,10 @@ def test_what_fits_no_engine_fails_as_it_is(tiny):
 
 
 def test_too_little_memory_is_no_reason_for_another_engine(tiny, monkeypatch):
-    def greedy(self, *batch):
+    def greedy(self, batch):
         raise MemoryError
 
-    monkeypatch.setattr(Pix2Pix, "fake", greedy)
+    monkeypatch.setattr(Pix2Pix, "forward", greedy)
     with pytest.raises(MemoryError):
         tried(tiny, FAST32)
 
@@ -299,8 +313,8 @@ def test_too_little_memory_is_no_reason_for_another_engine(tiny, monkeypatch):
 @pytest.mark.filterwarnings("ignore:The .grad attribute")  # torch's own tracing
 def test_compiled_networks_compute_the_same_step(tiny, monkeypatch):
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
-    expected = losses_of(model_on(tiny, FAST32), 2)
-    found = losses_of(model_on(tiny, Engine("fast", CPU, compiled=True)), 2)
+    expected = losses_of(step_on(tiny, FAST32), 2)
+    found = losses_of(step_on(tiny, Engine("fast", CPU, compiled=True)), 2)
     for one, other in zip(expected, found, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
 
@@ -325,8 +339,6 @@ def test_the_plain_engine_has_no_bf16():
 
 @pytest.mark.parametrize("overrides", [[], ["data.flip=false"], ["data.direction=BtoA"]], ids=str)
 def test_pairs_on_the_device_make_the_same_batches(tiny_file, overrides):
-    from loading import Loading
-
     loading = Loading(tiny_file, *overrides)
     expected = Batches(loading.pairs, loading.sampler(), 4, workers=0, pin=False).start(2, 1)
     sampler = loading.sampler().reading(loading.obtain())
@@ -348,31 +360,34 @@ class Mistaken(Viewing):
         return torch.tanh(self.last(x))
 
 
-def test_a_gradient_that_is_not_the_textbooks_is_noticed(tiny):
-    model, said = tried(tiny, FAST32, generator=Mistaken(3, 3))
-    assert model.engine == plain(CPU)
-    assert "the generator's gradient is not the textbook's: their cosine is" in said[0]
+@pytest.mark.parametrize("engine", [FAST32, FAST16], ids=str)
+def test_a_gradient_that_is_not_the_references_is_noticed(tiny, engine):
+    step, said = tried(tiny, engine, generator=Mistaken(3, 3))
+    assert step.engine == plain(CPU)
+    assert "'generator'" in said[0]
+    assert "gradient" in said[0]
 
 
 @pytest.mark.parametrize("number", [1, 2])
 @pytest.mark.parametrize("norm", ["batch", "instance"])
-def test_the_gradients_of_the_fast_engine_are_the_textbooks(tiny_file, norm, number):
+def test_the_gradients_of_the_fast_engine_are_the_references(tiny_file, norm, number):
     """torch's instance norm computes a wrong one for a batch of one in channels_last."""
     keys = (f"generator.norm={norm}", f"discriminator.norm={norm}", f"train.batch_size={number}")
     recipe = recipes.read(tiny_file, keys, catalog())
-    parts = Task(recipe, catalog()).method(CPU)
-    expected = _gradients(recipe, parts, Pix2Pix(parts, recipe.train, plain(CPU)))
-    found = _gradients(recipe, parts, Pix2Pix(parts, recipe.train, FAST32))
-    for one, other in zip(expected, found, strict=True):
-        assert cosine(one, other) > 0.9999
+    batch = next(batches(1, number=number))
+    expected, found = (gradients(step_of(recipe, e), batch) for e in (plain(CPU), FAST32))
+    assert expected.keys() == found.keys() == {"discriminator", "generator"}
+    for phase in expected:
+        assert expected[phase].keys() == found[phase].keys()
+        assert cosine(expected[phase], found[phase]) > 0.9999
 
 
 def test_the_cosine_of_gradients_in_parts():
-    one = [torch.tensor([3.0, 0.0]), torch.tensor([[4.0]])]
-    assert cosine(one, [part * 2 for part in one]) == pytest.approx(1)
-    assert cosine(one, [-part for part in one]) == pytest.approx(-1)
-    assert cosine(one, [torch.tensor([3.0, 0.0]), torch.zeros(1, 1)]) == pytest.approx(0.6)
-    zero = [torch.zeros(2), torch.zeros(1, 1)]
+    one = {"a": torch.tensor([3.0, 0.0]), "b": torch.tensor([[4.0]])}
+    assert cosine(one, {name: part * 2 for name, part in one.items()}) == pytest.approx(1)
+    assert cosine(one, {name: -part for name, part in one.items()}) == pytest.approx(-1)
+    assert cosine(one, one | {"b": torch.zeros(1, 1)}) == pytest.approx(0.6)
+    zero = {name: torch.zeros_like(part) for name, part in one.items()}
     assert (cosine(zero, zero), cosine(one, zero)) == (1, 0)
 
 

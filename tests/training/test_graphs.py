@@ -6,20 +6,20 @@ import signal
 import pytest
 import torch
 from loading import Loading
+from steps import step_of
 from torch import nn
 
-from imtrans.components.methods.pix2pix import Pix2Pix
+from imtrans.api.method import Batch
 from imtrans.data.loader import Batches
 from imtrans.data.resident import Resident, fits
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
-from imtrans.recipe.schema import TrainTable
 from imtrans.runs.checkpoint import checkpoints, read_tensors
 from imtrans.task import Task
 from imtrans.training.fit import fit
 from imtrans.training.step.engine import Engine, choose_engine, plain
 from imtrans.training.step.graph import GraphedStep
-from imtrans.training.step.stepper import Stepping
+from imtrans.training.step.stepper import Stepper
 
 pytestmark = pytest.mark.gpu
 CUDA = torch.device("cuda")
@@ -29,102 +29,100 @@ def graphed(precision="fp32"):
     return Engine("fast", CUDA, precision, graphed=True)
 
 
-def model_on(recipe, engine):
-    return Pix2Pix(Task(recipe, catalog()).method(CUDA), recipe.train, engine)
-
-
 def batches(count, number=2, size=64):
     generator = torch.Generator().manual_seed(3)
     for _ in range(count):
         source = torch.rand(number, 3, size, size, generator=generator) * 2 - 1
-        yield source.to(CUDA), (source * 0.5).to(CUDA)
+        yield Batch(source.to(CUDA), (source * 0.5).to(CUDA))
 
 
 @pytest.fixture
 def still(tiny_file):
     """Without dropout, whose noise is drawn otherwise in a graph."""
-    return recipes.read(tiny_file, ["generator.dropout=0.0"], catalog())
+    return recipes.read(tiny_file, ["generator.dropout=0.0", "train.batch_size=2"], catalog())
 
 
-def rows(step, pairs):
-    return torch.stack([torch.stack(list(step(*pair).values())) for pair in pairs])
+@pytest.fixture
+def tiny(tiny_file):
+    return recipes.read(tiny_file, ["train.batch_size=2"], catalog())
 
 
-def stepping(model, said=None):
-    train = TrainTable(epochs=1, batch_size=2)
-    return Stepping(model, train, (said if said is not None else []).append)
+def rows(step, batches):
+    return torch.stack([torch.stack(list(step(batch).values())) for batch in batches])
+
+
+def stepper(step, said=None):
+    return Stepper(step, (said if said is not None else []).append)
 
 
 @pytest.mark.parametrize(("precision", "apart"), [("fp32", 1e-3), ("bf16", 2e-2)])
 def test_replays_are_the_steps(still, precision, apart):
     torch.backends.cudnn.allow_tf32 = False
-    eager = model_on(still, Engine("fast", CUDA, precision))
-    model, said = model_on(still, graphed(precision)), []
-    expected = rows(eager.step, batches(5))
-    found = rows(stepping(model, said), batches(5))
+    eager, said = step_of(still, Engine("fast", CUDA, precision)), []
+    replayed = stepper(step_of(still, graphed(precision)), said)
+    expected, found = rows(eager, batches(5)), rows(replayed, batches(5))
     assert not said
+    assert replayed._graph is not None
     torch.testing.assert_close(found, expected, rtol=apart, atol=1e-4)
 
 
-def test_recording_leaves_no_mark(tiny):
-    model = model_on(tiny, graphed())
-    networks = (model.generator, model.discriminator)
-    before = [{k: v.clone() for k, v in n.state_dict().items()} for n in networks]
+def test_recording_leaves_no_trace(tiny):
+    step = step_of(tiny, graphed())
+    before = {k: v.clone() for k, v in step.method.state_dict().items()}
     random = torch.cuda.get_rng_state(CUDA)
-    GraphedStep(model, *next(batches(1)))
-    for network, state in zip(networks, before, strict=True):
-        assert all(torch.equal(v, state[k]) for k, v in network.state_dict().items())
+    GraphedStep(step, next(batches(1)))
+    assert all(torch.equal(v, before[k]) for k, v in step.method.state_dict().items())
     assert torch.equal(random, torch.cuda.get_rng_state(CUDA))
-    assert all(not moment.any() for moment in model.optimizer_state().values())
+    assert all(not moment.any() for moment in step.optimizer_state().values())
 
 
 def test_dropout_differs_between_replays_and_not_between_runs(tiny_file):
-    overrides = ("generator.name=unet_128", "data.crop_size=128", "data.load_size=140")
-    recipe = recipes.read(tiny_file, overrides, catalog())
+    keys = ("generator.name=unet_128", "data.crop_size=128", "data.load_size=140")
+    recipe = recipes.read(tiny_file, [*keys, "train.batch_size=2"], catalog())
     runs = []
     for _ in range(2):
         torch.manual_seed(0)
-        model = model_on(recipe, graphed())
-        model.scale_learning_rates(0.0)
-        assert any(isinstance(m, nn.Dropout) and m.p for m in model.generator.modules())
-        (pair,) = batches(1, size=128)
-        runs.append(rows(stepping(model), [pair] * 4))
+        step = step_of(recipe, graphed())
+        step.scale_learning_rates(0.0)
+        assert any(isinstance(m, nn.Dropout) and m.p for m in step.method.generator.modules())
+        (batch,) = batches(1, size=128)
+        runs.append(rows(stepper(step), [batch] * 4))
     l1 = runs[0][:, 2]
     assert len(set(l1.tolist())) == 4  # weights stand still, so that only the noise differs
     torch.testing.assert_close(runs[0], runs[1], rtol=1e-4, atol=1e-6)
 
 
 def test_the_learning_rate_is_no_part_of_the_recording(tiny):
-    model = model_on(tiny, graphed())
-    step, pairs = stepping(model), list(batches(3))
-    step(*pairs[0])
-    model.scale_learning_rates(0.0)
-    before = {k: v.clone() for k, v in model.generator.named_parameters()}
-    step(*pairs[1])
-    assert all(torch.equal(v, before[k]) for k, v in model.generator.named_parameters())
-    model.scale_learning_rates(5.0)
-    step(*pairs[2])
-    assert not all(torch.equal(v, before[k]) for k, v in model.generator.named_parameters())
+    step = step_of(tiny, graphed())
+    take, (first, second, third) = stepper(step), batches(3)
+    take(first)
+    step.scale_learning_rates(0.0)
+    before = {k: v.clone() for k, v in step.method.named_parameters()}
+    take(second)
+    assert all(torch.equal(v, before[k]) for k, v in step.method.named_parameters())
+    step.scale_learning_rates(5.0)
+    take(third)
+    assert not all(torch.equal(v, before[k]) for k, v in step.method.named_parameters())
 
 
-def test_a_smaller_batch_is_taken_without_the_graph_and_both_train_one_model(still):
+def test_a_smaller_batch_is_taken_without_the_graph_and_both_train_the_same_weights(still):
     torch.backends.cudnn.allow_tf32 = False
     mixed = [*batches(2), *batches(1, number=1), *batches(2)]
-    expected = rows(model_on(still, Engine("fast", CUDA)).step, mixed)
-    found = rows(stepping(model_on(still, graphed())), mixed)
+    expected = rows(step_of(still, Engine("fast", CUDA)), mixed)
+    found = rows(stepper(step_of(still, graphed())), mixed)
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
 
 
 def test_a_step_that_cannot_be_recorded_is_taken_one_by_one(tiny):
-    model, said = model_on(tiny, graphed()), []
-    forward = model.generator.forward
+    step, said = step_of(tiny, graphed()), []
+    forward = step.method.generator.forward
 
     def synchronising(source):
         float(source.sum())  # asks the device for a number, which no recording can
         return forward(source)
 
-    model.generator.forward = synchronising
-    found = rows(stepping(model, said), batches(2))
+    step.method.generator.forward = synchronising
+    found = rows(stepper(step, said), batches(2))
     (line,) = said
     assert line.startswith("no CUDA graph of this step (")
     assert torch.isfinite(found).all()
@@ -136,16 +134,16 @@ def test_cuda_chooses_the_graph(tiny):
 
 
 def test_a_run_on_cuda_goes_on_after_an_interruption(tiny, tmp_path, monkeypatch):
-    step = Stepping.__call__
+    step = Stepper.__call__
 
-    def interrupting(self, *data):
+    def interrupting(self, batch):
         os.kill(os.getpid(), signal.SIGTERM)
-        return step(self, *data)
+        return step(self, batch)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Stepping, "__call__", interrupting)
+        patch.setattr(Stepper, "__call__", interrupting)
         assert fit(Task(tiny, catalog()), tmp_path / "run", device="cuda").step == 1
-    assert fit(Task(tiny, catalog()), tmp_path / "run", device="cuda").step == 12
+    assert fit(Task(tiny, catalog()), tmp_path / "run", device="cuda").step == 6
     newest = checkpoints(tmp_path / "run")[-1]
     weights = read_tensors(newest / "generator.safetensors")
     assert all(torch.isfinite(tensor.float()).all() for tensor in weights.values())
@@ -177,12 +175,11 @@ def test_bf16_on_cuda_starts_with_the_losses_of_fp32_on_the_cpu(still):
     losses = []
     for device, precision in (("cpu", "fp32"), ("cuda", "bf16")):
         chosen = torch.device(device)
-        parts = Task(still, catalog()).method(chosen)
-        model = Pix2Pix(parts, still.train, Engine("fast", chosen, precision))
-        (pair,) = batches(1)
-        losses.append(model.step(*(side.to(chosen) for side in pair)))
+        step = step_of(still, Engine("fast", chosen, precision))
+        (batch,) = batches(1)
+        losses.append(step(Batch(*(side.to(chosen) for side in batch))))
     assert float(losses[0]["l1"]) == pytest.approx(float(losses[1]["l1"]), rel=1e-2)
 
 
 def test_the_plain_engine_runs_on_cuda(tiny):
-    assert torch.isfinite(rows(model_on(tiny, plain(CUDA)).step, batches(2))).all()
+    assert torch.isfinite(rows(step_of(tiny, plain(CUDA)), batches(2))).all()

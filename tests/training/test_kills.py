@@ -6,163 +6,151 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
+from itertools import pairwise, takewhile
 
 import pytest
-from drawn import write_pairs
-from killing import CELLS, Trainer, command, differences, traces
+from killing import CELLS, KILLED, Runner, Stage, Start
+from operations import instants, one_of_each
+from traces import differences
 
 pytestmark = pytest.mark.skipif(
     not hasattr(signal, "sigtimedwait"), reason="needs fork and sigtimedwait, as Linux has"
 )
-KILLED = -signal.SIGKILL
+CELL = "plain, 0 workers"
+CACHED = "fast, 0 workers, ema, cache"
+# Six steps: all is written at step 0, checkpoints at 3 and 6, where that of step 0 is removed; a
+# sample at 5 and 6, validations at 2, 4 and 6, each with a new best generator.
+SHORT = "train.epochs=1"
 SEED = 7
+PARTS = 6  # tests that many kills are divided among
 
 
 @pytest.fixture(scope="module")
-def trainer():
-    with Trainer() as trainer:
-        yield trainer
+def stage(tmp_path_factory):
+    with Runner() as runner:
+        yield Stage(tmp_path_factory.mktemp("stage"), runner)
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pairs")
-    write_pairs(folder / "train", 6)
-    write_pairs(folder / "val", 2)
-    return folder
+@pytest.fixture
+def killed_at(stage, tmp_path):
+    """Kill a command at an instant, start it again, and compare: what differs, in words."""
+
+    def mismatches(start, instant, expected):
+        end = stage.runner.run(start, **instant.order())
+        if end.code != KILLED:
+            return [f"{instant}: not killed: {end.code} {end.out} {end.err}"]
+        return [f"{instant}: {told}" for told in finished(stage.runner, start, expected)]
+
+    return mismatches
 
 
-@pytest.fixture(scope="module")
-def whole(trainer, root, tmp_path_factory):
-    """The traces and the seconds of an uninterrupted run of a cell, each trained once."""
-    known = {}
-
-    def train(cell):
-        if cell not in known:
-            run = tmp_path_factory.mktemp("whole") / "run"
-            end = trainer.run(command(root, cell, run))
-            assert end["code"] == 0, end["out"]
-            known[cell] = traces(run), end["seconds"]
-        return known[cell]
-
-    return train
+def finished(runner, start, expected):
+    """Start it again, undisturbed; how its end is not that of the whole run, in words."""
+    end = runner.run(start)
+    if (end.code, end.err) != (0, ""):
+        return [f"exit code {end.code}: {end.out}{end.err}"]
+    return differences(start.run, expected)
 
 
-def finish(trainer, start, expected):
-    """Start it again, uninterrupted: it must end as the whole run did."""
-    end = trainer.run(start)
-    assert end["code"] == 0, end["out"]
-    assert "Traceback" not in end["out"]
-    assert differences(Path(start[3]), expected) == []
+def test_every_file_of_a_run_is_seen_while_it_is_written(stage):
+    """Else there would be instants that no kill here is placed at."""
+    whole, files = stage.whole(CACHED), set()
+    for operation in whole.end.operations:
+        if operation.kind in ("open", "write", "append"):
+            files.add(operation.path)
+        elif operation.kind == "rename":
+            moved = {f for f in files if f"{f}/".startswith(f"{operation.source}/")}
+            assert moved
+            files -= moved
+            files |= {operation.path + f.removeprefix(operation.source) for f in moved}
+        elif operation.kind == "remove":
+            files.remove(operation.path)
+    there = {path for path in whole.place.rglob("*") if path.is_file()}
+    assert files == {path.relative_to(whole.place).as_posix() for path in there}
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_killed_at_every_kind_of_operation_it_ends_with_the_same_bytes(
+    stage, killed_at, tmp_path, part
+):
+    whole = stage.whole(CELL, SHORT)
+    kinds = one_of_each(instants(whole.end.operations))
+    assert len(kinds) >= 50
+    wrong = []
+    for instant in kinds[part::PARTS]:
+        start = stage.start(CELL, tmp_path / instant.name, SHORT)
+        wrong += killed_at(start, instant, whole.traces)
+    assert wrong == []
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_killed_at_random_instants_it_ends_with_the_same_bytes(
-    trainer, root, whole, tmp_path, cell
-):
+def test_killed_again_and_again_it_ends_with_the_same_bytes(stage, tmp_path, cell):
     draw = random.Random(f"{SEED} {cell}")
-    expected, seconds = whole(cell)
-    start, kills = command(root, cell, tmp_path / "run"), 0
-    for _ in range(6):
-        end = trainer.run(start, after=draw.uniform(0, seconds))
-        assert end["code"] in (KILLED, 0), end["out"]
-        kills += end["code"] == KILLED
-        if end["code"] == 0:  # it was done before its time
-            assert differences(tmp_path / "run", expected) == []
-            shutil.rmtree(tmp_path / "run")
-    assert kills >= 3
-    finish(trainer, start, expected)
+    whole = stage.whole(cell)
+    start, kills = stage.start(cell, tmp_path / "place"), 0
+    while kills < 6:
+        at = draw.choice(list(instants(whole.end.operations[: -len(whole.end.operations) // 3])))
+        end = stage.runner.run(start, **at.order())
+        assert end.code in (KILLED, 0), end.out + end.err
+        kills += end.code == KILLED
+        if end.code == 0:  # less was left to do
+            assert differences(start.run, whole.traces) == []
+            shutil.rmtree(start.place)
+    assert finished(stage.runner, start, whole.traces) == []
 
 
-# At the n-th call of a function: what stands on the disk there is all that the next start has.
-# The first checkpoint is that of step 0; the fourth, of step 6, has two before it to remove.
-INSTANTS = {
-    "before the run directory has its recipe": ("imtrans.runs.run_dir:write_whole", 1),
-    "before a checkpoint's folder": ("imtrans.runs.checkpoint:_write", 1),
-    "inside a checkpoint's first file": ("imtrans.runs.checkpoint:save_file", 8, "inside"),
-    "inside a checkpoint's last file": ("imtrans.runs.checkpoint:save_file", 10, "inside"),
-    "between two files of a checkpoint": ("imtrans.runs.checkpoint:save_file", 9, "before"),
-    "before the checksums": ("imtrans.runs.checkpoint:write_sums", 5),
-    "inside the checksums": ("imtrans.runs.checkpoint:write_sums", 5, "inside"),
-    "before a rename": ("pathlib:Path.rename", 4),
-    "after a rename": ("pathlib:Path.rename", 4, "after"),
-    "while the best generator is replaced": ("pathlib:Path.rename", 5, "after"),
-    "inside a removal": ("imtrans.runs.checkpoint:remove", 2, "inside"),
-    "before the first record": ("imtrans.runs.journal:Journal.append", 1),
-    "inside a record": ("imtrans.runs.journal:Journal.append", 5, "inside"),
-    "inside the last record": ("imtrans.runs.journal:Journal.append", 15, "inside"),
-    "after a record": ("imtrans.runs.journal:Journal.append", 6, "after"),
-    "before the first validation": ("imtrans.training.validation:Validation.measure", 1),
-    "during a validation": ("imtrans.training.validation:Validation._measured", 6),
-    "after a validation": ("imtrans.training.loop:Sitting._validate", 3, "after"),
-    "inside a sample": ("imtrans.runs.run_dir:write_whole", 3, "inside"),
-    "before a sample has its name": ("os:replace", 4, "before"),
-    "after the rehearsal": ("imtrans.training.loop:Sitting._rehearse", 1, "after"),
-    "before the first step": ("imtrans.training.step.stepper:Stepping.__call__", 1),
-    "after the last step": ("imtrans.training.step.stepper:Stepping.__call__", 12, "after"),
-    "before the last checkpoint": ("imtrans.training.loop:Sitting._end", 1),
-    "after the last checkpoint": ("imtrans.training.loop:Sitting._end", 1, "after"),
-}
+def test_killed_while_it_builds_its_cache_it_builds_it_again(stage, killed_at, tmp_path):
+    quick = (SHORT, "train.engine=plain")
+    whole = stage.whole(CACHED, *quick)
+    kinds = one_of_each(
+        one for one in instants(whole.end.operations) if one.operation.path.startswith("caches")
+    )
+    assert len(kinds) >= 12
+    wrong = []
+    for instant in kinds:
+        start = stage.start(CACHED, tmp_path / instant.name, *quick)
+        wrong += killed_at(start, instant, whole.traces)
+        left = [path.name for path in (start.place / "caches").iterdir() if path.is_dir()]
+        wrong += [f"{instant}: left {left}"] if len(left) != 1 else []
+    assert wrong == []
 
 
-@pytest.mark.parametrize("instant", INSTANTS)
-def test_killed_at_this_instant_it_ends_with_the_same_bytes(
-    trainer, root, whole, tmp_path, instant
-):
-    cell = next(iter(CELLS))
-    at, nth, *when = INSTANTS[instant]
-    start = command(root, cell, tmp_path / "run")
-    end = trainer.run(start, at=at, nth=nth, when=when[0] if when else "before")
-    assert end["code"] == KILLED, end["out"]
-    finish(trainer, start, whole(cell)[0])
+@pytest.mark.parametrize("part", range(2))
+def test_killed_while_it_mends_what_a_kill_left_it_mends_it_again(stage, killed_at, tmp_path, part):
+    """The first kill is where one thing is moved aside and its successor not yet in its place."""
+    whole = stage.whole(CELL, SHORT)
+    between = [
+        instant
+        for instant, after in pairwise(instants(whole.end.operations))
+        if instant.operation.kind == after.operation.kind == "rename"
+    ]
+    first = stage.start(CELL, tmp_path / "killed", SHORT)
+    order = between[0].order() | {"at": between[0].number + 1}
+    assert stage.runner.run(first, **order).code == KILLED
+
+    def again(name):
+        shutil.copytree(first.place, tmp_path / name)
+        return stage.start(CELL, tmp_path / name, SHORT)
+
+    resumed = stage.runner.run(again("resumed")).operations
+    mending = takewhile(lambda operation: operation.kind != "append", resumed)
+    kinds = one_of_each(instants(mending))
+    assert len(kinds) >= 12
+    wrong = []
+    for instant in kinds[part::2]:
+        wrong += killed_at(again(instant.name), instant, whole.traces)
+    assert wrong == []
 
 
-@pytest.mark.parametrize(
-    ("at", "when"),
-    [("Writer.append", "after"), ("Writer.finish", "before"), ("Writer.finish", "after")],
-)
-def test_killed_while_it_builds_its_cache_it_builds_it_again(
-    trainer, root, whole, tmp_path, at, when
-):
-    cell = "fast, 0 workers, ema, cache"
-    start = command(root, cell, tmp_path / "run")
-    end = trainer.run(start, at=f"imtrans.data.cache.cache:{at}", when=when)
-    assert end["code"] == KILLED, end["out"]
-    finish(trainer, start, whole(cell)[0])
-    left = [path.name for path in (tmp_path / "run.caches").iterdir() if path.is_dir()]
-    assert len(left) == 1, left
-
-
-@pytest.mark.parametrize(
-    ("at", "nth", "when"),
-    [
-        *(("imtrans.runs.checkpoint:tidy", 1, when) for when in ("before", "after")),
-        *(("os:replace", nth, when) for nth in (1, 2, 3) for when in ("before", "after")),
-    ],
-)
-def test_killed_while_it_takes_up_a_run_it_takes_it_up_again(
-    trainer, root, whole, tmp_path, at, nth, when
-):
-    """A second kill, while the start after a first one mends what that one left."""
-    cell = next(iter(CELLS))
-    start = command(root, cell, tmp_path / "run")
-    trainer.run(start, at="pathlib:Path.rename", nth=5, when="after")
-    end = trainer.run(start, at=at, nth=nth, when=when)
-    assert end["code"] == KILLED, end["out"]
-    finish(trainer, start, whole(cell)[0])
-
-
-def test_killed_in_its_first_seconds_it_starts_as_if_never_before(trainer, root, whole, tmp_path):
+def test_killed_in_its_first_seconds_it_starts_as_if_never_before(stage, tmp_path):
     """From outside, a process as a user starts it: most of these instants are inside imports."""
-    cell = next(iter(CELLS))
-    start = command(root, cell, tmp_path / "run")
+    start: Start = stage.start(CELL, tmp_path / "place", SHORT)
     for seconds in (0.02, 0.3, 0.9):
         with subprocess.Popen(
-            [sys.executable, "-m", "imtrans", *start],
+            [sys.executable, "-m", "imtrans", *start.arguments],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         ) as process:
             time.sleep(seconds)
             process.kill()
-    finish(trainer, start, whole(cell)[0])
+    assert finished(stage.runner, start, stage.whole(CELL, SHORT).traces) == []

@@ -17,7 +17,7 @@ def factors(epochs, **keys):
     return [factor(train, epoch, 10**9) for epoch in range(1, epochs + 1)]
 
 
-def test_without_a_word_the_rate_is_constant():
+def test_by_default_the_rate_is_constant():
     assert factors(5) == [1.0] * 5
     assert factors(5, schedule="constant") == [1.0] * 5
 
@@ -55,16 +55,19 @@ def test_the_warm_up_rises_step_by_step_on_top_of_the_schedule():
 
 
 @pytest.mark.parametrize(
-    ("override", "told"),
+    ("override", "said"),
     [
         ("train.schedule=step", "needs it: a number of epochs"),
         ("train.decay_every=2", 'it belongs to schedule = "step"'),
-        ("train.schedule=constant,train.decay_from=1", 'nothing falls in schedule = "constant"'),
+        (
+            "train.schedule=constant,train.decay_from=1",
+            'has no effect with schedule = "constant"',
+        ),
         ("train.schedule=exponential", "'exponential' is not one of"),
         ("train.decay_factor=1.5", "train.decay_factor"),
     ],
 )
-def test_a_schedule_that_cannot_be_is_told(tiny_file, override, told):
+def test_a_schedule_that_cannot_be_is_refused(tiny_file, override, said):
     with pytest.raises(ImtransError) as caught:
         recipes.read(tiny_file, override.split(","), catalog())
-    assert told in str(caught.value)
+    assert said in str(caught.value)

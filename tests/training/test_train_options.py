@@ -4,40 +4,31 @@ import json
 
 import pytest
 import torch
-from imtrans.training.step.accumulate import accumulated_step
+from steps import CPU, step_of
 from torch import nn
 
 import imtrans as public
 from imtrans.api.errors import ImtransError
+from imtrans.api.method import Batch
 from imtrans.components.methods.pix2pix import Pix2Pix
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
 from imtrans.runs.checkpoint import checkpoints, read_tensors
 from imtrans.task import Task
 from imtrans.training.fit import fit
+from imtrans.training.step.accumulation import accumulated_step
 from imtrans.training.step.engine import Engine, plain
-from imtrans.training.step.stepper import Stepping
-
-CPU = torch.device("cpu")
+from imtrans.training.step.stepper import Stepper
 
 
 def read(file, *overrides):
     return recipes.read(file, overrides, catalog())
 
 
-def model_of(recipe, engine=None):
-    return Pix2Pix(Task(recipe, catalog()).method(CPU), recipe.train, engine or plain(CPU))
-
-
 def batch(number=4, size=64, seed=0):
     generator = torch.Generator().manual_seed(seed)
     source = torch.rand(number, 3, size, size, generator=generator) * 2 - 1
-    return source, source * 0.5
-
-
-def state(model):
-    networks = (model.generator, model.discriminator)
-    return {f"{i}.{k}": v for i, n in enumerate(networks) for k, v in n.state_dict().items()}
+    return Batch(source, source * 0.5)
 
 
 INSTANCE = ("generator.norm=instance", "discriminator.norm=instance", "generator.dropout=0.0")
@@ -47,43 +38,44 @@ INSTANCE = ("generator.norm=instance", "discriminator.norm=instance", "generator
 @pytest.mark.parametrize("size", [1, 3])
 def test_accumulated_parts_make_the_step_of_the_whole_batch(tiny_file, engine, size):
     recipe = read(tiny_file, *INSTANCE)
-    whole, parts = model_of(recipe, engine), model_of(recipe, engine)
+    whole, parts = step_of(recipe, engine), step_of(recipe, engine)
     # Adam's first step has the size of the rate whatever the gradient's: mere rounding decides
     # where a bias goes that an instance norm cancels. Plain descent keeps small what is small.
     # Later steps would show how training amplifies rounding, and nothing else.
-    for adam in (whole.adam_g, whole.adam_d, parts.adam_g, parts.adam_d):
+    for adam in (*whole.optimizers.values(), *parts.optimizers.values()):
         adam.adam = torch.optim.SGD(adam._updated, lr=1e-3)
-    expected, found = whole.step(*batch()), accumulated_step(parts, *batch(), size)
+    expected, found = whole(batch()), accumulated_step(parts, batch(), size)
     for name, loss in expected.items():
         torch.testing.assert_close(found[name], loss, rtol=1e-5, atol=1e-5)
-    for name, tensor in state(whole).items():
-        torch.testing.assert_close(state(parts)[name], tensor, rtol=0, atol=1e-5)
+    for name, tensor in whole.method.state_dict().items():
+        torch.testing.assert_close(parts.method.state_dict()[name], tensor, rtol=0, atol=1e-5)
 
 
 def test_accumulation_makes_each_fake_twice_with_the_same_dropout(tiny_file):
     recipe = read(tiny_file, "generator.name=unet_128", "data.crop_size=128", "data.load_size=130")
-    model = model_of(recipe)
-    fakes = []
-    made = model.fake
-    model.fake = lambda source: fakes.append(made(source)) or fakes[-1]
-    accumulated_step(model, *batch(2, 128), 1)
+    step, fakes = step_of(recipe), []
+    step.method.register_forward_hook(lambda method, inputs, made: fakes.append(made))
+    accumulated_step(step, batch(2, 128), 1)
     first, second, again, again_second = fakes
     assert torch.equal(first, again)
     assert torch.equal(second, again_second)
-    assert any(isinstance(m, nn.Dropout) and m.training for m in model.generator.modules())
+    assert any(isinstance(m, nn.Dropout) and m.training for m in step.method.modules())
+    assert not torch.equal(step.make(batch(1, 128)), step.make(batch(1, 128)))
 
 
 def test_accumulation_moves_running_statistics_once(tiny_file):
     recipe = read(tiny_file, "generator.dropout=0.0")
-    whole, parts = model_of(recipe), model_of(recipe)
-    whole.step(*batch(1))
-    accumulated_step(parts, *batch(1), 1)
-    tracked = {k: v for k, v in parts.generator.state_dict().items() if "num_batches" in k}
-    assert tracked
-    assert all(v == 1 for v in tracked.values())
-    expected = whole.generator.state_dict()
-    for name in (name for name in expected if "running" in name):
-        torch.testing.assert_close(parts.generator.state_dict()[name], expected[name])
+    whole, parts = step_of(recipe), step_of(recipe)
+    whole(batch(1))
+    accumulated_step(parts, batch(1), 1)
+    found, expected = parts.method.state_dict(), whole.method.state_dict()
+    assert {int(v) for k, v in found.items() if "num_batches" in k} == {1, 3}
+    for name in expected:
+        if "num_batches" in name:
+            # The generator's once; the discriminator's in each of its three passes.
+            assert found[name] == expected[name] == (1 if name.startswith("generator") else 3)
+        if "running" in name:
+            torch.testing.assert_close(found[name], expected[name])
 
 
 def test_a_run_accumulates_batches_into_steps(tiny_file, tmp_path):
@@ -93,19 +85,21 @@ def test_a_run_accumulates_batches_into_steps(tiny_file, tmp_path):
 
 def test_the_average_follows_as_computed_by_hand(tiny_file):
     recipe = read(tiny_file, "train.ema=0.9")
-    model = model_of(recipe)
-    stepping = Stepping(model, recipe.train, print)
+    step = step_of(recipe)
+    stepper, generator = Stepper(step, print), step.method.generator
     by_hand = None
-    for step in range(5):
-        stepping(*batch(2, seed=step))
-        now = {k: v.detach().clone() for k, v in model.generator.named_parameters()}
+    for number in range(5):
+        stepper(batch(2, seed=number))
+        now = {k: v.detach().clone() for k, v in generator.named_parameters()}
         by_hand = by_hand and {k: 0.9 * by_hand[k] + 0.1 * v for k, v in now.items()}
         by_hand = by_hand or now  # the first is a copy
-    average = dict(model.average.generator.named_parameters())
-    for name, tensor in by_hand.items():
-        torch.testing.assert_close(average[name], tensor, rtol=1e-6, atol=1e-7)
-    for name, tensor in model.generator.named_buffers():
-        assert torch.equal(dict(model.average.generator.named_buffers())[name], tensor)
+    average = step.translating["generator"]
+    assert average is not generator
+    for name, tensor in average.named_parameters():
+        torch.testing.assert_close(tensor, by_hand[name], rtol=1e-6, atol=1e-7)
+    for name, tensor in generator.named_buffers():
+        assert torch.equal(dict(average.named_buffers())[name], tensor)
+    assert len(by_hand) == len(dict(average.named_parameters()))
 
 
 def test_the_average_translates_and_the_run_goes_on_with_the_weights_behind_it(tiny_file, tmp_path):
@@ -122,39 +116,42 @@ def test_the_average_translates_and_the_run_goes_on_with_the_weights_behind_it(t
     name = next(key for key in kept if key.endswith("weight"))
     assert not torch.equal(kept[name], learning[f"learning/generator/{name}"])
     translator = public.load(runs[0], precision="fp32")
-    assert torch.equal(translator.generator.state_dict()[name], kept[name])
+    assert torch.equal(translator.module.state_dict()[name], kept[name])
 
 
 @pytest.mark.parametrize("engine", [plain(CPU), Engine("fast", CPU)], ids=str)
 def test_clipping_bounds_the_norm_of_a_networks_gradient(tiny_file, engine):
     free, clipped = (
-        model_of(read(tiny_file, *overrides), engine) for overrides in ([], ["train.clip_norm=0.5"])
+        step_of(read(tiny_file, *overrides), engine) for overrides in ([], ["train.clip_norm=0.5"])
     )
-    for model in (free, clipped):
-        model.step(*batch(2))
+    for step in (free, clipped):
+        step(batch(2))
     norms = [
-        torch.stack([p.grad.norm() for p in model.adam_g.parameters if p.grad is not None]).norm()
-        for model in (free, clipped)
+        torch.stack([p.grad.norm() for p in adam.parameters if p.grad is not None]).norm()
+        for adam in (step.optimizers["generator"] for step in (free, clipped))
     ]
     assert norms[0] > 1
     assert norms[1] == pytest.approx(0.5, rel=1e-3)
 
 
 def test_the_discriminator_may_have_a_rate_of_its_own(tiny_file):
-    model = model_of(read(tiny_file, "train.discriminator_learning_rate=1e-5"))
-    model.scale_learning_rates(0.5)
-    rates = [adam.adam.param_groups[0]["lr"] for adam in (model.adam_g, model.adam_d)]
-    assert rates == pytest.approx([1e-4, 5e-6])
+    step = step_of(read(tiny_file, "method={name='pix2pix', discriminator_rate=0.05}"))
+    step.scale_learning_rates(0.5)
+    rates = {name: a.adam.param_groups[0]["lr"] for name, a in step.optimizers.items()}
+    assert rates == {"generator": pytest.approx(1e-4), "discriminator": pytest.approx(5e-6)}
+    assert step.learning_rate == pytest.approx(1e-4)  # the log has the generator's
 
 
-def test_the_discriminator_may_take_more_steps(tiny_file):
-    model = model_of(read(tiny_file, "train.discriminator_steps=3"))
-    model.step(*batch(2))
-    steps = [
-        {float(v) for k, v in adam.state().items() if k.endswith("/step")}
-        for adam in (model.adam_g, model.adam_d)
-    ]
-    assert steps == [{1.0}, {3.0}]
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_the_discriminator_may_take_more_steps(tiny_file, accumulate):
+    keys = ("method={name='pix2pix', discriminator_steps=3}", f"train.accumulate={accumulate}")
+    step = step_of(read(tiny_file, *keys))
+    Stepper(step, print)(batch(2))
+    steps = {
+        name: {float(v) for k, v in adam.state().items() if k.endswith("/step")}
+        for name, adam in step.optimizers.items()
+    }
+    assert steps == {"generator": {1.0}, "discriminator": {3.0}}
 
 
 def test_a_run_may_start_from_another_runs_weights(tiny_file, tmp_path, capsys):
@@ -182,38 +179,38 @@ def test_layers_that_do_not_fit_are_named_and_drawn(tiny_file, tmp_path, capsys)
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "said"),
     [("nowhere", "nowhere: no such checkpoint"), ("first", "none of its tensors fits")],
 )
-def test_a_start_that_cannot_be_is_told(tiny_file, tmp_path, monkeypatch, path, told):
+def test_a_start_that_cannot_be_is_refused(tiny_file, tmp_path, monkeypatch, path, said):
     monkeypatch.chdir(tmp_path)
     if path == "first":
         unet = ("generator.name=unet_128", "data.crop_size=128", "data.load_size=130")
         fit(Task(read(tiny_file, *unet, "train.epochs=1"), catalog()), tmp_path / "first")
-    with pytest.raises(ImtransError, match=told):
-        fit(read(tiny_file, f"train.init_from={path}"), catalog(), tmp_path / "run")
+    with pytest.raises(ImtransError, match=said):
+        fit(Task(read(tiny_file, f"train.init_from={path}"), catalog()), tmp_path / "run")
 
 
 def test_deterministic_algorithms_are_asked_for_and_left_again(tiny_file, tmp_path, monkeypatch):
     asked = []
-    step = Stepping.__call__
+    step = Stepper.__call__
 
-    def noting(self, *data):
+    def noting(self, batch):
         asked.append(torch.are_deterministic_algorithms_enabled())
-        return step(self, *data)
+        return step(self, batch)
 
-    monkeypatch.setattr(Stepping, "__call__", noting)
+    monkeypatch.setattr(Stepper, "__call__", noting)
     recipe = read(tiny_file, "train.deterministic=true", "train.epochs=1")
     fit(Task(recipe, catalog()), tmp_path / "run")
     assert set(asked) == {True}
     assert not torch.are_deterministic_algorithms_enabled()
 
 
-def test_an_operation_that_is_not_deterministic_is_told(tiny_file, tmp_path, monkeypatch):
-    def cannot(self, *data):
+def test_an_operation_that_is_not_deterministic_is_named(tiny_file, tmp_path, monkeypatch):
+    def cannot(self, batch):
         raise RuntimeError("op_backward does not have a deterministic implementation, but\nmore")
 
-    monkeypatch.setattr(Pix2Pix, "fake", cannot)
+    monkeypatch.setattr(Pix2Pix, "forward", cannot)
     with pytest.raises(ImtransError, match="train.deterministic = true, but op_backward does not"):
         fit(Task(read(tiny_file, "train.deterministic=true"), catalog()), tmp_path / "run")
 

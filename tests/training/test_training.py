@@ -13,23 +13,22 @@ import pytest
 import torch
 from PIL import Image
 from rich.console import Console
+from steps import CPU, step_of
 
 from imtrans.api.errors import ImtransError
-from imtrans.components.methods.pix2pix import Pix2Pix
+from imtrans.api.method import Batch
 from imtrans.data.draws import epoch_order
 from imtrans.host.terminal import Terminal
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
 from imtrans.runs.checkpoint import checkpoints, read_tensors
+from imtrans.runs.records import Records
 from imtrans.runs.run_dir import RunDir
 from imtrans.runs.state import restore
 from imtrans.task import Task
 from imtrans.training.fit import fit
 from imtrans.training.meter import Meter
-from imtrans.training.step.engine import plain
-from imtrans.training.step.stepper import Stepping
-
-CPU = torch.device("cpu")
+from imtrans.training.step.stepper import Stepper
 
 
 def read(tiny_file, *overrides):
@@ -52,63 +51,69 @@ def same(one, other):
 
 
 @pytest.fixture
-def model(tiny):
-    return Pix2Pix(Task(tiny, catalog()).method(CPU), tiny.train, plain(CPU))
+def step(tiny):
+    return step_of(tiny)
 
 
 def batch():
     torch.manual_seed(0)
-    return torch.rand(2, 3, 64, 64) * 2 - 1, torch.rand(2, 3, 64, 64) * 2 - 1
+    return Batch(*(torch.rand(2, 3, 64, 64) * 2 - 1 for _ in range(2)))
 
 
-def changed(network, before):
-    return any(not torch.equal(before[k], v) for k, v in network.named_parameters())
+def changed(step, before):
+    """The networks that have changed."""
+    return {
+        name.partition(".")[0]
+        for name, parameter in step.method.named_parameters()
+        if not torch.equal(before[name], parameter)
+    }
 
 
-def test_one_step_moves_both_networks_and_returns_losses_on_the_device(model):
-    before = [
-        {k: v.detach().clone() for k, v in n.named_parameters()}
-        for n in (model.generator, model.discriminator)
-    ]
-    losses = model.step(*batch())
+def parameters(step):
+    return {name: p.detach().clone() for name, p in step.method.named_parameters()}
+
+
+def test_one_step_moves_both_networks_and_returns_losses_on_the_device(step):
+    before = parameters(step)
+    losses = step(batch())
     assert list(losses) == ["d", "g", "l1"]
     assert all(torch.is_tensor(v) and v.dim() == 0 and not v.requires_grad for v in losses.values())
-    assert changed(model.generator, before[0])
-    assert changed(model.discriminator, before[1])
+    assert changed(step, before) == {"generator", "discriminator"}
 
 
-def test_the_discriminators_step_does_not_reach_the_generator(model):
-    """With the generator's own update suppressed, a step leaves it as it was."""
-    model.scale_learning_rates(0)
-    for group in model.adam_d.adam.param_groups:
-        group["lr"] = 1e-3
-    before = {k: v.detach().clone() for k, v in model.generator.named_parameters()}
-    model.step(*batch())
-    assert not changed(model.generator, before)
+@pytest.mark.parametrize("moving", ["generator", "discriminator"])
+def test_the_descent_of_one_network_does_not_reach_the_other(step, moving):
+    """With the update of all others suppressed, a step leaves them as they were."""
+    step.scale_learning_rates(0)
+    step.optimizers[moving].set_rate(1e-3)
+    before = parameters(step)
+    step(batch())
+    assert changed(step, before) == {moving}
+    assert all(p.requires_grad for p in step.method.parameters())
 
 
 def test_the_weight_of_a_loss_scales_its_gradient_and_not_its_report(tiny_file):
     reports = []
     for weight in (0, 100):
         recipe = read(tiny_file, f"loss.l1.weight={weight}")
-        model = Pix2Pix(Task(recipe, catalog()).method(CPU), recipe.train, plain(CPU))
-        first = model.step(*batch())
+        step = step_of(recipe)
+        first = step(batch())
         for _ in range(10):
-            last = model.step(*batch())
+            last = step(batch())
         reports.append((float(first["l1"]), float(last["l1"])))
     assert reports[0][0] == reports[1][0]
     assert reports[1][1] < 0.95 * reports[0][1]
 
 
-def test_halving_the_discriminators_loss_does_not_change_adams_step(model, tiny):
+def test_halving_the_discriminators_loss_does_not_change_adams_step(tiny):
     """Adam is indifferent to the scale of a loss, so /2 slows nothing by itself."""
     states = []
     for factor in (1.0, 2.0):
-        other = Pix2Pix(Task(tiny, catalog()).method(CPU), tiny.train, plain(CPU))
-        loss = other.adversarial.discriminator_loss
-        other.adversarial = Scaled(other.adversarial, loss, factor)
-        other.step(*batch())
-        states.append(other.discriminator.state_dict())
+        step = step_of(tiny)
+        loss = step.method.adversarial.discriminator_loss
+        step.method.adversarial = Scaled(step.method.adversarial, loss, factor)
+        step(batch())
+        states.append(step.method.discriminator.state_dict())
     for key, tensor in states[0].items():
         torch.testing.assert_close(states[1][key], tensor, rtol=0, atol=1e-5)
 
@@ -153,7 +158,7 @@ def test_an_interrupted_run_ends_with_the_bytes_of_an_uninterrupted_one(
 ):
     recipe = read(tiny_file, "train.decay_from=1")
     fit(Task(recipe, catalog()), tmp_path / "whole")
-    step = Stepping.__call__
+    step = Stepper.__call__
     steps = iter(range(1, 100))
 
     def interrupting(self, *data):
@@ -161,7 +166,7 @@ def test_an_interrupted_run_ends_with_the_bytes_of_an_uninterrupted_one(
             os.kill(os.getpid(), signal.SIGTERM)
         return step(self, *data)
 
-    monkeypatch.setattr(Stepping, "__call__", interrupting)
+    monkeypatch.setattr(Stepper, "__call__", interrupting)
     stopped = fit(Task(recipe, catalog()), tmp_path / "parts")
     assert (stopped.interrupted_by, stopped.step) == (signal.SIGTERM, stop_at)
     outcome = fit(Task(recipe, catalog()), tmp_path / "parts")
@@ -186,12 +191,13 @@ def test_another_recipe_is_refused_with_its_difference(tiny_file, tmp_path):
     run = tmp_path / "run"
     fit(Task(read(tiny_file), catalog()), run)
     with pytest.raises(ImtransError) as caught:
-        fit(read(tiny_file, "train.learning_rate=1e-3"), catalog(), run)
-    told = str(caught.value)
-    assert "-learning_rate = 0.0002" in told
-    assert "+learning_rate = 0.001" in told
-    assert "--fresh" in told
-    fit(read(tiny_file, "train.log_every=5", "title='better'"), catalog(), run)  # no matter
+        fit(Task(read(tiny_file, "train.learning_rate=1e-3"), catalog()), run)
+    message = str(caught.value)
+    assert "-learning_rate = 0.0002" in message
+    assert "+learning_rate = 0.001" in message
+    assert "--fresh" in message
+    harmless = ("train.log_every=5", "title='better'", "validate.pairs=1", 'logger=["csv"]')
+    assert fit(Task(read(tiny_file, *harmless), catalog()), run).step == 12
 
 
 def test_fresh_moves_the_old_run_aside(tiny, tiny_file, tmp_path):
@@ -227,30 +233,30 @@ def test_a_broken_image_in_the_middle_costs_nothing_that_was_learned(tiny, pairs
 
 
 def test_a_loss_that_is_not_finite_stops_and_is_not_kept(tiny, tmp_path, monkeypatch):
-    step, count = Stepping.__call__, iter(range(1, 100))
+    step, count = Stepper.__call__, iter(range(1, 100))
 
     def exploding(self, *data):
         losses = step(self, *data)
         return losses | {"g": losses["g"] * (float("nan") if next(count) >= 7 else 1)}
 
-    monkeypatch.setattr(Stepping, "__call__", exploding)
+    monkeypatch.setattr(Stepper, "__call__", exploding)
     first = epoch_order(tiny.seed, 2, 6)[0]
-    told = f"the loss 'g' became nan in step 7, on the pairs {first:03d}. checkpoints before"
-    with pytest.raises(ImtransError, match=told):
+    said = f"the loss 'g' became nan in step 7, on the pairs {first:03d}. checkpoints before"
+    with pytest.raises(ImtransError, match=said):
         fit(Task(tiny, catalog()), tmp_path / "run")
     kept = [path.name for path in checkpoints(tmp_path / "run")]
     assert kept == ["step_00000000", "step_00000004"]
 
 
 def test_in_data_of_another_size_the_epoch_starts_again(tiny, pairs, tmp_path, monkeypatch, capsys):
-    step = Stepping.__call__
+    step = Stepper.__call__
 
     def interrupting(self, *data):
         os.kill(os.getpid(), signal.SIGTERM)
         return step(self, *data)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Stepping, "__call__", interrupting)
+        patch.setattr(Stepper, "__call__", interrupting)
         fit(Task(tiny, catalog()), tmp_path / "run")
     (pairs / "train" / "000.png").unlink()
     assert fit(Task(tiny, catalog()), tmp_path / "run").step == 1 + 2 * 5
@@ -261,25 +267,25 @@ def test_parts_of_different_checkpoints_do_not_make_one(tiny, tmp_path):
     run = tmp_path / "run"
     fit(Task(tiny, catalog()), run)
     older, newer = checkpoints(run)
-    for checksums in (True, False):  # checkpoints of before had none
+    for checksums in (True, False):  # early checkpoints have none
         shutil.copy(older / "generator.safetensors", newer / "generator.safetensors")
         if not checksums:
             (newer / "SHA256SUMS").unlink()
-        told = "changed since it was written" if checksums else "its files are of different steps"
-        with pytest.raises(ImtransError, match=told):
-            restore(newer, Pix2Pix(Task(tiny, catalog()).method(CPU), tiny.train, plain(CPU)))
+        said = "changed since it was written" if checksums else "its files are of different steps"
+        with pytest.raises(ImtransError, match=said):
+            restore(newer, step_of(tiny))
 
 
 def test_a_full_disk_under_the_log_still_saves_what_was_learned(tiny, tmp_path, monkeypatch):
-    log, count = RunDir.log, iter(range(1, 100))
+    append, count = Records.append, iter(range(1, 100))
 
     def full(self, record):
-        if next(count) == 3:
-            raise OSError(28, "No space left on device", str(self.metrics.path))
-        log(self, record)
+        if self.path.name == "metrics.jsonl" and next(count) == 3:
+            raise OSError(28, "No space left on device", str(self.path))
+        append(self, record)
 
-    monkeypatch.setattr(RunDir, "log", full)
-    with pytest.raises(OSError, match="No space left"):
+    monkeypatch.setattr(Records, "append", full)
+    with pytest.raises(ImtransError, match="metrics.jsonl: cannot write there: no space left"):
         fit(Task(tiny, catalog()), tmp_path / "run")
     assert checkpoints(tmp_path / "run")[-1].name == "step_00000006"
 
@@ -295,7 +301,7 @@ def test_a_reader_that_is_gone_ends_no_training(tiny, tmp_path):
 
 def test_a_run_that_has_learned_nothing_takes_another_recipe(tiny, tiny_file, tmp_path):
     run = tmp_path / "run"
-    RunDir(run, tiny).begin(0)
+    RunDir(run, tiny).begin()
     assert fit(Task(read(tiny_file, "seed=1"), catalog()), run).step == 12
 
 
@@ -321,8 +327,8 @@ def test_the_meter_reads_means_and_starts_anew():
         meter.count({"l1": torch.tensor(value)}, images=4)
     with meter.waiting():
         time.sleep(0.01)
-    reading = meter.read()
-    assert reading.losses == {"l1": 2.0}
+    reading = meter.read(2e-4)
+    assert (reading.losses, reading.learning_rate) == ({"l1": 2.0}, 2e-4)
     assert reading.images_per_second == pytest.approx(4 * reading.steps_per_second)
     assert 0 < reading.waiting <= 1
     assert meter.steps == 0
@@ -356,29 +362,30 @@ def test_ctrl_c_and_sigterm_finish_the_step_save_and_say_how_to_continue(
     assert "the same command continues" in out
 
 
-def test_a_component_that_breaks_its_contract_is_told_before_training(tiny_file):
-    for override, told in (
+def test_a_component_that_breaks_its_contract_is_named_before_training(tiny_file):
+    for override, said in (
         ("data.crop_size=66", "needs sizes that are multiples of 4; crop_size is 66. use 64 or 68"),
         ("discriminator.name=patch_286", "discriminator 'patch_286' needs images of at least 96"),
     ):
-        with pytest.raises(ImtransError, match=told):
-            assemble(read(tiny_file, override), catalog(), CPU)
+        with pytest.raises(ImtransError, match=said):
+            Task(read(tiny_file, override), catalog()).method(CPU)
 
 
-def test_what_headers_tell_is_told_before_the_first_step(tiny, pairs, tmp_path, capsys):
+def test_what_headers_say_is_reported_before_the_first_step(imtrans, tiny_file, pairs, tmp_path):
     for number in range(2, 6):
         Image.new("I;16", (160, 64)).save(pairs / "train" / f"00{number}.png")
-    with pytest.raises(ImtransError, match="`imtrans data check` lists all") as caught:
-        fit(Task(tiny, catalog()), tmp_path / "run")
-    assert "train/002.png: 16-bit grey; the recipe says dtype = 'uint8'" in str(caught.value)
-    assert not (tmp_path / "run" / "checkpoints").exists()
+    code, _, err = imtrans("train", tiny_file, "--run-dir", "run")
+    assert code == 2
+    assert "train/002.png: 16-bit grey; the recipe says dtype = 'uint8'" in err
+    assert "`imtrans data check` lists all" in err
+    assert not (tmp_path / "run").exists()
 
 
 def test_everything_is_written_once_before_the_first_step(tiny, tmp_path, monkeypatch):
     def never(self, *data):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Stepping, "__call__", never)
+    monkeypatch.setattr(Stepper, "__call__", never)
     with pytest.raises(KeyboardInterrupt):
         fit(Task(tiny, catalog()), tmp_path / "run")
     run = tmp_path / "run"

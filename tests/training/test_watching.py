@@ -5,10 +5,13 @@ import math
 
 import pytest
 import torch
-from imtrans.training.warnings import LONG, Watch
+from steps import step_of
 
+from imtrans.api.advice import LONG
 from imtrans.api.errors import ImtransError
-from imtrans.components.metrics.pixel_metrics import EQUAL, mean, measure
+from imtrans.api.listener import Measured
+from imtrans.components.methods.pix2pix import Pix2Pix
+from imtrans.components.metrics.pixel_metrics import EQUAL
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
 from imtrans.runs.best import Best
@@ -30,9 +33,21 @@ def image(seed, size=32):
     return torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(seed)) * 2 - 1
 
 
+def measure(*pairs):
+    """Every metric of the core over pairs (output, target)."""
+    found = {}
+    for component in catalog().metrics:
+        if component.plugin.distribution == "imtrans":
+            metric = component.build()
+            for output, target in pairs:
+                metric.update(output, target)
+            found[component.name] = metric.compute()
+    return found
+
+
 def test_metrics_are_those_of_their_definitions():
     fake, target = image(0), image(1)
-    found = measure(fake, target)
+    found = measure((fake, target))
     assert found["l1"] == pytest.approx(float((fake - target).abs().mean()))
     error = float((((fake - target) / 2) ** 2).mean())
     assert found["psnr"] == pytest.approx(-10 * math.log10(error), rel=1e-5)
@@ -53,27 +68,51 @@ def test_ssim_is_taken_where_its_window_lies_within_the_image():
     c1, c2 = 0.01**2, 0.03**2
     by_hand = (2 * mean_a * mean_b + c1) * (2 * both + c2)
     by_hand /= (mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2)
-    assert measure(fake, target)["ssim"] == pytest.approx(float(by_hand.mean()), abs=1e-4)
+    assert measure((fake, target))["ssim"] == pytest.approx(float(by_hand.mean()), abs=1e-4)
 
 
 def test_equal_images_have_a_number_that_json_bears():
-    found = measure(image(0), image(0))
+    found = measure((image(0), image(0)))
     assert (found["l1"], found["psnr"]) == (0, EQUAL)
     assert found["ssim"] == pytest.approx(1, abs=1e-5)
-    assert "ssim" not in measure(image(0, 10), image(0, 10))
-    assert mean([{"l1": 1.0}, {"l1": 2.0}]) == {"l1": 1.5}
+
+
+@pytest.mark.parametrize("metric", ["l1", "psnr", "ssim"])
+def test_a_metric_is_the_mean_over_images_and_forgets_them_when_reset(metric):
+    one, other = (image(0), image(1)), (image(2), image(3))
+    alone = [measure(pair)[metric] for pair in (one, other)]
+    assert measure(one, other)[metric] == pytest.approx(sum(alone) / 2)
+    batched = tuple(torch.cat(sides) for sides in zip(one, other, strict=True))
+    assert measure(batched)[metric] == pytest.approx(sum(alone) / 2)
+    kept = catalog().metrics[metric].build()
+    kept.update(*one)
+    kept.reset()
+    kept.update(*other)
+    assert kept.compute() == alone[1]
+
+
+def test_an_image_too_small_for_a_metric_is_left_out_of_its_mean():
+    small = (image(0, 10), image(0, 10))
+    assert math.isnan(measure(small)["ssim"])
+    pair = (image(0), image(1))
+    assert measure(small, pair)["ssim"] == measure(pair)["ssim"]
+    assert math.isnan(measure()["l1"])
+
+
+def test_a_metric_without_a_value_is_not_in_the_log(tiny_file, tmp_path):
+    small = ("data.crop_size=8", "data.load_size=8", "discriminator.name=pixel")
+    fit(Task(read(tiny_file, *small), catalog()), tmp_path / "run")
+    assert {tuple(row) for row in rows(tmp_path / "run")} == {("step", "epoch", "l1", "psnr")}
 
 
 @pytest.mark.parametrize(
-    ("metric", "values", "bests"),
-    [
-        ("l1", [0.5, 0.6, 0.4, 0.4], [True, False, True, False]),
-        ("psnr", [10, 9, 12, 12], [True, False, True, False]),
-    ],
+    ("higher", "values"),
+    [(False, [0.5, 0.6, 0.4, 0.4]), (True, [10, 9, 12, 12])],
 )
-def test_the_best_is_the_best_by_its_metric(metric, values, bests):
+def test_the_best_is_the_best_by_its_metric(higher, values):
     best = Best()
-    assert [best.note(metric, value, step) for step, value in enumerate(values, 1)] == bests
+    noted = [best.note(v, step, higher_is_better=higher) for step, v in enumerate(values, 1)]
+    assert noted == [True, False, True, False]
     assert (best.value, best.step, best.since) == (values[2], 3, 1)
     assert Best.loads(best.dumps()) == best
     assert Best.loads(None) == Best()
@@ -81,18 +120,22 @@ def test_the_best_is_the_best_by_its_metric(metric, values, bests):
 
 @pytest.fixture
 def measured(monkeypatch):
-    """Makes validations give these L1, one after the other; the first is that of step 0."""
+    """Makes validations give these values, one after the other; the first is that of step 0."""
 
-    def give(*values):
+    def give(*values, metric="l1", higher=False):
         given = iter(values)
-        monkeypatch.setattr(Validation, "measure", lambda self: {"l1": next(given)})
+
+        def measure(self):
+            return {metric: Measured(next(given), higher)}
+
+        monkeypatch.setattr(Validation, "measure", measure)
 
     return give
 
 
 def test_the_best_generator_is_kept(tiny_file, tmp_path, measured):
     measured(9, 0.5, 0.3, 0.4, 0.6)
-    keep = ("train.validate_every=3", "train.checkpoint_every=3", "train.keep_last=9")
+    keep = ("validate.every=3", "train.checkpoint_every=3", "train.keep_last=9")
     fit(Task(read(tiny_file, *keep), catalog()), tmp_path / "run")
     folder = tmp_path / "run" / "checkpoints"
     best = read_header(folder / "best" / "generator.safetensors")
@@ -104,8 +147,23 @@ def test_the_best_generator_is_kept(tiny_file, tmp_path, measured):
     assert [row["l1"] for row in rows(tmp_path / "run")] == [9, 0.5, 0.3, 0.4, 0.6]
 
 
+def test_the_best_may_be_the_greatest_of_another_metric(tiny_file, tmp_path, measured):
+    measured(0.9, 0.1, 0.4, 0.3, 0.2, metric="ssim", higher=True)
+    keys = ("validate.every=3", "validate.metrics=['ssim', 'l1']")
+    fit(Task(read(tiny_file, *keys), catalog()), tmp_path / "run")
+    kept = tmp_path / "run" / "checkpoints" / "best" / "generator.safetensors"
+    assert read_header(kept).step == 6
+
+
+def test_the_recipe_names_the_metrics_and_may_keep_none_of_the_generators(tiny_file, tmp_path):
+    keys = ("validate.metrics=['ssim', 'l1']", "validate.keep_best=false")
+    fit(Task(read(tiny_file, *keys), catalog()), tmp_path / "run")
+    assert {tuple(row) for row in rows(tmp_path / "run")} == {("step", "epoch", "ssim", "l1")}
+    assert not (tmp_path / "run" / "checkpoints" / "best").exists()
+
+
 def test_the_best_so_far_survives_an_interruption(tiny_file, tmp_path, measured):
-    keys = ("train.validate_every=3", "train.checkpoint_every=3")
+    keys = ("validate.every=3", "train.checkpoint_every=3")
     measured(9, 0.3, 0.5)
     fit(Task(read(tiny_file, *keys, "train.epochs=1"), catalog()), tmp_path / "run")
     measured(0.4, 0.6)
@@ -116,7 +174,7 @@ def test_the_best_so_far_survives_an_interruption(tiny_file, tmp_path, measured)
 
 def test_training_stops_when_patience_is_lost(tiny_file, tmp_path, measured, capsys):
     measured(9, 0.3, 0.4, 0.5, 0.6)
-    keys = ("train.validate_every=2", "train.patience=2")
+    keys = ("validate.every=2", "validate.patience=2")
     outcome = fit(Task(read(tiny_file, *keys), catalog()), tmp_path / "run")
     assert outcome.step == 6
     assert outcome.checkpoint.is_dir()
@@ -124,40 +182,54 @@ def test_training_stops_when_patience_is_lost(tiny_file, tmp_path, measured, cap
 
 
 @pytest.mark.parametrize(
-    ("override", "told"),
+    ("override", "said"),
     [
-        ("train.patience=2,train.keep_best=false", "what is better?"),
-        ("train.keep_best=fid", "train.keep_best"),
-        ("train.validate_every=0", "train.validate_every"),
-        ('train.validate_every="some epochs"', "train.validate_every"),
+        ("validate.patience=2,validate.keep_best=false", "patience needs a metric"),
+        ("validate.keep_best=fid", "'fid' is not one of the metrics: 'l1', 'psnr', 'ssim'"),
+        ("validate.metrics=['fid']", "fid"),
+        ("validate.metrics=['l1', 'l1']", "'l1' appears more than once"),
+        ("validate.every=0", "validate.every"),
+        ('validate.every="some epochs"', "validate.every"),
     ],
 )
-def test_what_cannot_be_watched_is_told(tiny_file, override, told):
+def test_what_cannot_be_measured_is_refused(tiny_file, override, said):
+    keys = override.split(",") if "metrics" not in override else [override]
     with pytest.raises(ImtransError) as caught:
-        read(tiny_file, *override.split(","))
-    assert told in str(caught.value)
+        read(tiny_file, *keys)
+    assert said in str(caught.value)
 
 
 def test_intervals_may_be_epochs(tiny_file, tmp_path):
-    keys = ('train.validate_every="1 epoch"', 'train.checkpoint_every="2 epochs"')
+    keys = ('validate.every="1 epoch"', 'train.checkpoint_every="2 epochs"')
     fit(Task(read(tiny_file, *keys, "train.epochs=3"), catalog()), tmp_path / "run")
     assert [row["step"] for row in rows(tmp_path / "run")] == [0, 6, 12, 18]
 
 
-def test_a_won_game_is_said_once_each_time_it_begins():
-    watch = Watch()
-    said = [watch.warnings({"d": 1e-3, "g": 5.0}) for _ in range(2 * LONG)]
+@pytest.fixture
+def advice(tiny):
+    """What pix2pix has to say about a reading of the losses."""
+    method = step_of(tiny).method
+    return lambda **losses: list(method.advice(losses))
+
+
+def test_a_discriminator_that_has_won_is_reported_once_each_time_it_begins(advice):
+    said = [advice(d=1e-3, g=5.0) for _ in range(2 * LONG)]
     assert [bool(warnings) for warnings in said] == [n == LONG - 1 for n in range(2 * LONG)]
-    assert "the discriminator has won" in said[LONG - 1][0]
-    assert not watch.warnings({"d": 0.5, "g": 1.0})
-    again = [watch.warnings({"d": 1e-3, "g": 5.0}) for _ in range(LONG)]
+    (warning,) = said[LONG - 1]
+    assert warning.startswith("warning: discriminator loss below 0.01 for 20 log lines")
+    assert not advice(d=0.5, g=1.0)
+    again = [advice(d=1e-3, g=5.0) for _ in range(LONG)]
     assert sum(map(bool, again)) == 1
 
 
-def test_a_loss_that_moves_is_no_standstill():
-    watch = Watch()
-    falling = [watch.warnings({"d": 0.6, "l1": 1 / (n + 1)}) for n in range(4 * LONG)]
-    assert not any(falling)
-    still = [watch.warnings({"d": 0.6, "l1": 0.1}) for _ in range(4 * LONG)]
-    (said,) = [warnings[0] for warnings in still if warnings]
-    assert "l1 stands still at 0.1" in said
+def test_only_a_loss_that_no_longer_moves_has_plateaued(advice):
+    assert not any(advice(d=0.6, g=1.0, l1=1 / (n + 1)) for n in range(4 * LONG))
+    said = [advice(d=0.6, g=1.0, l1=0.1) for _ in range(4 * LONG)]
+    (warning,) = (line for lines in said for line in lines)
+    assert "l1 has plateaued at 0.1" in warning
+
+
+def test_advice_is_shown_and_training_goes_on(tiny_file, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(Pix2Pix, "advice", lambda self, losses: [f"warning: {sorted(losses)}"])
+    assert fit(Task(read(tiny_file), catalog()), tmp_path / "run").step == 12
+    assert capsys.readouterr().out.count("warning: ['d', 'g', 'l1']") == 6

@@ -1,5 +1,7 @@
 """Translating: any size, one image like many, a tree like the tree, and no trace in the network."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from drawn import draw_picture
@@ -15,13 +17,17 @@ from imtrans.data.pixels.decode import decode
 from imtrans.data.pixels.encode import encode
 from imtrans.data.pixels.formats.stored import Wanted
 from imtrans.host.files import MARK
+from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
 from imtrans.recipe.schema import DataTable
+from imtrans.runs import checkpoint
 from imtrans.task import Task
 from imtrans.training.fit import fit
 from imtrans.translation.folder import plan, translate_files
+from imtrans.translation.modes import translating
+from imtrans.translation.noise import Noise, with_seeded_dropout
 from imtrans.translation.padding import SMALLEST, pad_to_multiple
-from imtrans.translation.translator import Translator, translating
+from imtrans.translation.translator import Translator
 
 CPU = torch.device("cpu")
 
@@ -53,7 +59,7 @@ def test_any_size_goes_through_and_comes_back(size, stride):
     picture = draw_picture(1, size)
     translator = same(stride)
     assert translator(picture).tobytes() == picture.tobytes()
-    (seen,) = translator.generator.seen
+    (seen,) = translator.module.seen
     assert all(side % stride == 0 and side >= SMALLEST for side in seen[-2:])
 
 
@@ -102,12 +108,12 @@ def state_of(network):
 
 
 @pytest.mark.parametrize("statistics", ["image", "running"])
-@pytest.mark.parametrize("seed", [None, 3])
-def test_translating_leaves_no_trace_in_the_network(unet, statistics, seed):
+def test_translating_leaves_no_trace_in_the_network(unet, statistics):
     unet.train()
     before, random = state_of(unet), torch.get_rng_state()
-    translator = Translator(unet, encoding(), device=CPU, statistics=statistics, dropout_seed=seed)
-    translator(draw_picture(1, (128, 128)))
+    translator = Translator(unet, encoding(), device=CPU)
+    with translating(unet, statistics=statistics):
+        translator(draw_picture(1, (128, 128)))
     assert all(torch.equal(before[key], value) for key, value in unet.state_dict().items())
     assert torch.equal(random, torch.get_rng_state())
     assert all(module.training for module in unet.modules())
@@ -117,33 +123,111 @@ def test_translating_leaves_no_trace_in_the_network(unet, statistics, seed):
 
 def test_image_statistics_are_those_of_training_with_batch_size_one(unet):
     image = torch.rand(1, 3, 128, 128)
-    with translating(unet, "image", dropout=False), torch.no_grad():
-        fake = unet(image)
+    with translating(unet, statistics="image"), torch.no_grad():
+        output = unet(image)
     unet.train()
     for module in unet.modules():
         if isinstance(module, nn.Dropout):
             module.eval()
     with torch.no_grad():
-        assert torch.equal(unet(image), fake)
+        assert torch.equal(unet(image), output)
 
 
 def test_running_statistics_are_those_of_evaluation(unet):
     image = torch.rand(1, 3, 128, 128)
-    with translating(unet, "running", dropout=False), torch.no_grad():
-        fake = unet(image)
+    with translating(unet, statistics="running"), torch.no_grad():
+        output = unet(image)
     with torch.no_grad():
-        assert torch.equal(unet.eval()(image), fake)
+        assert torch.equal(unet.eval()(image), output)
 
 
-def test_dropout_is_off_or_has_the_noise_of_its_seed(unet):
-    picture = draw_picture(1, (128, 128))
+@pytest.fixture
+def saved(tiny_file, tmp_path):
+    """A checkpoint of a U-Net with dropout and batch norm that has learned nothing."""
+    small = ["generator.name=unet_128", "data.load_size=128", "data.crop_size=128"]
+    task = Task(recipes.read(tiny_file, small, catalog()), catalog())
+    parts = {name: net.state_dict() for name, net in task.method(CPU).networks().items()}
+    checkpoint.save(tmp_path / "saved", parts, task)
+    return tmp_path / "saved"
 
-    def translated(seed):
-        return Translator(unet, encoding(), device=CPU, dropout_seed=seed)(picture).tobytes()
 
+def test_dropout_is_off_or_has_the_noise_of_its_seed(saved):
+    one, other = draw_picture(1, (128, 128)), draw_picture(2, (128, 128))
+
+    def translated(seed, *before):
+        translator = public.load(saved, precision="fp32", dropout_seed=seed)
+        for picture in before:
+            translator(picture)
+        return translator(one).tobytes()
+
+    random = torch.get_rng_state()
     assert translated(None) == translated(None)
-    assert translated(1) == translated(1)
+    assert translated(1) == translated(1, other, one)  # for each image anew
     assert len({translated(None), translated(1), translated(2)}) == 3
+    assert torch.equal(random, torch.get_rng_state())
+
+
+@pytest.mark.parametrize(
+    ("kind", "channels"), [(nn.Dropout, False), (nn.Dropout2d, True)], ids=["elements", "channels"]
+)
+def test_seeded_dropout_drops_as_much_as_torchs_own_and_keeps_the_mean(kind, channels):
+    network, noise = nn.Sequential(nn.Identity(), kind(0.3)), Noise()
+    with_seeded_dropout(network, noise)
+    network.eval()
+    with noise.seeded(1, CPU):
+        dropped = network(torch.ones(8, 512, 4, 4))
+    assert dropped.unique().tolist() == pytest.approx([0, 1 / 0.7])
+    assert (dropped == 0).float().mean().item() == pytest.approx(0.3, abs=0.03)
+    whole = (dropped == dropped[..., :1, :1]).flatten(2).all(-1)
+    assert whole.all() == channels
+
+
+class Drawing(nn.Module):
+    """A sampler: adds noise that torch draws."""
+
+    stride, draws = 1, True
+
+    def forward(self, source):
+        return source + 0.3 * torch.randn(source.shape)
+
+
+def in_threads(translator, pictures):
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        return [result.tobytes() for result in pool.map(translator, pictures)]
+
+
+@pytest.mark.parametrize("seed", [None, 3])
+@pytest.mark.parametrize("statistics", ["image", "running"])
+def test_several_threads_translate_as_one_does(saved, statistics, seed):
+    translator = public.load(saved, precision="fp32", statistics=statistics, dropout_seed=seed)
+    pictures = [draw_picture(n, (128 + n % 3, 128)) for n in range(6)] * 3
+    assert in_threads(translator, pictures) == [translator(one).tobytes() for one in pictures]
+
+
+def test_several_threads_sample_as_one_does_and_leave_the_random_state_alone():
+    translator = Translator(Drawing(), encoding(), device=CPU, seed=5)
+    pictures = [draw_picture(n, (64, 64)) for n in range(6)] * 10
+    before = torch.get_rng_state()
+    assert in_threads(translator, pictures) == [translator(one).tobytes() for one in pictures]
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_a_sampler_draws_the_same_without_a_seed_and_other_noise_with_another():
+    def drawn(seed):
+        translator = Translator(Drawing(), encoding(), device=CPU, seed=seed)
+        return translator(draw_picture(1, (64, 64))).tobytes()
+
+    assert drawn(None) == drawn(None)
+    assert len({drawn(seed) for seed in (None, 1, 2)}) == 3
+
+
+def test_what_does_not_translate_is_refused_with_what_does(saved):
+    with pytest.raises(ImtransError, match="holds the discriminator, which does not translate; "):
+        public.load(saved / "discriminator.safetensors")
+    with pytest.raises(ImtransError, match="no translator 'back'; there are 'generator'"):
+        public.load(saved, translator="back")
+    with pytest.raises(ImtransError, match="holds the discriminator, .* use 'generator'"):
+        public.load(saved, translator="discriminator")
 
 
 def pixels(path):
@@ -299,9 +383,9 @@ def test_load_takes_a_run_a_checkpoint_or_a_file_and_agrees_with_the_last_sample
 def test_a_preview_shows_exactly_what_translate_writes(tiny, tmp_path):
     outcome = fit(Task(tiny, catalog()), tmp_path / "run")
     grid = images.to_tensor(pixels(outcome.run_dir / "samples" / f"step_{outcome.step:08d}.png"))
-    source, fake = grid[:, :64, :64], grid[:, :64, 68 : 68 + 64]
+    source, output = grid[:, :64, :64], grid[:, :64, 68 : 68 + 64]
     translated = public.load(tmp_path / "run", precision="fp32")(images.to_image(source))
-    assert torch.equal(images.to_tensor(translated), fake)
+    assert torch.equal(images.to_tensor(translated), output)
 
 
 def test_networks_are_the_same_for_the_same_seed_and_leave_the_random_state_alone(tiny):

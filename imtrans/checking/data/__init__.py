@@ -1,5 +1,6 @@
-"""What can be known of pairs before a training spends hours on them.
+"""Checks of a data set before a training spends hours on it.
 
-`whole.check` opens every picture once and judges each family of findings: files, shapes, values,
-copies, labels, and whether the two sides belong together. `whole.quick` reads headers only.
+`run_checks.run_checks` decodes every picture once and runs every check: files, shapes, values,
+copies, labels, and whether the two sides of each pair belong together.
+`run_checks.check_headers` reads headers only.
 """

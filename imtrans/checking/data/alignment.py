@@ -1,24 +1,23 @@
-"""Pairs whose target lies beside where it belongs: found against the rest of the data set.
+"""Pairs whose target is shifted against its source, found by comparison with the rest of the set.
 
-In two passes, since how the sides correspond has to be learned from the set itself:
+In two passes, since the correspondence of the two sides is learned from the set itself:
 
     correspondence = learn(pairs)             # a few hundred (source, target), spread over the set
-    common_shift(correspondence)              # -> Shift | None: the whole set lies off by this
+    common_shift(correspondence)              # -> Shift | None: a shift of the whole set
     correspondence.evidence(source, target)   # of every pair, in any process -> Evidence
     misaligned(evidences)                     # -> {index: Shift}
     swapped(evidences)                        # -> [index]
 
 Images are uint8 (3, H, W), both of one size, best at most 256 px. Shifts are in px of these images:
-x > 0 says that the target lies too far right, y > 0 too far down.
+with x > 0 the target is too far right, with y > 0 too far down.
 
-How a pair's best shift is found says `correspondence`. A pair is suspected when its target fits
-clearly better somewhere else than where it lies, and well there. Whether a set can be judged at all
-shows in the set itself: unless most pairs fit best where they lie, nothing is said about any. So
-sides that have no structure in common, or sets of fewer than 8 pairs, give no suspects. A pair
-whose target belongs to another source mostly fits nowhere well, and is not suspected.
+`correspondence` finds the best shift of each pair. A pair is reported when its target fits well
+when shifted, and clearly better than unshifted. Only a set in which most pairs fit best unshifted
+is evaluated; so sides without common structure, or sets of fewer than 8 pairs, report nothing. A
+pair whose target belongs to another source mostly fits nowhere well, and is not reported.
 
-Shifts beyond an eighth of the image are out of reach. tests/planted_shifts.py measures how many
-planted shifts are found.
+Shifts beyond an eighth of the image are not searched. tests/given/planted_shifts.py measures how
+many planted shifts are found.
 """
 
 from collections.abc import Sequence
@@ -41,25 +40,25 @@ __all__ = [
     "swapped",
 ]
 
-# Steps (2 px of 256). Annotations drawn by hand lie up to about 2 px off in well-kept sets.
+# Steps (2 px of 256). Annotations drawn by hand are up to about 2 px off in carefully made sets.
 OFF = 1.25
-# Of the pairs so many must fit best where they lie, and so well, or the set cannot be judged ...
+# The share of pairs that must fit best unshifted, and how well, for the set to be evaluated ...
 AGREE, AGREE_CLEAR = 0.6, 5.0
-# ... and a suspect must fit elsewhere so well, and by so much better. All in spreads of the fit
-# over all shifts (see Evidence). For a source and the target of another, the best of all shifts
-# reaches 3 to 4, and more than 4.5 in one of twenty (facades, maps) to one of two (shoes, which
-# look alike).
+# ... and how well a suspect must fit when shifted, and how much better than unshifted. All in
+# spreads of the fit over all shifts (see Evidence). For a source and the target of another pair,
+# the best of all shifts reaches 3 to 4, and more than 4.5 in one of twenty (facades, maps) to one
+# of two (shoes, which look alike).
 CLEAR, GAIN = 4.5, 3.0
-# Over the median of all shifts: the sides of unrelated pairs go together up to 50 times more
-# strongly at the best of them, those of real sets 300 times and more.
-TOGETHER = 100.0
+# Correlation at the best shift / its median over all shifts: up to 50 for unrelated sides, 300 and
+# more for the sides of real sets.
+CORRELATED = 100.0
 
 
 class Shift(NamedTuple):
-    """How far the target lies right of (x) and below (y) where it belongs, px.
+    """How far the target is to the right (x) and below (y) its best position, px.
 
-    `score`: how much better it fits there, in spreads of the fit over all shifts. For a whole set:
-    how many times more strongly its sides go together there.
+    `score`: how much better it fits at that position, in spreads of the fit over all shifts. For a
+    whole set: how many times stronger its sides correlate there.
     """
 
     x: float
@@ -68,7 +67,7 @@ class Shift(NamedTuple):
 
 
 def misaligned(evidences: Sequence[Evidence]) -> dict[int, Shift]:
-    """The pairs suspected of a shift, judged against all the others; none that is swapped."""
+    """The pairs suspected of a shift, compared with all others, without swapped pairs."""
     exchanged = set(swapped(evidences))
     peaks = {
         index: _peak(evidence.fit)
@@ -86,23 +85,23 @@ def misaligned(evidences: Sequence[Evidence]) -> dict[int, Shift]:
 
 
 def common_shift(correspondence: Correspondence) -> Shift | None:
-    """By how much all targets of the set lie off, or None: not at all, or it cannot be said.
+    """The shift of all targets of the set; None if there is none, or it is not measurable.
 
-    Where the sides go together most strongly is where things lie that belong together. `misaligned`
-    is blind to it, since it judges each pair by the others.
+    It is where the sides correlate most over the whole set. `misaligned` cannot see such a shift,
+    since it compares each pair with the others.
     """
     common = correspondence.common.astype(np.float64)
     if len(correspondence.folds) < FEWEST or not common.any():
         return None
     peak = _peak(common)
-    if not peak.off or peak.height < TOGETHER * np.median(common):
+    if not peak.off or peak.height < CORRELATED * np.median(common):
         return None
-    there = peak.height / max(peak.height - peak.gain, 1e-3 * peak.height)
-    return Shift(*_px(peak, correspondence.step), there)
+    times_stronger = peak.height / max(peak.height - peak.gain, 1e-3 * peak.height)
+    return Shift(*_px(peak, correspondence.step), times_stronger)
 
 
 class _Peak(NamedTuple):
-    """The best shift (x, y) in steps, the fit there, and how much better it is than unshifted."""
+    """The best shift (x, y) in steps, its fit, and how much better that is than unshifted."""
 
     x: float
     y: float
@@ -126,7 +125,7 @@ def _peak(surface: NDArray[np.floating]) -> _Peak:
 
 
 def _vertex(line: NDArray[np.float64], at: int) -> float:
-    """How far beside its largest value, at `at`, the parabola through the neighbours peaks."""
+    """The offset from `at`, where the line is largest, to the peak of the parabola through it."""
     if not 0 < at < len(line) - 1:
         return 0.0
     before, here, after = line[at - 1 : at + 2]

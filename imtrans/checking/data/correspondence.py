@@ -1,19 +1,20 @@
 """How the two sides of a data set correspond, learned from its pairs; where a target fits best.
 
-A photograph and its labels look nothing alike, so correlating them finds little. But over a whole
-set it shows which structure of one side goes with which of the other, at each spatial frequency.
-With that the shift of a pair is estimated by correlation, every frequency weighted by how much it
-tells: the maximum likelihood processor (Knapp and Carter, "The generalized correlation method for
-estimation of time delay", IEEE Trans. ASSP 24(4), 1976), here for images of several channels.
+A photograph and its labels do not look alike, so correlating them directly finds little. Over a
+whole set, however, one can learn which structure of one side goes with which of the other, at each
+spatial frequency. The shift of a pair is then estimated by correlation, with every frequency
+weighted by its information: the maximum likelihood processor (Knapp and Carter, "The generalized
+correlation method for estimation of time delay", IEEE Trans. ASSP 24(4), 1976), here for images of
+several channels.
 
 In detail: per frequency the channels of both sides are whitened over the set. The singular values
-of what remains between them, their canonical correlations r (Hotelling, "Relations between two
-sets of variates", Biometrika 28, 1936), say how much is common; what chance alone would give from
-so few pairs is taken off. If all were normally distributed, r / (1 - r^2) would be the weight in
-the log likelihood of a shift.
+of their whitened cross-spectrum are the canonical correlations r (Hotelling, "Relations between two
+sets of variates", Biometrika 28, 1936); what chance alone would give from so few pairs is
+subtracted. For normally distributed values, r / (1 - r^2) is the weight in the log likelihood of a
+shift.
 
-A pair must not bear witness for itself: what it is judged by is learned without it and the
-quarter of the pairs it is in. Some misaligned pairs weaken what is learned, but do not bend it.
+The pairs are split in four folds, and each is compared with what the other three teach, so that no
+pair influences its own result. A few misaligned pairs weaken what is learned, but do not bias it.
 """
 
 import zlib
@@ -29,22 +30,22 @@ from torch.nn.functional import avg_pool2d, pad
 from imtrans.checking.data.spectra import CHANNELS, SIDE, by_shift, spectrum
 from imtrans.checking.data.swapped import Sides, appearance
 
-FOLDS = 4  # parts of the pairs; each is judged by what the others teach
-# Products are averaged over neighbouring frequencies until each mean rests on so many numbers ...
+FOLDS = 4  # parts of the pairs; each is compared with what the others teach
+# Products are averaged over neighbouring frequencies until each mean is of so many numbers, ...
 ENOUGH = 500
-# ... of which so many are independent: fading the borders smears each frequency over the next.
+# ... of which this share is independent: fading the borders smears neighbouring frequencies.
 INDEPENDENT = 0.6
-MOST = 0.95  # the largest canonical correlation believed
+MOST = 0.95  # canonical correlations are clipped to this
 RIDGE = 0.05  # of the power of a channel, added before whitening
 
 
 @dataclass(frozen=True)
 class Evidence(Sides):
-    """What one pair says; about 2.5 kB.
+    """How well one pair fits at each shift; about 2.5 kB.
 
-    `fit` (33, 33) float16: how well the target fits when moved back by (row, column) - 16 steps,
+    `fit` (33, 33) float16: how well the target fits when shifted back by (row, column) - 16 steps,
     each of `step` (x, y) px. Its median is 0 and its spread (1.4826 median absolute deviations)
-    is 1; all 0 where nothing can be said.
+    is 1; all 0 where it cannot be computed.
     """
 
     fit: NDArray[np.float16]
@@ -53,12 +54,12 @@ class Evidence(Sides):
 
 @dataclass(frozen=True)
 class Correspondence:
-    """What `learn` found; picklable, 6.7 MB.
+    """The result of `learn`; picklable, 6.7 MB.
 
     `weights[fold]` (SIDE, SIDE / 2 + 1, CHANNELS, CHANNELS): from source to target spectrum, as
     learned from the pairs outside this fold. `folds`: checksum of a pair -> its fold.
-    `common` (33, 33): how strongly the sides of the whole set go together at each shift, in steps
-    of `step` (x, y) px.
+    `common` (33, 33): how strongly the sides of the whole set correlate at each shift, in steps of
+    `step` (x, y) px.
     """
 
     weights: list[Tensor]
@@ -67,7 +68,8 @@ class Correspondence:
     step: tuple[float, float]
 
     def evidence(self, source: Tensor, target: Tensor) -> Evidence:
-        """Where the target fits best; uint8 (3, H, W) each, of one size, best at most 256 px."""
+        """How well the target fits at each shift; images are uint8 (3, H, W), of one size, best at
+        most 256 px."""
         weights = self.weights[self.folds.get(_checksum(source, target), 0)]
         expected = (weights @ spectrum(source)[..., None])[..., 0]
         agreement = (spectrum(target) * expected.conj()).sum(-1)
@@ -80,20 +82,20 @@ class Correspondence:
 
 
 def learn(pairs: Iterable[tuple[Tensor, Tensor]]) -> Correspondence:
-    """How source and target correspond, from pairs as `Correspondence.evidence` takes them.
+    """Learn how source and target correspond, from pairs as `Correspondence.evidence` takes them.
 
-    A few hundred are enough; they should be spread over the set. With fewer than two different
-    pairs nothing is learned, and no evidence will say anything.
+    A few hundred are enough; they should be spread over the set. From fewer than two different
+    pairs nothing is learned, and every `fit` is 0.
     """
     sums = [_Sums() for _ in range(FOLDS)]
     folds: dict[int, int] = {}
     steps = []
     for source, target in pairs:
         checksum = _checksum(source, target)
-        # One of the folds with fewest pairs; not in turn, which may mean something in the set.
+        # One of the folds with fewest pairs; not in turn, since the set's order may have a period.
         fewest = min(part.count for part in sums)
         free = [fold for fold, part in enumerate(sums) if part.count == fewest]
-        # Equal pairs go together: they would bear witness for each other.
+        # Equal pairs belong to one fold: otherwise they would confirm each other.
         fold = folds.setdefault(checksum, free[checksum % len(free)])
         sums[fold].add(spectrum(source), spectrum(target))
         steps.append(_step(source))
@@ -135,7 +137,7 @@ def _total(parts: Sequence[_Sums]) -> _Sums:
 
 
 def _weights(sums: _Sums) -> Tensor:
-    """From source to target spectrum: whitened, weighted, and back."""
+    """From source to target spectrum: whitening, weighting, and the inverse of the whitening."""
     if not sums.count:
         return _nothing()
     source, target, (left, r, right) = _canonical(sums)
@@ -144,7 +146,7 @@ def _weights(sums: _Sums) -> Tensor:
 
 
 def _common(sums: _Sums) -> NDArray[np.float32]:
-    """How strongly the sides go together at each shift: the whitened correlations, squared."""
+    """How strongly the sides correlate at each shift: the whitened correlations, squared."""
     if not sums.count:
         return np.zeros(by_shift(_nothing()[..., 0, 0]).shape, dtype=np.float32)
     _, _, (left, r, right) = _canonical(sums)
@@ -153,7 +155,8 @@ def _common(sums: _Sums) -> NDArray[np.float32]:
 
 
 def _canonical(sums: _Sums) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor, Tensor]]:
-    """What whitens the source, and the target, and U, r, V^H of what is between, per frequency."""
+    """The whitening of the source and of the target, and U, r, V^H of the whitened cross-spectrum,
+    per frequency."""
     width = 1
     while sums.count * width**2 < ENOUGH:
         width += 2
@@ -161,7 +164,7 @@ def _canonical(sums: _Sums) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor, Tenso
     target = _whitening(_smooth(sums.target, width) / sums.count)
     both = _smooth(sums.both, width) / sums.count
     left, r, right = torch.linalg.svd(target @ both @ source.mH, full_matrices=False)
-    # So large an r^2 unrelated channels would show, from as many numbers.
+    # The r^2 that unrelated channels would show by chance, from as many numbers.
     chance = 2 * CHANNELS / (sums.count * width**2 * INDEPENDENT)
     r = ((r**2 - chance) / (1 - chance)).clamp(0, MOST**2).sqrt()
     return source, target, (left, r, right)

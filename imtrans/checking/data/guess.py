@@ -1,4 +1,4 @@
-"""Which recipe a bare folder is the data of, as far as its files tell."""
+"""The `[data]` table of a folder without a recipe, guessed from its files."""
 
 import csv
 import statistics
@@ -11,65 +11,65 @@ from typing import Any
 from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Pair, Picture, find_images
 from imtrans.api.two_folders import share_names, stored_folders
-from imtrans.checking.data.look import sources_and_targets
-from imtrans.checking.data.survey import spread
+from imtrans.checking.data.inspected_pair import sources_and_targets
+from imtrans.data.pairs import spread
 from imtrans.data.pixels.formats.header import Header, header
 from imtrans.data.pixels.formats.stored import STORED
 from imtrans.recipe.schema import DataTable, SideTable
 
 SPLITS = ("train", "val", "test")
-ENOUGH = 100  # pictures tell what most of a set is
+ENOUGH = 100  # pictures whose headers are read
 
 
 @dataclass(frozen=True)
 class Guess:
-    """The `[data]` table of a recipe, and why."""
+    """The `[data]` table of a recipe, and the reason for it."""
 
     table: dict[str, Any]
-    because: str
+    reason: str
 
 
 def guess(root: str) -> Guess:
-    """How the pairs below a folder are stored. Raises ImtransError where nothing is told."""
+    """How the pairs below a folder are stored. Raises ImtransError if no layout fits."""
     for found in (_folders(root), _shards(root), _table(root), _pictures(root)):
         if found:
-            return Guess({"root": root, **found.table}, found.because)
+            return Guess({"root": root, **found.table}, found.reason)
     raise ImtransError(
         f"{root}: no pairs there: neither train, trainA and trainB, A and B, *.tar, *.csv nor "
-        "images. name another folder, or a recipe"
+        "images. give another folder, or a recipe"
     )
 
 
 def _folders(root: str) -> Guess | None:
     for split in SPLITS:
         if sides := stored_folders(root, split):
-            layout, because = _of_two(root, *sides)
-            return Guess({"layout": layout, "train": split}, because)
+            layout, reason = _of_two(root, *sides)
+            return Guess({"layout": layout, "train": split}, reason)
     if Path(root, "A").is_dir() and Path(root, "B").is_dir():
-        layout, because = _of_two(root, "A", "B")
-        return Guess({"layout": {"name": layout, "a": "A", "b": "B"}}, because)
+        layout, reason = _of_two(root, "A", "B")
+        return Guess({"layout": {"name": layout, "a": "A", "b": "B"}}, reason)
     return None
 
 
 def _of_two(root: str, a: str, b: str) -> tuple[str, str]:
-    """The layout of two folders, and why."""
+    """The layout of two folders, and the reason for it."""
     if share_names(Path(root, a), Path(root, b)):
-        return "folders", f"{a} and {b} are there"
-    return "unpaired", f"{a} and {b} are there, with no name in common"
+        return "folders", f"it has {a} and {b}"
+    return "unpaired", f"it has {a} and {b}, with no name in common"
 
 
 def _shards(root: str) -> Guess | None:
     tars = sorted(path.name for path in Path(root).glob("*.tar"))
     if not tars:
         return None
-    because = f"{tars[0]} is there"
+    reason = f"it has {tars[0]}"
     for split in SPLITS:
         if any(name.startswith(f"{split}-") for name in tars):
-            return Guess({"layout": "shards", "train": split}, because)
+            return Guess({"layout": "shards", "train": split}, reason)
         if f"{split}.tar" in tars:
             layout = {"name": "shards", "files": "{split}.tar"}
-            return Guess({"layout": layout, "train": split}, because)
-    return Guess({"layout": {"name": "shards", "files": "*.tar"}}, because)
+            return Guess({"layout": layout, "train": split}, reason)
+    return Guess({"layout": {"name": "shards", "files": "*.tar"}}, reason)
 
 
 def _table(root: str) -> Guess | None:
@@ -84,7 +84,7 @@ def _table(root: str) -> Guess | None:
         named = [name for name in columns if name.lower() != "split"][:2]
         if len(named) == 2:
             layout |= {"source": named[0], "target": named[1]}
-    return Guess({"layout": layout}, f"{tables[0].name} is there")
+    return Guess({"layout": layout}, f"it has {tables[0].name}")
 
 
 def _pictures(root: str) -> Guess | None:
@@ -93,19 +93,19 @@ def _pictures(root: str) -> Guess | None:
     if not images:
         return None
     some = (str(Path(root, split, images[at])) for at in spread(len(images), ENOUGH))
-    shapes = [said.size[0] / said.size[1] for said in _headers(map(Picture, some))]
-    where = f"images are in {'it' if split == '.' else split}"
-    if shapes and statistics.median(shapes) <= 1:
-        # No two halves: a derivation stands in, so that the photographs themselves can be judged.
+    ratios = [found.size[0] / found.size[1] for found in _headers(map(Picture, some))]
+    where = f"it has images{'' if split == '.' else f' in {split}'}"
+    if ratios and statistics.median(ratios) <= 1:
+        # Not two halves. The derivation is a placeholder, so that the photographs can be checked.
         table = {"layout": "photos", "derive": "grayscale", "train": split}
         return Guess(table, f"{where}, most of them not wider than high")
     table = {"layout": "side_by_side", "train": split}
-    because = f"{where}; of photographs alone, --set data.layout=photos data.derive=grayscale"
-    return Guess(table, because.replace(" data.derive", " --set data.derive"))
+    otherwise = "--set data.layout=photos --set data.derive=grayscale"
+    return Guess(table, f"{where}; if they are single photographs, give {otherwise}")
 
 
 def as_stored(pairs: Sequence[Pair], data: DataTable) -> dict[str, dict[str, Any]]:
-    """What each side is, as most of its files say: keys of data.source and data.target."""
+    """The dtype and channels of most files of each side: keys of data.source and data.target."""
     some = [pairs[at] for at in spread(len(pairs), ENOUGH)]
     both = [sources_and_targets(pair, data) for pair in some]
     tables: dict[str, dict[str, Any]] = {}
@@ -121,7 +121,7 @@ def with_sides(data: DataTable, tables: dict[str, dict[str, Any]]) -> DataTable:
     """The data table with these keys in its sides."""
     sides = {
         side: SideTable.model_validate(
-            # float32 has no range of its own, and nothing is measured by a guess.
+            # float32 needs some range; a guessed one is not used in any check.
             {"range": (0.0, 1.0) if keys["dtype"] == "float32" else None, **keys}
         )
         for side, keys in tables.items()
@@ -130,14 +130,14 @@ def with_sides(data: DataTable, tables: dict[str, dict[str, Any]]) -> DataTable:
 
 
 def _kind(pictures: Sequence[Picture]) -> tuple[str, int] | None:
-    """Depth and channels of one side of one pair, where it can be read."""
-    said = list(_headers(pictures))
-    if not said or len(said) < len(pictures) or said[0].dtype not in STORED:
+    """Dtype and channels of one side of one pair, if its headers can be read."""
+    headers = list(_headers(pictures))
+    if not headers or len(headers) < len(pictures) or headers[0].dtype not in STORED:
         return None
-    channels = sum(one.channels for one in said)
-    if len(said) == 1 and said[0].colour == "CMYK":
-        channels = 3  # as it is decoded
-    return said[0].dtype, channels
+    channels = sum(one.channels for one in headers)
+    if len(headers) == 1 and headers[0].colour == "CMYK":
+        channels = 3  # it is decoded to RGB
+    return headers[0].dtype, channels
 
 
 def _headers(pictures: Iterable[Picture]) -> Iterator[Header]:
@@ -145,4 +145,4 @@ def _headers(pictures: Iterable[Picture]) -> Iterator[Header]:
         try:
             yield header(picture)
         except ImtransError:
-            continue  # the check itself tells it
+            continue  # the check reports it

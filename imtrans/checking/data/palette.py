@@ -1,8 +1,8 @@
-"""Label maps: which colours they have, and which pixels have none of those they should.
+"""The palette of label maps, and the pixels that belong to none of its classes.
 
-JPEG blurs the borders between labels and shifts their colours by a few levels. A picture cannot
-tell whether it is a label map; a set can, since its colours come again in every file and each is a
-sharp peak in the histogram of all of them. Photographs have broad ones.
+JPEG blurs the borders between labels and shifts their colours by a few levels. A single picture
+does not show whether it is a label map, but a set does: the same colours recur in every file, each
+a sharp peak in the histogram of the set. Photographs have broad peaks.
 """
 
 from collections.abc import Sequence
@@ -13,26 +13,26 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-NEAR = 12.0  # levels of 255, Euclidean: a class after a good JPEG is within this of its colour
-SAMPLE = 256  # px a side: strays are counted on a grid of at most so many
-# A peak: a colour and all within BROAD of it in each channel. It is sharp if this share of it lies
-# within NARROW. On real sets labels have 0.5 ... 0.9 and photographs 0.05 ... 0.4.
+NEAR = 12.0  # levels of 255, Euclidean: how far a good JPEG moves a colour
+SAMPLE = 256  # px a side: stray pixels are counted on a grid of at most this size
+# A peak is a colour and all within BROAD of it in each channel. It is sharp if the share SHARP of
+# it is within NARROW. On real sets that is 0.5 ... 0.9 for labels, 0.05 ... 0.4 for photographs.
 NARROW, BROAD, SHARP = 4, 16, 0.48
-LEAST = 0.002  # the share of all pixels that a class has at least
-COVERED = 0.6  # of all pixels, by sharp peaks: JPEG labels of 256 px have 0.75, photographs 0.15
-FEWEST = 3  # two colours are a drawing
-TRIED = 60  # peaks, the highest first
+LEAST = 0.002  # the smallest share of all pixels that is taken for a class
+COVERED = 0.6  # share of pixels in sharp peaks: 0.75 in JPEG labels of 256 px, 0.15 in photographs
+FEWEST = 3  # classes: two colours are a drawing
+TRIED = 60  # peaks, highest first
 
 
 class Strays(NamedTuple):
-    """Pixels that are of no declared class."""
+    """Stray pixels: those whose colour belongs to no declared class."""
 
     share: float
-    colour: tuple[int, ...]  # the one among them that is there most often
+    colour: tuple[int, ...]  # the most frequent of their colours
 
 
 def strays(pixels: Tensor, palette: Tensor) -> Strays:
-    """Of stored pixels (C, H, W), given the colours (K, C) of the classes."""
+    """The stray pixels among stored ones (C, H, W), given the colours (K, C) of the classes."""
     rows, columns = (_grid(size) for size in pixels.shape[-2:])
     colours = pixels[:, rows][:, :, columns].flatten(1).T
     nearest = torch.cdist(colours.float(), palette.float()).amin(1)
@@ -45,7 +45,7 @@ def strays(pixels: Tensor, palette: Tensor) -> Strays:
 
 
 def _reach(palette: Tensor, eight_bit: bool) -> float:
-    """How far from its class a colour may be; where classes are numbered 0, 1, 2, not at all."""
+    """How far a colour may be from its class: less than 1 where classes are numbered 0, 1, 2."""
     scale = 255.0 if eight_bit else float(palette.max().clamp(min=1))
     between = torch.pdist(palette).amin()
     return min(NEAR * scale / 255, float(between) / 2.5)
@@ -56,8 +56,8 @@ def _grid(size: int) -> Tensor:
 
 
 def dominant_colours(views: Sequence[Tensor]) -> list[tuple[int, int, int]]:
-    """The colours of what looks like the label maps of one set, the most frequent first; of
-    anything else, none. Views are uint8 (3, h, w)."""
+    """The colours of the label maps of a set, most frequent first; empty if the views, uint8
+    (3, h, w), do not look like label maps."""
     if not views:
         return []
     colours, shares = _histogram(views)
@@ -67,17 +67,17 @@ def dominant_colours(views: Sequence[Tensor]) -> list[tuple[int, int, int]]:
         top = colours[shares.argmax()]
         distance = np.abs(colours - top).max(axis=1)
         broad = shares[distance <= BROAD].sum()
-        # A rare colour may be most frequent when blurred ones are counted by their exact values.
+        # The highest value may be a rare colour, where JPEG spreads frequent ones over many values.
         if broad >= LEAST and shares[distance <= NARROW].sum() >= SHARP * broad:
             peaks.append((int(top[0]), int(top[1]), int(top[2])))
             covered += float(broad)
-        # A little farther, so that the slope of a peak is not taken for the next.
+        # A little farther, so that the slope of a peak does not count as the next peak.
         shares[distance <= 1.5 * BROAD] = 0
     return peaks if covered >= COVERED and len(peaks) >= FEWEST else []
 
 
 def _histogram(views: Sequence[Tensor]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The distinct colours (K, 3) of 4,096 pixels of every picture, and the share of each."""
+    """The distinct colours (K, 3) among 4,096 pixels of every view, and the share of each."""
     pixels = []
     for view in views:
         rows, columns = (torch.linspace(0, n - 1, min(n, 64)).long() for n in view.shape[-2:])

@@ -1,74 +1,77 @@
-"""Sizes: sides that do not match, EXIF rotations of one side only, which sizes there are."""
+"""Sizes: sides of different shapes, EXIF rotation of one side only, and the sizes in the set."""
 
 from collections import Counter
 from collections.abc import Iterator
 
-from imtrans.checking.data.finding import Finding, Row, count, found
-from imtrans.checking.data.look import Look, SideLook, Size, same_shape
-from imtrans.checking.data.survey import Survey
+from imtrans.checking.data.inspected_pair import InspectedPair, InspectedSide, Size, same_shape
+from imtrans.checking.data.inspection import Inspection
+from imtrans.checking.finding import Finding, Row, finding_of
+from imtrans.host.words import counted
 
-SIZES = 5  # that are named
+SIZES = 5  # up to so many different sizes are listed
 
 
-def shapes(survey: Survey) -> Iterator[Finding]:
-    """Pairs whose sides are of two shapes, which training refuses."""
+def shapes(inspection: Inspection) -> Iterator[Finding]:
+    """Pairs whose sides have different shapes, which training refuses."""
     rows = []
-    for place, seen in enumerate(survey.looks):
-        sizes = _sizes(seen)
+    for place, pair in enumerate(inspection.inspected):
+        sizes = _sizes(pair)
         if sizes and not same_shape(*sizes):
-            hint = "; only one is rotated by its EXIF tag" if _one_rotated(seen) else ""
-            said = f"source {_said(sizes[0])}, target {_said(sizes[1])}{hint}"
-            rows.append(Row(survey.name(place), said))
-    title = f"in {count(len(rows), 'pair')} the sides are not of one shape"
-    yield from found("size", title, "error", rows, "crop one side to what the other shows")
+            hint = "; only one is rotated by its EXIF tag" if _one_rotated(pair) else ""
+            detail = f"source {_text(sizes[0])}, target {_text(sizes[1])}{hint}"
+            rows.append(Row(inspection.name(place), detail))
+    message = f"in {counted(len(rows), 'pair')} the sides have different shapes"
+    yield from finding_of("size", message, "error", rows, "crop one side to what the other shows")
 
 
-def rotated(survey: Survey) -> Iterator[Finding]:
-    """Pairs of which an EXIF orientation turns one side only, or both before they are parted."""
+def rotated(inspection: Inspection) -> Iterator[Finding]:
+    """Pairs of which an EXIF tag rotates one side only, or a file before it is cut in halves."""
     rows = []
-    for place, seen in enumerate(survey.looks):
-        if seen.source is None or seen.target is None:
+    for place, pair in enumerate(inspection.inspected):
+        if pair.source is None or pair.target is None:
             continue
-        here, there = _orientation(seen.source), _orientation(seen.target)
-        if here != there:
-            rows.append(Row(survey.name(place), f"orientation: source {here}, target {there}"))
-        elif here != 1 and survey.pictures(place, "target")[0].half:
-            detail = f"orientation {here}: the file is turned before it is cut into halves"
-            rows.append(Row(survey.name(place), detail))
-    title = f"{count(len(rows), 'pair')} of which an EXIF tag turns one side only, or both halves"
+        source, target = _orientation(pair.source), _orientation(pair.target)
+        if source != target:
+            detail = f"orientation: source {source}, target {target}"
+            rows.append(Row(inspection.name(place), detail))
+        elif source != 1 and inspection.pictures(place, "target")[0].half:
+            detail = f"orientation {source}: the file is rotated before it is cut into halves"
+            rows.append(Row(inspection.name(place), detail))
+    number = counted(len(rows), "pair")
+    message = f"{number} of which an EXIF tag rotates one side only, or both halves"
     remedy = (
-        "imtrans obeys the tag, as viewers do: see whether the sides match, then store the pixels "
-        "upright (exiftran -a, or mogrify -auto-orient) or remove the tag"
+        "imtrans applies the tag, as viewers do: see whether the sides match, then store the "
+        "pixels upright (exiftran -a, or mogrify -auto-orient) or remove the tag"
     )
-    yield from found("rotated", title, "warning", rows, remedy)
+    yield from finding_of("rotated", message, "warning", rows, remedy)
 
 
-def sizes(survey: Survey) -> Iterator[Finding]:
-    """Which sizes there are, and what becomes of them."""
+def sizes(inspection: Inspection) -> Iterator[Finding]:
+    """The sizes in the set, and how training resizes them."""
     rows = []
     for side in ("source", "target"):
-        seen = [look.size for _, its, look in survey.sides() if its == side and look.size]
-        if seen:
-            rows.append(Row(side, _tally(seen)))
-    load, crop = survey.data.load_size or survey.data.crop_size, survey.data.crop_size
-    whole = "its shorter side to" if survey.data.resize == "shorter" else "both its sides to"
-    remedy = f"each is resized, {whole} {load} px, and cut to {crop} x {crop} px"
-    yield from found("sizes", "sizes (px)", "note", rows, remedy)
+        found = [part.size for _, its, part in inspection.sides() if its == side and part.size]
+        if found:
+            rows.append(Row(side, _tally(found)))
+    load, crop = inspection.data.load_size or inspection.data.crop_size, inspection.data.crop_size
+    sides = "its shorter side" if inspection.data.resize == "shorter" else "both its sides"
+    remedy = f"each is resized, {sides} to {load} px, and cropped to {crop} x {crop} px"
+    yield from finding_of("sizes", "sizes (px)", "note", rows, remedy)
 
 
-def _sizes(seen: Look) -> tuple[Size, Size] | None:
-    if seen.source is None or seen.target is None:
+def _sizes(pair: InspectedPair) -> tuple[Size, Size] | None:
+    if pair.source is None or pair.target is None:
         return None
-    if seen.source.size is None or seen.target.size is None:
+    if pair.source.size is None or pair.target.size is None:
         return None
-    return seen.source.size, seen.target.size
+    return pair.source.size, pair.target.size
 
 
-def _one_rotated(seen: Look) -> bool:
-    return len({_orientation(side) for side in seen.sides}) > 1
+def _one_rotated(pair: InspectedPair) -> bool:
+    return len({_orientation(side) for side in pair.sides}) > 1
 
 
-def _orientation(side: SideLook) -> int:
+def _orientation(side: InspectedSide) -> int:
     header = side.files[0].header
     return header.orientation if header else 1
 
@@ -79,9 +82,8 @@ def _tally(sizes: list[Size]) -> str:
         spans = ((min(lengths), max(lengths)) for lengths in zip(*times, strict=True))
         width, height = (f"{low} ... {high}" if low < high else str(low) for low, high in spans)
         return f"{len(times)} sizes, {width} wide, {height} high"
-    named = [f"{_said(size)} ({number:,})" for size, number in times.most_common()]
-    return ", ".join(named)
+    return ", ".join(f"{_text(size)} ({number:,})" for size, number in times.most_common())
 
 
-def _said(size: Size) -> str:
+def _text(size: Size) -> str:
     return f"{size[0]} x {size[1]}"

@@ -1,4 +1,4 @@
-"""The spectrum of an image by which two sides are compared: colours and edges, borders faded."""
+"""The spectrum of an image, by which two sides are compared: of its colours and edges."""
 
 import math
 from functools import cache
@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
 SIDE = 128  # px: images are compared at this size
-REACH = 16  # px at SIDE: shifts are looked for up to an eighth of the image
+REACH = 16  # px at SIDE: shifts are searched up to an eighth of the image
 TAPER = 12  # px at SIDE over which the borders fade
 CHANNELS = 5  # red, green, blue, edges across, edges down
 
@@ -19,8 +19,8 @@ def spectrum(image: Tensor) -> Tensor:
     across = (pixels[..., :, 1:] - pixels[..., :, :-1]).abs().amax(1, keepdim=True)
     down = (pixels[..., 1:, :] - pixels[..., :-1, :]).abs().amax(1, keepdim=True)
     edges = torch.cat([pad(across, (0, 1, 0, 0)), pad(down, (0, 0, 0, 1))], 1)
-    # The root keeps a few hard edges from drowning the texture. Edges are found before resizing:
-    # enlarging leaves a lattice in them that both sides would share, aligned or not.
+    # The root keeps a few hard edges from dominating the texture. Edges are found before resizing,
+    # since enlarging leaves a lattice that both sides would share, aligned or not.
     channels = torch.cat([pixels, edges.sqrt()], 1)
     channels = interpolate(channels, size=(SIDE, SIDE), mode="bilinear", antialias=True)[0]
     channels = (channels - channels.mean((1, 2), keepdim=True)) * _window()
@@ -28,14 +28,15 @@ def spectrum(image: Tensor) -> Tensor:
 
 
 def by_shift(spectra: Tensor) -> Tensor:
-    """From spectra (..., SIDE, SIDE / 2 + 1) to shifts within REACH (..., 33, 33), none amid."""
+    """From spectra (..., SIDE, SIDE / 2 + 1) to shifts within REACH (..., 33, 33); the centre is
+    no shift."""
     surface = torch.fft.irfft2(spectra, s=(SIDE, SIDE)).roll((REACH, REACH), (-2, -1))
     return surface[..., : 2 * REACH + 1, : 2 * REACH + 1]
 
 
 @cache
 def _window() -> Tensor:
-    """(SIDE, SIDE), 1 within and down to 0 at the borders: the transform takes them for joined."""
+    """(SIDE, SIDE), 1 inside and fading to 0 at the borders, since the transform is periodic."""
     ramp = torch.sin(math.pi / 2 * (torch.arange(TAPER) + 0.5) / TAPER) ** 2
     line = torch.cat([ramp, torch.ones(SIDE - 2 * TAPER), ramp.flip(0)])
     return line[:, None] * line

@@ -1,13 +1,13 @@
-"""Pairs whose two sides changed places, found against the rest of the data set.
+"""Pairs whose two sides are swapped, found by comparison with the rest of the data set.
 
-Each image is described by a few numbers that tell kinds of pictures apart (a photograph, a drawing,
-flat labels). What the sides of most pairs differ by is the rule; a pair that differs by the
-opposite is suspected. The direction that tells the sides apart is Fisher's linear discriminant
-(Fisher, "The use of multiple measurements in taxonomic problems", 1936) with medians for means
-and without correlations, so that a few swapped pairs, or a few pairs in all, do not bend it.
+Each image is described by a few numbers that distinguish kinds of pictures (a photograph, a
+drawing, flat labels). The difference between the sides of most pairs is the rule; a pair with the
+opposite difference is reported. The sides are separated by Fisher's linear discriminant (Fisher,
+"The use of multiple measurements in taxonomic problems", 1936) with medians for means and without
+correlations, so that it is robust to a few swapped pairs, and to sets of few pairs.
 
-Sides that look alike (summer and winter photographs) cannot be told apart this way; then nothing
-is suspected.
+Sides that look alike (summer and winter photographs) cannot be separated this way; then nothing is
+reported.
 """
 
 from collections.abc import Sequence
@@ -20,27 +20,27 @@ from torch import Tensor
 
 Numbers = NDArray[np.float32]
 
-FEWEST = 8  # pairs; among fewer, "the rest" says nothing
-# How many standard deviations the sides of the set must be apart. With 4, a pair of a set of normal
-# distribution crosses the middle once in 30,000 times.
+FEWEST = 8  # pairs; with fewer there is no rest to compare with
+# How many standard deviations the sides of the set must be apart. With 4, a normally distributed
+# pair crosses the middle once in 30,000 times.
 APART = 4.0
 
 
 @dataclass(frozen=True)
 class Sides:
-    """What both sides of a pair look like: `appearance` of each, float32."""
+    """The `appearance` of both sides of a pair, float32."""
 
     source: Numbers
     target: Numbers
 
 
 def appearance(image: Tensor) -> Numbers:
-    """A uint8 image (3, H, W) in 13 numbers: its colours, how flat it is, how busy."""
-    # A quarter of the rows and of the columns is enough, and four times as fast.
+    """A uint8 image (3, H, W) in 13 numbers: its colours, how flat it is, how textured."""
+    # A quarter of the rows and of the columns is enough, and four times faster.
     pixels, columns = image[:, ::4].float() / 255, image[:, :, ::4].float() / 255
     across = (pixels[:, :, 1:] - pixels[:, :, :-1]).abs().amax(0)
     down = (columns[:, 1:] - columns[:, :-1]).abs().amax(0)
-    nothing = torch.zeros(1)  # all there is in an image of one pixel
+    nothing = torch.zeros(1)  # so that an image of one pixel has a step, too
     steps = torch.cat([across.flatten(), down.flatten(), nothing])
     coarse = (pixels * 7.999).long()  # 8 levels a channel
     used = torch.bincount((coarse[0] * 64 + coarse[1] * 8 + coarse[2]).flatten(), minlength=512)
@@ -57,7 +57,7 @@ def appearance(image: Tensor) -> Numbers:
 
 
 def swapped(pairs: Sequence[Sides]) -> list[int]:
-    """Which pairs have their sides exchanged, judged against all the others; the minority."""
+    """The pairs whose sides are exchanged, compared with all others; always a minority."""
     if len(pairs) < FEWEST:
         return []
     source, target = _places(
@@ -67,18 +67,18 @@ def swapped(pairs: Sequence[Sides]) -> list[int]:
     middle = float(np.median(apart))
     if middle <= 0 or middle < APART * _spread(apart):
         return []
-    # Either image must look like one of the other side: a strange photograph alone is no swap.
+    # Both images must look like one of the other side: one unusual photograph is not a swap.
     exchanged = (apart < -middle / 2) & (source < 0) & (target > 0)
     return [int(index) for index in np.flatnonzero(exchanged)]
 
 
 def _places(source: Numbers, target: Numbers) -> tuple[Numbers, Numbers]:
-    """Where sources and targets (n, K) lie (n,): sources mostly above 0, targets below."""
+    """Sources and targets (n, K) on one axis (n,): sources mostly above 0, targets below."""
     usual = np.median(source - target, axis=0)
     between = (np.median(source, axis=0) + np.median(target, axis=0)) / 2
-    # A number that hardly varies (the white of all drawings) must not outvote all the others, ...
+    # A number that hardly varies (the white of all drawings) must not outweigh all others, ...
     weight = usual / (_spread(source) ** 2 + _spread(target) ** 2 + 0.02**2)
-    # ... nor the one number in which a picture is strange.
+    # ... nor the one number in which a picture is unusual.
     most = np.abs(usual)
     return (
         np.clip(source - between, -most, most) @ weight,

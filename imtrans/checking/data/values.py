@@ -1,91 +1,95 @@
-"""Values: pictures that show nothing, and what the recipe's range makes of those stored."""
+"""Values: pictures of one colour, and stored values compared with the recipe's range."""
 
 from collections.abc import Iterator
 
-from imtrans.checking.data.facts import Facts
-from imtrans.checking.data.finding import Finding, Row, count, found
-from imtrans.checking.data.survey import Survey
+from imtrans.checking.data.inspection import Inspection
+from imtrans.checking.data.pixel_summary import PixelSummary
+from imtrans.checking.finding import Finding, Row, finding_of
 from imtrans.data.encoding import DTYPE_RANGES
+from imtrans.host.words import counted
 from imtrans.recipe.schema import SideTable
 
-MOST = 0.5  # of the values of a side outside its range: the range is mistaken
-SOME = 0.01  # of the values of a picture
-SPAN = 0.25  # of the range is all that a set uses: it would be taught in pale colours
+MOST = 0.5  # share of a side's values outside its range above which the range must be wrong
+SOME = 0.01  # share of a picture's values outside the range above which it is listed
+SPAN = 0.25  # share of its range that a set should use, or it is trained with little contrast
 
 
-def constant(survey: Survey) -> Iterator[Finding]:
+def constant(inspection: Inspection) -> Iterator[Finding]:
     """Pictures of one colour."""
     rows = []
-    for place, side, seen in survey.sides():
-        if seen.facts and seen.facts.constant:
-            value = f"every value is {seen.facts.low:g}"
-            if seen.facts.high > seen.facts.low:
-                value = f"one colour, values {seen.facts.low:g} ... {seen.facts.high:g}"
-            rows.append(Row(", ".join(survey.files(place, side)), f"{side}: {value}"))
-    title = f"{count(len(rows), 'picture is', 'pictures are')} of one colour"
-    remedy = "take these pairs out, unless nothing is what they are to teach"
-    yield from found("constant", title, "warning", rows, remedy)
+    for place, side, inspected in inspection.sides():
+        if (summary := inspected.summary) and summary.constant:
+            value = f"every value is {summary.low:g}"
+            if summary.high > summary.low:
+                value = f"one colour, values {summary.low:g} ... {summary.high:g}"
+            rows.append(Row(", ".join(inspection.files(place, side)), f"{side}: {value}"))
+    message = f"{counted(len(rows), 'picture is', 'pictures are')} of one colour"
+    remedy = "remove these pairs, unless the network should learn empty pictures too"
+    yield from finding_of("constant", message, "warning", rows, remedy)
 
 
-def outside(survey: Survey) -> Iterator[Finding]:
-    """Values that the recipe's range does not hold."""
-    for side, table in (("source", survey.data.source), ("target", survey.data.target)):
-        seen = [(place, facts) for place, facts in _facts(survey, side) if facts.outside > SOME]
-        share = sum(facts.outside for _, facts in seen) / max(1, len(_facts(survey, side)))
+def outside(inspection: Inspection) -> Iterator[Finding]:
+    """Stored values outside the recipe's range."""
+    for side, table in (("source", inspection.data.source), ("target", inspection.data.target)):
+        known = _summaries(inspection, side)
+        beyond = [(place, summary) for place, summary in known if summary.outside > SOME]
+        share = sum(summary.outside for _, summary in beyond) / max(1, len(known))
         low, high = _range(table)
         rows = (
             Row(
-                ", ".join(survey.files(place, side)),
-                f"{facts.outside:.1%} outside: {facts.low:g} ... {facts.high:g}",
+                ", ".join(inspection.files(place, side)),
+                f"{summary.outside:.1%} outside: {summary.low:g} ... {summary.high:g}",
             )
-            for place, facts in sorted(seen, key=lambda row: -row[1].outside)
+            for place, summary in sorted(beyond, key=lambda row: -row[1].outside)
         )
-        yield from found(
+        yield from finding_of(
             "range",
             f"{share:.1%} of the {side}'s values are outside of its range {low:g} ... {high:g}",
             "error" if share > MOST else "warning",
             rows,
-            f"set data.{side}.range to what the files hold; results are cut off at the range",
+            f"set data.{side}.range to the values in the files; values beyond it are clipped",
         )
 
 
-def ranges(survey: Survey, guessed: bool) -> Iterator[Finding]:
-    """Always told: what the files hold, and what the recipe's range makes of it."""
+def ranges(inspection: Inspection, guessed: bool) -> Iterator[Finding]:
+    """The stored values and how the recipe's range maps them; always reported."""
     rows = []
-    for side, table in (("source", survey.data.source), ("target", survey.data.target)):
-        seen = [facts for _, facts in _facts(survey, side)]
-        if seen:
+    for side, table in (("source", inspection.data.source), ("target", inspection.data.target)):
+        summaries = [summary for _, summary in _summaries(inspection, side)]
+        if summaries:
             low, high = _range(table)
-            mean = sum(facts.mean for facts in seen) / len(seen)
+            mean = sum(summary.mean for summary in summaries) / len(summaries)
             becomes = "" if guessed else f"; {low:g} ... {high:g} becomes -1 ... 1"
-            rows.append(Row(side, f"{_span(seen)}, mean {mean:.4g}{becomes}"))
-    remedy = "data.source.range and data.target.range say what becomes -1 ... 1"
-    yield from found("values", "stored values", "note", rows, remedy)
+            rows.append(Row(side, f"{_span(summaries)}, mean {mean:.4g}{becomes}"))
+    remedy = "data.source.range and data.target.range are mapped to -1 ... 1"
+    yield from finding_of("values", "stored values", "note", rows, remedy)
 
 
-def narrow(survey: Survey, guessed: bool) -> Iterator[Finding]:
-    """A whole set that uses a small part of the range: 12 bits in 16, or numbers of classes."""
-    for side, table in (("source", survey.data.source), ("target", survey.data.target)):
-        seen = [facts for _, facts in _facts(survey, side)]
-        if table.classes or not seen or (guessed and table.dtype == "float32"):
+def narrow(inspection: Inspection, guessed: bool) -> Iterator[Finding]:
+    """A set that uses a small part of its range: 12 bits stored in 16, or class numbers."""
+    for side, table in (("source", inspection.data.source), ("target", inspection.data.target)):
+        summaries = [summary for _, summary in _summaries(inspection, side)]
+        if table.classes or not summaries or (guessed and table.dtype == "float32"):
             continue
         low, high = _range(table)
-        least, largest = min(facts.low for facts in seen), max(facts.high for facts in seen)
+        least = min(summary.low for summary in summaries)
+        largest = max(summary.high for summary in summaries)
         if least == largest or largest - least >= SPAN * (high - low):
             continue
-        row = Row(side, f"{_span(seen)}; the range is {low:g} ... {high:g}")
-        yield from found(
+        row = Row(side, f"{_span(summaries)}; the range is {low:g} ... {high:g}")
+        yield from finding_of(
             "narrow",
             f"the {side} uses {(largest - least) / (high - low):.1%} of its range",
             "warning",
             [row],
-            f"set data.{side}.range = [{least}, {largest}], or, if these are numbers of classes, "
+            f"set data.{side}.range = [{least}, {largest}], or, if these are class numbers, "
             f"data.{side}.classes",
         )
 
 
-def _span(seen: list[Facts]) -> str:
-    least, largest = min(facts.low for facts in seen), max(facts.high for facts in seen)
+def _span(summaries: list[PixelSummary]) -> str:
+    least = min(summary.low for summary in summaries)
+    largest = max(summary.high for summary in summaries)
     return f"{least:g} ... {largest:g}"
 
 
@@ -93,7 +97,9 @@ def _range(table: SideTable) -> tuple[float, float]:
     return table.range or DTYPE_RANGES[table.dtype]
 
 
-def _facts(survey: Survey, side: str) -> list[tuple[int, Facts]]:
+def _summaries(inspection: Inspection, side: str) -> list[tuple[int, PixelSummary]]:
     return [
-        (place, seen.facts) for place, its, seen in survey.sides() if its == side and seen.facts
+        (place, inspected.summary)
+        for place, its, inspected in inspection.sides()
+        if its == side and inspected.summary
     ]

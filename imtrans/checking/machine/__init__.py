@@ -1,1 +1,1 @@
-"""Whether this machine is fit for training: what is here, what is missing, what to choose."""
+"""Checks of this machine: what it has, what is missing, and which settings suit it."""

@@ -1,17 +1,17 @@
-"""The doctor's round: software, hardware, room, and then what to choose."""
+"""All checks of the machine, in order: software, hardware, disk space; then the settings."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from imtrans.checking.machine import hardware, room, software
+from imtrans.checking.finding import Finding
+from imtrans.checking.machine import disk_space, hardware, software
 from imtrans.checking.machine.advice import advice
-from imtrans.checking.machine.finding import Finding
 from imtrans.host.devices import choose_device
 from imtrans.recipe.catalog import Catalog
 
 
 def examine(runs: Path, collect: Callable[[], Catalog]) -> Iterator[Finding]:
-    """Each finding as it is made; takes a few seconds. `collect` makes the catalog."""
+    """Each finding as it is made; a few seconds in all. `collect` builds the catalog."""
     yield from software.versions()
     yield software.extras()
     yield from software.plugins(collect)
@@ -23,5 +23,5 @@ def examine(runs: Path, collect: Callable[[], Catalog]) -> Iterator[Finding]:
     faster, precision = hardware.precision(device)
     yield faster
     yield from hardware.memories()
-    yield from room.places(runs)
-    yield from advice(device, precision, compiler.state == "ok")
+    yield from disk_space.disks(runs)
+    yield from advice(device, precision, compiler.severity == "ok")

@@ -1,4 +1,4 @@
-"""What is installed: packages, optional ones, plugins, a compiler."""
+"""The software: packages, optional packages, plugins, a compiler."""
 
 import os
 import platform
@@ -12,14 +12,14 @@ import torch
 
 import imtrans
 from imtrans.api.errors import ImtransError
-from imtrans.checking.machine.finding import Finding
+from imtrans.checking.finding import Finding
 from imtrans.recipe.catalog import Catalog
 
 COMPILERS = ("c++", "g++", "clang++", "cl")
 
 
 def versions() -> Iterator[Finding]:
-    """imtrans, Python, torch and every package that imtrans needs."""
+    """The versions of imtrans, Python, torch and every package that imtrans requires."""
     yield Finding(
         "imtrans",
         f"{imtrans.__version__}, Python {platform.python_version()}, {platform.platform()}",
@@ -27,16 +27,15 @@ def versions() -> Iterator[Finding]:
     yield Finding("torch", _torch())
     needed = [name for name, extra in _required() if extra is None and name != "torch"]
     if not needed:
-        said = "imtrans is not installed here: its components cannot be found. pip install imtrans"
-        yield Finding("packages", said, "wrong")
+        message = "imtrans is not installed as a package, so its components cannot be found"
+        yield Finding("packages", message, "error", remedy="pip install imtrans")
         return
     found = {name: _version(name) for name in needed}
     if missing := [name for name, number in found.items() if number is None]:
-        yield Finding(
-            "packages", f"missing: {', '.join(missing)}. pip install {' '.join(missing)}", "wrong"
-        )
-    here = ", ".join(f"{name} {number}" for name, number in found.items() if number)
-    yield Finding("packages", here)
+        remedy = f"pip install {' '.join(missing)}"
+        yield Finding("packages", f"missing: {', '.join(missing)}", "error", remedy=remedy)
+    installed = ", ".join(f"{name} {number}" for name, number in found.items() if number)
+    yield Finding("packages", installed)
 
 
 def _torch() -> str:
@@ -46,52 +45,52 @@ def _torch() -> str:
 
 
 def extras() -> Finding:
-    """The optional packages that are here, and how to get the others."""
-    told, missing = [], []
+    """The optional packages that are installed, and how to get the others."""
+    listed, missing = [], []
     for name, extra in _required():
         if extra is None or extra == "dev":
             continue
         number = _version(name)
-        told.append(f"{name} {number or 'not installed'}")
+        listed.append(f"{name} {number or 'not installed'}")
         if number is None:
             missing.append(extra)
     if not missing:
-        return Finding("extras", ", ".join(told) or "none")
-    wanted = ",".join(dict.fromkeys(missing))
-    return Finding("extras", f"{', '.join(told)}: pip install 'imtrans[{wanted}]'", "note")
+        return Finding("extras", ", ".join(listed) or "none")
+    remedy = f"pip install 'imtrans[{','.join(dict.fromkeys(missing))}]'"
+    return Finding("extras", ", ".join(listed), "note", remedy=remedy)
 
 
 def plugins(collect: Callable[[], Catalog]) -> Iterator[Finding]:
-    """Who brings components, and what is broken."""
+    """The distributions that bring components, and the plugins that are broken."""
     try:
         catalog = collect()
     except ImtransError as error:
-        yield Finding("plugins", str(error), "wrong")
+        yield Finding("plugins", str(error), "error")
         return
     count = sum(len(registry.names()) for registry in catalog.registries.values())
-    who = sorted({f"{plugin.distribution} {plugin.version}" for plugin in catalog.plugins})
-    yield Finding("plugins", f"{count} components from {', '.join(who)}")
+    sources = sorted({f"{plugin.distribution} {plugin.version}" for plugin in catalog.plugins})
+    yield Finding("plugins", f"{count} components from {', '.join(sources)}")
     for broken in catalog.broken:
-        yield Finding("plugins", broken, "wrong")
+        yield Finding("plugins", broken, "error")
 
 
 def compiler() -> Finding:
-    """Whether torch.compile has what it needs."""
+    """Whether torch.compile has the compilers it needs."""
     named = os.environ.get("CXX")
     found = next(
         (path for name in (named, *COMPILERS) if name and (path := shutil.which(name))), None
     )
     if not found:
-        said = "no C++ compiler: torch.compile cannot be used (train.compile). install g++ or clang"
-        return Finding("compiler", said, "note")
+        message = "no C++ compiler, which torch.compile needs (train.compile)"
+        return Finding("compiler", message, "note", remedy="install g++ or clang")
     if torch.cuda.is_available() and sys.platform == "linux" and _version("triton") is None:
-        said = f"{found}, but no triton: torch.compile cannot be used on CUDA. pip install triton"
-        return Finding("compiler", said, "note")
+        message = f"{found}, but no triton, which torch.compile needs on CUDA"
+        return Finding("compiler", message, "note", remedy="pip install triton")
     return Finding("compiler", f"{found}, for torch.compile")
 
 
 def _required() -> list[tuple[str, str | None]]:
-    """(package, extra) of everything that imtrans's distribution asks for, but itself."""
+    """(package, extra) of every requirement of imtrans's distribution, except itself."""
     try:
         lines = requires("imtrans") or []
     except PackageNotFoundError:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from imtrans.recipe.catalog import Catalog
     from imtrans.recipe.schema import Recipe
 
-# What else a recipe needs; nothing is built of it.
+# The other tables that a recipe must have; nothing is built from them.
 NETWORKS = {
     "generator": {"name": "unet_256"},
     "discriminator": {"name": "patch_70"},
@@ -28,25 +28,26 @@ def check(
     ],
     set_: SetOption = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON document with every row, on stdout.")
+        bool, typer.Option("--json", help="Print one JSON document with every row instead.")
     ] = False,
 ) -> None:
-    """Open every picture, in parallel, and say what would spoil a training, with file names.
+    """Open every picture, in parallel, and report what would spoil a training, with file names.
 
-    Errors: it would fail, or report what is not true. Unreadable files, files without partner,
-    sizes, bit depths or channels that do not fit, transparency, values outside the range, pairs
-    that are trained on and held out, pairs that look misaligned or swapped against the rest.
+    Errors, with which training fails or reports what is not true: unreadable files, files without
+    a partner, sizes, bit depths or channels that do not fit, transparency, values outside the
+    range, pairs in both training and validation, pairs that look misaligned or swapped.
 
     Warnings: pictures of one colour, copies and near copies, one source with several targets, EXIF
-    rotation on one side only, a few files of another kind, colours outside a palette.
+    rotation of one side only, a few files of another kind, colours outside a palette.
 
-    Exit code 1 if there are errors. Of a folder the layout is guessed. Of unpaired pictures each is
-    checked by itself.
+    Exit code 1 if there are errors. The layout of a folder without a recipe is guessed. Unpaired
+    pictures are checked one by one.
 
     Example: `imtrans data check recipes/facades.toml`
     """
-    from imtrans.checking.data import whole
+    from imtrans.checking.data.run_checks import pairs_to_read, run_checks, what_is_read
     from imtrans.cli.data import findings as report
+    from imtrans.cli.findings import any_error
     from imtrans.host.terminal import Terminal, progress
     from imtrans.recipe import reading as recipes
 
@@ -58,66 +59,67 @@ def check(
     else:
         resolved, origin = recipes.read(what, set_ or (), catalog), what
         found = _find(resolved, catalog)
-    training, held_out, paired = found.training, found.held_out, found.paired
-    both = whole.opened(training, held_out, paired)
+    training, validation, paired = found.training, found.validation, found.paired
+    pairs = what_is_read(training, validation, paired=paired)
     unit = "pairs" if paired else "unpaired pictures"
-    summary = report.Summary(origin, len(both.training), len(both.held_out), unit)
+    summary = report.Summary(origin, len(pairs.training), len(pairs.validation), unit)
     out = Terminal(stderr=True) if as_json else console()
     if not as_json:
         say(out, summary.opening)
-    with progress(
-        out, "opening pairs", whole.steps(training, held_out, resolved.data, paired=paired)
-    ) as looked:
-        findings = whole.check(
+    total = pairs_to_read(training, validation, resolved.data, paired=paired)
+    with progress(out, "opening pairs", total) as on_pair:
+        findings = run_checks(
             training,
-            held_out,
+            validation,
             resolved.data,
             paired=paired,
             missing=found.missing,
             guessed=guessed,
             workers=resolved.data.workers,
-            looked=looked,
+            on_pair=on_pair,
         )
     summary.seconds = time.monotonic() - started
     if as_json:
         typer.echo(report.document(summary, findings))
     else:
-        report.tell(out, summary, findings)
-    raise typer.Exit(1 if any(finding.severity == "error" for finding in findings) else 0)
+        report.print_report(out, summary, findings)
+    raise typer.Exit(1 if any_error(findings) else 0)
 
 
-class Found(NamedTuple):
+class FoundPairs(NamedTuple):
     """What a layout finds."""
 
     training: "Sequence[Pair]"
-    held_out: "Sequence[Pair]"
+    validation: "Sequence[Pair]"
     missing: list[tuple[str, str]]  # files without a partner, and what they miss
-    paired: bool  # whether sides belong together
+    paired: bool  # whether a source is trained on with its own target
 
 
-def _find(recipe: "Recipe", catalog: "Catalog") -> Found:
+def _find(recipe: "Recipe", catalog: "Catalog") -> FoundPairs:
     from imtrans.api.layouts import MissingPartners
-    from imtrans.checking.data.forgiving import Forgiving
+    from imtrans.checking.data.collecting_orphans import CollectingOrphans
     from imtrans.data.pairs import split_pairs
     from imtrans.recipe.building import built
     from imtrans.task import Task
 
-    # Not the task's own layout, which must fit the method: of a folder there is none.
+    # Not the task's layout, which must fit the method: a folder without a recipe has none.
     table = recipe.data.layout
     stored = built(catalog.layouts[table.name], table, recipe.data.root)
-    layout = Forgiving(stored, recipe.data.train)
+    layout = CollectingOrphans(stored, recipe.data.train)
     paired = layout.paired and Task(recipe, catalog).method_class.paired
     try:
-        training, held_out = split_pairs(layout, recipe.data, recipe.seed, layouts=catalog.layouts)
+        training, validation = split_pairs(
+            layout, recipe.data, recipe.seed, layouts=catalog.layouts
+        )
     except MissingPartners:
-        training, held_out = [], []
-    return Found(training, held_out, layout.orphans, paired)
+        training, validation = [], []
+    return FoundPairs(training, validation, layout.orphans, paired)
 
 
 def _of_folder(
     folder: str, overrides: "Sequence[str]", catalog: "Catalog"
-) -> "tuple[Recipe, Found, str]":
-    """A folder as the recipe that it might belong to, its pairs, and what was guessed."""
+) -> "tuple[Recipe, FoundPairs, str]":
+    """A recipe guessed for the folder, its pairs, and a description of the guess."""
     from imtrans.checking.data.guess import as_stored, guess, with_sides
     from imtrans.recipe import reading as recipes
     from imtrans.recipe import toml
@@ -135,5 +137,5 @@ def _of_folder(
         if not any(override.startswith(f"data.{side}") for override in overrides)
     }
     recipe = recipe.model_copy(update={"data": with_sides(recipe.data, sides)})
-    origin = f"{folder}, taken for layout '{recipe.data.layout.name}' ({guessed.because})"
+    origin = f"{folder}, guessed layout '{recipe.data.layout.name}' ({guessed.reason})"
     return recipe, found, origin

@@ -1,4 +1,4 @@
-"""Small random turns, shifts and shears.
+"""Small random rotations, shifts and shears.
 
 Simard et al., "Best Practices for Convolutional Neural Networks Applied to Visual Document
 Analysis", ICDAR 2003, section 2.
@@ -22,8 +22,8 @@ def register_augmentations(register: Register) -> None:
 
 
 class Affine:
-    """Turns by up to `degrees`, shears by up to `shear` degrees, and shifts by up to `translate`,
-    a share of the sides; each either way. What comes in from outside is the image mirrored.
+    """Rotates by up to `degrees`, shears by up to `shear` degrees, and shifts by up to `translate`,
+    a share of the sides; each in both directions. The border is filled by reflection.
     """
 
     sides = "both"
@@ -58,9 +58,9 @@ class Affine:
 
 
 def _matrix(image: Tensor, turn: float, shear: float, across: float, down: float) -> Tensor:
-    """From a place in the result to its place in the image, (2, 3), both from -1 to 1."""
+    """From a position in the result to its position in the image, (2, 3), both from -1 to 1."""
     cos, sin, slope = math.cos(turn), math.sin(turn), math.tan(shear)
-    # Sides from -1 to 1 are a square: without their ratio a turn would shear the image.
+    # Coordinates from -1 to 1 make every image a square: the ratio keeps a rotation from shearing.
     ratio = image.shape[1] / image.shape[2]
     return torch.tensor(
         [

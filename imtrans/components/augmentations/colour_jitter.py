@@ -1,4 +1,4 @@
-"""Random brightness, contrast, saturation and hue: the same scene under another light.
+"""Random brightness, contrast, saturation and hue: the same scene in different light.
 
 Howard, "Some Improvements on Deep Convolutional Neural Network Based Image Classification", 2013;
 the factors are those of torchvision's ColorJitter, in a fixed order.
@@ -23,11 +23,11 @@ def register_augmentations(register: Register) -> None:
 
 
 class ColourJitter:
-    """Multiplies brightness, contrast and saturation by 1 - strength to 1 + strength, and turns the
-    hue by up to `hue` of a whole turn, either way. The target keeps its colours.
+    """Multiplies brightness, contrast and saturation by 1 - strength to 1 + strength, and rotates
+    the hue by up to `hue` of a full circle in both directions. The target keeps its colours.
 
-    Saturation and hue are of RGB: an image that has not 3 channels has neither, and only its
-    brightness and contrast change. Labels (`nearest`) are names, not amounts: they stay.
+    Saturation and hue exist in RGB only: of an image that does not have 3 channels, only brightness
+    and contrast change. Labels (`nearest`) are unchanged, since their values are not amounts.
     """
 
     sides = "source"
@@ -44,7 +44,7 @@ class ColourJitter:
         self.hue = hue
 
     def __call__(self, image: Tensor, draw: Random, resample: str) -> Tensor:
-        # All are drawn for every image, so that what is drawn next depends on none.
+        # All are drawn for every image, so that later draws do not depend on the image.
         brightness, contrast, saturation = (draw.uniform(1 - s, 1 + s) for s in self.strengths)
         turn = draw.uniform(-self.hue, self.hue)
         if resample == "nearest":
@@ -57,14 +57,14 @@ class ColourJitter:
 
 
 def _blend(image: Tensor, ground: Tensor, factor: float) -> Tensor:
-    """Away from `ground` (factor above 1) or towards it, within [0, 1]; 1 changes nothing."""
+    """Blend away from `ground` (factor above 1) or towards it, within [0, 1]; 1: unchanged."""
     if factor == 1:
         return image
     return (image * factor + ground * (1 - factor)).clamp(0, 1)
 
 
 def _saturate(image: Tensor, factor: float) -> Tensor:
-    # kornia takes a moment to import.
+    # Imported late: kornia is slow to import.
     from kornia.color import rgb_to_grayscale
 
     return _blend(image, rgb_to_grayscale(image), factor)

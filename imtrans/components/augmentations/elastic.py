@@ -1,4 +1,4 @@
-"""Elastic distortion: every pixel moves a little, and neighbours move alike.
+"""Elastic distortion: every pixel moves a little, and neighbouring pixels move together.
 
 Simard et al., "Best Practices for Convolutional Neural Networks Applied to Visual Document
 Analysis", ICDAR 2003, section 2; for images of cells and tissue in Ronneberger et al. 2015 (U-Net).
@@ -24,8 +24,8 @@ def register_augmentations(register: Register) -> None:
 class Elastic:
     """Moves pixels by a smooth random field, `alpha` pixels along each axis (root mean square).
 
-    `sigma` is the smoothness in pixels; with alpha above a third of it the image folds over here
-    and there. What comes in from outside is the image mirrored.
+    `sigma` is the smoothness in pixels; with alpha above a third of it the image folds over itself
+    in places. The border is filled by reflection.
     """
 
     sides = "both"
@@ -45,7 +45,7 @@ class Elastic:
             return image
         height, width = image.shape[1:]
         field = self.alpha * _smooth_noise(height, width, self.sigma, generator)
-        # From pixels to the coordinates of grid_sample, in which a side is 2 long.
+        # From pixels to the coordinates of grid_sample, which go from -1 to 1.
         shift = (field / torch.tensor([width / 2, height / 2]).view(2, 1, 1)).permute(1, 2, 0)
         rest = affine_grid(torch.eye(2, 3)[None], [1, 1, height, width], align_corners=False)
         moved = grid_sample(
@@ -61,10 +61,10 @@ class Elastic:
 
 def _smooth_noise(height: int, width: int, sigma: float, generator: torch.Generator) -> Tensor:
     """Gaussian noise (2, H, W) of unit variance, correlated over `sigma` pixels."""
-    # kornia takes a moment to import, and only this augmentation needs it.
+    # Imported late: kornia is slow to import, and only this augmentation needs it.
     from kornia.filters import gaussian_blur2d
 
-    # A margin as wide as the kernel: the edges of the field are as random as its middle.
+    # With a margin as wide as the kernel, the field is as random at its edges as in its middle.
     margin = math.ceil(3 * sigma)
     noise = torch.randn(1, 2, height + 2 * margin, width + 2 * margin, generator=generator)
     kernel = (2 * margin + 1,) * 2

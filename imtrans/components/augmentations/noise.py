@@ -1,4 +1,4 @@
-"""Gaussian noise on the source, for sources that a worse camera or scanner will take.
+"""Gaussian noise on the source, for sources that will come from a worse camera or scanner.
 
 Sietsma and Dow, "Creating artificial neural networks that generalize", Neural Networks 1991.
 """
@@ -15,14 +15,14 @@ from imtrans.api.hookspecs import Register, hookimpl
 
 @hookimpl
 def register_augmentations(register: Register) -> None:
-    register("noise", Noise)
+    register("noise", GaussianNoise)
 
 
-class Noise:
+class GaussianNoise:
     """Adds N(0, sigma) to every value of the source, independently; the target stays clean.
 
     `sigma` is in units of the full range: 0.02 is 5 of 255 grey levels. Labels (`nearest`) are
-    names, not amounts: they stay.
+    unchanged, since their values are not amounts.
     """
 
     sides = "source"

@@ -1,4 +1,4 @@
-"""Quarter turns, for pictures that have no up: from above, under a microscope."""
+"""Rotations by 90 degrees, for pictures without an upright position: aerial, microscopic."""
 
 from random import Random
 from typing import Annotated, Literal
@@ -16,10 +16,10 @@ def register_augmentations(register: Register) -> None:
 
 
 class Rot90:
-    """A number of quarter turns, counter-clockwise, out of `turns`; no pixel is resampled.
+    """Rotates counter-clockwise by 90 degrees times a number out of `turns`; nothing is resampled.
 
-    An image that is not square keeps its size only under 0 and 2. Raises ValueError for one when
-    `turns` has neither.
+    An image that is not square keeps its size only with 0 and 2. Raises ValueError for such an
+    image if `turns` has neither.
     """
 
     sides = "both"
@@ -36,7 +36,7 @@ class Rot90:
         turns = [turn for turn in self.turns if height == width or turn % 2 == 0]
         if not turns:
             raise ValueError(
-                f"turns are {list(self.turns)}, under none of which an image of {width} x {height} "
-                "keeps its size. add 0 or 2, or use square images"
+                f"turns = {list(self.turns)} would change the size of an image of "
+                f"{width} x {height}. add 0 or 2, or use square images"
             )
         return torch.rot90(image, draw.choice(turns), dims=(1, 2)).contiguous()

@@ -1,7 +1,7 @@
-"""Super-resolution: a photograph made small and blown up again, and the photograph.
+"""Super-resolution: the source is the photograph, reduced and enlarged again.
 
-As Ledig et al., "Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial
-Network" (SRGAN), CVPR 2017, make their pairs: bicubic, by 4. SRGAN's generator enlarges; a pix2pix
+Pairs as in Ledig et al., "Photo-Realistic Single Image Super-Resolution Using a Generative
+Adversarial Network" (SRGAN), CVPR 2017: bicubic, by 4. SRGAN's generator enlarges; a pix2pix
 generator keeps the size, so the source is enlarged beforehand, as in Dong et al. (SRCNN), 2014.
 """
 
@@ -22,10 +22,10 @@ def register_derivations(register: Register) -> None:
 
 
 class Downscale:
-    """The source is the photograph, `factor` times smaller and bicubically enlarged again, RGB.
+    """The source is the photograph, reduced by `factor` and enlarged again bicubically, RGB.
 
-    Raises ValueError for a photograph whose sides `factor` does not divide. A picture that is
-    given is small already: its source, and the result, are `factor` times larger.
+    Raises ValueError for a photograph whose sides are not multiples of `factor`. In translation
+    the input is small already: its source, and the output, are `factor` times larger.
     """
 
     source_channels = 3
@@ -43,8 +43,8 @@ class Downscale:
     def given(self, picture: Tensor) -> Tensor:
         return self._enlarged(rgb(picture))
 
-    def compose(self, fake: Tensor, source: Tensor) -> Tensor:
-        return ((fake + 1) / 2).clamp(0, 1)
+    def compose(self, output: Tensor, source: Tensor) -> Tensor:
+        return ((output + 1) / 2).clamp(0, 1)
 
     def _small(self, photo: Tensor) -> Tensor:
         height, width = photo.shape[1:]
@@ -61,5 +61,6 @@ class Downscale:
 
 
 def _bicubic(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resampled with antialiasing, which matters only downwards; bicubic overshoots at edges."""
+    """Resize with antialiasing (it has an effect only when reducing); clamped, since bicubic
+    interpolation overshoots at edges."""
     return interpolate(image[None], size, mode="bicubic", antialias=True)[0].clamp(0, 1)

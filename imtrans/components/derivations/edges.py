@@ -1,4 +1,4 @@
-"""Edges to photograph, from photographs alone: Canny draws the edges.
+"""Edges to photograph: the source is the photograph's edges, found by Canny.
 
 Isola et al. 2017, sections 4 and 6.2 (edges2shoes, whose edges are by HED, Xie and Tu 2015);
 Canny, "A Computational Approach to Edge Detection", IEEE TPAMI 1986, which needs no weights.
@@ -16,7 +16,7 @@ from imtrans.api.photographs import photograph, rgb
 
 Threshold = Annotated[float, Field(ge=0)]
 
-SMALLEST_THRESHOLD = 1e-6  # kornia refuses 0; nothing that it keeps is as weak as this
+SMALLEST_THRESHOLD = 1e-6  # instead of 0, which kornia refuses; no edge is as weak as this
 
 
 @hookimpl
@@ -25,13 +25,14 @@ def register_derivations(register: Register) -> None:
 
 
 class Edges:
-    """Black lines (-1) on a white ground (+1), (1, H, W), as in edges2shoes; the target is RGB.
+    """Black lines (-1) on white (+1), (1, H, W), as in edges2shoes; the target is RGB.
 
-    `low` and `high` are gradients (a step from black to white is 2.6 under the default blur): a
-    line starts above `high` and goes on above `low`. `sigma` blurs first, in pixels, by a kernel of
-    `kernel_size`, which is odd; 1 does not blur. Raises ValueError for low > high.
+    `low` and `high` are gradients (a step from black to white is 2.6 after the default blur): a
+    line starts above `high` and continues above `low`. The image is blurred first, by `sigma`
+    pixels with a kernel of `kernel_size`, which is odd; 1: no blur. Raises ValueError for
+    low > high.
 
-    A picture that is given is a drawing already, dark on light, and is taken as it is.
+    In translation the input is a drawing already, dark on light, and is used unchanged.
     """
 
     source_channels = 1
@@ -46,16 +47,16 @@ class Edges:
         kernel_size: Annotated[int, Field(ge=1)] = 5,
     ) -> None:
         if low > high:
-            raise ValueError(f"low is {low}, above high, which is {high}")
+            raise ValueError(f"low = {low} is above high = {high}")
         if kernel_size % 2 == 0:
-            raise ValueError(f"kernel_size is {kernel_size}; it must be odd")
+            raise ValueError(f"kernel_size = {kernel_size} must be odd")
         self.low = max(low, SMALLEST_THRESHOLD)
         self.high = max(high, SMALLEST_THRESHOLD)
         self.sigma = sigma
         self.kernel_size = kernel_size
 
     def derive(self, photo: Tensor, draw: Random) -> Tensor:
-        # kornia takes a moment to import, and only this task needs it.
+        # Imported late: kornia is slow to import, and only this derivation needs it.
         from kornia.filters import canny
 
         kernel, sigma = (self.kernel_size,) * 2, (self.sigma,) * 2
@@ -72,14 +73,14 @@ class Edges:
 
         return (rgb_to_grayscale(rgb(picture)) * 2 - 1).clamp(-1, 1)
 
-    def compose(self, fake: Tensor, source: Tensor) -> Tensor:
-        return ((fake + 1) / 2).clamp(0, 1)
+    def compose(self, output: Tensor, source: Tensor) -> Tensor:
+        return ((output + 1) / 2).clamp(0, 1)
 
 
 def _connected(ridges: Tensor) -> Tensor:
-    """Which pixels of the weak ridges (0.5) hang together with a strong one (1), (H, W).
+    """The pixels (H, W) of weak ridges (0.5) that are connected to a strong one (1).
 
-    kornia does the same by convolutions, which takes most of the time that an epoch has.
+    kornia does the same with convolutions, which would take most of an epoch's time.
     """
     allowed, edges = ridges > 0, ridges == 1
     while True:

@@ -1,7 +1,7 @@
-"""Photograph to grey, so that a generator learns grey to RGB.
+"""Grey to RGB: the source is the photograph in grey.
 
-Isola et al. 2017, section 4.1, colour in RGB instead of Lab: the fake is the whole photograph, so
-the lightness of the source need not survive in it. `lab` is the paper's own choice.
+Isola et al. 2017, section 4.1, but in RGB instead of Lab: the output is the whole photograph, so it
+need not keep the lightness of the source. `lab` is the paper's own choice.
 """
 
 from random import Random
@@ -32,12 +32,12 @@ class Grayscale:
     def given(self, picture: Tensor) -> Tensor:
         return _luma(rgb(picture))
 
-    def compose(self, fake: Tensor, source: Tensor) -> Tensor:
-        return ((fake + 1) / 2).clamp(0, 1)
+    def compose(self, output: Tensor, source: Tensor) -> Tensor:
+        return ((output + 1) / 2).clamp(0, 1)
 
 
 def _luma(photo: Tensor) -> Tensor:
-    # kornia takes a moment to import, and only this task needs it.
+    # Imported late: kornia is slow to import, and only this derivation needs it.
     from kornia.color import rgb_to_grayscale
 
     # The three weights add up to a little more than 1 in float32.

@@ -1,7 +1,8 @@
-"""Lightness to colour in CIE Lab: colourisation.
+"""Colourisation in CIE Lab: from lightness to colour.
 
 Isola et al. 2017, sections 4.1 and 6.2, after Zhang et al., "Colorful Image Colorization", ECCV
-2016. The lightness of the result is that of the source; only its two colour channels are made up.
+2016. The composed photograph has the lightness of the source; the network adds the two colour
+channels.
 """
 
 from random import Random
@@ -21,7 +22,7 @@ def register_derivations(register: Register) -> None:
 
 
 class Lab:
-    """CIE Lab under D65: L / 50 - 1 is the source (1, H, W), (a, b) / 110 the target (2, H, W)."""
+    """CIE Lab with D65: L / 50 - 1 is the source (1, H, W), (a, b) / 110 the target (2, H, W)."""
 
     source_channels = 1
     target_channels = 2
@@ -35,20 +36,20 @@ class Lab:
     def given(self, picture: Tensor) -> Tensor:
         return _lightness(rgb(picture))
 
-    def compose(self, fake: Tensor, source: Tensor) -> Tensor:
+    def compose(self, output: Tensor, source: Tensor) -> Tensor:
         from kornia.color import lab_to_rgb
 
-        # Lab holds colours that no screen can show: kornia clamps them to [0, 1].
-        return lab_to_rgb(torch.cat([(source + 1) * 50, fake * AB_RANGE], dim=-3))
+        # Lab has colours outside sRGB, which kornia clamps to [0, 1].
+        return lab_to_rgb(torch.cat([(source + 1) * 50, output * AB_RANGE], dim=-3))
 
 
 def _lightness(photo: Tensor) -> Tensor:
-    # White is 100 up to rounding, which must not lead out of the range.
+    # White is 100 up to rounding, which must not exceed the range.
     return (_lab(photo)[:1] / 50 - 1).clamp(-1, 1)
 
 
 def _lab(photo: Tensor) -> Tensor:
-    # kornia takes a moment to import, and only this task needs it.
+    # Imported late: kornia is slow to import, and only this derivation needs it.
     from kornia.color import rgb_to_lab
 
     return rgb_to_lab(photo)

@@ -1,11 +1,11 @@
-"""Inpainting: a photograph with a hole, and the photograph.
+"""Inpainting: the source is the photograph with a hole.
 
-Pathak et al., "Context Encoders: Feature Learning by Inpainting", CVPR 2016; done with pix2pix in
-Isola et al. 2017, section 6.2. The strokes are after Yu et al., "Free-Form Image Inpainting with
-Gated Convolution", ICCV 2019.
+Pathak et al., "Context Encoders: Feature Learning by Inpainting", CVPR 2016; with pix2pix in Isola
+et al. 2017, section 6.2. The strokes follow Yu et al., "Free-Form Image Inpainting with Gated
+Convolution", ICCV 2019.
 
-A hole is a field, the distance of every pixel to shapes of no size, and a level: the shapes grow
-alike until they cover the share that was drawn. So the share is met without trying again.
+A hole is computed from a field, the distance of every pixel to points or lines: the nearest pixels
+are masked, so many that they cover the drawn share exactly, without trial and error.
 """
 
 import math
@@ -29,14 +29,14 @@ def register_derivations(register: Register) -> None:
 
 
 class Mask:
-    """The source is the photograph with its hole grey (0), and the mask (+1 hole, -1 known) as a
-    fourth channel; the target is RGB. Outside the hole the result is the source, exactly.
+    """The source is the photograph with its hole in grey (0), and the mask (+1 hole, -1 known) as a
+    fourth channel; the target is RGB. Outside the hole the output is exactly the source.
 
     The hole covers between `min_share` and `max_share` of the picture, to within one of its rows
     or columns. Raises ValueError for min_share > max_share.
 
-    In a picture that is given the hole is what is transparent, alpha below one half, or what is
-    white in a mask beside it: NAME.mask.png for NAME.jpg.
+    In translation the hole is where the input is transparent (alpha below one half), or where a
+    mask next to it, NAME.mask.png for NAME.jpg, is white.
     """
 
     source_channels = 4
@@ -51,7 +51,7 @@ class Mask:
         max_share: Share = 0.4,
     ) -> None:
         if min_share > max_share:
-            raise ValueError(f"min_share is {min_share}, above max_share, which is {max_share}")
+            raise ValueError(f"min_share = {min_share} is above max_share = {max_share}")
         self.field = _rectangles if kind == "rectangles" else _strokes
         self.min_share = min_share
         self.max_share = max_share
@@ -67,15 +67,15 @@ class Mask:
     def given(self, picture: Tensor) -> Tensor:
         if picture.shape[0] != 4:
             raise ValueError(
-                "the picture has no transparency, so nothing says where to fill it in. "
-                "make the hole transparent and save with alpha, as PNG does, or put a mask beside "
-                "it, NAME.mask.png, with the hole in white"
+                "the picture has no transparency, so the hole is unknown. make the hole "
+                "transparent and save it as PNG, or put a mask next to it, NAME.mask.png, with the "
+                "hole in white"
             )
         return _source(picture[:3], picture[3] < 0.5)
 
-    def compose(self, fake: Tensor, source: Tensor) -> Tensor:
+    def compose(self, output: Tensor, source: Tensor) -> Tensor:
         photo, mask = source[..., :3, :, :], source[..., 3:, :, :]
-        return ((torch.where(mask > 0, fake, photo) + 1) / 2).clamp(0, 1)
+        return ((torch.where(mask > 0, output, photo) + 1) / 2).clamp(0, 1)
 
 
 def _source(photo: Tensor, hole: Tensor) -> Tensor:
@@ -84,13 +84,14 @@ def _source(photo: Tensor, hole: Tensor) -> Tensor:
 
 
 def _grow(field: Tensor, share: float) -> Tensor:
-    """The nearest pixels of a field (H, W), `share` of them and those as near as the last."""
+    """The nearest `share` of the pixels of a field (H, W), and those as near as the last of
+    them."""
     count = max(1, round(share * field.numel()))
     return field <= field.flatten().kthvalue(count).values
 
 
 def _rectangles(height: int, width: int, draw: Random) -> Tensor:
-    """One to four, of different sizes, up to twice as long as wide."""
+    """The field of one to four rectangles of different sizes, at most twice as long as wide."""
     x, y = _pixels(height, width)
     field = torch.full((height, width), math.inf)
     for _ in range(draw.randint(1, 4)):
@@ -102,7 +103,7 @@ def _rectangles(height: int, width: int, draw: Random) -> Tensor:
 
 
 def _strokes(height: int, width: int, draw: Random) -> Tensor:
-    """Two to five strokes of a round brush, each to and fro along a few points."""
+    """The field of two to five zigzag strokes of a round brush."""
     x, y = _pixels(height, width)
     field = torch.full((height, width), math.inf)
     for _ in range(draw.randint(2, 5)):
@@ -114,7 +115,7 @@ def _strokes(height: int, width: int, draw: Random) -> Tensor:
 
 
 def _scribble(height: int, width: int, draw: Random) -> list[Point]:
-    """Points of a walk that turns back, now left, now right, and stays within the picture."""
+    """The corners of a zigzag stroke within the picture."""
     x, y = draw.uniform(0, width), draw.uniform(0, height)
     heading, side, points = draw.uniform(0, 2 * math.pi), 1, [(x, y)]
     for _ in range(draw.randint(4, 8)):
@@ -128,7 +129,7 @@ def _scribble(height: int, width: int, draw: Random) -> list[Point]:
 
 
 def _distance(x: Tensor, y: Tensor, start: Point, end: Point) -> Tensor:
-    """Of every pixel to the line between two points."""
+    """The distance of every pixel to the line between two points."""
     along, down = end[0] - start[0], end[1] - start[1]
     squared = max(along**2 + down**2, 1e-9)  # the two points may be one
     x, y = x - start[0], y - start[1]
@@ -137,5 +138,5 @@ def _distance(x: Tensor, y: Tensor, start: Point, end: Point) -> Tensor:
 
 
 def _pixels(height: int, width: int) -> tuple[Tensor, Tensor]:
-    """Centres of the columns (1, W) and of the rows (H, 1)."""
+    """The centres of the columns (1, W) and of the rows (H, 1)."""
     return torch.arange(width)[None] + 0.5, torch.arange(height)[:, None] + 0.5

@@ -28,8 +28,8 @@ class PatchGAN(nn.Module):
     """`layers` strided convolutions, one more, and one to a single channel of logits.
 
     `d(source, image)`, both (N, C, H, W) in [-1, 1], returns logits (N, 1, h, w) without a sigmoid.
-    With `conditional = false` the source is not looked at (the paper's ablation, table 1).
-    H and W must be at least 3 * 2 ** layers, or ValueError says which size would fit.
+    With `conditional = false` the source is ignored (the paper's ablation, table 1).
+    H and W must be at least 3 * 2 ** layers, or ValueError names the smallest size.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class PatchGAN(nn.Module):
 
 
 class ImageGAN(PatchGAN):
-    """A PatchGAN with its logits averaged: the whole image is judged once, (N, 1, 1, 1).
+    """A PatchGAN whose logits are averaged to one per image, (N, 1, 1, 1).
 
     `receptive_field` is that of the logits before the average.
     """
@@ -82,7 +82,10 @@ class ImageGAN(PatchGAN):
 
 
 def receptive_field(layers: int) -> int:
-    """Side, in pixels, of what one logit sees: from the top, size = (size - 1) * stride + 4."""
+    """The side, in pixels, of the patch that one logit depends on.
+
+    From the last layer to the first, size = (size - 1) * stride + 4.
+    """
     size = 1
     for stride in [1, 1] + [2] * layers:
         size = (size - 1) * stride + 4

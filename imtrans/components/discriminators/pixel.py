@@ -1,4 +1,4 @@
-"""The PixelGAN discriminator: judges each pixel by itself, so it can only encourage colours.
+"""The PixelGAN discriminator: classifies each pixel alone, so it can only improve colours.
 
 Isola et al. 2017, section 6.1.2.
 """
@@ -19,7 +19,7 @@ class PixelGAN(nn.Module):
     """Three 1 x 1 convolutions.
 
     `d(source, image)`, both (N, C, H, W) in [-1, 1], returns logits (N, 1, H, W) without a sigmoid.
-    With `conditional = false` the source is not looked at.
+    With `conditional = false` the source is ignored.
     """
 
     receptive_field = 1
@@ -44,7 +44,7 @@ class PixelGAN(nn.Module):
             norm_layer(norm)(width * 2),
             nn.LeakyReLU(LEAK),
         )
-        # Unlike the PatchGAN's, the last bias follows the norm: so the published weights have it.
+        # Unlike in PatchGAN, the last bias depends on the norm, as in the published weights.
         self.head = nn.Conv2d(width * 2, 1, 1, bias=bias)
         init_weights(self)
 

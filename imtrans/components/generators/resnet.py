@@ -1,6 +1,6 @@
-"""The ResNet generator: few halvings, a chain of residual blocks, and back up.
+"""The ResNet generator: two downsamplings, a chain of residual blocks, two upsamplings.
 
-Johnson et al. 2016, in the form that the PyTorch code of pix2pix and CycleGAN gave it.
+Johnson et al. 2016, as implemented in the PyTorch code of pix2pix and CycleGAN.
 """
 
 from functools import partial
@@ -26,9 +26,9 @@ def register_generators(register: Register) -> None:
 
 
 class ResNet(nn.Module):
-    """Two halvings, `blocks` residual blocks at a quarter of the size, two doublings.
+    """Two downsamplings by 2, `blocks` residual blocks, two upsamplings by 2.
 
-    Maps a source image (N, in_channels, H, W) in [-1, 1] to a fake target
+    Maps a source image (N, in_channels, H, W) in [-1, 1] to an output
     (N, out_channels, H, W) in [-1, 1]. H and W must be multiples of 4; any other size raises
     ValueError with the nearest sizes that fit.
     """
@@ -49,7 +49,7 @@ class ResNet(nn.Module):
         bias, normalise = needs_bias(norm), norm_layer(norm)
 
         def down(before: int, after: int, kernel: int, stride: int = 1) -> list[nn.Module]:
-            # The first is padded by reflection outside, to the effect of padding 3.
+            # The first convolution is padded by a ReflectionPad2d(3) before it.
             padding = 1 if stride == 2 else 0
             conv = nn.Conv2d(before, after, kernel, stride, padding, bias=bias)
             return [conv, normalise(after), nn.ReLU()]
@@ -84,7 +84,7 @@ class ResNet(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """image + conv(conv(image)), with nothing after the sum."""
+    """image + conv(conv(image)), without an activation after the sum."""
 
     def __init__(self, channels: int, norm: Norm, dropout: float) -> None:
         super().__init__()

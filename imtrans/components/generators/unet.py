@@ -1,4 +1,4 @@
-"""The U-Net generator, and the encoder-decoder that is its ablation.
+"""The U-Net generator, and its ablation, the encoder-decoder without skip connections.
 
 Ronneberger et al. 2015, as used by Isola et al. 2017, sections 3.2 and 6.1.1.
 """
@@ -25,14 +25,14 @@ from imtrans.api.layers import (
 def register_generators(register: Register) -> None:
     register("unet_128", partial(UNet, depth=7, skips=True))
     register("unet_256", partial(UNet, depth=8, skips=True))
-    # The paper's ablation, table 2: the same layers without skip connections.
+    # The paper's ablation, table 2.
     register("encoder_decoder", partial(UNet, depth=8, skips=False))
 
 
 class UNet(nn.Module):
-    """An encoder-decoder of `depth` halvings, with a skip connection at every resolution.
+    """An encoder-decoder of `depth` downsamplings, with a skip connection at every resolution.
 
-    Maps a source image (N, in_channels, H, W) in [-1, 1] to a fake target
+    Maps a source image (N, in_channels, H, W) in [-1, 1] to an output
     (N, out_channels, H, W) in [-1, 1]. H and W must be multiples of 2 ** depth; any other size
     raises ValueError with the nearest sizes that fit.
     """
@@ -70,8 +70,8 @@ class UNet(nn.Module):
 
 
 def _encoder(in_channels: int, widths: list[int], norm: Norm) -> list[nn.Module]:
-    """One block per halving. The first has no activation before it, and neither it nor the
-    innermost is normalised: the innermost map is 1 x 1, where a norm would leave only its shift."""
+    """One block per downsampling. The first has no activation before it; the first and the
+    innermost are not normalised: of a map of 1 x 1 a norm would leave only its own shift."""
     normalise = norm_layer(norm)
     channels = [in_channels, *widths]
     blocks: list[nn.Module] = []
@@ -87,7 +87,8 @@ def _encoder(in_channels: int, widths: list[int], norm: Norm) -> list[nn.Module]
 def _decoder(
     out_channels: int, widths: list[int], norm: Norm, dropout: float, skips: bool
 ) -> list[nn.Module]:
-    """One block per doubling, innermost first; dropout on the first three, tanh after the last."""
+    """One block per upsampling, innermost first; dropout in the first three, tanh after the
+    last."""
     normalise = norm_layer(norm)
     blocks: list[nn.Module] = []
     for level, before in enumerate(reversed(widths)):

@@ -1,4 +1,4 @@
-"""Distances between fake and target, pixel by pixel.
+"""Distances between output and target, pixel by pixel.
 
 Isola et al. 2017, equation 3: L1 blurs less than L2.
 """
@@ -18,12 +18,12 @@ def register_losses(register: Register) -> None:
 class L1:
     """Mean absolute difference, in units of the [-1, 1] range."""
 
-    def __call__(self, fake: Tensor, target: Tensor) -> Tensor:
-        return l1_loss(fake, target)
+    def __call__(self, output: Tensor, target: Tensor) -> Tensor:
+        return l1_loss(output, target)
 
 
 class L2:
     """Mean squared difference, in squared units of the [-1, 1] range."""
 
-    def __call__(self, fake: Tensor, target: Tensor) -> Tensor:
-        return mse_loss(fake, target)
+    def __call__(self, output: Tensor, target: Tensor) -> Tensor:
+        return mse_loss(output, target)

@@ -1,7 +1,7 @@
-"""The photo of a town: first the paints, then what each label is painted with.
+"""The photo of a town: colours, textures and details for each label.
 
-Everything in it follows from the plan and the place in the picture: light falls from the upper
-left, textures lie on fixed grids whose periods are powers of two (which a strided network learns
+Everything in it follows from the plan and the position in the picture: light falls from the upper
+left, textures have fixed grids whose periods are powers of two (which a strided network learns
 early), and whatever varies freely, such as a lit window, has a label of its own.
 """
 
@@ -13,34 +13,35 @@ from random import Random
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from imtrans.data.drawn.plan import Colour, outline
-from imtrans.data.drawn.town import UNITS, Part
+from imtrans.data.drawn.town import UNITS, TownPart
 
-SHARPNESS = 4  # painted this many times larger, then scaled down, which smooths the edges
+SHARPNESS = 4  # drawn this many times larger, then scaled down, which smooths the edges
 CANVAS = UNITS * SHARPNESS
 
 SHADOW, IVORY, GLOW = (40, 30, 60), (248, 243, 230), (255, 226, 150)
 IRON, GREEN = (46, 48, 60), (52, 92, 88)
 Paint = Image.Image | Colour | None
 Tint = tuple[Colour, str, int]  # a colour, the ramp along which it grows, and its strength
-Detail = Callable[[Image.Image, Part], None]
+Detail = Callable[[Image.Image, TownPart], None]
 
 
-def _inset(part: Part, by: int, foot: int) -> Part:
-    """The same shape drawn in by `by` on three sides, and by `foot` at its foot."""
+def _inset(part: TownPart, by: int, foot: int) -> TownPart:
+    """The same shape, smaller by `by` on three sides and by `foot` at the bottom."""
     x0, y0, x1, y1 = part.box
     return replace(part, box=(x0 + by, y0 + by, x1 - by, y1 - foot))
 
 
 def _rects(photo: Image.Image, colour: Colour, *boxes: tuple[float, float, float, float]) -> None:
-    """Blend a colour into boxes given in units and fractions of one."""
+    """Blend a colour into boxes, given in units."""
     pen = ImageDraw.Draw(photo, "RGBA")
     for box in boxes:
         x0, y0, x1, y1 = (round(v * SHARPNESS) for v in box)
         pen.rectangle((x0, y0, max(x0, x1 - 1), max(y0, y1 - 1)), colour)
 
 
-def _fill(photo: Image.Image, part: Part, paint: Paint, *tints: Tint) -> None:
-    """Lay a colour, or the same place of a texture, into the part's shape; then tint it."""
+def _fill(photo: Image.Image, part: TownPart, paint: Paint, *tints: Tint) -> None:
+    """Fill the part's shape with a colour, or with a texture at the same position; then tint
+    it."""
     left, top, right, bottom = part.box
     box = (left * SHARPNESS, top * SHARPNESS, right * SHARPNESS, bottom * SHARPNESS)
     mask = Image.new("L", (box[2] - box[0], box[3] - box[1]))
@@ -73,7 +74,7 @@ def _masonry(width: int, height: int, colour: Colour, spread: int, joint: Colour
     wall = Image.new("RGB", (CANVAS, CANVAS), joint)
     pen = ImageDraw.Draw(wall, "RGBA")
     wide, high = width * SHARPNESS, height * SHARPNESS
-    # The tones repeat every 32 units, so that they too can be learnt.
+    # The tones repeat every 32 units, so that they can be learned too.
     columns, rows = 32 // width, 32 // height
     tones = [rng.randint(-spread, spread) for _ in range(columns * rows)]
     for row in range(UNITS // height):
@@ -90,7 +91,7 @@ def _masonry(width: int, height: int, colour: Colour, spread: int, joint: Colour
 
 
 def _dabs(colours: tuple[Colour, ...], radius: int) -> Image.Image:
-    """Round dabs of paint, one over the other: leaves, or flowers."""
+    """Overlapping round dabs of paint: leaves, or flowers."""
     rng = Random(radius)
     picture = Image.new("RGB", (CANVAS, CANVAS), colours[-1])
     pen = ImageDraw.Draw(picture)
@@ -100,31 +101,31 @@ def _dabs(colours: tuple[Colour, ...], radius: int) -> Image.Image:
     return picture
 
 
-def _detail_street(photo: Image.Image, part: Part) -> None:
+def _detail_street(photo: Image.Image, part: TownPart) -> None:
     x0, y0, x1, _ = part.box
     _rects(photo, (*SHADOW, 60), (x0, y0, x1, y0 + 1.5))
     if part.label == "road":
         _rects(photo, IVORY, (x0, y0 - 1, x1, y0 + 0.25))
 
 
-def _detail_trunk(photo: Image.Image, part: Part) -> None:
+def _detail_trunk(photo: Image.Image, part: TownPart) -> None:
     _, _, x1, y1 = part.box
     _rects(photo, (*SHADOW, 70), (x1 - 6, y1, x1 + 6, y1 + 1), (x1, y1 - 1, x1 + 9, y1))
 
 
-def _detail_lamp(photo: Image.Image, part: Part) -> None:
+def _detail_lamp(photo: Image.Image, part: TownPart) -> None:
     if part.shape == "oval":
         _fill(photo, _inset(part, 1, 1), GLOW)
         _fill(photo, _inset(part, -5, -5), None, (GLOW, "core", 150))
 
 
-def _detail_trim(photo: Image.Image, part: Part) -> None:
+def _detail_trim(photo: Image.Image, part: TownPart) -> None:
     x0, _, x1, y1 = part.box
     _rects(photo, (*SHADOW, 70), (x0, y1 - 0.5, x1, y1))
     _rects(photo, (*SHADOW, 65), (x0 + 1, y1, x1 - 1, y1 + 1), (x0 + 1, y1, x1 - 1, y1 + 2))
 
 
-def _detail_window(photo: Image.Image, part: Part) -> None:
+def _detail_window(photo: Image.Image, part: TownPart) -> None:
     x0, y0, x1, y1 = part.box
     middle, rail = (x0 + x1) / 2, y0 + (y1 - y0) * 0.42
     evening, day = ((255, 196, 92), (255, 246, 200)), ((58, 88, 132), (206, 234, 250))
@@ -136,19 +137,19 @@ def _detail_window(photo: Image.Image, part: Part) -> None:
     _rects(photo, IVORY, (middle - 0.4, y0, middle + 0.4, y1), (x0, rail, x1, rail + 0.75))
 
 
-def _detail_shutter(photo: Image.Image, part: Part) -> None:
+def _detail_shutter(photo: Image.Image, part: TownPart) -> None:
     x0, y0, x1, y1 = part.box
     slats = ((x0 + 0.5, y, x1 - 0.5, y + 0.75) for y in range(y0 // 2 * 2 + 2, y1 - 1, 2))
     _rects(photo, (*SHADOW, 100), (x1, y0 + 0.5, x1 + 0.75, y1 + 0.75), *slats)
 
 
-def _detail_flowers(photo: Image.Image, part: Part) -> None:
+def _detail_flowers(photo: Image.Image, part: TownPart) -> None:
     x0, _, x1, y1 = part.box
     _rects(photo, (150, 92, 66), (x0, y1 - 1.5, x1, y1))
     _rects(photo, (*SHADOW, 80), (x0 + 0.5, y1, x1, y1 + 1))
 
 
-def _detail_balcony(photo: Image.Image, part: Part) -> None:
+def _detail_balcony(photo: Image.Image, part: TownPart) -> None:
     x0, y0, x1, y1 = part.box
     bars = ((x - 0.5, y0, x + 0.25, y1) for x in range(x0 // 2 * 2 + 2, x1, 2))
     _rects(photo, IRON, (x0, y0, x1, y0 + 1), *bars)
@@ -156,7 +157,7 @@ def _detail_balcony(photo: Image.Image, part: Part) -> None:
     _rects(photo, (*SHADOW, 80), (x0 + 1, y1, x1 - 1, y1 + 2.5))
 
 
-def _detail_door(photo: Image.Image, part: Part) -> None:
+def _detail_door(photo: Image.Image, part: TownPart) -> None:
     x0, y0, x1, y1 = part.box
     middle, light, tall = (x0 + x1) / 2, y0 + 4, (y1 - y0 - 4) * 0.3
     _fill(photo, _inset(part, 1, 0), (40, 98, 114), (SHADOW, "right", 60))
@@ -169,7 +170,7 @@ def _detail_door(photo: Image.Image, part: Part) -> None:
     _rects(photo, GLOW, (x0 + 2, light - 2, x1 - 2, light), knob)
 
 
-def _detail_shop(photo: Image.Image, part: Part) -> None:
+def _detail_shop(photo: Image.Image, part: TownPart) -> None:
     x0, y0, x1, y1 = part.box
     middle = (x0 + x1) / 2
     _fill(photo, _inset(part, 1, 4), (84, 70, 84), (GLOW, "down", 230))
@@ -177,7 +178,7 @@ def _detail_shop(photo: Image.Image, part: Part) -> None:
     _rects(photo, (120, 160, 150), (x0 + 1, y1 - 4, x1 - 1, y1 - 3.25))
 
 
-def _detail_awning(photo: Image.Image, part: Part) -> None:
+def _detail_awning(photo: Image.Image, part: TownPart) -> None:
     x0, y0, x1, y1 = part.box
     stripes = ((max(x, x0), y0, min(x + 2, x1), y1) for x in range(x0 // 4 * 4, x1, 4))
     _rects(photo, (212, 66, 72), *stripes)
@@ -187,7 +188,7 @@ def _detail_awning(photo: Image.Image, part: Part) -> None:
 
 @cache
 def _finishes() -> dict[str, tuple[Paint, tuple[Tint, ...], Detail | None]]:
-    """What each label is covered with, how light and shadow tint it, and its details."""
+    """For each label its paint, the tints of light and shadow, and its details."""
     leaves = ((74, 134, 64), (96, 156, 70), (126, 180, 84), (60, 116, 62))
     blooms = ((236, 70, 96), (255, 150, 170), (250, 214, 90), (70, 140, 70), (90, 160, 80))
     wall: tuple[Tint, ...] = ((SHADOW, "right", 48), (SHADOW, "down", 20))
@@ -218,7 +219,7 @@ def _finishes() -> dict[str, tuple[Paint, tuple[Tint, ...], Detail | None]]:
     }
 
 
-def draw_photo(parts: list[Part], size: int) -> Image.Image:
+def draw_photo(parts: list[TownPart], size: int) -> Image.Image:
     photo = Image.new("RGB", (CANVAS, CANVAS))
     for part in parts:
         paint, tints, detail = _finishes()[part.label]

@@ -2,7 +2,7 @@
 
 from PIL import Image, ImageDraw
 
-from imtrans.data.drawn.town import UNITS, Part
+from imtrans.data.drawn.town import UNITS, TownPart
 
 Colour = tuple[int, ...]
 
@@ -32,11 +32,11 @@ PALETTE: dict[str, tuple[int, int, int]] = {
     "road": (80, 80, 80),
 }
 
-# Ovals that together make a cloud or the head of a tree, as fractions of the box.
+# Ovals that together form a cloud or the crown of a tree, as fractions of the box.
 _PUFF = ((0, 0.4, 0.5, 0.95), (0.5, 0.35, 1, 0.95), (0.2, 0, 0.75, 0.65), (0.2, 0.4, 0.8, 1))
 
 
-def draw_plan(parts: list[Part], size: int) -> Image.Image:
+def draw_plan(parts: list[TownPart], size: int) -> Image.Image:
     plan = Image.new("RGB", (size, size))
     for part in parts:
         outline(ImageDraw.Draw(plan), part, size / UNITS, PALETTE[part.label])
@@ -44,9 +44,14 @@ def draw_plan(parts: list[Part], size: int) -> Image.Image:
 
 
 def outline(
-    draw: ImageDraw.ImageDraw, part: Part, scale: float, fill: int | Colour, x: int = 0, y: int = 0
+    draw: ImageDraw.ImageDraw,
+    part: TownPart,
+    scale: float,
+    fill: int | Colour,
+    x: int = 0,
+    y: int = 0,
 ) -> None:
-    """Fill the part's shape on a drawing whose corner is at x, y (in units)."""
+    """Fill the part's shape on a drawing whose upper left corner is at x, y (in units)."""
     left, top, right, bottom = part.box
     x0, y0 = round((left - x) * scale), round((top - y) * scale)
     # At small sizes a part may be thinner than a pixel; it is then drawn as one pixel.

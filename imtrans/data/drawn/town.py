@@ -1,6 +1,6 @@
-"""What a town is: a list of labelled parts in painting order, drawn by lot from a seed.
+"""A town: a list of labelled parts in drawing order, random from a seed.
 
-The plan and the photo are both drawn from that list, so they cannot disagree.
+The plan and the photo are both drawn from this list, so they always match.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ GROUND, KERB = 112, 120
 
 
 @dataclass(frozen=True)
-class Part:
+class TownPart:
     """One labelled thing; its box is left, top, right, bottom in units, the last two excluded."""
 
     label: str
@@ -31,7 +31,7 @@ class Building:
     right: int
     wall: str
     roof: str
-    crown: str  # what stands above the eaves: "hip", "gable", "stepped" or "flat"
+    crown: str  # above the eaves: "hip", "gable", "stepped" or "flat"
     bays: int
     storeys: int
     rise: int  # the height of a storey
@@ -48,16 +48,16 @@ class Building:
         return self.left + (2 * bay + 1) * (self.right - self.left) // (2 * self.bays)
 
 
-def town(rng: Random) -> Iterator[Part]:
+def town(rng: Random) -> Iterator[TownPart]:
     """Sky, hills and street, then one to three buildings, then trees and a lamp before them."""
-    yield Part("sky", (0, 0, UNITS, UNITS))
+    yield TownPart("sky", (0, 0, UNITS, UNITS))
     for _ in range(rng.randint(1, 3)):
         x, y, width = rng.randint(-12, 104), rng.randint(3, 40), rng.randint(24, 44)
-        yield Part("cloud", (x, y, x + width, y + width * 2 // 5), "puff")
+        yield TownPart("cloud", (x, y, x + width, y + width * 2 // 5), "puff")
     for x in (rng.randint(-60, -10), rng.randint(30, 80)):
-        yield Part("hill", (x, rng.randint(72, 92), x + 110, 160), "oval")
-    yield Part("pavement", (0, GROUND, UNITS, KERB))
-    yield Part("road", (0, KERB, UNITS, UNITS))
+        yield TownPart("hill", (x, rng.randint(72, 92), x + 110, 160), "oval")
+    yield TownPart("pavement", (0, GROUND, UNITS, KERB))
+    yield TownPart("road", (0, KERB, UNITS, UNITS))
     corners = [0, UNITS]
     for building in _buildings(rng):
         yield from _building_parts(building, rng)
@@ -66,8 +66,8 @@ def town(rng: Random) -> Iterator[Part]:
         yield from _tree(x, rng.randint(114, 118), rng)
     if rng.random() < 0.6:
         x = rng.randint(10, 118)
-        yield Part("lamp", (x, 92, x + 2, 119))
-        yield Part("lamp", (x - 2, 86, x + 4, 93), "oval")
+        yield TownPart("lamp", (x, 92, x + 2, 119))
+        yield TownPart("lamp", (x - 2, 86, x + 4, 93), "oval")
 
 
 def _buildings(rng: Random) -> Iterator[Building]:
@@ -96,11 +96,11 @@ def _buildings(rng: Random) -> Iterator[Building]:
         left += plot
 
 
-def _building_parts(b: Building, rng: Random) -> Iterator[Part]:
+def _building_parts(b: Building, rng: Random) -> Iterator[TownPart]:
     yield from _crown(b, b.right - b.left, (b.left + b.right) // 2)
-    yield Part(b.wall, (b.left, b.eaves, b.right, GROUND))
-    yield Part("trim", (b.left - 1, b.eaves - 1, b.right + 1, b.eaves + 2))
-    yield Part("trim", (b.left, GROUND - b.rise - 1, b.right, GROUND - b.rise + 1))
+    yield TownPart(b.wall, (b.left, b.eaves, b.right, GROUND))
+    yield TownPart("trim", (b.left - 1, b.eaves - 1, b.right + 1, b.eaves + 2))
+    yield TownPart("trim", (b.left, GROUND - b.rise - 1, b.right, GROUND - b.rise + 1))
     door = rng.randrange(b.bays)
     for bay in range(b.bays):
         if bay == door or b.shop:
@@ -110,60 +110,60 @@ def _building_parts(b: Building, rng: Random) -> Iterator[Part]:
             yield from _window(b, b.centre(bay), floor, storey > 0 and bay == b.balcony, rng)
 
 
-def _crown(b: Building, width: int, middle: int) -> Iterator[Part]:
+def _crown(b: Building, width: int, middle: int) -> Iterator[TownPart]:
     eaves = b.eaves
     if b.crown == "hip":
         for x in (b.left + 5, b.right - 10):
-            yield Part("brick", (x, eaves - 17, x + 5, eaves - 4))
-            yield Part("trim", (x - 1, eaves - 18, x + 6, eaves - 16))
-        yield Part(b.roof, (b.left - 1, eaves - 14, b.right + 1, eaves), "hip")
+            yield TownPart("brick", (x, eaves - 17, x + 5, eaves - 4))
+            yield TownPart("trim", (x - 1, eaves - 18, x + 6, eaves - 16))
+        yield TownPart(b.roof, (b.left - 1, eaves - 14, b.right + 1, eaves), "hip")
         for x in range(middle - (b.bays - 2) * 8, middle + (b.bays - 2) * 8 + 1, 16):
-            yield Part("window", (x - 4, eaves - 10, x + 4, eaves - 1), "arch")
+            yield TownPart("window", (x - 4, eaves - 10, x + 4, eaves - 1), "arch")
     elif b.crown == "gable":
         peak = eaves - width // 2
-        yield Part(b.roof, (b.left - 2, peak - 2, b.right + 2, eaves), "gable")
-        yield Part(b.wall, (b.left + 3, peak + 4, b.right - 3, eaves), "gable")
-        yield Part("window", (middle - 4, eaves - 9, middle + 4, eaves - 1), "oval")
+        yield TownPart(b.roof, (b.left - 2, peak - 2, b.right + 2, eaves), "gable")
+        yield TownPart(b.wall, (b.left + 3, peak + 4, b.right - 3, eaves), "gable")
+        yield TownPart("window", (middle - 4, eaves - 9, middle + 4, eaves - 1), "oval")
     else:
         # Each step is an inset from the sides and a height; a parapet is a single low step.
         steps = [(width * n // 8, 6 * n) for n in (3, 2, 1)] if b.crown == "stepped" else [(0, 6)]
         for inset, high in steps:
             left, top, right = b.left + inset, eaves - high, b.right - inset
-            yield Part(b.wall, (left, top, right, eaves))
-            yield Part("trim", (left - 1, top - 1, right + 1, top + 1))
+            yield TownPart(b.wall, (left, top, right, eaves))
+            yield TownPart("trim", (left - 1, top - 1, right + 1, top + 1))
         if b.crown == "stepped":
-            yield Part("window", (middle - 4, eaves - 12, middle + 4, eaves - 2), "arch")
+            yield TownPart("window", (middle - 4, eaves - 12, middle + 4, eaves - 2), "arch")
 
 
-def _entrance(b: Building, x: int, top: int, door: bool) -> Iterator[Part]:
+def _entrance(b: Building, x: int, top: int, door: bool) -> Iterator[TownPart]:
     if door:
-        yield Part("door", (x - 5, top, x + 5, GROUND), b.opening)
-        yield Part("trim", (x - 6, GROUND - 1, x + 6, GROUND + 2))
+        yield TownPart("door", (x - 5, top, x + 5, GROUND), b.opening)
+        yield TownPart("trim", (x - 6, GROUND - 1, x + 6, GROUND + 2))
     else:
         half = (b.right - b.left) // b.bays // 2 - 1
-        yield Part("shop", (x - half, top, x + half, GROUND))
-        yield Part("awning", (x - half, top - 2, x + half, top + 5))
+        yield TownPart("shop", (x - half, top, x + half, GROUND))
+        yield TownPart("awning", (x - half, top - 2, x + half, top + 5))
 
 
-def _window(b: Building, x: int, floor: int, balcony: bool, rng: Random) -> Iterator[Part]:
+def _window(b: Building, x: int, floor: int, balcony: bool, rng: Random) -> Iterator[TownPart]:
     top, sill = floor - b.rise + 6, floor - 1 if balcony else floor - 4
-    yield Part("lit" if rng.random() < 0.2 else "window", (x - 4, top, x + 4, sill), b.opening)
+    yield TownPart("lit" if rng.random() < 0.2 else "window", (x - 4, top, x + 4, sill), b.opening)
     if balcony:
-        yield Part("balcony", (x - 7, floor - 7, x + 7, floor))
+        yield TownPart("balcony", (x - 7, floor - 7, x + 7, floor))
         return
     if b.shutters:
-        yield Part("shutter", (x - 7, top, x - 4, sill))
-        yield Part("shutter", (x + 4, top, x + 7, sill))
+        yield TownPart("shutter", (x - 7, top, x - 4, sill))
+        yield TownPart("shutter", (x + 4, top, x + 7, sill))
     if rng.random() < 0.3:
-        yield Part("flowers", (x - 5, sill - 2, x + 5, sill + 2))
+        yield TownPart("flowers", (x - 5, sill - 2, x + 5, sill + 2))
     else:
-        yield Part("trim", (x - 5, sill, x + 5, sill + 1))
+        yield TownPart("trim", (x - 5, sill, x + 5, sill + 1))
 
 
-def _tree(x: int, foot: int, rng: Random) -> Iterator[Part]:
+def _tree(x: int, foot: int, rng: Random) -> Iterator[TownPart]:
     half, top = rng.randint(7, 11), foot - rng.randint(28, 44)
-    yield Part("trunk", (x - 1, foot - 12, x + 2, foot))
+    yield TownPart("trunk", (x - 1, foot - 12, x + 2, foot))
     if rng.random() < 0.5:
-        yield Part("tree", (x - half, top, x + half, foot - 6), "puff")
+        yield TownPart("tree", (x - half, top, x + half, foot - 6), "puff")
     else:
-        yield Part("tree", (x - half // 2, top, x + half // 2 + 1, foot - 3), "oval")
+        yield TownPart("tree", (x - half // 2, top, x + half // 2 + 1, foot - 3), "oval")

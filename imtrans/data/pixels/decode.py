@@ -2,7 +2,7 @@
 
 The first bytes of a file say what it is, never its suffix. 8-bit images go through Pillow. Others
 must not: it clips 16-bit grey at 255 and opens 16-bit RGB as 8-bit without a word. They go through
-kornia_rs (16-bit grey and RGB), tifffile (any other TIFF; an extra) or numpy (.npy).
+kornia_rs (16-bit grey and RGB), tifffile (any other TIFF) or numpy (.npy).
 
 Every size is read from the header and refused there when it is too large, before any decoder
 takes memory for it.

@@ -49,7 +49,9 @@ class LiveView(Listener):
     def begun(self, at: Moment) -> None:
         self._at, self._first_step = at, at.step
         self._begun = self._last = monotonic()
-        self._live.start()
+        # A terminal that is gone must not end a training.
+        with suppress(OSError):
+            self._live.start()
 
     def said(self, line: str) -> None:
         # Styled by itself: a style of the printing would colour the view below it too.
@@ -72,7 +74,6 @@ class LiveView(Listener):
 
     def closed(self) -> None:
         self._ended = True
-        # A terminal that is gone must not end a training.
         with suppress(OSError):
             self._live.stop()
 

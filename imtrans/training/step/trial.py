@@ -1,45 +1,46 @@
 """Gradients before the first step, which leave no trace: what cannot be computed is found out."""
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-import torch
 from torch import Tensor, nn
 
 from imtrans.api.errors import ImtransError, is_out_of_memory
 from imtrans.api.method import Batch, Method
 from imtrans.recipe.schema import TrainTable
+from imtrans.training.step.agreement import DRAWS, Agreement
 from imtrans.training.step.contract import check_values
 from imtrans.training.step.engine import Engine, plain
 from imtrans.training.step.preserving import preserving_state
+from imtrans.training.step.rounding import Rounded
 from imtrans.training.step.step import Step
 
 Say = Callable[[str], None]
 Gradients = dict[str, dict[str, Tensor]]  # phase -> parameter -> gradient
-ALIKE = 0.9  # the least cosine of two gradients that count as one; bf16 keeps above 0.99
+
+
+class Disagreement(ArithmeticError):
+    """An engine found another gradient than the reference engine, in one line."""
 
 
 def tried_step(method: Method, engine: Engine, train: TrainTable, batch: Batch, say: Say) -> Step:
     """The step of a method on the engine, or on the next simpler one that can compute it.
 
-    An engine has to find the gradient of the reference engine on this batch: a plugin's network may
-    not bear another memory format or precision, torch may compute something wrong there without a
-    word, and a machine may lack the compiler. One line says so then. Raises ImtransError when the
-    method breaks its contract; what the reference engine cannot compute either, fails in it.
+    An engine has to find the gradient of the reference engine on this batch, as nearly as rounding
+    explains: a plugin's network may not bear another memory format or precision, torch may compute
+    something wrong there without a warning, and a machine may lack the compiler. One line says so
+    then. Raises ImtransError when the method breaks its contract; what the reference engine cannot
+    compute either, fails in it.
     """
     if not engine.fast:
         step = Step(method, engine, train)
         gradients(step, batch)
         return step
-    no_average = train.model_copy(update={"ema": None})
-    expected = gradients(Step(method, plain(engine.device), no_average), batch)
+    agreement = _measured(method, engine, train, batch)
     for simpler in _simpler(engine):
         try:
-            step = Step(method, engine, train)
-            _compare(expected, gradients(step, batch))
-            return step
+            return _agreeing_step(method, engine, train, batch, agreement)
         except Exception as error:
             if is_out_of_memory(error):
                 raise
@@ -56,6 +57,35 @@ def _simpler(engine: Engine) -> Iterator[Engine]:
     if engine.precision != "fp32":
         yield replace(engine, compiled=False, precision="fp32")
     yield plain(engine.device)
+
+
+def _measured(method: Method, engine: Engine, train: TrainTable, batch: Batch) -> Agreement:
+    """The reference gradients, and how far rounding moves them."""
+    reference, no_average = plain(engine.device), train.model_copy(update={"ema": None})
+    agreement = Agreement(gradients(Step(method, reference, no_average), batch))
+    low = Step(method, replace(reference, precision="bf16"), no_average)
+    for draw in DRAWS:
+        with Rounded(draw):
+            agreement.learn(gradients(low, batch))
+    return agreement
+
+
+def _agreeing_step(
+    method: Method, engine: Engine, train: TrainTable, batch: Batch, agreement: Agreement
+) -> Step:
+    """The step on this engine. Raises Disagreement, or whatever the engine fails with."""
+    if engine.precision == "bf16":
+        # Without much rounding first: a wrong gradient is plain to see there.
+        exact = replace(engine, precision="fp32", compiled=False)
+        _compare(gradients(Step(method, exact, train), batch), exact, agreement)
+    step = Step(method, engine, train)
+    _compare(gradients(step, batch), engine, agreement)
+    return step
+
+
+def _compare(found: Gradients, engine: Engine, agreement: Agreement) -> None:
+    if difference := agreement.disagreement(found, engine.precision):
+        raise Disagreement(difference)
 
 
 def gradients(step: Step, batch: Batch) -> Gradients:
@@ -83,29 +113,6 @@ def gradients(step: Step, batch: Batch) -> Gradients:
                 adam.forget_gradients()
     check_values(step.method, values)
     return found
-
-
-def _compare(expected: Gradients, found: Gradients) -> None:
-    """Raise ArithmeticError unless the gradients point the same way."""
-    for phase, reference in expected.items():
-        if reference.keys() != found[phase].keys():
-            raise ArithmeticError(f"the phase '{phase}' trains other parameters than the reference")
-        likeness = cosine(reference, found[phase])
-        if not likeness > ALIKE:
-            raise ArithmeticError(
-                f"the gradient of the phase '{phase}' differs from the reference engine's "
-                f"(cosine {likeness:.2f})"
-            )
-
-
-def cosine(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> float:
-    """Of the angle between two gradients, by parameter; 1 if both are zero."""
-
-    def product(left: Mapping[str, Tensor], right: Mapping[str, Tensor]) -> float:
-        return sum(float((left[k] * right[k]).sum(dtype=torch.float64)) for k in left)
-
-    across, first, second = product(one, other), product(one, one), product(other, other)
-    return across / math.sqrt(first * second) if first * second else float(first == second)
 
 
 @contextmanager

@@ -13,12 +13,14 @@ import torch
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.hookspecs import Loss
-from imtrans.components.methods.pix2pix import Pix2Pix
+from imtrans.api.method import Batch
 from imtrans.recipe.catalog import catalog, collect
 from imtrans.recipe.reading import read
-from imtrans.task import assemble
+from imtrans.task import Task
 from imtrans.training.step.engine import plain
+from imtrans.training.step.step import Step
 
+CPU = torch.device("cpu")
 RECIPE = Path(__file__).parents[1] / "charbonnier_facades.toml"
 
 
@@ -87,10 +89,13 @@ def test_a_wrong_option_is_refused_by_name(override, said):
 def test_its_recipe_trains():
     narrow = ["generator.width=4", "discriminator.width=4"]
     recipe = read(RECIPE, narrow, catalog())
-    parts = assemble(recipe, catalog(), torch.device("cpu"))
-    source, target = torch.rand(2, 1, 3, 256, 256) * 2 - 1
-    losses = Pix2Pix(parts, recipe.train, plain(torch.device("cpu"))).step(source, target)
-    assert losses["charbonnier"].isfinite()
+    method = Task(recipe, catalog()).method(CPU)
+    step, batch = (
+        Step(method, plain(CPU), recipe.train),
+        Batch(*torch.rand(2, 1, 3, 256, 256) * 2 - 1),
+    )
+    values = [float(step(batch)["charbonnier"]) for _ in range(8)]
+    assert values[-1] < values[0]
 
 
 def test_without_the_plugin_its_recipe_says_what_to_install():

@@ -14,11 +14,12 @@ from PIL import Image
 from torch import Tensor, nn
 
 from imtrans.api.errors import ImtransError
-from imtrans.components.methods.pix2pix import Pix2Pix
+from imtrans.api.method import Batch
 from imtrans.recipe.catalog import catalog, collect
 from imtrans.recipe.reading import read
-from imtrans.task import assemble
+from imtrans.task import Task
 from imtrans.training.step.engine import plain
+from imtrans.training.step.step import Step
 from imtrans.translation.translator import Translator
 
 RECIPE = Path(__file__).parents[1] / "resunet_maps.toml"
@@ -125,18 +126,20 @@ def test_a_wrong_option_is_refused_by_name(override, said):
     assert said in str(refused.value)
 
 
-def test_a_crop_that_does_not_fit_is_told_before_training():
+def test_a_crop_that_does_not_fit_is_refused_before_training():
     recipe = read(RECIPE, [*SMALL, "data.crop_size=60"], catalog())
     with pytest.raises(ImtransError, match="multiples of 64; crop_size is 60. use 64"):
-        assemble(recipe, catalog(), CPU)
+        Task(recipe, catalog()).method(CPU)
 
 
 def test_its_recipe_trains_and_translates():
     recipe = read(RECIPE, SMALL, catalog())
-    parts = assemble(recipe, catalog(), CPU)
-    losses = Pix2Pix(parts, recipe.train, plain(CPU)).step(picture(64, 64), picture(64, 64))
-    assert all(loss.isfinite() for loss in losses.values())
-    translator = Translator(parts.generator, parts.encoding, device=CPU)
+    task = Task(recipe, catalog())
+    method = task.method(CPU)
+    step, batch = Step(method, plain(CPU), recipe.train), Batch(picture(64, 64), picture(64, 64))
+    values = [float(step(batch)["l1"]) for _ in range(8)]
+    assert values[-1] < values[0]
+    translator = Translator(method.generator, task.encoding, device=CPU)
     assert translator(Image.new("RGB", (70, 40))).size == (70, 40)
 
 

@@ -1,13 +1,11 @@
 """What the header of a file says of its picture, without decoding a pixel."""
 
 import io
-import mmap
 import os
 import stat
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 from PIL import (
     BmpImagePlugin,
@@ -25,8 +23,6 @@ from imtrans.data.pixels.formats.eight_bit import webp_size
 from imtrans.data.pixels.formats.npy import axes, read_header
 from imtrans.data.pixels.formats.stored import NAMES
 from imtrans.data.pixels.formats.tiff import pages_of
-
-T = TypeVar("T")
 
 # Pillow's modes: colour channels, and what they are called.
 MODES = {
@@ -129,7 +125,7 @@ def _pillows(kind: str, image: ImageFile.ImageFile, orientation: int | None = No
 
 
 def _tiff(file: BinaryIO) -> Header:
-    pages = _from_bytes(file, pages_of)
+    pages = pages_of(file)
     first = pages[0]
     channels = first.samples * len(pages) - first.alpha
     colour = {1: "grey", 3: "RGB"}.get(channels, f"{channels} channels")
@@ -137,17 +133,6 @@ def _tiff(file: BinaryIO) -> Header:
         channels, colour = 3, "RGB"
     size = _upright(first.size, first.orientation)
     return Header("TIFF", size, first.dtype, channels, colour, first.alpha, first.orientation)
-
-
-def _from_bytes(file: BinaryIO, read: Callable[[memoryview], T]) -> T:
-    """Call `read` with the bytes of a file; of a plain file only the pages it touches are read."""
-    if not isinstance(file, io.BufferedReader):
-        return read(memoryview(file.read()))
-    with (
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
-        memoryview(mapped) as view,
-    ):
-        return read(view)
 
 
 def _npy(file: BinaryIO) -> Header:

@@ -1,4 +1,4 @@
-"""A layout that goes on where partners are missing, and keeps what it met."""
+"""A layout that continues where partners are missing, and collects the orphans."""
 
 from collections.abc import Sequence
 
@@ -6,12 +6,12 @@ from imtrans.api.layouts import MissingPartners
 from imtrans.api.pictures import Layout, Pair, has_sources, is_paired
 
 
-class Forgiving:
-    """Another layout, whose orphans are collected instead of refused."""
+class CollectingOrphans:
+    """Wraps a layout: its orphans are collected in `orphans` instead of raised."""
 
-    def __init__(self, layout: Layout, needed: str) -> None:
-        """Of the split `needed` there must be pairs."""
-        self._layout, self._needed = layout, needed
+    def __init__(self, layout: Layout, required: str) -> None:
+        """`required`: the split that must have pairs."""
+        self._layout, self._required = layout, required
         self.orphans: list[tuple[str, str]] = []  # the file, and what it misses
 
     @property
@@ -26,11 +26,11 @@ class Forgiving:
         return self._layout.has(split)
 
     def pairs(self, split: str) -> Sequence[Pair]:
-        """The pairs that are whole. Raises MissingPartners when the split needed has none."""
+        """The complete pairs. Raises MissingPartners if the required split has none."""
         try:
             return self._layout.pairs(split)
         except MissingPartners as error:
             self.orphans += error.orphans
-            if not error.pairs and split == self._needed:
+            if not error.pairs and split == self._required:
                 raise
             return error.pairs

@@ -1,4 +1,4 @@
-"""What is kept of the pixels of one side of a pair: under a kilobyte, whatever its size."""
+"""A summary of the pixels of one side of a pair: under a kilobyte, whatever its size."""
 
 import hashlib
 from dataclasses import dataclass
@@ -11,34 +11,34 @@ from imtrans.checking.data.palette import Strays, strays
 from imtrans.data.encoding import Side
 from imtrans.data.pixels.resize import resize
 
-VIEW = 256  # px, the longer side of a picture as it is judged by its looks
+VIEW = 256  # px, the longer side of a view
 THUMB = 12  # px, both sides of a thumbnail
-BORDER = 8  # px, as the blocks of JPEG
-FLAT = 2  # 8-bit levels: what JPEG makes of one colour
+BORDER = 8  # px, the size of a JPEG block
+FLAT = 2  # 8-bit levels: how far JPEG spreads a single colour
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """One side as it is decoded for training, before any resizing."""
+class PixelSummary:
+    """Of one side as decoded for training, before resizing."""
 
     size: tuple[int, int]  # px, width and height
     low: float  # stored values
     high: float
     mean: float
-    outside: float  # the share of values outside of data.*.range, 0 ... 1
-    constant: bool  # one colour and nothing else
-    digest: bytes  # the same for the same pixels
+    outside: float  # share of values outside of data.*.range, 0 ... 1
+    constant: bool  # a single colour
+    digest: bytes  # equal for equal pixels
     thumb: bytes  # RGB, THUMB x THUMB
-    strays: Strays | None  # colours that are no class, where classes are declared
+    strays: Strays | None  # pixels that belong to no class, where classes are declared
 
 
-def facts(pixels: Tensor, side: Side, view: Tensor) -> Facts:
-    """Of stored pixels (C, H, W), and of the same as a person sees them, uint8 (3, h, w)."""
+def summarise(pixels: Tensor, side: Side, view: Tensor) -> PixelSummary:
+    """Summarise stored pixels (C, H, W), given their view, uint8 (3, h, w)."""
     low, high = (float(value) for value in pixels.aminmax())
     outside = 0.0
     if low < side.low or high > side.high:
         outside = float(((pixels < side.low) | (pixels > side.high)).float().mean())
-    return Facts(
+    return PixelSummary(
         size=(pixels.shape[-1], pixels.shape[-2]),
         low=low,
         high=high,
@@ -52,10 +52,10 @@ def facts(pixels: Tensor, side: Side, view: Tensor) -> Facts:
 
 
 def viewable(pixels: Tensor) -> Tensor:
-    """Stored pixels (C, H, W) as a person sees them: uint8 (3, h, w), at most VIEW px a side.
+    """Stored pixels (C, H, W) as a viewable image: uint8 (3, h, w), at most VIEW px a side.
 
-    Depths beyond 8 bits are stretched to their own least and largest values: where a recipe's range
-    is mistaken the picture should be judged all the same.
+    Depths beyond 8 bits are stretched from their own smallest to their largest value, so that the
+    view does not depend on the recipe's range, which may be wrong.
     """
     height, width = pixels.shape[-2:]
     scale = min(1.0, VIEW / max(height, width))
@@ -74,17 +74,17 @@ def viewable(pixels: Tensor) -> Tensor:
 
 
 def thumbnail(view: Tensor) -> bytes:
-    """The means of THUMB x THUMB parts of uint8 (3, h, w)."""
+    """The means of THUMB x THUMB parts of a view, uint8 (3, h, w)."""
     small = adaptive_avg_pool2d(view[None].float(), (THUMB, THUMB))[0]
     return small.round().to(torch.uint8).numpy().tobytes()
 
 
 def _is_constant(pixels: Tensor) -> bool:
-    # Without its border: of a half, JPEG lets the colours of the other half bleed into it.
+    # Without the border: in JPEG the colours of the other half of a file bleed into this one.
     down, across = (min(BORDER, size // 8) for size in pixels.shape[-2:])
     inner = pixels[:, down : pixels.shape[1] - down, across : pixels.shape[2] - across]
     low, high = inner.flatten(1).amin(1), inner.flatten(1).amax(1)
-    # Beyond 8 bits a small span may be all there is: a thermal image, a depth map.
+    # Beyond 8 bits a small span may be a real picture: a thermal image, a depth map.
     return bool(((high - low) <= (FLAT if pixels.dtype == torch.uint8 else 0)).all())
 
 

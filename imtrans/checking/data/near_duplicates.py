@@ -1,14 +1,14 @@
-"""Pairs that look the same on both sides, without comparing every pair with every other one.
+"""Pairs that look the same on both sides, found without comparing every two pairs.
 
-Each side is judged by a thumbnail without its mean, so that brightness does not count. On real sets
-a picture that was saved again as JPEG, halved or brightened differs from itself by 0.01 ... 0.15
-of its contrast, and from its nearest neighbour by 0.2 ... 0.9. That both sides must be near keeps
-drawings and flat labels, which are all alike when so small, from being accused.
+Each side is compared by a thumbnail minus its mean, so that brightness does not matter. On real
+sets a picture that was saved again as JPEG, halved or brightened differs from the original by
+0.01 ... 0.15 of its contrast, and from its nearest neighbour by 0.2 ... 0.9. Both sides must be
+near: otherwise drawings and flat labels, which all look alike when so small, would be reported.
 
 Candidates come from locality-sensitive hashing with random hyperplanes (Charikar, "Similarity
 estimation techniques from rounding algorithms", STOC 2002): pictures on the same side of all
-planes of a table are compared. The planes lie in the space of principal components, brought to
-one variance, so that the buckets are of like size.
+hyperplanes of a table are compared. The hyperplanes are drawn in the space of principal
+components, scaled to equal variance, so that the buckets have similar sizes.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,34 +16,34 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from imtrans.checking.data.facts import THUMB
-from imtrans.checking.data.look import Look
+from imtrans.checking.data.inspected_pair import InspectedPair
+from imtrans.checking.data.pixel_summary import THUMB
 
 Floats = NDArray[np.float32]
 Places = NDArray[np.int64]
 
-NEAR = 0.1  # of a side's contrast may two thumbnails differ (root mean square),
-ROUNDING = 1.0  # and by so many levels more: JPEG, and a drawing's little contrast
-BRIGHTNESS = 16.0  # levels between their means
-FLAT = 4.0  # levels of contrast: below, a side shows nothing to tell it by
-FEW = 2000  # pairs that are all compared
+NEAR = 0.1  # the share of a side's contrast by which thumbnails may differ (root mean square),
+ROUNDING = 1.0  # plus so many levels, for JPEG and for drawings of little contrast
+BRIGHTNESS = 16.0  # levels by which their means may differ
+FLAT = 4.0  # levels of contrast below which a side cannot be recognised
+FEW = 2000  # up to so many pairs all are compared
 DIMENSIONS = 32
 TABLES = 8
 BUCKET = 64  # neighbours within a bucket that are compared, however many it holds
-SAMPLE = 4096  # pairs of which the principal components are taken
+SAMPLE = 4096  # pairs from which the principal components are computed
 CHUNK = 65536
 
 
-def near(looks: Sequence[Look]) -> list[tuple[int, int, float]]:
+def near_duplicates(pairs: Sequence[InspectedPair]) -> list[tuple[int, int, float]]:
     """(place, later place, difference) of pairs that look alike, but are not equal.
 
-    Every later place stands there once, with the first that it is like. The difference is a share
-    of the contrast.
+    Every later place is listed once, with the first place that it is like. The difference is a
+    share of the contrast.
     """
-    places = _distinct(looks)
+    places = _distinct(pairs)
     if len(places) < 2:
         return []
-    thumbs = np.stack([_thumbs(looks[place]) for place in places])
+    thumbs = np.stack([_thumbs(pairs[place]) for place in places])
     found: dict[int, tuple[int, float]] = {}
     for one, other in _candidates(thumbs):
         difference = _differences(thumbs, one, other)
@@ -55,33 +55,34 @@ def near(looks: Sequence[Look]) -> list[tuple[int, int, float]]:
     return sorted((first, second, off) for second, (first, off) in found.items())
 
 
-def _distinct(looks: Sequence[Look]) -> list[int]:
-    """One place for all equal pairs."""
-    seen: dict[tuple[bytes, ...], int] = {}
-    for place, look in enumerate(looks):
-        digests = tuple(side.facts.digest for side in look.sides if side.facts)
-        if len(digests) == len(look.sides):
-            seen.setdefault(digests, place)
-    return list(seen.values())
+def _distinct(pairs: Sequence[InspectedPair]) -> list[int]:
+    """The first place of each distinct pair."""
+    first: dict[tuple[bytes, ...], int] = {}
+    for place, pair in enumerate(pairs):
+        digests = tuple(side.summary.digest for side in pair.sides if side.summary)
+        if len(digests) == len(pair.sides):
+            first.setdefault(digests, place)
+    return list(first.values())
 
 
-def _thumbs(look: Look) -> NDArray[np.uint8]:
+def _thumbs(pair: InspectedPair) -> NDArray[np.uint8]:
     """(sides, 3, THUMB * THUMB)"""
-    content = b"".join(side.facts.thumb for side in look.sides if side.facts)
+    content = b"".join(side.summary.thumb for side in pair.sides if side.summary)
     return np.frombuffer(content, np.uint8).reshape(-1, 3, THUMB * THUMB)
 
 
 def _differences(thumbs: NDArray[np.uint8], one: Places, other: Places) -> Floats:
-    """Of each candidate, as a share of its contrast; infinite unless both sides are near."""
+    """The difference of each candidate, as a share of its contrast; infinite unless both sides are
+    near."""
     first, second = thumbs[one].astype(np.float32), thumbs[other].astype(np.float32)
     brightness = np.abs(first.mean(3) - second.mean(3)).max((1, 2))
     first, second = _centred(first), _centred(second)
     contrast = (_rms(first) + _rms(second)) / 2  # (candidates, sides)
     off = _rms(first - second)
     alike = (off <= NEAR * contrast + ROUNDING).all(1) & (brightness <= BRIGHTNESS)
-    told = contrast.max(1)
-    share = off.max(1) / np.maximum(told, FLAT)
-    return np.where(alike & (told >= FLAT), share, np.float32(np.inf))
+    strongest = contrast.max(1)
+    share = off.max(1) / np.maximum(strongest, FLAT)
+    return np.where(alike & (strongest >= FLAT), share, np.float32(np.inf))
 
 
 def _centred(thumbs: Floats) -> Floats:
@@ -94,7 +95,7 @@ def _rms(thumbs: Floats) -> Floats:
 
 
 def _candidates(thumbs: NDArray[np.uint8]) -> Iterator[tuple[Places, Places]]:
-    """Places of thumbnails that may be alike, in chunks."""
+    """Pairs of places whose thumbnails may be alike, in chunks."""
     count = len(thumbs)
     if count <= FEW:
         yield from _chunks(_within(_normalised(thumbs)))
@@ -109,7 +110,7 @@ def _candidates(thumbs: NDArray[np.uint8]) -> Iterator[tuple[Places, Places]]:
 
 
 def _within(normalised: Floats) -> tuple[Places, Places]:
-    """All pairs of places that are not farther apart than near ones can be."""
+    """All pairs of places whose distance allows that they are near."""
     farthest = (NEAR + ROUNDING / FLAT) ** 2 * normalised.shape[1]
     squares = (normalised**2).sum(1)
     distances = squares[:, None] + squares[None] - 2 * normalised @ normalised.T
@@ -118,7 +119,7 @@ def _within(normalised: Floats) -> tuple[Places, Places]:
 
 
 def _neighbours(keys: Places) -> tuple[Places, Places]:
-    """Places with equal keys, up to BUCKET apart among those of their key."""
+    """Pairs of places with equal keys, at most BUCKET apart in the order of their bucket."""
     order = np.argsort(keys, kind="stable")
     ranked = keys[order]
     ones, others = [order[:0]], [order[:0]]
@@ -138,8 +139,8 @@ def _chunks(candidates: tuple[Places, Places]) -> Iterable[tuple[Places, Places]
 
 
 def _whitened(thumbs: NDArray[np.uint8]) -> Floats:
-    """(n, DIMENSIONS): the normalised thumbnails by their principal components, each of variance
-    one, but for those so faint that JPEG would decide of them."""
+    """(n, DIMENSIONS): the principal components of the normalised thumbnails, each scaled to
+    variance one, except those so weak that JPEG noise dominates them."""
     sample = _normalised(thumbs[:: -(-len(thumbs) // SAMPLE)])
     mean = sample.mean(0)
     values, vectors = np.linalg.eigh(np.cov(sample.T))
@@ -153,7 +154,7 @@ def _whitened(thumbs: NDArray[np.uint8]) -> Floats:
 
 
 def _normalised(thumbs: NDArray[np.uint8]) -> Floats:
-    """(n, values), every side without its mean and of one contrast."""
+    """(n, values), every side with mean 0 and contrast 1."""
     centred = _centred(thumbs.astype(np.float32))
     contrast = np.maximum(_rms(centred), FLAT)[:, :, None, None]
     return np.asarray((centred / contrast).reshape(len(thumbs), -1), dtype=np.float32)

@@ -1,0 +1,179 @@
+"""Whether another engine's gradients are the reference's, as nearly as rounding explains.
+
+No fixed cosine can decide that. Batch norm over a handful of values and activations near their kink
+magnify rounding: 0.4 % in a number becomes 50 % of one layer's gradient and 0.5 % of another's. So
+the yardstick is measured. The reference engine computes its gradients again with rounding in them
+(`Rounded`), and every parameter's may be about as far from the exact one as it was then:
+
+- The distance from the exact gradient. Of many numbers it varies little from one rounding to the
+  next, so `ALLOWED` is close to 1. What does vary is shared: an activation that rounding moves
+  across its kink changes the gradients of all layers before it alike. So a parameter may exceed the
+  yardstick as much as its neighbours do, up to `SHARED`; a fault in one layer has no such company.
+- The part of it along the exact gradient. Rounding changes a gradient in all directions, and little
+  in this one; one that is missing, too long or turned changes most in this one.
+- Few numbers may agree by chance in all roundings, so they are allowed more (`FEW`).
+- Where this would allow the opposite of the gradient too, the gradient is a residue of rounding (a
+  bias before a norm, whose gradient is zero; a sum that cancels). Kernels differ much in residues,
+  so only their size is limited, to `RESIDUE` times that or `SMALL` of the phase's whole gradient.
+
+fp32 rounds 2^16 times finer than bf16. Smooth changes shrink with that, those by kinks with its
+root; `FINER` leaves room for a few kinks, as one is a lot where there are hardly any.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+import torch
+from torch import Tensor
+
+from imtrans.host.devices import Precision
+
+Gradients = Mapping[str, Mapping[str, Tensor]]  # phase -> parameter -> gradient; a missing one is 0
+
+DRAWS = (0, 1, 2)  # of `Rounded`: the roundings that make the yardstick
+FINER = {"bf16": 1.0, "fp32": 1 / 32}  # of the yardstick
+FLOOR = 0.02  # of the gradient, added to the yardstick
+ALLOWED = 1.4  # yardsticks of distance
+ALONG = 1.0  # yardsticks along the exact gradient
+FEW = 12.0  # of both more, divided by the count of numbers
+SHARED, NEIGHBOURS = 1.75, 6
+RESIDUE, SMALL = 10.0, 0.01  # times what is allowed; of the phase's whole gradient
+LEAST = 0.5  # cosine; a precision that keeps less of a phase's gradient is of no use
+
+
+@dataclass(frozen=True)
+class Change:
+    """From a parameter's exact gradient to another one."""
+
+    distance: float  # L2 norm of the difference
+    along: float  # component of the difference in the direction of the exact gradient
+
+    def cosine_and_length(self, exact: float) -> tuple[float, float]:
+        """Of the other gradient, its length in units of the exact one's, which is given."""
+        length = math.sqrt(max(exact**2 + 2 * exact * self.along + self.distance**2, 0.0))
+        if not exact or not length:
+            return 0.0, math.inf if length else 0.0
+        return (exact + self.along) / length, length / exact
+
+
+@dataclass
+class Parameter:
+    """An exact gradient, and how roundings changed it."""
+
+    name: str
+    gradient: Tensor
+    norm: float
+    roundings: list[Change] = field(default_factory=list)
+
+    def change(self, other: Tensor | None) -> Change:
+        difference = -self.gradient if other is None else other.float() - self.gradient
+        product = float((difference * self.gradient).sum(dtype=torch.float64))
+        return Change(_norm(difference), product / self.norm if self.norm else 0.0)
+
+    def yardstick(self, precision: Precision) -> float:
+        distances = [change.distance for change in self.roundings]
+        largest = max(filter(math.isfinite, distances), default=0.0)
+        return FINER[precision] * largest + FLOOR * self.norm
+
+
+class Agreement:
+    """The exact gradients, of which a copy is kept, and what roundings make of them."""
+
+    def __init__(self, exact: Gradients) -> None:
+        self.phases = {
+            phase: [Parameter(name, row, _norm(row)) for name, row in rows.items()]
+            for phase, rows in exact.items()
+        }
+
+    def learn(self, rounded: Gradients) -> None:
+        """Add the gradients that the reference engine computed with rounding to bf16."""
+        for phase, parameters in self.phases.items():
+            for parameter in parameters:
+                change = parameter.change(rounded[phase].get(parameter.name))
+                parameter.roundings.append(change)
+
+    def disagreement(self, found: Gradients, precision: Precision) -> str | None:
+        """None, or one line: what differs most beyond what rounding to this precision explains."""
+        if unknown := next(self._unknown(found), None):
+            return f"{unknown} has a gradient, but none with the reference engine"
+        worst = 1.0, ""
+        for phase, parameters in self.phases.items():
+            if precision == "bf16" and not (cosine := _kept(parameters)) >= LEAST:
+                return f"rounding to bf16 ruins the gradient of the {phase} (cosine {cosine:.2f})"
+            changes = [p.change(found[phase].get(p.name)) for p in parameters]
+            excess = excesses(parameters, changes, precision)
+            for parameter, change, times in zip(parameters, changes, excess, strict=True):
+                if times > worst[0]:
+                    worst = times, f"{phase}.{_line(parameter, change, precision)}"
+        return f"the gradient of {worst[1]}" if worst[1] else None
+
+    def _unknown(self, found: Gradients) -> Iterator[str]:
+        for phase, rows in found.items():
+            known = {parameter.name for parameter in self.phases[phase]}
+            for name, row in rows.items():
+                if name not in known and bool(row.count_nonzero()):
+                    yield f"{phase}.{name}"
+
+
+def excesses(
+    parameters: Sequence[Parameter], changes: Sequence[Change], precision: Precision
+) -> list[float]:
+    """How many times as far as is allowed each parameter of a phase changed: above 1 is too far.
+    Neighbours are those before and after it."""
+    whole = math.hypot(*(parameter.norm for parameter in parameters))
+    far: list[float | None] = []  # in yardsticks; None for residues
+    found = []
+    for parameter, change in zip(parameters, changes, strict=True):
+        yardstick = parameter.yardstick(precision)
+        few = FEW / max(parameter.gradient.numel(), 1)
+        distance, along = _ratio(change.distance, yardstick), _ratio(abs(change.along), yardstick)
+        times = max(distance / (ALLOWED + few), along / (ALONG + few))
+        residue = (ALLOWED + few) * yardstick >= 2 * parameter.norm
+        if residue:
+            times = min(times / RESIDUE, _ratio(change.distance, SMALL * whole))
+        far.append(None if residue else distance)
+        found.append(times)
+    return [times / _shared(far, index) for index, times in enumerate(found)]
+
+
+def _shared(far: Sequence[float | None], index: int) -> float:
+    """How far the neighbours of a parameter are, in yardsticks, within 1 to `SHARED`."""
+    others = [(abs(i - index), f) for i, f in enumerate(far) if i != index and f is not None]
+    near = [times for _, times in sorted(others)[:NEIGHBOURS]]
+    return min(max(1.0, median(near)), SHARED) if near else 1.0
+
+
+def _kept(parameters: Sequence[Parameter]) -> float:
+    """The smallest cosine between a phase's exact gradient and a rounded one."""
+    exact = math.hypot(*(p.norm for p in parameters))
+    cosines = [1.0]
+    for changes in zip(*(p.roundings for p in parameters), strict=True):
+        along = sum(p.norm * c.along for p, c in zip(parameters, changes, strict=True))
+        whole = Change(math.hypot(*(c.distance for c in changes)), along / exact if exact else 0.0)
+        if whole.distance:
+            cosines.append(whole.cosine_and_length(exact)[0])
+    return math.nan if any(map(math.isnan, cosines)) else min(cosines)
+
+
+def _line(parameter: Parameter, change: Change, precision: Precision) -> str:
+    cosine, length = change.cosine_and_length(parameter.norm)
+    most = max(parameter.roundings, key=lambda c: c.distance, default=Change(0.0, 0.0))
+    scale = FINER[precision]
+    explained = Change(most.distance * scale, most.along * scale).cosine_and_length(parameter.norm)
+    return (
+        f"{parameter.name} differs from the reference engine's (cosine {cosine:.2f}, length "
+        f"{length:.2f}; rounding to {precision} explains {explained[0]:.2f}, {explained[1]:.2f})"
+    )
+
+
+def _norm(values: Tensor) -> float:
+    return float(torch.linalg.vector_norm(values, dtype=torch.float64))
+
+
+def _ratio(part: float, whole: float) -> float:
+    """Nothing of nothing is 0; infinite where it cannot be computed, so that it counts as far."""
+    if part == 0:
+        return 0.0
+    return part / whole if whole and math.isfinite(part) else math.inf
