@@ -9,6 +9,7 @@ import re
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,8 @@ def import_weights(
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise ImtransError(f"{output}: exists already; choose a new --output")
     found = _named([recognise(path) for path in paths], Task(recipe, catalog))
-    for each in found.values():
-        recipe = _fit_recipe(Task(recipe, catalog), each)
+    for name, each in found.items():
+        recipe = _fit_recipe(Task(recipe, catalog), name, each)
     task, parts, facts = Task(recipe, catalog), {}, {}
     for name, each in found.items():
         network = task.discriminator() if name == DISCRIMINATOR else task.translator(name)
@@ -76,8 +77,10 @@ def _named(found: list[PublishedNetwork], task: Task) -> dict[str, PublishedNetw
     for each in found:
         name = _name(each, task)
         if name in named:
+            hint = "" if name == DISCRIMINATOR else _how_to_name(task)
             raise ImtransError(
                 f"two files hold a {name}: {named[name].path} and {each.path}; give one of each"
+                f"{hint}"
             )
         named[name] = each
     if any(each.role == "generator" for each in found) and "generator" not in named:
@@ -86,11 +89,36 @@ def _named(found: list[PublishedNetwork], task: Task) -> dict[str, PublishedNetw
             f"{found[0].path}: translates the other way round than the recipe; give the other "
             f"generator too, or --set data.direction={other}"
         )
+    _check_alike([each for each in named.values() if each.role == "generator"])
     return named
 
 
+<<<<<<< HEAD
 def _name(found: PublishedNetwork, task: Task) -> str:
+=======
+def _check_alike(generators: list[Found]) -> None:
+    for one, other in pairwise(generators):
+        if one.table != other.table:
+            raise ImtransError(
+                f"{other.path}: {other}, but {one.path}: {one}; a recipe has one [generator] for "
+                "both directions"
+            )
+
+
+def _how_to_name(task: Task) -> str:
+    if len(task.directions) == 1:
+        return ""
+    return ", with _G_A in the name of what makes B of A, and _G_B in that of what makes A of B"
+
+
+def _name(found: Found, task: Task) -> str:
+>>>>>>> 353a265e4c4afeb78c5366975672afc35495d335
     if found.role == DISCRIMINATOR:
+        if len(task.directions) > 1:
+            raise ImtransError(
+                f"{found.path}: holds a discriminator; of CycleGAN the generators are imported, "
+                "which is all that translating needs. leave this file out"
+            )
         return DISCRIMINATOR
     letter = re.search(r"_G_([AB])", found.path.name)
     if not letter or len(task.directions) == 1:
@@ -270,19 +298,25 @@ def _known(path: Path, names: Mapping[int, str], number: int, what: str) -> str:
     return names[number]
 
 
+<<<<<<< HEAD
 def _fit_recipe(task: Task, found: PublishedNetwork) -> Recipe:
+=======
+def _fit_recipe(task: Task, name: str, found: Found) -> Recipe:
+>>>>>>> 353a265e4c4afeb78c5366975672afc35495d335
     """The recipe with this network in it, and with its channels where the data can follow."""
     recipe, encoding = task.recipe, task.encoding
     values = recipe.model_dump(mode="json", exclude_none=True, by_alias=True)
     values[found.role] = table = {**found.table}
     have = (encoding.source_channels, encoding.target_channels)
-    if found.role == "generator" and found.channels != have:
+    back = task.directions.get(name) == "back"
+    channels = found.channels[::-1] if back else found.channels
+    if found.role == "generator" and channels != have:
         if recipe.data.derive or recipe.data.source.classes or recipe.data.target.classes:
             raise ImtransError(
-                f"{found.path}: translates {found.channels[0]} channels to {found.channels[1]}; "
+                f"{found.path}: translates {channels[0]} channels to {channels[1]}; "
                 f"the recipe's data have {have[0]} and {have[1]}. choose another --recipe"
             )
-        values["data"]["source"]["channels"], values["data"]["target"]["channels"] = found.channels
+        values["data"]["source"]["channels"], values["data"]["target"]["channels"] = channels
     if found.role == "discriminator" and found.channels[0] != sum(have):
         if found.channels[0] != have[1]:
             raise ImtransError(
