@@ -93,10 +93,7 @@ def _named(found: list[PublishedNetwork], task: Task) -> dict[str, PublishedNetw
     return named
 
 
-<<<<<<< HEAD
-def _name(found: PublishedNetwork, task: Task) -> str:
-=======
-def _check_alike(generators: list[Found]) -> None:
+def _check_alike(generators: list[PublishedNetwork]) -> None:
     for one, other in pairwise(generators):
         if one.table != other.table:
             raise ImtransError(
@@ -111,8 +108,7 @@ def _how_to_name(task: Task) -> str:
     return ", with _G_A in the name of what makes B of A, and _G_B in that of what makes A of B"
 
 
-def _name(found: Found, task: Task) -> str:
->>>>>>> 353a265e4c4afeb78c5366975672afc35495d335
+def _name(found: PublishedNetwork, task: Task) -> str:
     if found.role == DISCRIMINATOR:
         if len(task.directions) > 1:
             raise ImtransError(
@@ -298,11 +294,7 @@ def _known(path: Path, names: Mapping[int, str], number: int, what: str) -> str:
     return names[number]
 
 
-<<<<<<< HEAD
-def _fit_recipe(task: Task, found: PublishedNetwork) -> Recipe:
-=======
-def _fit_recipe(task: Task, name: str, found: Found) -> Recipe:
->>>>>>> 353a265e4c4afeb78c5366975672afc35495d335
+def _fit_recipe(task: Task, name: str, found: PublishedNetwork) -> Recipe:
     """The recipe with this network in it, and with its channels where the data can follow."""
     recipe, encoding = task.recipe, task.encoding
     values = recipe.model_dump(mode="json", exclude_none=True, by_alias=True)
