@@ -33,8 +33,8 @@ class Shards:
 
     KEY is all up to the first dot behind the last `/`; KEY.pair.png is both, side by side. In
     `files`, `{split}` is replaced by the split and `{000..009}` is a range; without `{split}` the
-    only split is `train`. `source = ""` means targets only. `source = "jpg"` is KEY.jpg itself. Other
-    members, hidden files and folders are passed over.
+    only split is `train`. `source = ""` means targets only. `source = "jpg"` is KEY.jpg itself.
+    Other members, hidden files and folders are passed over.
     """
 
     def __init__(
