@@ -18,7 +18,7 @@ from imtrans.api.pictures import Picture
 from imtrans.cli.main import app
 from imtrans.data.pixels.decode import decode
 from imtrans.data.pixels.encode import encode
-from imtrans.data.pixels.formats.stored import Wanted
+from imtrans.data.pixels.formats.stored import PixelSpec
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
 from imtrans.task import Task
@@ -210,7 +210,7 @@ def test_five_bands_of_16_bits_are_trained_on_and_translated(
     assert (code, err) == (0, "")
     source = "bands/trainA"
     assert imtrans("translate", "--recipe", "tiny", source, "--output", "out")[0] == 0
-    result = decode(Picture(str(tmp_path / "out" / "1.tif")), Wanted(5, "uint16"))
+    result = decode(Picture(str(tmp_path / "out" / "1.tif")), PixelSpec(5, "uint16"))
     assert result.shape == (5, 40, 40)
 
 

@@ -17,7 +17,7 @@ from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Picture
 from imtrans.data.pixels.decode import decode
 from imtrans.data.pixels.encode import encode, result_suffix
-from imtrans.data.pixels.formats.stored import Wanted
+from imtrans.data.pixels.formats.stored import PixelSpec
 
 # Nothing is lost
 
@@ -119,7 +119,7 @@ def test_every_listed_format_can_be_read(tmp_path, suffix):
 def test_the_size_of_a_webp_is_read_from_its_header(tmp_path, lossless, mode):
     Image.new(mode, (300, 20)).save(tmp_path / "a.webp", lossless=lossless)
     with pytest.raises(ImtransError, match="too many pixels for one image: 300 x 20"):
-        decode(Picture(str(tmp_path / "a.webp")), Wanted(max_pixels=5999))
+        decode(Picture(str(tmp_path / "a.webp")), PixelSpec(max_pixels=5999))
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])

@@ -19,7 +19,7 @@ from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Picture
 from imtrans.data.pixels.decode import decode
 from imtrans.data.pixels.encode import encode, result_suffix
-from imtrans.data.pixels.formats.stored import Wanted
+from imtrans.data.pixels.formats.stored import PixelSpec
 
 # What is refused
 
@@ -139,7 +139,7 @@ def peak(path, wanted):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_header_that_promises_too_much_is_refused_before_memory_is_taken(tmp_path, kind, dtype):
     (tmp_path / "a.png").write_bytes(huge(kind))
-    taken, told = peak(tmp_path / "a.png", Wanted(3, dtype))
+    taken, told = peak(tmp_path / "a.png", PixelSpec(3, dtype))
     assert "too many pixels for one image: " in told
     assert taken < 2**20
 
@@ -208,7 +208,7 @@ def test_tiles_larger_than_any_image_are_refused(tmp_path, depth):
     tags.update({324: 8, 325: 20, 339: 3 if depth == 32 else 1})
     (tmp_path / "a.tif").write_bytes(tiff(tags, zlib.compress(bytes(100)).ljust(20)))
     dtype = {8: "uint8", 16: "uint16", 32: "float32"}[depth]
-    taken, told = peak(tmp_path / "a.tif", Wanted(1, dtype))
+    taken, told = peak(tmp_path / "a.tif", PixelSpec(1, dtype))
     assert "too many pixels" in told
     assert taken < 2**20
 
@@ -216,7 +216,7 @@ def test_tiles_larger_than_any_image_are_refused(tmp_path, depth):
 def test_many_channels_count_too(tmp_path):
     tags = {256: 1000, 257: 1000, 258: 16, 259: 1, 262: 1, 273: 8, 277: 60000, 278: 1000, 279: 4}
     (tmp_path / "a.tif").write_bytes(tiff(tags, b"abcd"))
-    taken, told = peak(tmp_path / "a.tif", Wanted(None, "uint16"))
+    taken, told = peak(tmp_path / "a.tif", PixelSpec(None, "uint16"))
     assert "too many pixels" in told
     assert taken < 2**20
 
@@ -291,7 +291,7 @@ def test_a_damaged_file_is_read_or_refused_but_nothing_else_comes_out(
     path.write_bytes(content[: data.draw(st.one_of(st.just(len(content)), ends))])
     tracemalloc.start()
     try:
-        wanted = Wanted(data.draw(st.sampled_from([None, channels])), dtype, None, 100_000)
+        wanted = PixelSpec(data.draw(st.sampled_from([None, channels])), dtype, None, 100_000)
         pixels = decode(Picture(str(path)), wanted)
         assert pixels.dtype == DTYPES[dtype]
         assert pixels[0].numel() <= 100_000

@@ -61,7 +61,10 @@ def test_a_recipe_of_a_plugin_is_read_with_it_and_else_says_what_to_install(name
     with pytest.raises(ImtransError, match="pip install imtrans-cyclegan"):
         recipes.read(name, catalog=collect(core))
     if "cyclegan" in catalog().methods:
-        assert recipes.read(name, catalog=catalog()).method.name == "cyclegan"
+        recipe = recipes.read(name, catalog=catalog())
+        assert recipe.method.name == "cyclegan"
+        # Written whole, it has an empty list of losses, which the method has no use for.
+        assert recipes.parse(recipes.dumps(recipe), "written", (), catalog()) == recipe
     assert "Zhu et al. 2017" in recipes.read(name).reference
 
 

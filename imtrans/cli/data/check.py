@@ -86,7 +86,7 @@ def check(
     raise typer.Exit(1 if any_error(findings) else 0)
 
 
-class Found(NamedTuple):
+class FoundPairs(NamedTuple):
     """What a layout finds."""
 
     training: "Sequence[Pair]"
@@ -95,7 +95,7 @@ class Found(NamedTuple):
     paired: bool  # whether a source is trained on with its own target
 
 
-def _find(recipe: "Recipe", catalog: "Catalog") -> Found:
+def _find(recipe: "Recipe", catalog: "Catalog") -> FoundPairs:
     from imtrans.api.layouts import MissingPartners
     from imtrans.checking.data.collecting_orphans import CollectingOrphans
     from imtrans.data.pairs import split_pairs
@@ -113,12 +113,12 @@ def _find(recipe: "Recipe", catalog: "Catalog") -> Found:
         )
     except MissingPartners:
         training, validation = [], []
-    return Found(training, validation, layout.orphans, paired)
+    return FoundPairs(training, validation, layout.orphans, paired)
 
 
 def _of_folder(
     folder: str, overrides: "Sequence[str]", catalog: "Catalog"
-) -> "tuple[Recipe, Found, str]":
+) -> "tuple[Recipe, FoundPairs, str]":
     """A recipe guessed for the folder, its pairs, and a description of the guess."""
     from imtrans.checking.data.guess import as_stored, guess, with_sides
     from imtrans.recipe import reading as recipes

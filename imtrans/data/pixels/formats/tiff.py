@@ -18,7 +18,13 @@ from tifffile import TiffFile, TiffPage
 from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Picture
 from imtrans.data.pixels.formats.eight_bit import with_pillow
-from imtrans.data.pixels.formats.stored import Stored, Wanted, check_dtype, check_size, with_kornia
+from imtrans.data.pixels.formats.stored import (
+    PixelSpec,
+    Stored,
+    check_dtype,
+    check_size,
+    with_kornia,
+)
 
 # It logs of every oddity in metadata; what matters it raises.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
@@ -64,27 +70,27 @@ MAX_TAGS = 512  # of a page; tifffile's time grows with their square
 WITH_KORNIA = (("uint16", 1, 1), ("uint16", 3, 2))
 
 
-def read_tiff(content: bytes, picture: Picture, wanted: Wanted) -> Stored:
+def read_tiff(content: bytes, picture: Picture, expected: PixelSpec) -> Stored:
     with opened(io.BytesIO(content)) as tiff:
-        return _read(content, _pages(tiff), picture, wanted)
+        return _read(content, _pages(tiff), picture, expected)
 
 
-def _read(content: bytes, pages: list[Page], picture: Picture, wanted: Wanted) -> Stored:
+def _read(content: bytes, pages: list[Page], picture: Picture, expected: PixelSpec) -> Stored:
     first = pages[0]
-    check_size(*first.size, first.samples * len(pages), wanted)
-    check_size(1, first.chunk, 1, wanted, most=4 * wanted.max_pixels)
+    check_size(*first.size, first.samples * len(pages), expected)
+    check_size(1, first.chunk, 1, expected, most=4 * expected.max_pixels)
     if len(pages) > 1 and (first.samples > 1 or len({p.dtype for p in pages}) > 1):
         raise ImtransError(f"{len(pages)} pages of one size; one image per file can be read")
-    check_dtype(first.dtype, wanted)
+    check_dtype(first.dtype, expected)
     # Pillow misreads the header of a big-endian BigTIFF.
     if len(pages) == 1 and first.is_pillows and not content.startswith(b"MM\0+"):
-        return with_pillow(content, picture, wanted)
+        return with_pillow(content, picture, expected)
     if first.photometric not in (0, 1, 2, 5) or first.bits < 8:
         raise ImtransError(
             f"a TIFF of {first.bits} bits, {first.samples} samples and photometric "
             f"interpretation {first.photometric} cannot be read. convert it to grey or RGB"
         )
-    values = _tiff_values(content, picture, pages, wanted)
+    values = _tiff_values(content, picture, pages, expected)
     if first.photometric == 0:
         if first.dtype == "float32":
             raise ImtransError("floats that grow from white to black; convert it")
@@ -93,7 +99,7 @@ def _read(content: bytes, pages: list[Page], picture: Picture, wanted: Wanted) -
 
 
 def _tiff_values(
-    content: bytes, picture: Picture, pages: list[Page], wanted: Wanted
+    content: bytes, picture: Picture, pages: list[Page], expected: PixelSpec
 ) -> NDArray[Any]:
     """The values (H, W, C) of the pages, through kornia_rs if it can, else through tifffile."""
     page = pages[0]
@@ -105,7 +111,7 @@ def _tiff_values(
             values = with_kornia("read_image_tiff_u16", path, mode)
             if values.shape == (page.size[1], page.size[0], page.samples):
                 return values
-    return _with_tifffile(content, pages, wanted)
+    return _with_tifffile(content, pages, expected)
 
 
 @contextmanager
@@ -179,14 +185,14 @@ def _page(found: TiffPage) -> Page:
     )
 
 
-def _with_tifffile(content: bytes, pages: list[Page], wanted: Wanted) -> NDArray[Any]:
+def _with_tifffile(content: bytes, pages: list[Page], expected: PixelSpec) -> NDArray[Any]:
     values = []
     for page in pages:
         found = page.found
         planes, depth, height, width, samples = found.shaped
         if (width, height, depth, planes * samples) != (*page.size, 1, page.samples):
             raise ImtransError("damaged image: its header contradicts itself")
-        if math.prod(found.chunks) > 4 * wanted.max_pixels:
+        if math.prod(found.chunks) > 4 * expected.max_pixels:
             raise ImtransError("damaged image: a strip larger than any image")
         _check_segments(content, found)
         # A thread of our own is at work already: no more of them.
