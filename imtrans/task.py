@@ -163,25 +163,45 @@ class Task:
             torch.manual_seed(self.recipe.seed)
             method = built(self._method, self.recipe.method, parts)
         if not isinstance(method, Method):
-            raise ImtransError(f"{self._origin} breaks its contract: it builds no Method")
+            raise self._broken("it builds no Method")
         method.to(device)
         parts.check()
         self._check_translators(method, parts, device)
         return method
 
     def _check_translators(self, method: Method, parts: RecipeParts, device: torch.device) -> None:
-        translators = method.translators()
-        if list(translators) != list(self.directions) or next(iter(translators)) != "generator":
-            raise ImtransError(
-                f"{self._origin} breaks its contract: translators() has {list(translators)}, and "
-                f"its class says {list(self.directions)}; the first is to be 'generator'"
-            )
-        for name, network in translators.items():
+        for name, network in self._translators(method).items():
             if not parts.has_built(network):
                 subject = f"translator '{name}' of the method '{self.recipe.method.name}'"
                 batch = self.noise(device, 1)
                 forth = self.directions[name] == "forward"
                 check_translator(subject, network, *(batch if forth else reversed(batch)))
+
+    def _translators(self, method: Method) -> Mapping[str, nn.Module]:
+        found, own = method.translators(), {id(parameter) for parameter in method.parameters()}
+        if not isinstance(found, Mapping):
+            raise self._broken(
+                f"translators() returned a {type(found).__name__}, not a dict of modules"
+            )
+        if list(found) != list(self.directions) or next(iter(found), None) != "generator":
+            raise self._broken(
+                f"translators() has {list(found)}, and its class says {list(self.directions)}; the "
+                "first is to be 'generator'"
+            )
+        for name, module in found.items():
+            if not isinstance(module, nn.Module):
+                raise self._broken(
+                    f"the translator '{name}' is a {type(module).__name__}, not a module"
+                )
+            if any(id(parameter) not in own for parameter in module.parameters()):
+                raise self._broken(
+                    f"the translator '{name}' has parameters that are not the method's: assign "
+                    "their network to an attribute"
+                )
+        return found
+
+    def _broken(self, what: str) -> ImtransError:
+        return ImtransError(f"{self._origin} breaks its contract: {what}")
 
     def discriminator(self) -> nn.Module:
         """The recipe's discriminator by itself, to be filled with weights."""

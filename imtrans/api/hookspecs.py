@@ -148,7 +148,8 @@ def register_adversarial(register: Register) -> None:
 
 @hookspec
 def register_losses(register: Register) -> None:
-    """Builders `(*, options) -> Loss`."""
+    """Builders `(*, options) -> Loss`. One that is an nn.Module is moved to the device and put into
+    evaluation; its weights are neither trained nor saved."""
 
 
 @hookspec

@@ -60,7 +60,8 @@ class Method(nn.Module):
     and children that hold only buffers (an image pool), are its other state. All of it is saved,
     restored, moved and counted without the method's help. A method never sees device, precision,
     memory format, compiler, graph or optimiser; it calls its networks as modules, and they return
-    float32. Whatever it draws at random, it draws with torch on the device of the batch.
+    float32. Whatever it draws at random, it draws with torch on the device of the batch, by shape:
+    the values of `randn_like` follow the memory format, which is another in each engine.
     """
 
     #: Whether it learns from pairs. If not, `target` is any picture of the other side.

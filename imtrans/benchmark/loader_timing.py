@@ -67,8 +67,8 @@ def time_loader(
     enough = Some(pairs, [number % len(pairs) for number in range(count)])
     sampler = Task(recipe, catalog).sampler
     with TemporaryDirectory(prefix="imtrans-bench-") as folder, caches_in(folder):
-        sampler = sampler.reading(obtain(sampler, enough, passes=PAYS, say=_silent))
-        batches, prefetched, how = _batches(recipe, enough, sampler, device)
+        cache = obtain(sampler, enough, passes=PAYS, say=_silent)
+        batches, prefetched, how = _batches(recipe, enough, sampler.reading(cache), device)
         with closing(batches):
             return _timed(batches, subject, prefetched, seconds, f"{description}, {how}")
 

@@ -17,10 +17,11 @@ def import_weights(
     output: Annotated[Path, typer.Option(metavar="DIR", help="The checkpoint to write.")],
     set_: SetOption = None,
 ) -> None:
-    """Convert the .pth files of the published PyTorch pix2pix to a checkpoint.
+    """Convert the .pth files of the published PyTorch pix2pix or CycleGAN to a checkpoint.
 
     Architecture, width, norm and channels are inferred from the weights; the task and the format of
-    its data come from the recipe. No code in the files is ever run.
+    its data come from the recipe. No code in the files is ever run. Of CycleGAN give
+    latest_net_G_A.pth and latest_net_G_B.pth: both directions translate then.
 
     Example: `imtrans import-weights latest_net_G.pth --recipe facades --output facades-published`
     """

@@ -82,10 +82,10 @@ def clean(
     Example: `imtrans runs clean --checkpoints --yes`
     """
     from imtrans.host.words import counted, size
-    from imtrans.runs.cleaning import Wanted, removables, remove
+    from imtrans.runs.cleaning import CleaningOptions, removables, remove
     from imtrans.runs.listing import find_runs
 
-    out, selected = console(), Wanted(checkpoints=checkpoints, aside=aside)
+    out, selected = console(), CleaningOptions(checkpoints=checkpoints, aside=aside)
     found = list(removables(find_runs(folder) if _may_exist(folder) else [], selected))
     if not found:
         say(out, f"nothing to remove in {folder}")

@@ -17,7 +17,7 @@ from imtrans.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from imtrans.translation.folder import Outcome
+    from imtrans.translation.folder import TranslatedFolder
 
 
 class Precision(StrEnum):
@@ -99,7 +99,7 @@ def translate(
     raise typer.Exit(1 if outcome.broken else 0)
 
 
-def _summary(outcome: "Outcome", target: Path, seconds: float) -> str:
+def _summary(outcome: "TranslatedFolder", target: Path, seconds: float) -> str:
     images = "1 image" if outcome.done == 1 else f"{outcome.done} images"
     skipped = f", {len(outcome.broken)} skipped" if outcome.broken else ""
     return f"{images} in {target}{skipped} ({outcome.done / max(seconds, 1e-9):.1f} images/s)"

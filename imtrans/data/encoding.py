@@ -10,7 +10,7 @@ from imtrans.api.errors import ImtransError
 from imtrans.api.hookspecs import Derivation
 from imtrans.api.pictures import Picture
 from imtrans.data.pixels.decode import decode
-from imtrans.data.pixels.formats.stored import Depth, Wanted
+from imtrans.data.pixels.formats.stored import Depth, PixelSpec
 from imtrans.data.pixels.masks import mask_beside
 from imtrans.recipe.schema import DataTable, SideTable
 
@@ -109,13 +109,13 @@ class Direct:
         self.result_dtype: Depth = data.target.dtype
         self.result_channels = data.target.channels
         self.takes_mask = False
-        self._wanted = wanted(data, data.source)
+        self._expected = expected_pixels(data, data.source)
 
     def encode(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         return self.source.encode(source), self.target.encode(target)
 
     def given(self, picture: Picture) -> Tensor:
-        return self.source.encode(decode(picture, self._wanted)[None])
+        return self.source.encode(decode(picture, self._expected)[None])
 
     def result(self, fake: Tensor, source: Tensor) -> Tensor:
         return self.target.decode(fake[0]).cpu()
@@ -138,13 +138,13 @@ class Derived:
         self.source_channels = derivation.source_channels
         self.target_channels = derivation.target_channels
         self.takes_mask: bool = getattr(derivation, "takes_mask", False)
-        self._wanted = Wanted(None, "uint8", "keep", data.max_pixels)
+        self._expected = PixelSpec(None, "uint8", "keep", data.max_pixels)
 
     def encode(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         return source, target
 
     def given(self, picture: Picture) -> Tensor:
-        pixels = decode(picture, self._wanted) / 255
+        pixels = decode(picture, self._expected) / 255
         if len(pixels) == 2:  # grey with transparency
             pixels = torch.cat([pixels[:1].expand(3, -1, -1), pixels[1:]])
         if self.takes_mask and (mask := mask_beside(picture)):
@@ -152,7 +152,7 @@ class Derived:
         return self.derivation.given(pixels)[None]
 
     def _with_hole(self, pixels: Tensor, mask: Picture) -> Tensor:
-        hole = decode(mask, Wanted(1, "uint8", "drop", self._wanted.max_pixels)) / 255
+        hole = decode(mask, PixelSpec(1, "uint8", "drop", self._expected.max_pixels)) / 255
         if hole.shape[1:] != pixels.shape[1:]:
             raise ImtransError(f"{mask}: of another size than its picture")
         colour = pixels.expand(3, -1, -1) if len(pixels) == 1 else pixels[:3]
@@ -169,9 +169,9 @@ class Derived:
         return rgb8(self.result(fake, source) / 255)
 
 
-def wanted(data: DataTable, side: SideTable) -> Wanted:
+def expected_pixels(data: DataTable, side: SideTable) -> PixelSpec:
     """How the pictures of a side are to be read."""
-    return Wanted(side.channels, side.dtype, side.alpha, data.max_pixels)
+    return PixelSpec(side.channels, side.dtype, side.alpha, data.max_pixels)
 
 
 def rgb8(unit: Tensor) -> Tensor:

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Pair, Picture
-from imtrans.data.encoding import wanted
+from imtrans.data.encoding import expected_pixels
 from imtrans.data.pixels.decode import decode, take_half
-from imtrans.data.pixels.formats.stored import Wanted
+from imtrans.data.pixels.formats.stored import PixelSpec
 from imtrans.data.pixels.resize import Window, resize
 from imtrans.recipe.schema import DataTable, SideTable
 
@@ -115,7 +115,7 @@ class Reader:
         return self._side(sources, self.data.source, size), target
 
     def _halves(self, source: Picture, target: Picture, size: int) -> Sample:
-        whole = decode(replace(target, half=None), self._wanted(self.data.target, size, True))
+        whole = decode(replace(target, half=None), self._expected(self.data.target, size, True))
         try:
             return take_half(whole, source.half), take_half(whole, target.half)
         except ImtransError as error:
@@ -124,8 +124,8 @@ class Reader:
     def _side(self, pictures: Sequence[Picture], side: SideTable, size: int) -> Tensor:
         halves = pictures[0].half is not None
         if len(pictures) == 1:
-            return decode(pictures[0], self._wanted(side, size, halves))
-        each = self._wanted(side.model_copy(update={"channels": None}), size, halves)
+            return decode(pictures[0], self._expected(side, size, halves))
+        each = self._expected(side.model_copy(update={"channels": None}), size, halves)
         parts = [decode(picture, each) for picture in pictures]
         for picture, part in zip(pictures, parts, strict=True):
             if part.shape[1:] != parts[0].shape[1:]:
@@ -138,9 +138,9 @@ class Reader:
             )
         return joined
 
-    def _wanted(self, side: SideTable, size: int, halves: bool) -> Wanted:
+    def _expected(self, side: SideTable, size: int, halves: bool) -> PixelSpec:
         draft = (size * 2 if halves else size, size) if self.data.draft else None
-        return replace(wanted(self.data, side), draft=draft)
+        return replace(expected_pixels(self.data, side), draft=draft)
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,8 +97,9 @@ class RecipeParts:
         loss = built(component, table)
         if not isinstance(loss, nn.Module):
             return loss
-        # It may hold a network, which is not trained, and is no network of the method.
-        return Hidden(loss.to(self._device).requires_grad_(False))
+        # It may hold a network, which is not trained, and is no network of the method: it is as
+        # in evaluation, since its running statistics and its dropout would not be continued.
+        return Hidden(loss.to(self._device).requires_grad_(False).eval())
 
     def has_built(self, module: nn.Module) -> bool:
         return any(network.module is module for network in self.networks)

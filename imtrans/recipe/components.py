@@ -48,7 +48,7 @@ def _method_problems(values: Mapping[str, Any], catalog: "Catalog") -> list[Prob
         *(
             Problem((key,), f"the method '{name}' makes no use of it; remove it")
             for key in METHOD_TABLES
-            if key in values and key not in needs
+            if key not in needs and values.get(key) not in (None, [])  # as it is written whole
         ),
     ]
 

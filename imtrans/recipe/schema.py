@@ -213,16 +213,21 @@ class ValidateTable(Table):
     @field_validator("keep_best")
     @classmethod
     def _is_measured(cls, metric: str | bool | None, info: ValidationInfo) -> str | bool | None:
-        names = [table.name for table in info.data.get("metrics", ())]
-        if metric and names and metric not in names:
-            raise ValueError(f"'{metric}' is not one of the metrics: {quoted(names)}, or false")
+        names = _names_of_metrics(info)
+        if metric and names is not None and metric not in names:
+            known = quoted(names) or "there are none"
+            raise ValueError(f"'{metric}' is not one of the metrics: {known}, or false")
         return metric
 
     @field_validator("patience")
     @classmethod
     def _has_a_metric(cls, patience: int | None, info: ValidationInfo) -> int | None:
-        if patience is not None and info.data.get("keep_best") is False:
-            names = [table.name for table in info.data.get("metrics", ())]
+        names = _names_of_metrics(info)
+        if patience is None or names is None:
+            return patience
+        if not names:
+            raise ValueError("patience needs a metric, and metrics is empty")
+        if info.data.get("keep_best") is False:
             raise ValueError(f"patience needs a metric: set keep_best to one of {quoted(names)}")
         return patience
 
@@ -234,6 +239,11 @@ class ValidateTable(Table):
         return self.keep_best or None
 
     model_config = ConfigDict(validate_default=True)
+
+
+def _names_of_metrics(info: ValidationInfo) -> list[str] | None:
+    """None where the metrics themselves are wrong, which is reported."""
+    return [table.name for table in info.data["metrics"]] if "metrics" in info.data else None
 
 
 class Recipe(Table):

@@ -75,8 +75,11 @@ def dumps(values: Mapping[str, Any], path: str = "") -> str:
 
 
 def _holds_tables(value: Any) -> bool:
+    # A list of tables and other things, as of metrics with and without options, has one line.
     return isinstance(value, Mapping) or (
-        isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(entry, Mapping) for entry in value)
     )
 
 

@@ -35,28 +35,28 @@ class Removable:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class CleaningOptions:
     """What else is to go, beside what is half written or damaged."""
 
     checkpoints: bool = False  # all but the newest and the best of each run
     aside: bool = False  # runs that --fresh moved aside, as a whole
 
 
-def removables(runs: Sequence[Path], wanted: Wanted) -> Iterator[Removable]:
+def removables(runs: Sequence[Path], options: CleaningOptions) -> Iterator[Removable]:
     """What may go from these runs; a run in which somebody trains has nothing."""
     for run in runs:
         if not is_trained_in(run):
-            yield from _of_run(run, wanted)
+            yield from _of_run(run, options)
 
 
-def remove(found: Sequence[Removable], wanted: Wanted) -> Iterator[Removable | str]:
+def remove(found: Sequence[Removable], options: CleaningOptions) -> Iterator[Removable | str]:
     """Remove what was found, each time either what is gone or why something is not."""
     for run in dict.fromkeys(one.run for one in found):
         agreed = {one.path for one in found if one.run == run}
         try:
             # Found again: meanwhile somebody may have trained there.
             with alone_in(run):
-                for one in list(_of_run(run, wanted)):
+                for one in list(_of_run(run, options)):
                     if one.path in agreed:
                         yield _removed(one)
         except ImtransError as error:
@@ -79,11 +79,11 @@ def _removed(one: Removable) -> Removable | str:
     return one
 
 
-def _of_run(run: Path, wanted: Wanted) -> Iterator[Removable]:
-    if wanted.aside and ASIDE.fullmatch(run.name) and is_run(run) and not run.is_symlink():
+def _of_run(run: Path, options: CleaningOptions) -> Iterator[Removable]:
+    if options.aside and ASIDE.fullmatch(run.name) and is_run(run) and not run.is_symlink():
         yield Removable(run, run, "run moved aside by --fresh", _bytes(run))
         return
-    for path, why in (*_leftovers(run), *(_superfluous(run) if wanted.checkpoints else ())):
+    for path, why in (*_leftovers(run), *(_superfluous(run) if options.checkpoints else ())):
         if not path.is_symlink():
             yield Removable(run, path, why, _bytes(path))
 

@@ -9,6 +9,7 @@ import re
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ PATCH_GANS = {1: "patch_16", 3: "patch_70", 5: "patch_286"}  # by strided layers
 
 
 @dataclass(frozen=True)
-class Found:
+class PublishedNetwork:
     """What a file turned out to hold."""
 
     path: Path
@@ -48,7 +49,7 @@ class Found:
 
 def import_weights(
     paths: Iterable[Path], recipe: Recipe, catalog: Catalog, output: Path
-) -> list[Found]:
+) -> list[PublishedNetwork]:
     """Write a checkpoint directory from files of generators, of a discriminator, or both.
 
     Of two generators, `_G_A` in its name makes B of A, and `_G_B` A of B. Raises ImtransError when
@@ -58,8 +59,8 @@ def import_weights(
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise ImtransError(f"{output}: exists already; choose a new --output")
     found = _named([recognise(path) for path in paths], Task(recipe, catalog))
-    for each in found.values():
-        recipe = _fit_recipe(Task(recipe, catalog), each)
+    for name, each in found.items():
+        recipe = _fit_recipe(Task(recipe, catalog), name, each)
     task, parts, facts = Task(recipe, catalog), {}, {}
     for name, each in found.items():
         network = task.discriminator() if name == DISCRIMINATOR else task.translator(name)
@@ -70,14 +71,16 @@ def import_weights(
     return list(found.values())
 
 
-def _named(found: list[Found], task: Task) -> dict[str, Found]:
+def _named(found: list[PublishedNetwork], task: Task) -> dict[str, PublishedNetwork]:
     """What each file is in the method of a task: one of its translators, or the discriminator."""
-    named: dict[str, Found] = {}
+    named: dict[str, PublishedNetwork] = {}
     for each in found:
         name = _name(each, task)
         if name in named:
+            hint = "" if name == DISCRIMINATOR else _how_to_name(task)
             raise ImtransError(
                 f"two files hold a {name}: {named[name].path} and {each.path}; give one of each"
+                f"{hint}"
             )
         named[name] = each
     if any(each.role == "generator" for each in found) and "generator" not in named:
@@ -86,11 +89,32 @@ def _named(found: list[Found], task: Task) -> dict[str, Found]:
             f"{found[0].path}: translates the other way round than the recipe; give the other "
             f"generator too, or --set data.direction={other}"
         )
+    _check_alike([each for each in named.values() if each.role == "generator"])
     return named
 
 
-def _name(found: Found, task: Task) -> str:
+def _check_alike(generators: list[PublishedNetwork]) -> None:
+    for one, other in pairwise(generators):
+        if one.table != other.table:
+            raise ImtransError(
+                f"{other.path}: {other}, but {one.path}: {one}; a recipe has one [generator] for "
+                "both directions"
+            )
+
+
+def _how_to_name(task: Task) -> str:
+    if len(task.directions) == 1:
+        return ""
+    return ", with _G_A in the name of what makes B of A, and _G_B in that of what makes A of B"
+
+
+def _name(found: PublishedNetwork, task: Task) -> str:
     if found.role == DISCRIMINATOR:
+        if len(task.directions) > 1:
+            raise ImtransError(
+                f"{found.path}: holds a discriminator; of CycleGAN the generators are imported, "
+                "which is all that translating needs. leave this file out"
+            )
         return DISCRIMINATOR
     letter = re.search(r"_G_([AB])", found.path.name)
     if not letter or len(task.directions) == 1:
@@ -100,7 +124,7 @@ def _name(found: Found, task: Task) -> str:
     return next(name for name, its in task.directions.items() if its == direction)
 
 
-def recognise(path: Path) -> Found:
+def recognise(path: Path) -> PublishedNetwork:
     """Read off a file what network it holds."""
     state = _read(path)
     if "model.model.0.weight" in state:
@@ -118,7 +142,7 @@ def recognise(path: Path) -> Found:
     )
 
 
-def translate_names(found: Found, network: nn.Module) -> State:
+def translate_names(found: PublishedNetwork, network: nn.Module) -> State:
     """The tensors under our names. Raises ImtransError naming the first that does not fit."""
     own, left, translated = network.state_dict(), dict(found.state), {}
     for theirs, ours in found.renames:
@@ -176,7 +200,7 @@ def _asked_for(error: Exception) -> str:
     return f"it asks for {wanted[1]}" if wanted else "weights_only"
 
 
-def _unet(path: Path, state: State) -> Found:
+def _unet(path: Path, state: State) -> PublishedNetwork:
     levels = ["model.model.1"]  # each nested in the one before
     while f"{levels[-1]}.model.3.model.1.weight" in state:
         levels.append(f"{levels[-1]}.model.3")
@@ -195,10 +219,10 @@ def _unet(path: Path, state: State) -> Found:
     first, last = _tensor(path, state, "model.model.0.weight", 4), state.get("model.model.3.weight")
     table = {"name": name, "width": first.shape[0], "norm": _norm(state, "model.model.0")}
     target = last.shape[1] if last is not None and last.dim() == 4 else 0
-    return Found(path, "generator", table, (first.shape[1], target), renames, state)
+    return PublishedNetwork(path, "generator", table, (first.shape[1], target), renames, state)
 
 
-def _resnet(path: Path, state: State) -> Found:
+def _resnet(path: Path, state: State) -> PublishedNetwork:
     blocks = len({m[1] for key in state if (m := re.match(r"model\.(\d+)\.conv_block\.", key))})
     # With dropout in the block its second convolution stands one place further.
     dropout = "model.10.conv_block.6.weight" in state and (
@@ -220,10 +244,10 @@ def _resnet(path: Path, state: State) -> Found:
     table = {"name": name, "width": first.shape[0], "norm": _norm(state, "model.1")}
     table["dropout"] = 0.5 if dropout else 0.0
     target = last.shape[0] if last is not None else 0
-    return Found(path, "generator", table, (first.shape[1], target), renames, state)
+    return PublishedNetwork(path, "generator", table, (first.shape[1], target), renames, state)
 
 
-def _patch(path: Path, state: State) -> Found:
+def _patch(path: Path, state: State) -> PublishedNetwork:
     last = max(int(m[1]) for key in state if (m := re.match(r"model\.(\d+)\.", key)))
     layers = (last - 2) // 3
     renames = [("model.0", "trunk.0"), (f"model.{last}", "head")]
@@ -235,14 +259,14 @@ def _patch(path: Path, state: State) -> Found:
     table = {"name": name, "width": first.shape[0], "norm": _norm(state, "model.2")}
     if name == "patch":
         table["layers"] = layers
-    return Found(path, "discriminator", table, (first.shape[1],), renames, state)
+    return PublishedNetwork(path, "discriminator", table, (first.shape[1],), renames, state)
 
 
-def _pixel(path: Path, state: State) -> Found:
+def _pixel(path: Path, state: State) -> PublishedNetwork:
     renames = [(f"net.{n}", f"trunk.{n}") for n in (0, 2, 3)] + [("net.5", "head")]
     first = _tensor(path, state, "net.0.weight", 4)
     table = {"name": "pixel", "width": first.shape[0], "norm": _norm(state, "net.2")}
-    return Found(path, "discriminator", table, (first.shape[1],), renames, state)
+    return PublishedNetwork(path, "discriminator", table, (first.shape[1],), renames, state)
 
 
 def _norm(state: State, normed: str) -> str:
@@ -252,7 +276,7 @@ def _norm(state: State, normed: str) -> str:
     return "batch" if any(key.endswith("running_mean") for key in state) else "none"
 
 
-def _affine(found: Found, norm: str) -> bool:
+def _affine(found: PublishedNetwork, norm: str) -> bool:
     return f"{norm}.weight" in found.state
 
 
@@ -270,19 +294,21 @@ def _known(path: Path, names: Mapping[int, str], number: int, what: str) -> str:
     return names[number]
 
 
-def _fit_recipe(task: Task, found: Found) -> Recipe:
+def _fit_recipe(task: Task, name: str, found: PublishedNetwork) -> Recipe:
     """The recipe with this network in it, and with its channels where the data can follow."""
     recipe, encoding = task.recipe, task.encoding
     values = recipe.model_dump(mode="json", exclude_none=True, by_alias=True)
     values[found.role] = table = {**found.table}
     have = (encoding.source_channels, encoding.target_channels)
-    if found.role == "generator" and found.channels != have:
+    back = task.directions.get(name) == "back"
+    channels = found.channels[::-1] if back else found.channels
+    if found.role == "generator" and channels != have:
         if recipe.data.derive or recipe.data.source.classes or recipe.data.target.classes:
             raise ImtransError(
-                f"{found.path}: translates {found.channels[0]} channels to {found.channels[1]}; "
+                f"{found.path}: translates {channels[0]} channels to {channels[1]}; "
                 f"the recipe's data have {have[0]} and {have[1]}. choose another --recipe"
             )
-        values["data"]["source"]["channels"], values["data"]["target"]["channels"] = found.channels
+        values["data"]["source"]["channels"], values["data"]["target"]["channels"] = channels
     if found.role == "discriminator" and found.channels[0] != sum(have):
         if found.channels[0] != have[1]:
             raise ImtransError(

@@ -46,9 +46,10 @@ class Listeners(Listener):
     def _tell(self, event: str, *facts: Any) -> None:
         for listener in self._own:
             getattr(listener, event)(*facts)
-        for name, logger in list(self._loggers.items()):
+        for name in list(self._loggers):
             try:
-                if hears := getattr(logger, event, None):
+                # Gone, if it failed as it heard that another had failed.
+                if hears := getattr(self._loggers.get(name), event, None):
                     hears(*facts)
             except Exception as error:  # a third party's code: anything can come out of it
                 del self._loggers[name]

@@ -48,6 +48,7 @@ class Validation:
         device = self.translator.device
         source, target = (side[None].to(device) for side in self.task.sampler.plain(pair))
         source, target = self.task.encoding.encode(source, target)
-        output = self.translator.output(source)
+        # In the usual order of memory: torchmetrics' own MeanSquaredError takes no other.
+        output, target = self.translator.output(source).contiguous(), target.contiguous()
         for metric in self.metrics.values():
             metric.update(output, target)

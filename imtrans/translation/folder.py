@@ -21,7 +21,7 @@ Job = tuple[Path, Path]  # what is read, what is written
 
 
 @dataclass
-class Outcome:
+class TranslatedFolder:
     """What became of a folder."""
 
     done: int = 0
@@ -61,13 +61,13 @@ def _is_a_result(root: Path, name: Path) -> bool:
 
 def translate_files(
     translator: Translator, jobs: list[Job], output: Path, on_done: Callable[[], None]
-) -> Outcome:
+) -> TranslatedFolder:
     """Translate each input into its place below `output`; what cannot be read is skipped.
 
     Reading and writing run in threads beside the network. Raises ImtransError when a result
     cannot be written: the rest would fail too.
     """
-    outcome = Outcome()
+    outcome = TranslatedFolder()
     encoding = translator.encoding
     mark(output)
     with ThreadPoolExecutor(max_workers=2) as pool:

@@ -1,7 +1,7 @@
 """One image through a trained translator."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import torch
@@ -70,13 +70,11 @@ class Translator:
 
     @contextmanager
     def _seeded(self) -> Iterator[None]:
-        if self._noise is not None and self.seed is not None:
-            with self._noise.seeded(self.seed, self.device):
-                yield
-        elif getattr(self.module, "draws", False):
-            with seeded_torch(self.seed or 0, self.device):
-                yield
-        else:
+        with ExitStack() as stack:
+            if self._noise is not None and self.seed is not None:
+                stack.enter_context(self._noise.seeded(self.seed, self.device))
+            if getattr(self.module, "draws", False):
+                stack.enter_context(seeded_torch(self.seed or 0, self.device))
             yield
 
 

@@ -26,7 +26,7 @@ from planted_pairs import (
 from imtrans.api.errors import ImtransError
 from imtrans.components.layouts.shards import Shards
 from imtrans.components.layouts.side_by_side import SideBySide
-from imtrans.components.layouts.table import Table
+from imtrans.components.layouts.table import TableLayout
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_rows_of_a_table_without_a_file_are_orphans(root):
     lines = [f"trainA/{n:03d}.png,trainB/{n:03d}.png" for n in range(4)]
     lines.insert(2, "trainA/000.png,trainB/999.png")
     (root / "pairs.csv").write_text("\n".join(["source,target", *lines]))
-    found = findings(root, Table(str(root)), layout={"name": "table"})
+    found = findings(root, TableLayout(str(root)), layout={"name": "table"})
     assert accused(found) == {("error", "orphaned"): [f"{root / 'pairs.csv'}, line 4"]}
     assert "no such file" in only(found, "orphaned").rows[0].detail
 
@@ -244,7 +244,7 @@ def test_names_alone_show_a_file_that_is_in_training_and_in_validation(root):
     rows = [f"trainA/{n:03d}.png,trainB/{n:03d}.png,train" for n in range(5)]
     rows += ["trainA/003.png,trainB/003.png,val"]
     (root / "pairs.csv").write_text("\n".join(["source,target,split", *rows]))
-    found = quick_findings(root, Table(str(root)), layout={"name": "table"})
+    found = quick_findings(root, TableLayout(str(root)), layout={"name": "table"})
     assert accused(found) == {("error", "leak"): ["trainB/003"]}
 
 

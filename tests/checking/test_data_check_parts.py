@@ -20,7 +20,7 @@ from imtrans.data.pairs import spread
 from imtrans.data.pixels.decode import decode
 from imtrans.data.pixels.encode import encode
 from imtrans.data.pixels.formats.header import header
-from imtrans.data.pixels.formats.stored import Wanted
+from imtrans.data.pixels.formats.stored import PixelSpec
 from imtrans.data.pixels.images import to_tensor
 from imtrans.recipe.schema import SideTable
 
@@ -73,7 +73,7 @@ def test_a_header_says_what_decoding_gives(tmp_path, suffix, channels, dtype):
     path = tmp_path / f"picture{suffix}"
     encode(random_pixels(channels, dtype), path, dtype)
     found = header(Picture(str(path)))
-    pixels = decode(Picture(str(path)), Wanted(None, dtype, "keep"))
+    pixels = decode(Picture(str(path)), PixelSpec(None, dtype, "keep"))
     assert found.size == (pixels.shape[2], pixels.shape[1])
     assert (found.channels + found.alpha, found.dtype) == (len(pixels), dtype)
 
@@ -95,7 +95,7 @@ def test_sizes_are_upright(tmp_path, suffix, orientation):
     exif[274] = orientation
     texture(1).resize((30, 20)).save(path, exif=exif)
     found = header(Picture(str(path)))
-    pixels = decode(Picture(str(path)), Wanted(3))
+    pixels = decode(Picture(str(path)), PixelSpec(3))
     assert found.size == (pixels.shape[2], pixels.shape[1])
     assert found.orientation == orientation
 

@@ -79,15 +79,13 @@ def test_copies_are_looked_for_on_each_side(root):
     assert only(seen, "leak").message == "1 validation picture is also trained on"
     assert only(seen, "leak").rows[0].detail == "same as trainB/trainB_23.png"
     assert only(seen, "duplicate").message == "1 picture is a copy of another picture"
-    near = "1 picture is nearly a copy of another picture"
-    assert only(seen, "near-duplicate").message == near
+    assert only(seen, "near-duplicate").message == "1 picture is nearly a copy of another picture"
 
 
 def test_values_and_palettes_are_measured_on_each_side(root):
     colours = [[0, 0, 0], [255, 0, 0], [0, 255, 0]]  # and not yellow
     seen = found(root, target={"classes": colours}, source={"range": [0.0, 100.0]})
-    accusing = {finding.subject for finding in seen if finding.severity != "note"}
-    assert accusing == {"palette", "range"}
+    assert {kind for _, kind in accused(seen)} == {"palette", "range"}
     assert all(row.name.startswith(("trainB", "valB")) for row in only(seen, "palette").rows)
     names = [row.name for row in only(seen, "range").rows]
     assert len(names) == len(set(names)) == 11
@@ -101,7 +99,7 @@ def test_label_maps_in_jpeg_are_recognised_on_one_side(tmp_path):
     assert [row.name for row in only(found(tmp_path), "blurred").rows] == ["target"]
 
 
-def test_the_header_check_looks_at_headers_and_not_at_shapes(root):
+def test_the_quick_check_looks_at_headers_and_not_at_shapes(root):
     keys = {"layout": {"name": "unpaired"}}
     assert quick_findings(root, Unpaired(str(root)), **keys) == []
     (root / "trainA" / "trainA_1.png").write_bytes(b"")
@@ -109,18 +107,18 @@ def test_the_header_check_looks_at_headers_and_not_at_shapes(root):
     assert accused(damaged) == {("error", "unreadable"): ["trainA/trainA_1.png"]}
     both = {**keys, "validation": "train"}
     rows = only(quick_findings(root, Unpaired(str(root)), **both), "leak").rows
-    assert len(rows) == 9 + 4 - 4  # a pair is reported by its first picture
+    assert len(rows) == 9 + 4 - 4  # a pair of two known pictures is told by its first
 
 
 def test_a_folder_of_unpaired_pictures_is_recognised(imtrans, root):
     code, out, _ = imtrans("data", "check", root, "--set", "data.workers=0")
     assert code == 0
-    opening = "(it has trainA and trainB, with no name in common)"
-    assert f"guessed layout 'unpaired' {opening}: 13 unpaired pictures to train on, 3 " in out
+    opening = "guessed layout 'unpaired' (it has trainA and trainB, with no name in common)"
+    assert f"{opening}: 13 unpaired pictures to train on, 3 for validation" in out
     assert out.splitlines()[-1].startswith("16 unpaired pictures opened in ")
     code, out, _ = imtrans("data", "check", root, "--set", "data.workers=0", "--json")
-    report = json.loads(out)
-    assert (report["training"], report["held_out"], report["unit"]) == (13, 3, "unpaired pictures")
+    told = json.loads(out)
+    assert (told["training"], told["held_out"], told["unit"]) == (13, 3, "unpaired pictures")
 
 
 def test_what_a_method_learns_unpaired_is_checked_unpaired(imtrans, tiny_file, learns_unpaired):

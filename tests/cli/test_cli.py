@@ -19,7 +19,8 @@ from imtrans.api.pictures import Picture
 from imtrans.cli.main import app
 from imtrans.data.pixels.decode import decode
 from imtrans.data.pixels.encode import encode
-from imtrans.data.pixels.formats.stored import Wanted
+from imtrans.data.pixels.formats.stored import PixelSpec
+from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
 from imtrans.task import Task
 from imtrans.training.fit import fit
@@ -131,7 +132,7 @@ def test_options_of_translate_are_taken(imtrans, trained, photos, options):
 def test_recipes_are_listed_and_shown(imtrans, tiny_file, tmp_path):
     code, out, _ = imtrans("recipes")
     assert code == 0
-    assert "edges2shoes" in out
+    assert re.search(r"edges2shoes +\S.* unet_256 \+ patch_70 +15 *\n", out)
     _, shown, _ = imtrans("recipes", "show", "maps")
     assert "# " in shown
     (tmp_path / "mine.toml").write_text(shown)
@@ -145,6 +146,15 @@ def test_plugins_are_listed_and_shown(imtrans):
     code, out, _ = imtrans("plugins")
     assert code == 0
     assert re.search(r"generator +unet_256 +imtrans [\d.]+ +width, norm, dropout", out)
+    for role, registry in catalog().registries.items():
+        for component in registry:
+            assert re.search(rf"{role} +{component.name} ", out), (role, component.name)
+    _, out, _ = imtrans("plugins", "show", "pix2pix")
+    assert out.startswith("method 'pix2pix'\n")
+    assert "discriminator_steps: int, >= 1 (default 1)" in out
+    assert "discriminator_rate: float, > 0 (default 1.0)" in out
+    _, out, _ = imtrans("plugins", "show", "l1")  # which two roles have
+    assert re.findall(r"^(\w+) 'l1'", out, re.MULTILINE) == ["loss", "metric"]
     _, out, _ = imtrans("plugins", "show", "unet_256")
     assert "width: int, >= 1 (default 64)" in out
     assert "norm: 'batch' or 'instance' or 'none' (default batch)" in out
@@ -202,7 +212,7 @@ def test_five_bands_of_16_bits_are_trained_on_and_translated(
     assert (code, err) == (0, "")
     source = "bands/trainA"
     assert imtrans("translate", "--recipe", "tiny", source, "--output", "out")[0] == 0
-    result = decode(Picture(str(tmp_path / "out" / "1.tif")), Wanted(5, "uint16"))
+    result = decode(Picture(str(tmp_path / "out" / "1.tif")), PixelSpec(5, "uint16"))
     assert result.shape == (5, 40, 40)
 
     monkeypatch.setitem(sys.modules, "tifffile", None)
@@ -293,6 +303,43 @@ def test_a_broken_training_image_is_one_line(imtrans, tiny_file, pairs):
     assert code == 2
     assert "000.png: not an image" in err
     assert len(err.strip().splitlines()) == 1
+
+
+def test_check_says_what_a_recipe_builds_has_and_does(imtrans, tiny_file, tmp_path):
+    before = sorted(tmp_path.rglob("*"))
+    code, out, err = imtrans("check", tiny_file)
+    assert (code, err) == (0, "")
+    recipe, components, data, step = out.splitlines()
+    assert recipe.split() == ["ok", "recipe", str(tiny_file)]
+    assert "pix2pix, resnet_6 + patch_16, vanilla + 100 l1 (generator " in components
+    assert "sizes in multiples of 4, discriminator sees 16 px" in components
+    assert data.endswith("6 pairs to train on, 3 for validation")
+    assert re.search(r"on the first pairs, cpu, .* s: d [\d.]+  g [\d.]+  l1 [\d.]+", step)
+    assert sorted(tmp_path.rglob("*")) == before  # nothing is trained or kept
+
+
+def test_check_names_a_metric_and_a_logger_that_are_not_there(imtrans, tiny_file):
+    wrong = ("--set", 'validate.metrics=["l1", "lpisp"]', "--set", 'logger=["tensorbaord"]')
+    code, _, err = imtrans("check", tiny_file, *wrong)
+    assert code == 2
+    assert "validate.metrics.1.name: no metric 'lpisp'" in err
+    assert "logger.0.name: no logger 'tensorbaord'" in err
+
+
+def test_inspect_describes_a_run_and_names_what_translates(imtrans, trained):
+    code, out, err = imtrans("inspect", "runs/tiny")
+    assert (code, err) == (0, "")
+    table, recipe = out.split("\n\n", 1)
+    rows = dict(line.split(maxsplit=1) for line in table.splitlines())
+    assert rows["checkpoint"] == "runs/tiny/checkpoints/step_00000012"
+    assert rows["trained"] == "12 steps, 2 epochs"
+    assert rows["sizes"].startswith("multiples of 4 px")
+    assert rows["translators"] == "generator"
+    assert rows["plugins"] == "none but imtrans itself"
+    assert {"generator", "discriminator", "training"} <= {*rows}
+    assert recipes.parse(recipe, "inspect", (), catalog()).title == "tiny"
+    code, out, _ = imtrans("inspect", "runs/tiny/checkpoints/best")
+    assert (code, "training " in out.split("\n\n")[0]) == (0, False)
 
 
 def test_check_reports_all_that_is_wrong_at_once(imtrans, tiny_file):

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from imtrans.api.layers import InstanceNorm
 from imtrans.recipe.catalog import catalog
 
 GENERATORS, DISCRIMINATORS = catalog().generators, catalog().discriminators
@@ -165,3 +166,13 @@ def test_a_patchgan_says_which_size_would_fit():
     network = DISCRIMINATORS["patch_286"].build(3, 3, width=4)
     with pytest.raises(ValueError, match="at least 96 x 96; the image is 64 x 64"):
         network(*torch.rand(2, 1, 3, 64, 64))
+
+
+def test_instance_norm_in_bf16_keeps_its_statistics_exact():
+    """torch rounds them too on the CPU (2.13): all of a channel is shifted then."""
+    image = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    image = (image * 0.1 + 3).bfloat16()
+    expected = torch.nn.functional.instance_norm(image.float())
+    found = InstanceNorm(4)(image)
+    assert found.dtype is torch.bfloat16
+    assert (found.float() - expected).norm() < 0.004 * expected.norm()

@@ -236,4 +236,4 @@ def test_a_proxy_of_the_environment_is_used(imtrans, server, monkeypatch):
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
     assert imtrans("data", "fetch", "facades")[0] == 0
-    assert server.asked[0][0] == f"{sets.BASE}/facades.tar.gz"
+    assert server.asked[0][0] == sets.SETS["facades"].address()

@@ -15,7 +15,7 @@ from imtrans.components.layouts.folders import Folders
 from imtrans.components.layouts.photos import Photos
 from imtrans.components.layouts.shards import Shards
 from imtrans.components.layouts.side_by_side import SideBySide
-from imtrans.components.layouts.table import Table
+from imtrans.components.layouts.table import TableLayout
 from imtrans.components.layouts.unpaired import Unpaired
 
 # What every layout promises
@@ -68,7 +68,7 @@ def test_a_split_is_there_or_not(stored):
     assert not stored.has("val.txt")
 
 
-@pytest.mark.parametrize("layout", [SideBySide, Photos, Folders, Unpaired, Table, Shards])
+@pytest.mark.parametrize("layout", [SideBySide, Photos, Folders, Unpaired, TableLayout, Shards])
 def test_a_root_that_is_not_there_is_told(tmp_path, layout):
     stored = layout(str(tmp_path / "absent"))
     assert not stored.has("train")

@@ -21,7 +21,7 @@ from stored_pairs import (
 from imtrans.api.errors import ImtransError
 from imtrans.components.layouts.folders import Folders
 from imtrans.components.layouts.shards import Shards, split_name
-from imtrans.components.layouts.table import Table
+from imtrans.components.layouts.table import TableLayout
 
 # A table
 
@@ -29,14 +29,14 @@ from imtrans.components.layouts.table import Table
 def test_a_table_says_which_files_belong_together(tmp_path):
     touch(tmp_path / "in" / "a, b.png", tmp_path / "out" / "1.png")
     write_table(tmp_path, "in/x.png,out/2.png", "", ' "in/a, b.png" ,out/1.png ')
-    pairs = Table(str(tmp_path)).pairs("train")
+    pairs = TableLayout(str(tmp_path)).pairs("train")
     assert names(pairs) == ["out/1", "out/2"]
     assert pairs[1].a[0].path == str(tmp_path / "in" / "x.png")
 
 
 def test_a_side_may_be_several_pictures_in_the_order_of_the_recipe(tmp_path):
     write_table(tmp_path, "1.png,2.png,3.png", header="depth,photo,label")
-    layout = Table(str(tmp_path), source=["photo", "depth"], target="label")
+    layout = TableLayout(str(tmp_path), source=["photo", "depth"], target="label")
     pair = layout.pairs("train")[0]
     assert [picture.path for picture in pair.a] == [str(tmp_path / n) for n in ("2.png", "1.png")]
     assert pair.name == "3"
@@ -44,14 +44,14 @@ def test_a_side_may_be_several_pictures_in_the_order_of_the_recipe(tmp_path):
 
 def test_a_table_may_hold_targets_only(tmp_path):
     write_table(tmp_path, "1.png", header="target")
-    assert Table(str(tmp_path), source=[]).pairs("train")[0].a == ()
+    assert TableLayout(str(tmp_path), source=[]).pairs("train")[0].a == ()
 
 
 def test_a_column_tells_the_splits(tmp_path):
     write_table(
         tmp_path, "1.png,2.png,train", "3.png,4.png,val", header="\ufeffsource,target,split"
     )
-    layout = Table(str(tmp_path))
+    layout = TableLayout(str(tmp_path))
     assert names(layout.pairs("val")) == ["4"]
     assert layout.has("val")
     assert not layout.has("test")
@@ -63,32 +63,32 @@ def test_a_column_tells_the_splits(tmp_path):
 
 def test_without_that_column_every_row_is_in_train(tmp_path):
     write_table(tmp_path, "1.png,2.png")
-    layout = Table(str(tmp_path))
+    layout = TableLayout(str(tmp_path))
     assert not layout.has("val")
     assert "without a column 'split' every row is in 'train'" in told(layout, "val")
 
 
 def test_a_column_that_is_nearly_called_split_is_not_passed_over(tmp_path):
     write_table(tmp_path, "1.png,2.png,val", header="source,target,Split")
-    assert "line 1: no column 'split'; did you mean 'Split'?" in told(Table(str(tmp_path)))
+    assert "line 1: no column 'split'; did you mean 'Split'?" in told(TableLayout(str(tmp_path)))
 
 
 def test_a_table_may_be_separated_by_tabs(tmp_path):
     write_table(tmp_path, "1.png\t2.png", file="some.tsv", header="source\ttarget")
-    assert names(Table(str(tmp_path), file="some.tsv").pairs("train")) == ["2"]
+    assert names(TableLayout(str(tmp_path), file="some.tsv").pairs("train")) == ["2"]
 
 
 def test_a_column_may_name_the_pairs(tmp_path):
     write_table(tmp_path, "1.png,3.png,x", "2.png,3.png,y", header="source,target,id")
-    assert names(Table(str(tmp_path), names="id").pairs("train")) == ["x", "y"]
-    said = told(Table(str(tmp_path)))
+    assert names(TableLayout(str(tmp_path), names="id").pairs("train")) == ["x", "y"]
+    said = told(TableLayout(str(tmp_path)))
     assert "line 3: the name '3.png' stands in line 2 already. remove one, or name the" in said
 
 
 @pytest.mark.parametrize("name", ["", "../x", "/x", "a/../b"])
 def test_a_name_that_leads_elsewhere_is_refused(tmp_path, name):
     write_table(tmp_path, f"1.png,2.png,{name}", header="source,target,id")
-    said = told(Table(str(tmp_path), names="id"))
+    said = told(TableLayout(str(tmp_path), names="id"))
     assert f"line 2: column 'id': '{name}' cannot name a pair" in said
 
 
@@ -100,7 +100,7 @@ def test_files_outside_of_the_root_have_names_below_it(tmp_path):
         f"../other/1.png,{tmp_path}/other/2.png",
         f"../other/1.png,{tmp_path}/root/3.png",
     )
-    pairs = Table(str(tmp_path / "root")).pairs("train")
+    pairs = TableLayout(str(tmp_path / "root")).pairs("train")
     assert names(pairs) == ["3", "other/1", "other/2"]
     assert pairs[2].b[0].path == f"{tmp_path}/other/2.png"
 
@@ -108,7 +108,7 @@ def test_files_outside_of_the_root_have_names_below_it(tmp_path):
 def test_targets_of_one_name_keep_their_suffix(tmp_path):
     write_table(tmp_path, "s.png,1.png", "s.png,1.jpg")
     touch(tmp_path / "1.jpg")
-    assert names(Table(str(tmp_path)).pairs("train")) == ["1.jpg", "1.png"]
+    assert names(TableLayout(str(tmp_path)).pairs("train")) == ["1.jpg", "1.png"]
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_targets_of_one_name_keep_their_suffix(tmp_path):
 )
 def test_a_header_that_does_not_fit_is_told(tmp_path, header, said):
     write_table(tmp_path, "1.png,2.png", header=header)
-    assert said in told(Table(str(tmp_path)))
+    assert said in told(TableLayout(str(tmp_path)))
 
 
 @pytest.mark.parametrize(
@@ -135,12 +135,12 @@ def test_a_header_that_does_not_fit_is_told(tmp_path, header, said):
 )
 def test_a_row_that_does_not_fit_is_told_with_its_line(tmp_path, row, said):
     write_table(tmp_path, "8.png,9.png", row)
-    assert said in told(Table(str(tmp_path)))
+    assert said in told(TableLayout(str(tmp_path)))
 
 
 def test_the_problems_of_a_table_are_told_together(tmp_path):
     write_table(tmp_path, *(f"absent{n}.jpg,1.png" for n in range(8)))
-    said = told(Table(str(tmp_path))).splitlines()
+    said = told(TableLayout(str(tmp_path))).splitlines()
     assert said[0].endswith("pairs.csv: 8 problems")
     assert said[1].startswith("  line 2: column 'source': no such file")
     assert said[-1] == "  and 3 more"
@@ -148,11 +148,11 @@ def test_the_problems_of_a_table_are_told_together(tmp_path):
 
 def test_a_row_of_another_split_is_not_looked_at(tmp_path):
     write_table(tmp_path, "1.png,2.png,train", "absent,,val", header="source,target,split")
-    assert names(Table(str(tmp_path)).pairs("train")) == ["2"]
+    assert names(TableLayout(str(tmp_path)).pairs("train")) == ["2"]
 
 
 def test_a_table_that_is_missing_or_empty_or_no_text_is_told(tmp_path):
-    layout = Table(str(tmp_path))
+    layout = TableLayout(str(tmp_path))
     assert "pairs.csv: no such file. write there what belongs together" in told(layout)
     touch(tmp_path / "other.csv")
     assert "holds 'other.csv': name one, as in file = \"other.csv\"" in told(layout)
@@ -168,7 +168,7 @@ def test_a_table_that_is_missing_or_empty_or_no_text_is_told(tmp_path):
 
 def test_a_table_needs_a_target(tmp_path):
     with pytest.raises(ImtransError, match="'target' names no column"):
-        Table(str(tmp_path), target=[])
+        TableLayout(str(tmp_path), target=[])
 
 
 # Tar files

@@ -5,6 +5,7 @@ import tarfile
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from drawn import draw_picture
 from hypothesis import given
@@ -16,7 +17,7 @@ from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Picture
 from imtrans.data.pixels.decode import decode
 from imtrans.data.pixels.encode import encode, result_suffix
-from imtrans.data.pixels.formats.stored import Wanted
+from imtrans.data.pixels.formats.stored import PixelSpec
 
 # Nothing is lost
 
@@ -118,7 +119,7 @@ def test_every_listed_format_can_be_read(tmp_path, suffix):
 def test_the_size_of_a_webp_is_read_from_its_header(tmp_path, lossless, mode):
     Image.new(mode, (300, 20)).save(tmp_path / "a.webp", lossless=lossless)
     with pytest.raises(ImtransError, match="too many pixels for one image: 300 x 20"):
-        decode(Picture(str(tmp_path / "a.webp")), Wanted(max_pixels=5999))
+        decode(Picture(str(tmp_path / "a.webp")), PixelSpec(max_pixels=5999))
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
@@ -159,7 +160,6 @@ def test_one_bit_is_black_and_white(tmp_path):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("channels", [1, 3, 5])
 def test_any_layout_of_a_tiff_can_be_read(tmp_path, options, dtype, channels):
-    tifffile = pytest.importorskip("tifffile")
     pixels = random_pixels(channels, dtype, (20, 33))
     values = pixels.numpy().astype(dtype)
     contiguous = options.get("planarconfig") != "separate"
@@ -179,7 +179,6 @@ def test_any_layout_of_a_tiff_can_be_read(tmp_path, options, dtype, channels):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_pages_of_one_size_are_channels(tmp_path, dtype):
-    tifffile = pytest.importorskip("tifffile")
     pixels = random_pixels(5, dtype)
     tifffile.imwrite(tmp_path / "a.tif", pixels.numpy().astype(dtype), photometric="minisblack")
     assert torch.equal(read(tmp_path / "a.tif", 5, dtype), pixels)
@@ -187,7 +186,6 @@ def test_pages_of_one_size_are_channels(tmp_path, dtype):
 
 
 def test_previews_are_no_pages_but_other_images_are(tmp_path):
-    tifffile = pytest.importorskip("tifffile")
     values = random_pixels(3, "uint16", (8, 8)).permute(1, 2, 0).numpy().astype("uint16")
     with tifffile.TiffWriter(tmp_path / "a.tif") as file:
         file.write(values, photometric="rgb")
@@ -199,7 +197,6 @@ def test_previews_are_no_pages_but_other_images_are(tmp_path):
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 def test_a_tiff_that_grows_from_white_to_black_is_turned(tmp_path, dtype):
-    tifffile = pytest.importorskip("tifffile")
     pixels = random_pixels(1, dtype)
     top = 255 if dtype == "uint8" else 65535
     values = (top - pixels[0]).numpy().astype(dtype)
@@ -208,7 +205,6 @@ def test_a_tiff_that_grows_from_white_to_black_is_turned(tmp_path, dtype):
 
 
 def test_a_fourth_channel_that_is_no_transparency_is_a_channel(tmp_path):
-    tifffile = pytest.importorskip("tifffile")
     pixels = random_pixels(4, "uint8")
     values = pixels.permute(1, 2, 0).numpy()
     tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb", extrasamples=["unspecified"])
@@ -261,7 +257,6 @@ def test_so_is_one_of_16_bits(tmp_path, suffix, orientation):
     if suffix == ".png":
         path.write_bytes(png16(values, 2, chunk(b"eXIf", exif.tobytes()[6:])))
     else:
-        tifffile = pytest.importorskip("tifffile")
         tags = [(274, "H", 1, orientation, True)]
         tifffile.imwrite(path, values.astype("uint16"), photometric="rgb", extratags=tags)
     low = Image.fromarray((values & 255).astype("uint8"))
@@ -328,7 +323,6 @@ def test_transparency_is_what_the_recipe_says(tmp_path, dtype, channels, suffix)
     pixels, path = transparent(dtype, channels), tmp_path / f"a{suffix}"
     values = pixels.permute(1, 2, 0).numpy().astype(dtype)
     if suffix == ".tif":
-        tifffile = pytest.importorskip("tifffile")
         kind = "rgb" if channels == 4 else "minisblack"
         tifffile.imwrite(
             path, values, photometric=kind, planarconfig="contig", extrasamples=["unassalpha"]
@@ -383,7 +377,6 @@ def test_one_colour_of_a_palette_or_of_16_bits_can_be_transparent(tmp_path):
 
 
 def test_premultiplied_colours_are_refused_where_they_would_lose_something(tmp_path):
-    tifffile = pytest.importorskip("tifffile")
     values = transparent("uint16", 4).permute(1, 2, 0).numpy().astype("uint16")
     tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb", extrasamples=["assocalpha"])
     refused(tmp_path / "a.tif", "multiplied by its transparency", 3, "uint16", "white")

@@ -2,12 +2,13 @@
 
 import io
 import struct
-import sys
 import tracemalloc
 import zlib
+from time import process_time
 
 import numpy as np
 import pytest
+import tifffile
 from drawn import draw_picture
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +19,7 @@ from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Picture
 from imtrans.data.pixels.decode import decode
 from imtrans.data.pixels.encode import encode, result_suffix
-from imtrans.data.pixels.formats.stored import Wanted
+from imtrans.data.pixels.formats.stored import PixelSpec
 
 # What is refused
 
@@ -41,7 +42,6 @@ def test_other_numbers_are_refused(tmp_path, dtype):
     np.save(tmp_path / "a.npy", np.ones((4, 4), dtype))
     refused(tmp_path / "a.npy", f"'{np.dtype(dtype).name}' channels; only uint8, uint16, float32")
     if dtype != "c8":
-        tifffile = pytest.importorskip("tifffile")
         tifffile.imwrite(tmp_path / "a.tif", np.ones((4, 4), dtype))
         refused(tmp_path / "a.tif", f"'{np.dtype(dtype).name}' channels; only", 1, "uint16")
 
@@ -95,21 +95,6 @@ def test_no_array_may_hold_objects(tmp_path):
     refused(tmp_path / "a.npy", "'object' channels; only")
 
 
-def test_without_tifffile_the_extra_is_named(tmp_path, monkeypatch):
-    for name, channels, dtype in [("a", 5, "uint16"), ("b", 3, "float32"), ("c", 3, "uint16")]:
-        encode(random_pixels(channels, dtype), tmp_path / f"{name}.tif", dtype)
-    monkeypatch.setitem(sys.modules, "tifffile", None)
-    extra = r'pip install "imtrans\[tiff\]"'
-    refused(tmp_path / "a.tif", extra, 5, "uint16")
-    refused(tmp_path / "b.tif", extra, 3, "float32")
-    assert read(tmp_path / "c.tif", 3, "uint16").shape == (3, 6, 9)
-    with pytest.raises(ImtransError, match=f"d.tif: .*{extra}"):
-        encode(random_pixels(5, "uint16"), tmp_path / "d.tif", "uint16")
-    assert not list(tmp_path.glob("*d.tif*"))
-    (tmp_path / "c.tif").write_bytes((tmp_path / "c.tif").read_bytes()[:-40])
-    refused(tmp_path / "c.tif", "damaged image", 3, "uint16")
-
-
 # What would take too much
 
 
@@ -154,7 +139,7 @@ def peak(path, wanted):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_header_that_promises_too_much_is_refused_before_memory_is_taken(tmp_path, kind, dtype):
     (tmp_path / "a.png").write_bytes(huge(kind))
-    taken, told = peak(tmp_path / "a.png", Wanted(3, dtype))
+    taken, told = peak(tmp_path / "a.png", PixelSpec(3, dtype))
     assert "too many pixels for one image: " in told
     assert taken < 2**20
 
@@ -199,7 +184,6 @@ def test_pixels_that_unpack_to_more_than_an_image_take_no_memory(tmp_path, depth
 
 @pytest.mark.parametrize(("compression", "depth"), [(8, 32), (34925, 32), (8, 16), (8, 8)])
 def test_a_strip_that_unpacks_to_more_than_an_image_takes_no_memory(tmp_path, compression, depth):
-    pytest.importorskip("tifffile")
     lzma = pytest.importorskip("lzma")
     pack = zlib.compress if compression == 8 else lzma.compress
     data = pack(bytes(2**28))
@@ -224,7 +208,7 @@ def test_tiles_larger_than_any_image_are_refused(tmp_path, depth):
     tags.update({324: 8, 325: 20, 339: 3 if depth == 32 else 1})
     (tmp_path / "a.tif").write_bytes(tiff(tags, zlib.compress(bytes(100)).ljust(20)))
     dtype = {8: "uint8", 16: "uint16", 32: "float32"}[depth]
-    taken, told = peak(tmp_path / "a.tif", Wanted(1, dtype))
+    taken, told = peak(tmp_path / "a.tif", PixelSpec(1, dtype))
     assert "too many pixels" in told
     assert taken < 2**20
 
@@ -232,9 +216,39 @@ def test_tiles_larger_than_any_image_are_refused(tmp_path, depth):
 def test_many_channels_count_too(tmp_path):
     tags = {256: 1000, 257: 1000, 258: 16, 259: 1, 262: 1, 273: 8, 277: 60000, 278: 1000, 279: 4}
     (tmp_path / "a.tif").write_bytes(tiff(tags, b"abcd"))
-    taken, told = peak(tmp_path / "a.tif", Wanted(None, "uint16"))
+    taken, told = peak(tmp_path / "a.tif", PixelSpec(None, "uint16"))
     assert "too many pixels" in told
     assert taken < 2**20
+
+
+@pytest.mark.parametrize("tag", [256, 60000])
+def test_a_directory_of_the_same_tag_again_and_again_takes_no_time(tmp_path, tag):
+    """Many pages, each of which costs the square of its tags."""
+    pages, at = b"", 8
+    for number in range(200):
+        tags = struct.pack("<H", 4000) + struct.pack("<HHII", tag, 4, 1, 5) * 4000
+        at += len(tags) + 4
+        pages += tags + struct.pack("<I", at if number < 199 else 0)
+    (tmp_path / "a.tif").write_bytes(b"II*\0" + struct.pack("<I", 8) + pages)
+    begun = process_time()
+    refused(tmp_path / "a.tif", "damaged image: 4000 tags")
+    assert process_time() - begun < 5  # of several minutes
+
+
+@pytest.mark.parametrize("tag", [330, 33628, 34361, 34682, 50839])
+def test_what_microscopes_note_takes_no_memory(tmp_path, tag):
+    kept = {256: 4, 257: 4, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: 4, 279: 16, 33629: 8}
+    entry = struct.pack("<HHII", tag, 4, 2**16, 8)
+    file = tiff({**kept, tag: 0}, bytes(2**18 + 16))
+    file = file.replace(struct.pack("<HHII", tag, 4, 1, 0), entry)
+    (tmp_path / "a.tif").write_bytes(file)
+    tracemalloc.start()
+    try:
+        assert read(tmp_path / "a.tif", 1).shape == (1, 4, 4)
+    finally:
+        taken = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert taken < 2**24
 
 
 # Damage
@@ -277,7 +291,7 @@ def test_a_damaged_file_is_read_or_refused_but_nothing_else_comes_out(
     path.write_bytes(content[: data.draw(st.one_of(st.just(len(content)), ends))])
     tracemalloc.start()
     try:
-        wanted = Wanted(data.draw(st.sampled_from([None, channels])), dtype, None, 100_000)
+        wanted = PixelSpec(data.draw(st.sampled_from([None, channels])), dtype, None, 100_000)
         pixels = decode(Picture(str(path)), wanted)
         assert pixels.dtype == DTYPES[dtype]
         assert pixels[0].numel() <= 100_000

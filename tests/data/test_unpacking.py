@@ -7,42 +7,15 @@ import tarfile
 
 import pytest
 from misbehaving import a_set, packed
+from unpacking import Unpacking
 
 from imtrans.data.fetching.members import HEADER, BadArchive, Budget, is_image
 from imtrans.data.fetching.unpack import unpack
 
-PLENTY = Budget(10**6, 10**9)
-
-
-class Silent:
-    def say(self, line):
-        pass
-
-    def begin(self, doing, total, done=0):
-        pass
-
-    def reach(self, done):
-        pass
-
 
 @pytest.fixture
 def unpacked(tmp_path):
-    """Unpack bytes; returns what was left out. Fails if anything is written elsewhere."""
-    folder = tmp_path / "in" / "here"
-    folder.mkdir(parents=True)
-
-    def call(archive, budget=PLENTY):
-        path = tmp_path / "archive"
-        path.write_bytes(archive)
-        try:
-            return unpack(path, folder, "facades", Budget(budget.files, budget.bytes), Silent())
-        finally:
-            outside = [p for p in tmp_path.rglob("*") if folder not in p.parents]
-            assert sorted(outside) == [path, folder.parent, folder]
-            assert not any(p.is_symlink() or p.stat().st_mode & 0o7000 for p in folder.rglob("*"))
-
-    call.folder = folder
-    return call
+    return Unpacking(unpack, tmp_path)
 
 
 def special(name, kind, link=""):

@@ -5,6 +5,8 @@ import socket
 import tarfile
 import threading
 import time
+import warnings
+import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from random import Random
@@ -109,6 +111,18 @@ def packed(members, mode="w:gz"):
             else:
                 info.size = len(content)
             tar.addfile(info, io.BytesIO(content or b""))
+    return memory.getvalue()
+
+
+def zipped(members, compression=zipfile.ZIP_DEFLATED):
+    """A ZIP file of (name or ZipInfo, content) pairs; content None makes a folder."""
+    memory = io.BytesIO()
+    with zipfile.ZipFile(memory, "w", compression) as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a name that is there twice
+        for member, content in members:
+            if isinstance(member, str) and content is None:
+                member = member.rstrip("/") + "/"
+            archive.writestr(member, content or b"")
     return memory.getvalue()
 
 

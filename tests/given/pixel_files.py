@@ -10,14 +10,14 @@ from hypothesis import HealthCheck, settings
 from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Picture
 from imtrans.data.pixels.decode import decode
-from imtrans.data.pixels.formats.stored import Wanted
+from imtrans.data.pixels.formats.stored import PixelSpec
 
 DTYPES = {"uint8": torch.uint8, "uint16": torch.int32, "float32": torch.float32}
 fuzz = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def read(path, channels=None, dtype="uint8", alpha=None, **picture):
-    return decode(Picture(str(path), **picture), Wanted(channels, dtype, alpha))
+    return decode(Picture(str(path), **picture), PixelSpec(channels, dtype, alpha))
 
 
 def random_pixels(channels, dtype, size=(6, 9), seed=0):

@@ -61,12 +61,7 @@ def findings(root: Path, stored=None, **keys):
     layout = CollectingOrphans(stored or Folders(str(root)), data.train)
     training, validation = split_pairs(layout, data, 0)
     return run_checks(
-        training,
-        validation,
-        data,
-        paired=is_paired(layout),
-        missing=layout.orphans,
-        workers=0,
+        training, validation, data, paired=layout.paired, missing=layout.orphans, workers=0
     )
 
 

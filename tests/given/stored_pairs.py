@@ -11,7 +11,7 @@ from imtrans.components.layouts.folders import Folders
 from imtrans.components.layouts.photos import Photos
 from imtrans.components.layouts.shards import Shards
 from imtrans.components.layouts.side_by_side import SideBySide
-from imtrans.components.layouts.table import Table
+from imtrans.components.layouts.table import TableLayout
 from imtrans.components.layouts.unpaired import Unpaired
 from imtrans.data.pairs import split_pairs
 from imtrans.recipe.catalog import catalog
@@ -110,7 +110,7 @@ def stored_unpaired(root):
 
 def stored_in_a_table(root):
     write_table(root, *(f"A/{name}.png,{name}.png" for name in reversed(NAMES)))
-    return Table(str(root))
+    return TableLayout(str(root))
 
 
 def stored_in_shards(root):

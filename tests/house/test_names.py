@@ -8,16 +8,6 @@ import imtrans
 
 PACKAGE = Path(imtrans.__file__).parent
 
-# Clashes that are still to be resolved, by renaming one of the two; then the line is removed.
-UNRESOLVED = {
-    "Header": {"data.pixels.formats.header", "runs.checkpoint"},
-    "Outcome": {"training.loop", "translation.folder"},
-    "Side": {"components.layouts.folders", "data.encoding"},
-    "Stored": {"data.cache.cache", "data.pixels.formats.stored"},
-    "Table": {"components.layouts.table", "recipe.schema"},
-    "Wanted": {"data.pixels.formats.stored", "runs.cleaning"},
-}
-
 
 def public_classes() -> dict[str, set[str]]:
     """Name -> the modules that define a class of that name."""
@@ -32,4 +22,4 @@ def public_classes() -> dict[str, set[str]]:
 
 def test_no_two_public_classes_have_one_name():
     shared = {name: where for name, where in public_classes().items() if len(where) > 1}
-    assert shared == UNRESOLVED
+    assert shared == {}

@@ -1,13 +1,21 @@
 """Plugins are found through entry points, and their faults are loud."""
 
+import json
 import sys
+import tomllib
 from importlib.metadata import EntryPoint, entry_points
 from textwrap import dedent
 
 import pytest
+from steps import step_of
 
 from imtrans.api.errors import ImtransError
+from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import GROUP, catalog, collect
+from imtrans.recipe.toml import dumps
+from imtrans.task import Task
+from imtrans.training.fit import fit
+from imtrans.training.step.trial import gradients
 
 OWN = list(entry_points(group=GROUP, name="unet"))
 
@@ -143,9 +151,155 @@ def test_an_annotation_that_cannot_be_checked_is_refused(plugin):
         collect([plugin(code)])
 
 
-def test_a_loss_may_not_take_a_name_of_the_log(plugin):
-    with pytest.raises(ImtransError, match="the loss name 'd' is used by the log"):
-        collect([plugin(GOOD.replace("nothing", "d"))])
+def installed_with(*points):
+    return collect([*entry_points(group=GROUP), *points])
+
+
+def test_a_loss_may_not_take_a_name_that_the_method_logs(plugin, tiny_file):
+    text = tiny_file.read_text()
+    for name in ("d", "g"):
+        installed = installed_with(plugin(GOOD.replace("nothing", name), f"plugin_{name}"))
+        recipe = recipes.parse(text.replace('name = "l1"', f'name = "{name}"'), "r", (), installed)
+        step = step_of(recipe, installed=installed)
+        with pytest.raises(ImtransError, match=f"terms .*called '{name}'"):
+            gradients(step, Task(recipe, installed).noise(step.device))
+
+
+ALONE = """
+    from imtrans.api.method import Method
+
+    class Alone(Method):
+        \"\"\"Without a game.\"\"\"
+        needs = frozenset({"generator", "loss"})
+
+        def __init__(self, parts, *, rate: float = 1.0): ...
+
+    @hookimpl
+    def register_methods(register):
+        register("alone", Alone)
+"""
+
+
+def test_a_table_that_the_method_makes_no_use_of_is_an_error_with_its_line(plugin, tiny_file):
+    installed = installed_with(plugin(ALONE))
+    text = '[method]\nname = "alone"\n' + tiny_file.read_text().replace('title = "tiny"', "")
+    with pytest.raises(ImtransError) as caught:
+        recipes.parse(text, "r.toml", (), installed)
+    rows = str(caught.value).splitlines()
+    assert rows[0] == "r.toml: 2 problems"
+    for table, row in zip(("discriminator", "adversarial"), rows[1:], strict=True):
+        line = text.splitlines().index(f"[{table}]") + 1
+        said = f"{table}: the method 'alone' makes no use of it; remove it"
+        assert row == f"  line {line}  {said}"
+    values = tomllib.loads(text)
+    del values["discriminator"], values["adversarial"]
+    recipe = recipes.parse(dumps(values), "r.toml", ("method.rate=0.5",), installed)
+    assert recipe.method.options == {"rate": 0.5}
+
+
+def test_a_method_that_is_no_class_of_a_method_is_refused(plugin):
+    code = """
+        @hookimpl
+        def register_methods(register):
+            register("odd", lambda parts: None)
+    """
+    with pytest.raises(ImtransError, match="method 'odd': its builder is not a class derived from"):
+        collect([plugin(code)])
+
+
+# As torchmetrics writes its own: nothing is keyword-only, and the rest goes to the base class.
+METRIC = """
+    from collections.abc import Callable, Sequence
+    from functools import partial
+    from typing import Any
+
+    import torch
+
+    class Similar(torch.nn.Module):
+        \"\"\"How alike they are.\"\"\"
+
+        higher_is_better: bool = True
+
+        def __init__(
+            self,
+            gaussian_kernel: bool = True,
+            sigma: float | Sequence[float] = 1.5,
+            kernel_size: int = 11,
+            reduction: Literal["elementwise_mean", "sum"] = "elementwise_mean",
+            network: torch.nn.Module | None = None,
+            weights: torch.Tensor | None = None,
+            sync: Callable[[int], bool] | None = None,
+            **kwargs: Any,
+        ) -> None:
+            super().__init__()
+            self.given = (gaussian_kernel, sigma, kernel_size, reduction, network, kwargs)
+            self.values = []
+
+        def update(self, output, target):
+            self.values.append(-(output - target).abs().mean())
+
+        def compute(self):
+            return torch.stack(self.values).mean()
+
+        def reset(self):
+            self.values.clear()
+
+    class Distance(Similar):
+        \"\"\"Of features.\"\"\"
+
+        def __init__(self, feature: int, normalize: bool = False, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.given = (feature, normalize)
+
+    @hookimpl
+    def register_metrics(register):
+        register("similar", Similar)
+        register("distance", partial(Distance, feature=64))
+"""
+
+
+def test_a_metric_in_the_shape_of_torchmetrics_is_taken_as_it_is(plugin):
+    metrics = collect([plugin(METRIC)]).metrics
+    similar, distance = metrics["similar"], metrics["distance"]
+    assert {"gaussian_kernel", "sigma", "kernel_size", "reduction"} <= {*similar.options}
+    assert not {"network", "weights", "kwargs"} & {*similar.options}
+    assert [*distance.options] == ["normalize"]
+    kernel = similar.build(kernel_size=7, reduction="sum")
+    assert kernel.given == (True, 1.5, 7, "sum", None, {})
+    assert distance.build(normalize=True).given == (64, True)
+
+    def told(**options):
+        return [p.message for p in similar.check({"name": "similar", **options})]
+
+    assert told(kernel_size=7, sigma=[1.5, 2.0]) == []
+    assert told(kernel_size="wide") == ["'wide' is not a whole number"]
+    assert told(reduction="mean") == ["'mean' is not one of 'elementwise_mean', 'sum'"]
+    assert told(kernel_siez=7) == ["no key 'kernel_siez'; did you mean 'kernel_size'?"]
+
+
+def test_such_a_metric_is_measured_and_can_decide_which_is_best(plugin, tiny_file, tmp_path):
+    installed = installed_with(plugin(METRIC))
+    text = (
+        tiny_file.read_text()
+        + """
+[validate]
+every = 4
+metrics = [{name = "similar", kernel_size = 7}, "l1"]
+"""
+    )
+    recipe = recipes.parse(text, "r.toml", (), installed)
+    assert recipe.validation.best_metric == "similar"
+    fit(Task(recipe, installed), tmp_path / "run")
+    rows = (tmp_path / "run" / "validation.jsonl").read_text().splitlines()
+    assert [json.loads(row)["step"] for row in rows] == [0, 4, 8, 12]
+    for row in map(json.loads, rows):
+        assert row["similar"] < 0 < row["l1"]
+
+
+def test_a_metric_that_needs_more_than_a_recipe_can_give_is_refused(plugin):
+    code = METRIC.replace("partial(Distance, feature=64)", "Distance")
+    with pytest.raises(ImtransError, match="positional parameters are 'feature'; imtrans gives no"):
+        collect([plugin(code)])
 
 
 def test_options_are_checked_against_the_signature(plugin):

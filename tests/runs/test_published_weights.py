@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from imtrans.api.errors import ImtransError
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
+from imtrans.runs import checkpoint
 from imtrans.runs.checkpoint import read_header
 from imtrans.runs.published_weights import import_weights, recognise
+from imtrans.translation.translator import load
 
 GOLDEN = Path(__file__).parents[1] / "given" / "golden"
 
@@ -203,3 +206,118 @@ def test_an_existing_output_is_left_alone(facades, tmp_path):
     with pytest.raises(ImtransError, match="exists already"):
         import_weights([file], facades, catalog(), tmp_path / "out")
     assert (tmp_path / "out" / "precious").read_text() == "mine"
+
+
+# --- CycleGAN: two generators, told apart by the names of their files ---
+
+
+@pytest.fixture(scope="module")
+def horses():
+    if "cyclegan" not in catalog().methods:
+        pytest.skip("not installed: pip install -e plugins/imtrans-cyclegan")
+    return recipes.read("horse2zebra", catalog=catalog())
+
+
+@pytest.fixture
+def both(tmp_path):
+    """Files of two different generators under their published names, each in a folder of its own:
+    the name alone says which is which."""
+    files = {}
+    for letter in "AB":
+        state = golden("generator-resnet_9blocks-instance-3ch")
+        state["model.1.bias"] = torch.full_like(state["model.1.bias"], ord(letter))
+        (tmp_path / letter).mkdir()
+        files[letter] = stored(state, tmp_path / letter, f"latest_net_G_{letter}.pth")
+    return files
+
+
+def letter_of(folder, name):
+    """Which of the two files a translator was filled from."""
+    tensors = checkpoint.read_tensors(folder / f"{name}.safetensors")
+    return chr(int(tensors["encoder.1.bias"][0]))
+
+
+@pytest.mark.parametrize("order", ["AB", "BA"])
+@pytest.mark.parametrize(("direction", "forward"), [("AtoB", "A"), ("BtoA", "B")])
+def test_two_generators_become_the_translators_of_their_directions(
+    horses, both, tmp_path, order, direction, forward
+):
+    recipe = recipes.read("horse2zebra", [f"data.direction={direction}"], catalog())
+    output = tmp_path / "out"
+    import_weights([both[letter] for letter in order], recipe, catalog(), output)
+    assert letter_of(output, "generator") == forward
+    assert letter_of(output, "generator_back") == ("B" if forward == "A" else "A")
+    header = read_header(output / "generator.safetensors")
+    assert header.translators == ["generator", "generator_back"]
+    assert header.recipe(catalog()).generator.options["width"] == 4
+    sizes = {
+        load(output, translator=name)(Image.new("RGB", (50, 30))).size
+        for name in header.translators
+    }
+    assert sizes == {(50, 30)}
+
+
+def test_one_generator_translates_one_way(horses, both, tmp_path):
+    import_weights([both["A"]], horses, catalog(), tmp_path / "out")
+    assert read_header(tmp_path / "out" / "generator.safetensors").translators == ["generator"]
+    with pytest.raises(ImtransError, match="no translator 'generator_back'; there are 'generator'"):
+        load(tmp_path / "out", translator="generator_back")
+
+
+def test_a_generator_of_the_other_direction_alone_says_how_it_would_be_the_first(
+    horses, both, tmp_path
+):
+    with pytest.raises(ImtransError, match=r"give the other .* or --set data.direction=BtoA"):
+        import_weights([both["B"]], horses, catalog(), tmp_path / "out")
+    turned = recipes.read("horse2zebra", ["data.direction=BtoA"], catalog())
+    import_weights([both["B"]], turned, catalog(), tmp_path / "out")
+    assert letter_of(tmp_path / "out", "generator") == "B"
+
+
+def test_two_files_whose_names_do_not_tell_them_apart_are_refused(horses, both, tmp_path):
+    names = [both[letter].rename(tmp_path / f"mine_{letter}.pth") for letter in "AB"]
+    with pytest.raises(ImtransError, match="mine_A.pth and .*mine_B.pth.*_G_A.*_G_B"):
+        import_weights(names, horses, catalog(), tmp_path / "out")
+    # One alone is the generator: whoever gives it says so with the recipe.
+    import_weights(names[1:], horses, catalog(), tmp_path / "out")
+    assert letter_of(tmp_path / "out", "generator") == "B"
+
+
+def test_generators_that_differ_do_not_fit_one_recipe(horses, both, tmp_path):
+    other = golden("generator-resnet_6blocks-batch-3ch")
+    torch.save(other, both["B"])
+    with pytest.raises(ImtransError, match=r"latest_net_G_B.pth: .*resnet_6.*resnet_9"):
+        import_weights(list(both.values()), horses, catalog(), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_discriminator_of_cyclegan_is_refused_with_the_reason(horses, both, tmp_path):
+    state = golden("discriminator-basic-batch-6ch")
+    state["model.0.weight"] = state["model.0.weight"][:, :3].clone()
+    file = stored(state, tmp_path, "latest_net_D_A.pth")
+    with pytest.raises(ImtransError, match="latest_net_D_A.pth: holds a discriminator; .* leave"):
+        import_weights([both["A"], file], horses, catalog(), tmp_path / "out")
+
+
+def test_channels_follow_the_weights_in_both_directions(horses, both, tmp_path):
+    overrides = ["method.identity=0.0"]
+    recipe = recipes.read("horse2zebra", overrides, catalog())
+    a, b = (torch.load(both[letter], weights_only=True) for letter in "AB")
+    a["model.1.weight"] = a["model.1.weight"][:, :1].clone()  # grey to colour, and back
+    last = [key for key in b if key.startswith("model.26.")]
+    b |= {key: b[key][:1].clone() for key in last}
+    torch.save(a, both["A"])
+    torch.save(b, both["B"])
+    import_weights(list(both.values()), recipe, catalog(), tmp_path / "out")
+    back = load(tmp_path / "out", translator="generator_back")
+    assert back(Image.new("RGB", (40, 40))).mode == "L"
+
+
+def test_the_files_of_cyclegan_come_in_by_the_command_line(horses, both, imtrans, tmp_path):
+    code, out, err = imtrans(
+        "import-weights", *both.values(), "--recipe", "horse2zebra", "--output", "weights"
+    )
+    assert (code, err) == (0, "")
+    code, out, _ = imtrans("inspect", "weights")
+    assert code == 0
+    assert "translators   generator, generator_back" in out

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from imtrans.recipe.catalog import catalog
 from imtrans.runs.checkpoint import checkpoints
-from imtrans.runs.cleaning import Wanted, removables, remove
+from imtrans.runs.cleaning import CleaningOptions, removables, remove
 from imtrans.runs.listing import find_runs, look_at, newest_whole
 from imtrans.runs.run_dir import alone_in, is_trained_in, lock_of
 from imtrans.task import Task
@@ -248,18 +248,20 @@ def test_clean_leaves_a_running_run_alone(imtrans, littered):
 
 
 def test_a_run_that_began_after_the_question_is_left_alone(littered):
-    wanted = Wanted(checkpoints=True)
-    found = list(removables([littered], wanted))
+    options = CleaningOptions(checkpoints=True)
+    found = list(removables([littered], options))
     before = names(littered)
     with alone_in(littered):
-        (told,) = remove(found, wanted)
+        (told,) = remove(found, options)
     assert "another process trains there" in told
     assert names(littered) == before
 
 
 def test_only_what_was_agreed_to_goes(littered):
-    found = [one for one in removables([littered], Wanted()) if one.path.name == ".best.partial"]
-    assert [one.path.name for one in remove(found, Wanted())] == [".best.partial"]
+    found = [
+        one for one in removables([littered], CleaningOptions()) if one.path.name == ".best.partial"
+    ]
+    assert [one.path.name for one in remove(found, CleaningOptions())] == [".best.partial"]
     assert (littered / "checkpoints" / ".step_00000020.partial").exists()
 
 

@@ -15,7 +15,7 @@ from imtrans.data.encoding import Derived, Direct
 from imtrans.data.pixels import images
 from imtrans.data.pixels.decode import decode
 from imtrans.data.pixels.encode import encode
-from imtrans.data.pixels.formats.stored import Wanted
+from imtrans.data.pixels.formats.stored import PixelSpec
 from imtrans.host.files import MARK
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
@@ -357,7 +357,7 @@ def test_16_bits_and_five_bands_pass_through_unchanged(tmp_path):
     grey = {"channels": 1, "dtype": "uint16"}
     outcome = translated(tmp_path / "input", tmp_path / "out", same(4, source=grey, target=grey))
     assert not outcome.broken
-    wanted = Wanted(1, "uint16")
+    wanted = PixelSpec(1, "uint16")
     assert torch.equal(decode(Picture(str(tmp_path / "out" / "grey.png")), wanted), every)
     (tmp_path / "input" / "grey.png").unlink()
 
@@ -367,7 +367,7 @@ def test_16_bits_and_five_bands_pass_through_unchanged(tmp_path):
     five = {"channels": 5, "dtype": "uint16"}
     outcome = translated(tmp_path / "input", tmp_path / "out", same(4, source=five, target=five))
     assert not outcome.broken
-    wanted = Wanted(5, "uint16")
+    wanted = PixelSpec(5, "uint16")
     assert torch.equal(decode(Picture(str(tmp_path / "out" / "bands.tif")), wanted), bands)
 
 

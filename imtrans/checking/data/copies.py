@@ -2,7 +2,7 @@
 validation."""
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator, Sequence, Sized
+from collections.abc import Callable, Hashable, Iterator, Sequence
 
 from imtrans.api.pictures import Pair, Picture
 from imtrans.checking.data.inspected_pair import InspectedPair
@@ -13,9 +13,9 @@ from imtrans.host.words import counted
 
 MANY = 20_000  # pairs
 RICH = 32  # distinct colours in a thumbnail: so it is no drawing, which may be equal by chance
-REMOVE = "keep one of each: copies are trained on more often than the rest"
+REMOVE = "keep one of each: copies are trained on more often than other pairs"
 LEAK = (
-    "remove them from training or from validation: a model must not be evaluated on what it was "
+    "remove them from training or from validation: a model must not be evaluated on pairs it was "
     "trained on. keep all views of one object in the same split"
 )
 
@@ -32,7 +32,8 @@ def copies(inspection: Inspection) -> Iterator[Finding]:
     else:
         shared = {"same as": pairs}
     across = _across(inspection, shared)
-    yield from finding_of("leak", _leaked(across, inspection.noun), "error", across, LEAK)
+    message = f"{_are(len(across), f'validation {inspection.noun}')} also trained on"
+    yield from finding_of("leak", message, "error", across, LEAK)
 
 
 def same_files(
@@ -40,7 +41,7 @@ def same_files(
 ) -> list[Finding]:
     """Files in both training and validation, by name alone; skipped for very many pairs, whose
     names would all have to be built."""
-    if len(training) + len(validation) > MANY or not validation:
+    if len(training) + len(validation) > MANY:
         return []
     trained = {picture: pair for pair in training for picture in (*pair.a, *pair.b)}
     rows: dict[Picture, Row] = {}  # an unpaired picture may be in several pairs
@@ -49,35 +50,34 @@ def same_files(
         if shared:
             detail = f"{shared[0]} is also in {trained[shared[0]].name}"
             rows.setdefault(shared[0], Row(pair.name, detail))
-    return finding_of("leak", _leaked(rows, noun), "error", rows.values(), LEAK)
+    message = f"{_are(len(rows), f'validation {noun}')} also trained on"
+    return finding_of("leak", message, "error", rows.values(), LEAK)
 
 
-def _leaked(rows: Sized, noun: str) -> str:
-    number = counted(len(rows), f"validation {noun} is", f"validation {noun}s are")
-    return f"{number} also trained on"
+def _are(number: int, noun: str) -> str:
+    return counted(number, f"{noun} is", f"{noun}s are")
 
 
 def near_copies(inspection: Inspection) -> Iterator[Finding]:
     """Pairs that look the same on both sides: saved again, resized, or a little brighter."""
-    inside, across, noun = [], [], inspection.noun
+    inside, across = [], []
     for one, other, difference in _near(inspection):
         detail = f"nearly {inspection.name(one)} ({difference:.1%} different)"
         if inspection.split(one) == inspection.split(other):
             inside.append(Row(inspection.name(other), detail))
         else:
             across.append(Row(inspection.name(other), detail))
-    number = counted(len(inside), f"{noun} is", f"{noun}s are")
-    message = f"{number} nearly a copy of another {noun}"
+    noun = inspection.noun
+    message = f"{_are(len(inside), noun)} nearly a copy of another {noun}"
     yield from finding_of("near-duplicate", message, "warning", inside, REMOVE)
-    number = counted(len(across), f"validation {noun} is", f"validation {noun}s are")
-    message = f"{number} nearly a copy of a training {noun}"
+    message = f"{_are(len(across), f'validation {noun}')} nearly a copy of a training {noun}"
     yield from finding_of("near-leak", message, "warning", across, LEAK)
 
 
 def _near(inspection: Inspection) -> Iterator[tuple[int, int, float]]:
     for places in inspection.comparable:
-        chosen = [inspection.inspected[place] for place in places]
-        for one, other, difference in near_duplicates(chosen):
+        inspected = [inspection.inspected[place] for place in places]
+        for one, other, difference in near_duplicates(inspected):
             yield places[one], places[other], difference
 
 
@@ -108,8 +108,7 @@ def _ambiguous(inspection: Inspection, groups: list[list[int]]) -> Iterator[Find
 
 
 def _across(inspection: Inspection, shared: dict[str, list[list[int]]]) -> list[Row]:
-    """Validation pairs that share something with a training pair, each once; `shared` are groups
-    of places by what they share."""
+    """Validation pairs that share something with a training pair, each once."""
     rows: dict[int, Row] = {}
     for what, groups in shared.items():
         for group in groups:
@@ -138,9 +137,9 @@ def _pair(pair: InspectedPair) -> Hashable | None:
         return None
     if all(side.summary.constant for side in pair.sides if side.summary):
         return None  # already reported as constant
-    # A missing side is part of the key too: no source is the copy of a target.
+    # A side that is missing counts too: no source is the copy of a target.
     sides = (pair.source, pair.target)
-    return tuple(side and side.summary and side.summary.digest for side in sides)
+    return tuple(side.summary.digest if side and side.summary else None for side in sides)
 
 
 def _source(pair: InspectedPair) -> Hashable | None:

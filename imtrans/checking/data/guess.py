@@ -13,7 +13,7 @@ from imtrans.api.pictures import Pair, Picture, find_images
 from imtrans.api.two_folders import share_names, stored_folders
 from imtrans.checking.data.inspected_pair import sources_and_targets
 from imtrans.data.pairs import spread
-from imtrans.data.pixels.formats.header import Header, header
+from imtrans.data.pixels.formats.header import ImageHeader, header
 from imtrans.data.pixels.formats.stored import STORED
 from imtrans.recipe.schema import DataTable, SideTable
 
@@ -140,7 +140,7 @@ def _kind(pictures: Sequence[Picture]) -> tuple[str, int] | None:
     return headers[0].dtype, channels
 
 
-def _headers(pictures: Iterable[Picture]) -> Iterator[Header]:
+def _headers(pictures: Iterable[Picture]) -> Iterator[ImageHeader]:
     for picture in pictures:
         try:
             yield header(picture)

@@ -10,16 +10,16 @@ from torch import Tensor
 from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Pair, Picture
 from imtrans.checking.data.pixel_summary import PixelSummary, summarise, viewable
-from imtrans.data.encoding import Side, wanted
+from imtrans.data.encoding import Side, expected_pixels
 from imtrans.data.pixels.decode import decode, take_half
-from imtrans.data.pixels.formats.header import Header, header
-from imtrans.data.pixels.formats.stored import STORED, Wanted
+from imtrans.data.pixels.formats.header import ImageHeader, header
+from imtrans.data.pixels.formats.stored import STORED, PixelSpec
 from imtrans.data.pixels.resize import resize
 from imtrans.recipe.schema import DataTable, SideTable
 
 Problem = Literal["", "unreadable", "unfit", "transparent"]
 Size = tuple[int, int]  # px, width and height
-Decoded = dict[tuple[Picture, Wanted], Tensor | ImtransError]
+Decoded = dict[tuple[Picture, PixelSpec], Tensor | ImtransError]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class InspectedFile:
     """One picture of a side."""
 
     size: Size | None  # upright, after EXIF rotation; of a half of a file, the half's
-    header: Header | None
+    header: ImageHeader | None
     problem: Problem = ""
     reason: str = ""
 
@@ -46,8 +46,8 @@ class InspectedSide:
 
 @dataclass(frozen=True, slots=True)
 class InspectedPair:
-    """Both sides of a pair; None for a source that is derived from the target, and for the other
-    side of an unpaired picture."""
+    """Both sides of a pair; None for a source that is derived from the target. Unpaired pictures
+    are inspected one at a time: the other side is None."""
 
     source: InspectedSide | None
     target: InspectedSide | None
@@ -59,8 +59,8 @@ class InspectedPair:
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """The sides as viewable images: uint8 (3, h, w), at most 256 px a side; if there are both,
-    they have one size."""
+    """The sides as viewable images: uint8 (3, h, w), at most 256 px a side; if both are there, of
+    one size."""
 
     source: Tensor | None
     target: Tensor | None
@@ -81,8 +81,8 @@ def inspect_pair_headers(pair: Pair, data: DataTable) -> InspectedPair:
 
 
 def inspect_pair(pair: Pair, data: DataTable) -> tuple[InspectedPair, Views]:
-    """Decode a pair, or one unpaired picture. A pair has views only if both sides are stored,
-    readable and of one shape."""
+    """Decode a pair; if it has both sides, there are views only if both are readable and of one
+    shape."""
     sources, targets = sources_and_targets(pair, data)
     decoded: Decoded = {}  # a file with both halves is decoded once
     target, target_view = _side(targets, data, data.target, decoded) if targets else (None, None)
@@ -129,7 +129,7 @@ def _file(picture: Picture, table: SideTable, joined: bool) -> InspectedFile:
     return InspectedFile(size, found, "unfit", _unfit(found, table))
 
 
-def fits(found: Header, table: SideTable, joined: bool = False) -> bool:
+def fits(found: ImageHeader, table: SideTable, joined: bool = False) -> bool:
     """Whether a picture can be decoded as the recipe requires; if several pictures are joined to
     one side, only the depth is compared."""
     if found.dtype != table.dtype:
@@ -144,7 +144,7 @@ def fits(found: Header, table: SideTable, joined: bool = False) -> bool:
     return stored == table.channels
 
 
-def _unfit(found: Header, table: SideTable) -> str:
+def _unfit(found: ImageHeader, table: SideTable) -> str:
     return f"{found.kind}; the recipe says dtype = '{table.dtype}', channels = {table.channels}"
 
 
@@ -154,7 +154,7 @@ def _side(
     table: SideTable,
     decoded: Decoded,
 ) -> tuple[InspectedSide, Tensor | None]:
-    required = wanted(data, table)
+    required = expected_pixels(data, table)
     if len(pictures) > 1:
         required = replace(required, channels=None)
     parts, files = [], []
@@ -174,7 +174,7 @@ def _side(
     return InspectedSide(tuple(files), summarise(joined, Side(table), view)), view
 
 
-def _decode(picture: Picture, required: Wanted, decoded: Decoded) -> Tensor | ImtransError:
+def _decode(picture: Picture, required: PixelSpec, decoded: Decoded) -> Tensor | ImtransError:
     whole = replace(picture, half=None)
     try:
         if (whole, required) not in decoded:
@@ -185,7 +185,7 @@ def _decode(picture: Picture, required: Wanted, decoded: Decoded) -> Tensor | Im
         return error
 
 
-def _decode_or_error(picture: Picture, required: Wanted) -> Tensor | ImtransError:
+def _decode_or_error(picture: Picture, required: PixelSpec) -> Tensor | ImtransError:
     try:
         return decode(picture, required)
     except ImtransError as error:
@@ -193,7 +193,7 @@ def _decode_or_error(picture: Picture, required: Wanted) -> Tensor | ImtransErro
 
 
 def _refused(
-    picture: Picture, file: InspectedFile, required: Wanted, error_text: str
+    picture: Picture, file: InspectedFile, required: PixelSpec, error_text: str
 ) -> InspectedFile:
     """Why a file could not be decoded: it is damaged, or it is not what the recipe requires."""
     reason = error_text.removeprefix(f"{picture}: ")
@@ -202,7 +202,7 @@ def _refused(
         return replace(file, problem=problem, reason=reason)
     stored_dtype: Any = file.header.dtype  # a str that is one of STORED, which mypy cannot see
     try:
-        decode(picture, Wanted(None, stored_dtype, "drop", required.max_pixels))
+        decode(picture, PixelSpec(None, stored_dtype, "drop", required.max_pixels))
     except ImtransError as error:
         damage = str(error).removeprefix(f"{picture}: ")
         return replace(file, problem="unreadable", reason=damage)

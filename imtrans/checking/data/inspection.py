@@ -74,13 +74,12 @@ class Inspection:
 
     @property
     def comparable(self) -> list[list[int]]:
-        """Groups of places that are compared with each other: all pairs, or the unpaired pictures
-        of each side."""
+        """Places of what may be copies of each other: all, or unpaired those of each side."""
         if self.paired:
             return [list(range(len(self.inspected)))]
         sides: tuple[list[int], list[int]] = ([], [])
-        for place, picture in enumerate(self.inspected):
-            sides[picture.source is None].append(place)
+        for place, pair in enumerate(self.inspected):
+            sides[pair.source is None].append(place)
         return list(sides)
 
     def sides(self) -> Iterator[tuple[int, str, InspectedSide]]:
@@ -128,12 +127,10 @@ class _Worker:
         return pair, self.correspondence.evidence(views.source, views.target)
 
 
-def inspect_headers(
-    pairs: AllPairs, data: DataTable, indices: Sequence[int], *, paired: bool = True
-) -> Inspection:
-    """Some of the pairs, by their headers alone."""
-    inspected = [inspect_pair_headers(pairs[index], data) for index in indices]
-    return Inspection(data, pairs, indices, inspected, paired)
+def inspect_headers(pairs: AllPairs, data: DataTable, *, paired: bool) -> Inspection:
+    """These pairs, by their headers alone."""
+    inspected = [inspect_pair_headers(pair, data) for pair in pairs]
+    return Inspection(data, pairs, range(len(pairs)), inspected, paired)
 
 
 def inspect(

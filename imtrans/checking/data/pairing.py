@@ -50,7 +50,7 @@ def sample_pairs(
     *,
     paired: bool = True,
 ) -> PairSample:
-    """Read some of the pairs, or of the unpaired pictures; `on_pair` is called after each."""
+    """Read some of the pairs; `on_pair` is called after each."""
     views: dict[str, list[torch.Tensor]] = {"source": [], "target": []}
     chosen = spread(len(pairs), sample_size(pairs, data))
 
@@ -66,7 +66,7 @@ def sample_pairs(
 
     if paired:
         return PairSample(_learned(both_sides()), views)
-    for _ in both_sides():  # only to collect the views: there are no pairs to learn from
+    for _ in both_sides():  # only for the views
         pass
     return PairSample(None, views)
 
@@ -91,8 +91,8 @@ class _Worker:
 
     def __call__(self, at: int) -> dict[str, Array]:
         _, views = inspect_pair(self.pairs[self.chosen[at]], self.data)
-        sides = {"source": views.source, "target": views.target}
-        return {side: view.numpy() for side, view in sides.items() if view is not None}
+        both = {"source": views.source, "target": views.target}
+        return {side: view.numpy() for side, view in both.items() if view is not None}
 
 
 def _thinned(view: torch.Tensor) -> torch.Tensor:

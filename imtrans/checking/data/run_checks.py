@@ -30,12 +30,12 @@ def run_checks(
 ) -> list[Finding]:
     """Decode every pair in parallel and report what is wrong: errors first, notes last.
 
-    Without `paired` every picture is decoded once, and its partner in a pair does not matter.
+    If not `paired`, every picture is decoded once, and sides are not compared with each other.
     `missing`: the files without a partner, as the layout reports them. With `guessed` nobody wrote
     the ranges in the data table, so values are not compared with them. `on_pair` is called
     `pairs_to_read` times.
     """
-    pairs = pairs_to_inspect(training, validation, paired)
+    pairs = what_is_read(training, validation, paired=paired)
     sample = sample_pairs(pairs, data, workers, on_pair, paired=paired)
     inspection, evidences = inspect(
         pairs,
@@ -66,21 +66,19 @@ def run_checks(
     return sorted(findings, key=lambda finding: order.index(finding.severity))
 
 
+def what_is_read(training: Sequence[Pair], validation: Sequence[Pair], *, paired: bool) -> AllPairs:
+    """All pairs, or every picture of unpaired sides once."""
+    if paired:
+        return AllPairs(training, validation)
+    return AllPairs(one_sided(training), one_sided(validation))
+
+
 def pairs_to_read(
     training: Sequence[Pair], validation: Sequence[Pair], data: DataTable, *, paired: bool = True
 ) -> int:
     """How many pairs `run_checks` reads; those of the sample count twice."""
-    pairs = pairs_to_inspect(training, validation, paired)
+    pairs = what_is_read(training, validation, paired=paired)
     return sample_size(pairs, data) + len(pairs)
-
-
-def pairs_to_inspect(
-    training: Sequence[Pair], validation: Sequence[Pair], paired: bool
-) -> AllPairs:
-    """What `run_checks` inspects: pairs, or every unpaired picture once."""
-    if paired:
-        return AllPairs(training, validation)
-    return AllPairs(one_sided(training), one_sided(validation))
 
 
 def check_headers(
@@ -90,8 +88,7 @@ def check_headers(
     second."""
     pairs = AllPairs(training, validation)
     some = [pairs[index] for index in spread(len(pairs), HEADERS)]
-    chosen = pairs_to_inspect(some, [], paired)
-    inspection = inspect_headers(chosen, data, range(len(chosen)), paired=paired)
+    inspection = inspect_headers(what_is_read(some, [], paired=paired), data, paired=paired)
     return [
         *refused(inspection),
         *shapes(inspection),

@@ -45,7 +45,7 @@ def check(
 
     Example: `imtrans data check recipes/facades.toml`
     """
-    from imtrans.checking.data.run_checks import pairs_to_inspect, pairs_to_read, run_checks
+    from imtrans.checking.data.run_checks import pairs_to_read, run_checks, what_is_read
     from imtrans.cli.data import findings as report
     from imtrans.cli.findings import any_error
     from imtrans.host.terminal import Terminal, progress
@@ -60,9 +60,9 @@ def check(
         resolved, origin = recipes.read(what, set_ or (), catalog), what
         found = _find(resolved, catalog)
     training, validation, paired = found.training, found.validation, found.paired
-    inspected = pairs_to_inspect(training, validation, paired)
+    pairs = what_is_read(training, validation, paired=paired)
     unit = "pairs" if paired else "unpaired pictures"
-    summary = report.Summary(origin, len(inspected.training), len(inspected.validation), unit)
+    summary = report.Summary(origin, len(pairs.training), len(pairs.validation), unit)
     out = Terminal(stderr=True) if as_json else console()
     if not as_json:
         say(out, summary.opening)
@@ -86,23 +86,23 @@ def check(
     raise typer.Exit(1 if any_error(findings) else 0)
 
 
-class Found(NamedTuple):
+class FoundPairs(NamedTuple):
     """What a layout finds."""
 
     training: "Sequence[Pair]"
     validation: "Sequence[Pair]"
     missing: list[tuple[str, str]]  # files without a partner, and what they miss
-    paired: bool  # whether a source belongs to its target
+    paired: bool  # whether a source is trained on with its own target
 
 
-def _find(recipe: "Recipe", catalog: "Catalog") -> Found:
+def _find(recipe: "Recipe", catalog: "Catalog") -> FoundPairs:
     from imtrans.api.layouts import MissingPartners
     from imtrans.checking.data.collecting_orphans import CollectingOrphans
     from imtrans.data.pairs import split_pairs
     from imtrans.recipe.building import built
     from imtrans.task import Task
 
-    # Not the task's own layout, which must fit the method: a folder without a recipe has none.
+    # Not the task's layout, which must fit the method: a folder without a recipe has none.
     table = recipe.data.layout
     stored = built(catalog.layouts[table.name], table, recipe.data.root)
     layout = CollectingOrphans(stored, recipe.data.train)
@@ -113,13 +113,13 @@ def _find(recipe: "Recipe", catalog: "Catalog") -> Found:
         )
     except MissingPartners:
         training, validation = [], []
-    return Found(training, validation, layout.orphans, paired)
+    return FoundPairs(training, validation, layout.orphans, paired)
 
 
 def _of_folder(
     folder: str, overrides: "Sequence[str]", catalog: "Catalog"
-) -> "tuple[Recipe, Found, str]":
-    """A recipe guessed for the folder, what it finds, and a description of the guess."""
+) -> "tuple[Recipe, FoundPairs, str]":
+    """A recipe guessed for the folder, its pairs, and a description of the guess."""
     from imtrans.checking.data.guess import as_stored, guess, with_sides
     from imtrans.recipe import reading as recipes
     from imtrans.recipe import toml

@@ -29,12 +29,13 @@ def fetch(
     sha256: Annotated[
         str | None, typer.Option(metavar="HEX", help="Take only an archive of this checksum.")
     ] = None,
-    keep: Annotated[bool, typer.Option("--keep", help="Keep the archive, as DIR.tar.gz.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the archive, beside DIR.")] = False,
 ) -> None:
-    """Fetch a published set of pairs and unpack it where the recipes look for it.
+    """Fetch a published set, of pix2pix or CycleGAN, and unpack it where the recipes look for it.
 
     A transfer that was cut continues with the same command. An archive that you put beside DIR, as
-    DIR.tar.gz, is unpacked without a network. Without NAME the published sets are listed.
+    DIR.tar.gz or DIR.zip, is unpacked without a network. Without NAME the published sets are
+    listed.
 
     Example: `imtrans data fetch facades`
     """
@@ -76,7 +77,8 @@ def _list(out: "Console") -> None:
 
     for known in SETS.values():
         splits, recipes = ", ".join(known.splits), ", ".join(known.recipes)
-        say(out, f"{known.name:<15} {size(known.size):>7}  {splits:<16}  for {recipes}")
+        use = f"for {recipes}" if recipes else "unpaired"
+        say(out, f"{known.name:<22} {size(known.size):>7}  {splits:<28}  {use}")
 
 
 def _tell(out: "Console", wanted: "PublishedSet", target: Path, new: bool) -> None:
@@ -90,6 +92,8 @@ def _tell(out: "Console", wanted: "PublishedSet", target: Path, new: bool) -> No
     elsewhere = ""
     if target != Path(wanted.folder):
         elsewhere = f" --set {shlex.quote(f'data.root={target}')}"
+    if not wanted.recipes:
+        say(out, f'in a recipe: [data] root = "{target}", layout = "unpaired"')
     for recipe in wanted.recipes:
         say(out, f"to train on it: imtrans train {recipe}{elsewhere}")
 

@@ -22,21 +22,24 @@ class Summary:
     origin: str  # a recipe, or a folder and its guessed layout
     training: int  # pairs, or unpaired pictures
     validation: int
-    unit: str = "pairs"  # or "unpaired pictures"
+    unit: str = "pairs"
     seconds: float = 0.0
 
     @property
     def opening(self) -> str:
-        training = f"{self.training} {self.unit} to train on"
-        return f"{self.origin}: {training}, {self.validation} for validation"
+        return f"{self._training} to train on, {self.validation} for validation"
 
     @property
-    def opened(self) -> int:
+    def _training(self) -> str:
+        return f"{self.origin}: {self.training} {self.unit}"
+
+    @property
+    def pairs(self) -> int:
         return self.training + self.validation
 
     @property
     def speed(self) -> float:
-        return self.opened / max(self.seconds, 1e-9)
+        return self.pairs / max(self.seconds, 1e-9)
 
 
 def print_report(out: "Console", summary: Summary, findings: "Sequence[Finding]") -> None:
@@ -47,7 +50,7 @@ def print_report(out: "Console", summary: Summary, findings: "Sequence[Finding]"
     tally = ", ".join(_tally(findings, severity) for severity in ("error", "warning"))
     say(out, "")
     seconds, speed = f"{summary.seconds:.1f} s", f"{summary.speed:.0f}/s"
-    say(out, f"{summary.opened} {summary.unit} opened in {seconds} ({speed}): {tally}")
+    say(out, f"{summary.pairs} {summary.unit} opened in {seconds} ({speed}): {tally}")
 
 
 def _tally(findings: "Sequence[Finding]", severity: str) -> str:

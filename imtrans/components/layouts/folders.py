@@ -28,7 +28,7 @@ def register_layouts(register: Register) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class SideFolder:
     """One of the two folders, and its images by name."""
 
     folder: Path
@@ -58,7 +58,7 @@ class Folders(TwoFolders):
 
     def pairs(self, split: str) -> Sequence[Pair]:
         folder_a, folder_b, listing = self.folders(split)
-        a, b = (Side(folder, _by_name(folder)) for folder in (folder_a, folder_b))
+        a, b = (SideFolder(folder, _by_name(folder)) for folder in (folder_a, folder_b))
         if listing:
             names = chosen(listing, a.files.keys() | b.files.keys())
             orphans = {a.folder: _orphans(a, b, names), b.folder: _orphans(b, a, names)}
@@ -98,13 +98,13 @@ def _by_name(folder: Path) -> dict[str, str]:
     return found
 
 
-def _orphans(side: Side, other: Side, names: Iterable[str]) -> list[str]:
+def _orphans(side: SideFolder, other: SideFolder, names: Iterable[str]) -> list[str]:
     """The images under these names whose partner on the other side is missing."""
     return sorted(side.files[n] for n in names if n in side.files and n not in other.files)
 
 
 def _without_partners(
-    a: Side, b: Side, orphans: dict[Path, list[str]], pairs: Sequence[Pair]
+    a: SideFolder, b: SideFolder, orphans: dict[Path, list[str]], pairs: Sequence[Pair]
 ) -> MissingPartners:
     """What is said of orphans, by their folder."""
     sentences, rows = [], []
@@ -117,7 +117,7 @@ def _without_partners(
     return MissingPartners(". ".join([*sentences, _remedy(a, b)]), rows, pairs)
 
 
-def _remedy(a: Side, b: Side) -> str:
+def _remedy(a: SideFolder, b: SideFolder) -> str:
     if a.files.keys() & b.files.keys():
         return "add the missing files, or remove these"
     return (

@@ -26,10 +26,10 @@ Row = tuple[int, list[str]]  # its line in the file, its cells
 
 @hookimpl
 def register_layouts(register: Register) -> None:
-    register("table", Table)
+    register("table", TableLayout)
 
 
-class Table:
+class TableLayout:
     """ROOT/pairs.csv (or .tsv) with a header; a row is a pair, its cells are paths below ROOT.
 
     `source` and `target` name columns; the channels of several are concatenated, in this order.

@@ -1,7 +1,7 @@
 """Losses and metrics as tables that every spreadsheet opens."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,19 +39,37 @@ class CSV(Listener):
 
 
 def _append(path: Path, row: Mapping[str, float]) -> None:
-    is_new = not path.exists()
+    """Add a row, and columns that the table does not have yet."""
+    names = _columns(path)
+    if new := [name for name in row if name not in names]:
+        names += new
+        _write(path, names, _rows(path))
     with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, row)
-        if is_new:
-            writer.writeheader()
-        writer.writerow({key: f"{value:.6g}" for key, value in row.items()})
+        csv.DictWriter(file, names).writerow({key: f"{value:.6g}" for key, value in row.items()})
 
 
 def _keep_until(path: Path, step: int) -> None:
+    _write(path, _columns(path), (row for row in _rows(path) if int(row["step"]) <= step))
+
+
+def _columns(path: Path) -> list[str]:
+    if not path.exists():
+        return []
     with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        names, rows = reader.fieldnames or [], list(reader)
+        return next(csv.reader(file), [])
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a table, without one that was cut off."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        whole = (row for row in csv.DictReader(file) if None not in (*row, *row.values()))
+        return [row for row in whole if row["step"].isdecimal()]
+
+
+def _write(path: Path, names: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, names)
         writer.writeheader()
-        writer.writerows(row for row in rows if int(row["step"] or 0) <= step)
+        writer.writerows(rows)

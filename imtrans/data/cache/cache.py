@@ -33,14 +33,14 @@ class Unusable(Exception):
 
 
 @dataclass(frozen=True)
-class Stored:
-    """How the pixels of one side lie on disk."""
+class PixelFormat:
+    """How the pixels of one side are stored on disk."""
 
     channels: int
     dtype: str
 
     @classmethod
-    def of(cls, pixels: Tensor) -> "Stored":
+    def of(cls, pixels: Tensor) -> "PixelFormat":
         return cls(len(pixels), DTYPES[pixels.dtype])
 
     def bytes(self, height: int, width: int) -> int:
@@ -55,8 +55,8 @@ class About:
     pairs: int
     size: int  # px, as data.load_size
     bytes: int
-    source: Stored | None
-    target: Stored
+    source: PixelFormat | None
+    target: PixelFormat
     format: int = FORMAT
 
     @property
@@ -152,14 +152,14 @@ class Writer:
         self.folder, self.root, self.size = folder, root, size
         self.bytes = 0
         self._rows: list[list[tuple[int, int, int]]] = []
-        self._sides: tuple[Stored | None, Stored] | None = None
+        self._sides: tuple[PixelFormat | None, PixelFormat] | None = None
         folder.mkdir(parents=True)
         self._file = (folder / PIXELS).open("wb")
 
     def append(self, source: Tensor, target: Tensor) -> None:
         """Add a pair."""
         both = kept(source, target)
-        stored = [Stored.of(pixels) for pixels in both]
+        stored = [PixelFormat.of(pixels) for pixels in both]
         sides = (None if len(both) == 1 else stored[0]), stored[-1]
         if self._sides is None:
             self._sides = sides
@@ -167,7 +167,7 @@ class Writer:
         row = [self._write(pixels, side) for pixels, side in zip(both, stored, strict=True)]
         self._rows.append([row[0], row[-1]])
 
-    def _write(self, pixels: Tensor, side: Stored) -> tuple[int, int, int]:
+    def _write(self, pixels: Tensor, side: PixelFormat) -> tuple[int, int, int]:
         start, (height, width) = self.bytes, pixels.shape[-2:]
         content = pixels.numpy().astype(side.dtype, copy=False)
         self._file.write(np.ascontiguousarray(content).data)
@@ -203,8 +203,8 @@ def read_about(folder: Path) -> About:
         values = json.loads(text)
         if values["format"] != FORMAT:
             raise Unusable(f"{folder}: of format {values['format']}; this is {FORMAT}")
-        source = Stored(**values["source"]) if values["source"] else None
-        target = Stored(**values["target"])
+        source = PixelFormat(**values["source"]) if values["source"] else None
+        target = PixelFormat(**values["target"])
         return About(**{**values, "source": source, "target": target})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Unusable(f"{folder}: {error}") from error

@@ -10,7 +10,7 @@ from time import monotonic
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Pair
-from imtrans.data.cache.cache import Cache, Stored, Unusable, Writer, kept
+from imtrans.data.cache.cache import Cache, PixelFormat, Unusable, Writer, kept
 from imtrans.data.cache.fingerprint import fingerprint
 from imtrans.data.cache.store import BUILDING, home, lock_of, make_room
 from imtrans.data.reading import Reader, Sample
@@ -167,7 +167,7 @@ def estimated_bytes(read: ReadWhole) -> int:
         both = read(index)
         if isinstance(both, ImtransError):
             raise both
-        total += sum(Stored.of(pixels).bytes(*pixels.shape[-2:]) for pixels in kept(*both))
+        total += sum(PixelFormat.of(pixels).bytes(*pixels.shape[-2:]) for pixels in kept(*both))
     return total * count // len(some)
 
 

@@ -9,10 +9,10 @@ from http.client import HTTPResponse
 from imtrans.api.errors import ImtransError
 from imtrans.data.fetching import web
 from imtrans.data.fetching.partial import Note, Partial, note_of
+from imtrans.data.fetching.sets import Kind
 from imtrans.data.fetching.watch import Watch
 from imtrans.host.words import plain, size
 
-GZIP = b"\x1f\x8b"  # how every .gz begins
 CHUNK = 2**16  # bytes
 PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)  # s before each new try
 ENOUGH = 2**20  # bytes: a try that brought so many was a success, and the pauses start anew
@@ -26,6 +26,7 @@ class Unreachable(ImtransError):
 class Terms:
     """What is asked of an archive before it is written, sizes in bytes."""
 
+    kind: Kind
     least: int
     expected: int  # about so many
     most: int
@@ -79,7 +80,7 @@ def _continue(partial: Partial, terms: Terms, watch: Watch) -> None:
         chunk = web.read(answer, CHUNK)
         # Looked at before what is here is given up for it.
         if whole:
-            _check_start(note, chunk, answer)
+            _check_start(note, chunk, answer, terms.kind)
         terms.room(max(expected - partial.have, 0), expected)
         if whole:
             _begin(partial, note, watch)
@@ -138,14 +139,14 @@ def _check_length(note: Note, terms: Terms) -> int:
     return note.length
 
 
-def _check_start(note: Note, chunk: bytes, answer: HTTPResponse) -> None:
+def _check_start(note: Note, chunk: bytes, answer: HTTPResponse, kind: Kind) -> None:
     if not chunk and note.length:
         raise web.Cut("the connection ended")
-    if chunk[:2] != GZIP:
-        kind = plain(answer.headers.get("Content-Type", "nothing"))
+    if not chunk.startswith(kind.start):
+        said = plain(answer.headers.get("Content-Type", "nothing"))
         raise ImtransError(
-            f"{note.address}: sends no .tar.gz (it says '{kind}'); a page of a proxy, or of a "
-            "login? --mirror URL names another server"
+            f"{note.address}: sends no {kind.suffix} (it says '{said}'); a page of a proxy, or of "
+            "a login? --mirror URL names another server"
         )
 
 

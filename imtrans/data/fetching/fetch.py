@@ -14,8 +14,9 @@ from imtrans.data.fetching import space
 from imtrans.data.fetching.download import Terms, Unreachable, download
 from imtrans.data.fetching.members import BadArchive, Budget, is_image
 from imtrans.data.fetching.partial import Partial
-from imtrans.data.fetching.sets import PublishedSet
+from imtrans.data.fetching.sets import ZIP, Kind, PublishedSet
 from imtrans.data.fetching.unpack import unpack
+from imtrans.data.fetching.unpack_zip import unpack_zip
 from imtrans.data.fetching.watch import Watch
 from imtrans.host.files import MARK, is_ours, mark
 from imtrans.host.locks import Locked, locked
@@ -34,20 +35,21 @@ class Source:
 def fetch(wanted: PublishedSet, folder: Path, source: Source, watch: Watch) -> bool:
     """Make `folder` the published set, with its splits in it. False when it was that already.
 
-    Beside it, DIR.tar.gz.partial grows until all is here; DIR.tar.gz, put there by hand, is
-    unpacked instead. Raises ImtransError; the same call continues where it stopped.
+    Beside it, DIR.tar.gz.partial (or DIR.zip.partial) grows until all is here; DIR.tar.gz, put
+    there by hand, is unpacked instead. Raises ImtransError; the same call continues where it
+    stopped.
     """
     folder = _checked(folder)
     if _is_fetched(folder, wanted):
         return False
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(folder):
+    with _alone(folder, wanted.kind):
         if _is_fetched(folder, wanted):
             return False  # by another process, which had the lock before
-        by_hand = _beside(folder, ".tar.gz")
+        by_hand = _beside(folder, wanted.kind)
         if by_hand.is_file():
             _unpack(by_hand, wanted, folder, source, watch, "remove it, and the same command")
-            Partial(_beside(folder, ".tar.gz.partial"), source.address).remove()
+            Partial(_beside(folder, wanted.kind, ".partial"), source.address).remove()
         else:
             _fetch_and_unpack(wanted, folder, source, watch)
     return True
@@ -63,19 +65,19 @@ def images(folder: Path) -> dict[str, int]:
 
 
 def _fetch_and_unpack(wanted: PublishedSet, folder: Path, source: Source, watch: Watch) -> None:
-    partial = Partial(_beside(folder, ".tar.gz.partial"), source.address)
+    partial = Partial(_beside(folder, wanted.kind, ".partial"), source.address)
     _announce(partial, wanted, folder, watch)
     least, most = wanted.size // 2, wanted.size * 3 // 2
     if source.sha256:
         least, most = 0, 2**63  # whoever knows the checksum knows the file
     room = bind(space.check, folder.parent)
     try:
-        download(partial, Terms(least, wanted.size, most, room), watch)
+        download(partial, Terms(wanted.kind, least, wanted.size, most, room), watch)
     except Unreachable as error:
         raise Unreachable(
             f"{error}. when there is a network the same command continues; or name another "
             f"server with --mirror URL, or put the archive there by hand, as "
-            f"'{_beside(folder, '.tar.gz')}'"
+            f"'{_beside(folder, wanted.kind)}'"
         ) from error
     try:
         _unpack(partial.path, wanted, folder, source, watch, "it was removed; the same command")
@@ -83,7 +85,7 @@ def _fetch_and_unpack(wanted: PublishedSet, folder: Path, source: Source, watch:
         partial.remove()
         raise
     if source.keep:
-        partial.keep_as(_beside(folder, ".tar.gz"))
+        partial.keep_as(_beside(folder, wanted.kind))
     partial.remove()
 
 
@@ -108,7 +110,8 @@ def _unpack(
         if source.sha256:
             _check_sum(archive, source.sha256, watch)
         with _cleared(fresh, wanted.name):
-            left_out = unpack(archive, fresh, wanted.name, room_for, watch)
+            unpacking = unpack_zip if wanted.kind is ZIP else unpack
+            left_out = unpacking(archive, fresh, wanted.name, room_for, watch)
             found = images(fresh)
             missing = [split for split in wanted.splits if split not in found]
             if missing:
@@ -155,9 +158,9 @@ def _cleared(fresh: Path, name: str) -> Iterator[None]:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _alone(folder: Path, kind: Kind) -> Iterator[None]:
     """Two processes must not write the same partial file."""
-    lock = _beside(folder, ".tar.gz.lock")
+    lock = _beside(folder, kind, ".lock")
     try:
         with locked(lock):
             try:
@@ -198,5 +201,6 @@ def _is_fetched(folder: Path, wanted: PublishedSet) -> bool:
     )
 
 
-def _beside(folder: Path, ending: str) -> Path:
-    return folder.with_name(folder.name + ending)
+def _beside(folder: Path, kind: Kind, ending: str = "") -> Path:
+    """The archive of a folder, or what belongs to it."""
+    return folder.with_name(f"{folder.name}{kind.suffix}{ending}")

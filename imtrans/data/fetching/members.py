@@ -52,30 +52,27 @@ class Budget:
     files: int
     bytes: int
 
-    def spend(self, info: tarfile.TarInfo) -> None:
+    def spend(self, name: str, length: int) -> None:
         self.files -= 1
-        self.bytes -= info.size
+        self.bytes -= length
         if self.files < 0 or self.bytes < 0:
             what = "members" if self.files < 0 else "bytes"
             raise BadArchive(
-                f"'{plain(info.name)}' ({size(info.size)}) makes more {what} than such a set has"
+                f"'{plain(name)}' ({size(length)}) makes more {what} than such a set has"
             )
 
 
-def path_in(info: tarfile.TarInfo, top: str) -> PurePosixPath | None:
-    """Where a member goes, below the folder `top` of the archive; None for that folder itself.
-
-    Raises BadArchive for all but plain files and folders below it.
-    """
-    _check_name(info.name)
-    _check_kind(info)
-    parts = PurePosixPath(info.name).parts  # without "." and doubled slashes
+def path_below(name: str, top: str) -> PurePosixPath | None:
+    """Where a member of this name goes, below the folder `top` of the archive; None for that folder
+    itself. Raises BadArchive for a name that is none, or outside of it."""
+    _check_name(name)
+    parts = PurePosixPath(name).parts  # without "." and doubled slashes
     if not parts:
         return None  # "./"
     if parts[0] != top:
-        raise BadArchive(f"'{plain(info.name)}' is not in the folder '{top}'")
+        raise BadArchive(f"'{plain(name)}' is not in the folder '{top}'")
     if len(parts) > DEPTH:
-        raise BadArchive(f"'{plain(info.name)}' lies too deep")
+        raise BadArchive(f"'{plain(name)}' is too deep")
     return PurePosixPath(*parts[1:]) if len(parts) > 1 else None
 
 
@@ -97,7 +94,13 @@ def _check_name(name: str) -> None:
         raise BadArchive(f"'{plain(name)}' is too long a name")
 
 
-def _check_kind(info: tarfile.TarInfo) -> None:
+def check_rights(name: str, mode: int) -> None:
+    if mode & 0o6000:
+        raise BadArchive(f"'{name}' would run with the rights of another user (setuid)")
+
+
+def check_kind(info: tarfile.TarInfo) -> None:
+    """Raise BadArchive for all members of a tar file but plain files and folders."""
     name = plain(info.name)
     if info.issym() or info.islnk():
         raise BadArchive(f"'{name}' is a link to '{plain(info.linkname)}'")
@@ -105,8 +108,7 @@ def _check_kind(info: tarfile.TarInfo) -> None:
         return
     if info.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or info.issparse():
         raise BadArchive(f"'{name}' is not a plain file")
-    if info.mode & 0o6000:
-        raise BadArchive(f"'{name}' would run with the rights of another user (setuid)")
+    check_rights(name, info.mode)
     # Python's own idea of what is harmless, which knows more platforms than we do.
     if hasattr(tarfile, "data_filter"):
         try:

@@ -1,4 +1,4 @@
-"""Unpack an archive that may be damaged or malicious into an empty folder, in one pass."""
+"""Unpack a .tar.gz that may be damaged or malicious into an empty folder, in one pass."""
 
 import gzip
 import shutil
@@ -7,7 +7,14 @@ import zlib
 from pathlib import Path
 from typing import IO
 
-from imtrans.data.fetching.members import BadArchive, Budget, StrictInfo, is_image, path_in
+from imtrans.data.fetching.members import (
+    BadArchive,
+    Budget,
+    StrictInfo,
+    check_kind,
+    is_image,
+    path_below,
+)
 from imtrans.data.fetching.space import telling_when_full
 from imtrans.data.fetching.watch import Watch
 from imtrans.host.words import plain
@@ -44,8 +51,9 @@ def _unpack_member(
     tar: tarfile.TarFile, info: tarfile.TarInfo, folder: Path, top: str, budget: Budget
 ) -> bool:
     """Write one member, or make its folder; False for a file that is no image."""
-    path = path_in(info, top)
-    budget.spend(info)
+    path = path_below(info.name, top)
+    check_kind(info)
+    budget.spend(info.name, info.size)
     if path is None:
         return info.isdir()  # a file without a name, or with that of the folder, is left out
     target = folder / path
@@ -54,20 +62,22 @@ def _unpack_member(
         return False
     with telling_when_full(folder.parent):
         try:
-            _write(target, content)
+            write_member(target, content)
         except (FileExistsError, NotADirectoryError) as error:
             raise BadArchive(f"'{plain(info.name)}' is there twice") from error
     return True
 
 
-def _write(target: Path, content: IO[bytes] | None) -> None:
+def write_member(target: Path, content: IO[bytes] | None) -> int:
+    """Write a file that was not there before, or make a folder; returns how many bytes."""
     if content is None:
         target.mkdir(parents=True, exist_ok=True)
-        return
+        return 0
     target.parent.mkdir(parents=True, exist_ok=True)
     # Owners, rights and times of the archive are nobody's business here.
     with open(target, "xb") as file:
         shutil.copyfileobj(content, file, CHUNK)
+        return file.tell()
 
 
 def _read_to_the_end(stream: gzip.GzipFile) -> None:

@@ -2,7 +2,7 @@
 
 The first bytes of a file say what it is, never its suffix. 8-bit images go through Pillow. Others
 must not: it clips 16-bit grey at 255 and opens 16-bit RGB as 8-bit without a word. They go through
-kornia_rs (16-bit grey and RGB), tifffile (any other TIFF; an extra) or numpy (.npy).
+kornia_rs (16-bit grey and RGB), tifffile (any other TIFF) or numpy (.npy).
 
 Every size is read from the header and refused there when it is too large, before any decoder
 takes memory for it.
@@ -23,28 +23,28 @@ from imtrans.api.pictures import Picture
 from imtrans.data.pixels.formats.eight_bit import read_webp, with_pillow
 from imtrans.data.pixels.formats.npy import read_npy
 from imtrans.data.pixels.formats.png import read_png
-from imtrans.data.pixels.formats.stored import STORED, TOP, Depth, Reader, Stored, Wanted
+from imtrans.data.pixels.formats.stored import STORED, TOP, Depth, PixelSpec, Reader, Stored
 from imtrans.data.pixels.formats.tiff import read_tiff
 
 
-def decode(picture: Picture, wanted: Wanted) -> Tensor:
+def decode(picture: Picture, expected: PixelSpec) -> Tensor:
     """The pixels (C, H, W) of a picture, upright, contiguous; of a half, that half's.
 
     uint8 is torch.uint8, uint16 is torch.int32 in 0 ... 65535, float32 is torch.float32, finite.
-    8-bit images become grey or RGB as wanted; of any other depth the channels must be those
-    wanted. The pages of a TIFF that are of one size and one channel each are its channels. In a
+    8-bit images become grey or RGB as expected; of any other depth the channels must be those
+    expected. The pages of a TIFF that are of one size and one channel each are its channels. In a
     `.npy` the channels are the last axis: (H, W), (H, W, C) with C at most 32, else (C, H, W).
     Transparency goes from 0 to 255, 65535 or 1.0, where also white is.
 
-    Raises ImtransError, naming the picture, when it is missing, damaged or not what is wanted.
+    Raises ImtransError, naming the picture, when it is missing, damaged or not what is expected.
     """
     try:
-        stored = _open(_content(picture, wanted), picture, wanted)
-        pixels = take_half(_tensor(_upright(stored), wanted.dtype), picture.half)
-        if wanted.dtype == "float32" and not bool(torch.isfinite(pixels).all()):
+        stored = _open(_content(picture, expected), picture, expected)
+        pixels = take_half(_tensor(_upright(stored), expected.dtype), picture.half)
+        if expected.dtype == "float32" and not bool(torch.isfinite(pixels).all()):
             raise ImtransError("not all of its pixels are finite numbers (NaN or infinity)")
-        pixels = _transparency(pixels, stored, wanted)
-        _check_channels(len(pixels), wanted)
+        pixels = _transparency(pixels, stored, expected)
+        _check_channels(len(pixels), expected)
         return pixels
     except ImtransError as error:
         raise type(error)(f"{picture}: {error}") from error
@@ -52,10 +52,10 @@ def decode(picture: Picture, wanted: Wanted) -> Tensor:
         raise ImtransError(f"{picture}: {_reason(error)}") from error
 
 
-def _content(picture: Picture, wanted: Wanted) -> bytes:
+def _content(picture: Picture, expected: PixelSpec) -> bytes:
     """The bytes of the picture, once their beginning looks like an image."""
     if picture.content is not None:
-        _check_start(picture.content[:16], len(picture.content), wanted)
+        _check_start(picture.content[:16], len(picture.content), expected)
         return picture.content
     if stat.S_ISFIFO(os.stat(picture.path).st_mode):
         raise ImtransError("a pipe, not an image")  # it would be waited for without end
@@ -63,7 +63,7 @@ def _content(picture: Picture, wanted: Wanted) -> bytes:
         start = picture.offset if picture.member else 0
         size = picture.size if picture.member else file.seek(0, io.SEEK_END)
         file.seek(start)
-        _check_start(file.read(min(16, size)), size, wanted)
+        _check_start(file.read(min(16, size)), size, expected)
         file.seek(start)
         content = file.read(size)
     if len(content) < size:
@@ -71,11 +71,11 @@ def _content(picture: Picture, wanted: Wanted) -> bytes:
     return content
 
 
-def _check_start(start: bytes, size: int, wanted: Wanted) -> None:
+def _check_start(start: bytes, size: int, expected: PixelSpec) -> None:
     if _reader(start) is None:
         raise ImtransError("not an image, or one that cannot be read")
     # No format needs more than its pixels, but for some words about them.
-    if size > 16 * wanted.max_pixels + 2**26:
+    if size > 16 * expected.max_pixels + 2**26:
         raise ImtransError(f"too large a file for one image: {size:,} bytes")
 
 
@@ -93,10 +93,10 @@ def _reader(content: bytes) -> Reader | None:
     return None
 
 
-def _open(content: bytes, picture: Picture, wanted: Wanted) -> Stored:
+def _open(content: bytes, picture: Picture, expected: PixelSpec) -> Stored:
     reader = _reader(content)
     assert reader is not None  # _check_start has looked
-    return reader(content, picture, wanted)
+    return reader(content, picture, expected)
 
 
 def _upright(stored: Stored) -> NDArray[Any]:
@@ -130,35 +130,35 @@ def _tensor(values: NDArray[Any], dtype: Depth) -> Tensor:
     return torch.from_numpy(np.array(values.transpose(2, 0, 1), dtype=STORED[dtype], order="C"))
 
 
-def _transparency(pixels: Tensor, stored: Stored, wanted: Wanted) -> Tensor:
+def _transparency(pixels: Tensor, stored: Stored, expected: PixelSpec) -> Tensor:
     if not stored.alpha:
         return pixels
     colours, alpha = pixels[:-1], pixels[-1:]
-    top = TOP[wanted.dtype]
+    top = TOP[expected.dtype]
     opaque = bool((alpha >= top).all())
-    if not opaque and wanted.alpha is None:
+    if not opaque and expected.alpha is None:
         raise ImtransError(
             "has transparent pixels. say what they are: set data.source.alpha "
             '(or data.target.alpha) = "white", "black", "drop" or "keep"'
         )
     if not opaque and stored.premultiplied:
         raise ImtransError("its colours are multiplied by its transparency; save it without that")
-    if wanted.alpha == "keep":
+    if expected.alpha == "keep":
         return pixels
-    if opaque or wanted.alpha == "drop":
+    if opaque or expected.alpha == "drop":
         return colours.clone()
-    behind = top if wanted.alpha == "white" else 0
-    if wanted.dtype == "float32":
+    behind = top if expected.alpha == "white" else 0
+    if expected.dtype == "float32":
         return colours * alpha + behind * (1 - alpha)
     wide = colours.long() * alpha + behind * (top - alpha.long())
     return ((wide + int(top) // 2) // int(top)).to(pixels.dtype)
 
 
-def _check_channels(channels: int, wanted: Wanted) -> None:
-    if wanted.channels not in (None, channels):
+def _check_channels(channels: int, expected: PixelSpec) -> None:
+    if expected.channels not in (None, channels):
         some = f"{channels} channel{'s' if channels != 1 else ''}"
         raise ImtransError(
-            f"{some}; {wanted.channels} wanted. convert it, or set the side's channels"
+            f"{some}; {expected.channels} expected. convert it, or set the side's channels"
         )
 
 

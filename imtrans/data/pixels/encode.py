@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from tifffile import imwrite
 from torch import Tensor
 
 from imtrans.api.errors import ImtransError
 from imtrans.data.pixels.formats.npy import NPY_CHANNELS
 from imtrans.data.pixels.formats.stored import Depth
-from imtrans.data.pixels.formats.tiff import need_tifffile
 
 TIFF = (".tif", ".tiff")
 # The channels that a format can hold; 2 and 4 are grey and RGB with alpha.
@@ -104,7 +104,7 @@ def _write_16_bit(values: NDArray[Any], path: Path, suffix: str) -> None:
 
 def _write_tiff(values: NDArray[Any], file: io.BufferedWriter) -> None:
     channels = values.shape[2]
-    need_tifffile().imwrite(
+    imwrite(
         file,
         values[:, :, 0] if channels == 1 else values,
         photometric="rgb" if channels == 3 else "minisblack",

@@ -83,6 +83,6 @@ def _box(
     return left, top, right_, bottom_
 
 
-def _nearest(size: int, wanted: int) -> Tensor:
-    """For each wanted position the original one whose middle is nearest."""
-    return ((torch.arange(wanted) + 0.5) * (size / wanted)).long().clamp(max=size - 1)
+def _nearest(size: int, expected: int) -> Tensor:
+    """For each expected position the original one whose middle is nearest."""
+    return ((torch.arange(expected) + 0.5) * (size / expected)).long().clamp(max=size - 1)

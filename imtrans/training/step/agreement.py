@@ -13,8 +13,7 @@ the yardstick is measured. The reference engine computes its gradients again wit
   in this one; one that is missing, too long or turned changes most in this one.
 - Few numbers may agree by chance in all roundings, so they are allowed more (`FEW`).
 - Where this would allow the opposite of the gradient too, the gradient is a residue of rounding (a
-  bias before a norm, whose gradient is zero; a sum that cancels). Kernels differ much in residues,
-  so only their size is limited, to `RESIDUE` times that or `SMALL` of the phase's whole gradient.
+  bias before a norm, whose gradient is zero; a sum that cancels): then only its size is limited.
 
 fp32 rounds 2^16 times finer than bf16. Smooth changes shrink with that, those by kinks with its
 root; `FINER` leaves room for a few kinks, as one is a lot where there are hardly any.
@@ -39,7 +38,7 @@ ALLOWED = 1.4  # yardsticks of distance
 ALONG = 1.0  # yardsticks along the exact gradient
 FEW = 12.0  # of both more, divided by the count of numbers
 SHARED, NEIGHBOURS = 1.75, 6
-RESIDUE, SMALL = 10.0, 0.01  # times what is allowed; of the phase's whole gradient
+RESIDUE = 10.0  # times what is allowed
 LEAST = 0.5  # cosine; a precision that keeps less of a phase's gradient is of no use
 
 
@@ -122,7 +121,6 @@ def excesses(
 ) -> list[float]:
     """How many times as far as is allowed each parameter of a phase changed: above 1 is too far.
     Neighbours are those before and after it."""
-    whole = math.hypot(*(parameter.norm for parameter in parameters))
     far: list[float | None] = []  # in yardsticks; None for residues
     found = []
     for parameter, change in zip(parameters, changes, strict=True):
@@ -132,7 +130,7 @@ def excesses(
         times = max(distance / (ALLOWED + few), along / (ALONG + few))
         residue = (ALLOWED + few) * yardstick >= 2 * parameter.norm
         if residue:
-            times = min(times / RESIDUE, _ratio(change.distance, SMALL * whole))
+            times /= RESIDUE
         far.append(None if residue else distance)
         found.append(times)
     return [times / _shared(far, index) for index, times in enumerate(found)]

@@ -1,8 +1,9 @@
 """What a method promises, and one line that names the method where it does not keep it."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from imtrans.api.errors import ImtransError, quoted
 from imtrans.api.method import Method, Phase, Term
@@ -10,7 +11,13 @@ from imtrans.api.method import Method, Phase, Term
 
 def check_phases(method: Method) -> tuple[Phase, ...]:
     """The phases of a method. Raises ImtransError when they break their contract."""
-    phases = tuple(method.phases())
+    found = method.phases()
+    if not isinstance(found, Iterable):
+        raise _broken(method, f"phases() returned a {type(found).__name__}, not a list of Phases")
+    phases = tuple(found)
+    for phase in phases:
+        if not isinstance(phase, Phase):
+            raise _broken(method, f"phases() has a {type(phase).__name__}, not a Phase")
     if not phases:
         raise _broken(method, "phases() is empty: nothing would be trained")
     names = [phase.name for phase in phases]
@@ -32,6 +39,7 @@ def _check_phase(
             f"the phase '{phase.name}' has times = {phase.times}: only a detached phase can be "
             "descended more than once",
         )
+    _check_modules(method, phase)
     # Each once: two modules of a phase may share parameters.
     trained = {id(p): p for module in phase.trains for p in module.parameters() if p.requires_grad}
     if not trained:
@@ -50,6 +58,17 @@ def _check_phase(
                 f"'{phase.name}'",
             )
         owners[key] = phase.name
+
+
+def _check_modules(method: Method, phase: Phase) -> None:
+    trains: Any = phase.trains
+    strange = [trains]
+    if isinstance(trains, Sequence | nn.ModuleList):
+        strange = [each for each in trains if not isinstance(each, nn.Module)]
+    if strange:
+        kind = type(strange[0]).__name__
+        what = f"the phase '{phase.name}' trains a {kind}; `trains` is a list of modules"
+        raise _broken(method, what)
 
 
 def check_terms(method: Method, phase: Phase, found: Iterable[Term]) -> Sequence[Term]:
@@ -75,6 +94,12 @@ def check_terms(method: Method, phase: Phase, found: Iterable[Term]) -> Sequence
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise _broken(method, f"two terms of the phase '{phase.name}' are called {quoted(twice)}")
     return terms
+
+
+def check_descent(method: Method, phase: Phase, total: Tensor) -> None:
+    """Raise ImtransError unless what a phase descends has a gradient."""
+    if not total.requires_grad:
+        raise _broken(method, f"the phase '{phase.name}': no term depends on what it trains")
 
 
 def check_values(method: Method, values: dict[str, dict[str, Tensor]]) -> None:

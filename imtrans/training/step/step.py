@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from imtrans.api.method import Batch, Method, Phase
 from imtrans.recipe.schema import TrainTable
 from imtrans.training.step.average import Averages
-from imtrans.training.step.contract import check_phases, check_terms
+from imtrans.training.step.contract import check_descent, check_phases, check_terms
 from imtrans.training.step.engine import Engine, nested
 from imtrans.training.step.optimizer import LoopAdam
 
@@ -89,7 +89,9 @@ class Step:
             terms = check_terms(self.method, phase, phase.loss(batch, given))
         weighted = (term.value * term.weight if term.weight != 1 else term.value for term in terms)
         first, *rest = (value for value, term in zip(weighted, terms, strict=True) if term.weight)
-        return sum(rest, first), {term.name: term.value.detach() for term in terms}
+        total = sum(rest, first)
+        check_descent(self.method, phase, total)
+        return total, {term.name: term.value.detach() for term in terms}
 
     @contextmanager
     def only(self, phase: Phase) -> Iterator[None]:

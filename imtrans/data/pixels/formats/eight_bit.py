@@ -23,7 +23,7 @@ from PIL import (
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Picture
-from imtrans.data.pixels.formats.stored import Stored, Wanted, check_dtype, check_size
+from imtrans.data.pixels.formats.stored import PixelSpec, Stored, check_dtype, check_size
 
 # Pillow warns of every oddity in metadata that is of no use here. catch_warnings would not do:
 # images are decoded in threads, and it is not made for them.
@@ -32,19 +32,19 @@ EIGHT_BIT = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CM
 GREY = ("1", "L", "LA", "La")
 
 
-def with_pillow(content: bytes, picture: Picture, wanted: Wanted) -> Stored:
+def with_pillow(content: bytes, picture: Picture, expected: PixelSpec) -> Stored:
     image = _pillow_class(content)(io.BytesIO(content))
-    check_size(*image.size, 1, wanted)
+    check_size(*image.size, 1, expected)
     if image.mode not in EIGHT_BIT:
         raise ImtransError(
             f"Pillow's mode '{image.mode}'; only 8-bit images can be read. convert it to 8 bits"
         )
-    check_dtype("uint8", wanted)
+    check_dtype("uint8", expected)
     with image:
-        mode = _pillow_mode(image, wanted)
-        if wanted.draft and isinstance(image, JpegImagePlugin.JpegImageFile):
+        mode = _pillow_mode(image, expected)
+        if expected.draft and isinstance(image, JpegImagePlugin.JpegImageFile):
             lying = image.getexif().get(ExifTags.Base.Orientation, 1) > 4
-            image.draft(None, wanted.draft[::-1] if lying else wanted.draft)
+            image.draft(None, expected.draft[::-1] if lying else expected.draft)
         upright = ImageOps.exif_transpose(image)
         if upright.mode in ("La", "RGBa"):  # premultiplied: they convert to nothing else
             upright = upright.convert({"La": "LA", "RGBa": "RGBA"}[upright.mode])
@@ -68,19 +68,19 @@ def _pillow_class(content: bytes) -> Callable[[io.BytesIO], ImageFile.ImageFile]
     )
 
 
-def _pillow_mode(image: Image.Image, wanted: Wanted) -> str:
-    """The mode that has the channels wanted, and transparency if the image has some."""
+def _pillow_mode(image: Image.Image, expected: PixelSpec) -> str:
+    """The mode that has the channels expected, and transparency if the image has some."""
     transparent = image.has_transparency_data
-    if wanted.alpha == "keep" and wanted.channels in (2, 4):
-        return "LA" if wanted.channels == 2 else "RGBA"
-    grey = wanted.channels == 1 or (wanted.channels != 3 and image.mode in GREY)
+    if expected.alpha == "keep" and expected.channels in (2, 4):
+        return "LA" if expected.channels == 2 else "RGBA"
+    grey = expected.channels == 1 or (expected.channels != 3 and image.mode in GREY)
     return ("LA" if grey else "RGBA") if transparent else ("L" if grey else "RGB")
 
 
-def read_webp(content: bytes, picture: Picture, wanted: Wanted) -> Stored:
+def read_webp(content: bytes, picture: Picture, expected: PixelSpec) -> Stored:
     # WebP's decoder takes memory for the whole canvas already when it is opened.
-    check_size(*webp_size(content), 1, wanted)
-    return with_pillow(content, picture, wanted)
+    check_size(*webp_size(content), 1, expected)
+    return with_pillow(content, picture, expected)
 
 
 def webp_size(content: bytes) -> tuple[int, int]:

@@ -1,13 +1,11 @@
 """What the header of a file says of its picture, without decoding a pixel."""
 
 import io
-import mmap
 import os
 import stat
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 from PIL import (
     BmpImagePlugin,
@@ -26,8 +24,6 @@ from imtrans.data.pixels.formats.npy import axes, read_header
 from imtrans.data.pixels.formats.stored import NAMES
 from imtrans.data.pixels.formats.tiff import pages_of
 
-T = TypeVar("T")
-
 # Pillow's modes: colour channels, and what they are called.
 MODES = {
     "1": (1, "grey"),
@@ -43,7 +39,7 @@ PNG_COLOURS = {0: (1, "grey"), 2: (3, "RGB"), 3: (3, "RGB"), 4: (1, "grey"), 6: 
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class ImageHeader:
     """A picture as its file announces it; of a half, what the whole file announces."""
 
     format: str  # 'PNG', 'JPEG', 'WebP', 'BMP', 'TIFF' or '.npy'
@@ -61,7 +57,7 @@ class Header:
         return f"{NAMES.get(self.dtype, self.dtype)} {self.colour}{clear}"
 
 
-def header(picture: Picture) -> Header:
+def header(picture: Picture) -> ImageHeader:
     """Read the beginning of a file, or of a member. Raises ImtransError with the reason alone."""
     try:
         if picture.content is not None:
@@ -81,7 +77,7 @@ def header(picture: Picture) -> Header:
         raise ImtransError(f"damaged image: {' '.join(str(reason).split()).lower()}") from error
 
 
-def _read(file: BinaryIO) -> Header:
+def _read(file: BinaryIO) -> ImageHeader:
     start = file.read(26)
     file.seek(0)
     if start.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -99,7 +95,7 @@ def _read(file: BinaryIO) -> Header:
     raise ImtransError("not an image, or one that cannot be read")
 
 
-def _png(file: BinaryIO, start: bytes) -> Header:
+def _png(file: BinaryIO, start: bytes) -> ImageHeader:
     depth, colour = struct.unpack_from(">BB", start, 24)
     image = PngImagePlugin.PngImageFile(file)
     # Not getexif(), which decodes the image to look behind it as well.
@@ -107,55 +103,44 @@ def _png(file: BinaryIO, start: bytes) -> Header:
     found = _pillows("PNG", image, orientation=None if noted else 1)
     channels, name = PNG_COLOURS[colour]
     dtype = "uint16" if depth == 16 else "uint8"
-    return Header("PNG", found.size, dtype, channels, name, found.alpha, found.orientation)
+    return ImageHeader("PNG", found.size, dtype, channels, name, found.alpha, found.orientation)
 
 
-def _webp(file: BinaryIO) -> Header:
+def _webp(file: BinaryIO) -> ImageHeader:
     # Opened by Pillow it takes memory for all its pixels: a bomb is told by its size.
     width, height = webp_size(file.read(30))
     if width * height > 2**28:
-        return Header("WebP", (width, height), "uint8", 3, "RGB", False, 1)
+        return ImageHeader("WebP", (width, height), "uint8", 3, "RGB", False, 1)
     file.seek(0)
     return _pillows("WebP", WebPImagePlugin.WebPImageFile(file))
 
 
-def _pillows(kind: str, image: ImageFile.ImageFile, orientation: int | None = None) -> Header:
+def _pillows(kind: str, image: ImageFile.ImageFile, orientation: int | None = None) -> ImageHeader:
     channels, colour = MODES.get(image.mode, (len(image.getbands()), image.mode))
     if orientation is None:
         orientation = int(image.getexif().get(ExifTags.Base.Orientation, 1))
     size = _upright(image.size, orientation)
     clear = image.has_transparency_data
-    return Header(kind, size, "uint8", channels, colour, clear, orientation)
+    return ImageHeader(kind, size, "uint8", channels, colour, clear, orientation)
 
 
-def _tiff(file: BinaryIO) -> Header:
-    pages = _from_bytes(file, pages_of)
+def _tiff(file: BinaryIO) -> ImageHeader:
+    pages = pages_of(file)
     first = pages[0]
     channels = first.samples * len(pages) - first.alpha
     colour = {1: "grey", 3: "RGB"}.get(channels, f"{channels} channels")
     if first.photometric == 3:  # a palette
         channels, colour = 3, "RGB"
     size = _upright(first.size, first.orientation)
-    return Header("TIFF", size, first.dtype, channels, colour, first.alpha, first.orientation)
+    return ImageHeader("TIFF", size, first.dtype, channels, colour, first.alpha, first.orientation)
 
 
-def _from_bytes(file: BinaryIO, read: Callable[[memoryview], T]) -> T:
-    """Call `read` with the bytes of a file; of a plain file only the pages it touches are read."""
-    if not isinstance(file, io.BufferedReader):
-        return read(memoryview(file.read()))
-    with (
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
-        memoryview(mapped) as view,
-    ):
-        return read(view)
-
-
-def _npy(file: BinaryIO) -> Header:
+def _npy(file: BinaryIO) -> ImageHeader:
     shape, _, dtype = read_header(file)
     height, width, channels, _ = axes(shape)
     colour = {1: "grey", 3: "RGB"}.get(channels, f"{channels} channels")
     name = "uint8" if dtype.kind == "b" else dtype.name
-    return Header(".npy", (width, height), name, channels, colour, False, 1)
+    return ImageHeader(".npy", (width, height), name, channels, colour, False, 1)
 
 
 def _upright(size: tuple[int, int], orientation: int) -> tuple[int, int]:

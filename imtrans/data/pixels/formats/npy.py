@@ -8,17 +8,17 @@ import numpy as np
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Picture
-from imtrans.data.pixels.formats.stored import Stored, Wanted, check_dtype, check_size
+from imtrans.data.pixels.formats.stored import PixelSpec, Stored, check_dtype, check_size
 
 NPY_CHANNELS = 32  # a longer last axis of a .npy is its width
 
 
-def read_npy(content: bytes, picture: Picture, wanted: Wanted) -> Stored:
+def read_npy(content: bytes, picture: Picture, expected: PixelSpec) -> Stored:
     file = io.BytesIO(content)
     shape, fortran, dtype = read_header(file)
     height, width, channels, last = axes(shape)
-    check_size(width, height, channels, wanted)
-    check_dtype("uint8" if dtype.kind == "b" else dtype.name, wanted)
+    check_size(width, height, channels, expected)
+    check_dtype("uint8" if dtype.kind == "b" else dtype.name, expected)
     values = np.frombuffer(content, dtype, math.prod(shape), file.tell())
     values = values.reshape(shape[::-1]).T if fortran else values.reshape(shape)
     if dtype.kind == "b":

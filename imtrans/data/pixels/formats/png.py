@@ -17,17 +17,23 @@ from PIL import (
 from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Picture
 from imtrans.data.pixels.formats.eight_bit import with_pillow
-from imtrans.data.pixels.formats.stored import Stored, Wanted, check_dtype, check_size, with_kornia
+from imtrans.data.pixels.formats.stored import (
+    PixelSpec,
+    Stored,
+    check_dtype,
+    check_size,
+    with_kornia,
+)
 
 
-def read_png(content: bytes, picture: Picture, wanted: Wanted) -> Stored:
+def read_png(content: bytes, picture: Picture, expected: PixelSpec) -> Stored:
     if content[12:16] != b"IHDR":
         raise ImtransError("damaged image: it does not begin with a header")
     width, height, depth, colour = struct.unpack_from(">IIBB", content, 16)
-    check_size(width, height, 1, wanted)
+    check_size(width, height, 1, expected)
     if depth != 16:
-        return with_pillow(content, picture, wanted)
-    check_dtype("uint16", wanted)
+        return with_pillow(content, picture, expected)
+    check_dtype("uint16", expected)
     notes = {kind: bytes(body) for kind, body in _chunks(content) if kind in (b"tRNS", b"eXIf")}
     values = _png_values(content, width, height, colour)
     if key := notes.get(b"tRNS"):

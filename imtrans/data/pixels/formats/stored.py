@@ -1,4 +1,4 @@
-"""What all formats share: what is wanted of a file, what it holds, and what is refused."""
+"""What all formats share: what is expected of a file, what it holds, and what is refused."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ NAMES = {"uint8": "8-bit", "uint16": "16-bit", "float32": "32-bit float"}
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PixelSpec:
     """What one side of the data is."""
 
     channels: int | None = None  # as many as the file has; kept transparency counts as one
@@ -48,30 +48,30 @@ class Stored:
     orientation: int = 1  # as EXIF counts it
 
 
-Reader = Callable[[bytes, Picture, Wanted], Stored]
+Reader = Callable[[bytes, Picture, PixelSpec], Stored]
 
 
 def check_size(
-    width: int, height: int, channels: int, wanted: Wanted, most: int | None = None
+    width: int, height: int, channels: int, expected: PixelSpec, most: int | None = None
 ) -> None:
     if width < 1 or height < 1 or channels < 1:
         raise ImtransError(f"damaged image: {width} x {height} px, {channels} channels")
-    if width * height > (most or wanted.max_pixels):
+    if width * height > (most or expected.max_pixels):
         raise ImtransError(
             f"too many pixels for one image: {width} x {height}; "
-            f"at most {wanted.max_pixels:,} can be read"
+            f"at most {expected.max_pixels:,} can be read"
         )
-    if width * height * channels > 4 * wanted.max_pixels:
+    if width * height * channels > 4 * expected.max_pixels:
         raise ImtransError(f"too many pixels for one image: {width} x {height} x {channels}")
 
 
-def check_dtype(dtype: str, wanted: Wanted) -> None:
+def check_dtype(dtype: str, expected: PixelSpec) -> None:
     if dtype not in STORED:
         raise ImtransError(f"'{dtype}' channels; only {', '.join(STORED)} can be read. convert it")
-    if dtype != wanted.dtype:
+    if dtype != expected.dtype:
         raise ImtransError(
-            f"{BITS[dtype]}; only {NAMES[wanted.dtype]} images are wanted. set data.source.dtype = "
-            f'"{dtype}" (or data.target.dtype), or convert it to {NAMES[wanted.dtype]}'
+            f"{BITS[dtype]}; only {NAMES[expected.dtype]} images are read. set data.source.dtype = "
+            f'"{dtype}" (or data.target.dtype), or convert it to {NAMES[expected.dtype]}'
         )
 
 

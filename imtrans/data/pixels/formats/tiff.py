@@ -1,30 +1,40 @@
 """TIFF: 8 bits through Pillow, 16-bit grey and RGB through kornia_rs, others through tifffile."""
 
 import io
+import logging
 import math
-import struct
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+from tifffile import TiffFile, TiffPage
 
-from imtrans.api.errors import ImtransError, MissingExtra
+from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Picture
 from imtrans.data.pixels.formats.eight_bit import with_pillow
-from imtrans.data.pixels.formats.stored import Stored, Wanted, check_dtype, check_size, with_kornia
+from imtrans.data.pixels.formats.stored import (
+    PixelSpec,
+    Stored,
+    check_dtype,
+    check_size,
+    with_kornia,
+)
+
+# It logs of every oddity in metadata; what matters it raises.
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True)
 class Page:
     """What the header of a TIFF's page says."""
 
-    number: int
+    found: TiffPage
     size: tuple[int, int]  # width, height
     bits: int
     kind: int  # 1 unsigned, 2 signed, 3 float
@@ -55,29 +65,32 @@ class Page:
         return self.dtype == "uint8" and self.samples == colours + self.alpha if colours else False
 
 
-TAGS = (254, 256, 257, 258, 259, 262, 266, 274, 277, 284, 322, 323, 338, 339)
-INTEGERS = {1: "B", 3: "H", 4: "I", 16: "Q"}  # TIFF's types, for struct
 MAX_PAGES = 256
+MAX_TAGS = 512  # of a page; tifffile's time grows with their square
 WITH_KORNIA = (("uint16", 1, 1), ("uint16", 3, 2))
 
 
-def read_tiff(content: bytes, picture: Picture, wanted: Wanted) -> Stored:
-    pages = pages_of(content)
+def read_tiff(content: bytes, picture: Picture, expected: PixelSpec) -> Stored:
+    with opened(io.BytesIO(content)) as tiff:
+        return _read(content, _pages(tiff), picture, expected)
+
+
+def _read(content: bytes, pages: list[Page], picture: Picture, expected: PixelSpec) -> Stored:
     first = pages[0]
-    check_size(*first.size, first.samples * len(pages), wanted)
-    check_size(1, first.chunk, 1, wanted, most=4 * wanted.max_pixels)
+    check_size(*first.size, first.samples * len(pages), expected)
+    check_size(1, first.chunk, 1, expected, most=4 * expected.max_pixels)
     if len(pages) > 1 and (first.samples > 1 or len({p.dtype for p in pages}) > 1):
         raise ImtransError(f"{len(pages)} pages of one size; one image per file can be read")
-    check_dtype(first.dtype, wanted)
+    check_dtype(first.dtype, expected)
     # Pillow misreads the header of a big-endian BigTIFF.
     if len(pages) == 1 and first.is_pillows and not content.startswith(b"MM\0+"):
-        return with_pillow(content, picture, wanted)
+        return with_pillow(content, picture, expected)
     if first.photometric not in (0, 1, 2, 5) or first.bits < 8:
         raise ImtransError(
             f"a TIFF of {first.bits} bits, {first.samples} samples and photometric "
             f"interpretation {first.photometric} cannot be read. convert it to grey or RGB"
         )
-    values = _tiff_values(content, picture, pages, wanted)
+    values = _tiff_values(content, picture, pages, expected)
     if first.photometric == 0:
         if first.dtype == "float32":
             raise ImtransError("floats that grow from white to black; convert it")
@@ -86,7 +99,7 @@ def read_tiff(content: bytes, picture: Picture, wanted: Wanted) -> Stored:
 
 
 def _tiff_values(
-    content: bytes, picture: Picture, pages: list[Page], wanted: Wanted
+    content: bytes, picture: Picture, pages: list[Page], expected: PixelSpec
 ) -> NDArray[Any]:
     """The values (H, W, C) of the pages, through kornia_rs if it can, else through tifffile."""
     page = pages[0]
@@ -94,17 +107,11 @@ def _tiff_values(
     plain = page.plain and len(pages) == 1 and page.compression in (1, 5, 8, 32773, 32946)
     if plain and (page.dtype, page.samples, page.photometric) in WITH_KORNIA:
         mode = "mono" if page.samples == 1 else "rgb"
-        try:
-            with _file(content, picture) as path:
-                values = with_kornia("read_image_tiff_u16", path, mode)
+        with suppress(Exception), _file(content, picture) as path:
+            values = with_kornia("read_image_tiff_u16", path, mode)
             if values.shape == (page.size[1], page.size[0], page.samples):
                 return values
-        except Exception as error:
-            try:
-                import_module("tifffile")
-            except ImportError:
-                raise error from None
-    return _with_tifffile(content, pages, wanted)
+    return _with_tifffile(content, pages, expected)
 
 
 @contextmanager
@@ -119,60 +126,56 @@ def _file(content: bytes, picture: Picture) -> Iterator[str]:
         yield file.name
 
 
-def pages_of(content: bytes | memoryview) -> list[Page]:
+def pages_of(file: BinaryIO) -> list[Page]:
     """The pages of a TIFF that have the size of the first; previews and masks are left out."""
-    order = "<" if content[:2] == b"II" else ">"
-    big = content[2:4] in (b"+\0", b"\0+")
-    (at,) = struct.unpack_from(order + ("Q" if big else "I"), content, 8 if big else 4)
+    with opened(file) as tiff:
+        return _pages(tiff)
+
+
+def opened(file: BinaryIO) -> TiffFile:
+    """A TIFF, of which tifffile looks at the directories alone: what microscopes write beside them
+    would be followed wherever it leads."""
+    return TiffFile(file, name="image", is_lsm=False, is_ndpi=False, is_scanimage=False)
+
+
+def _pages(tiff: TiffFile) -> list[Page]:
     pages: list[Page] = []
     seen: set[int] = set()
-    while at and at not in seen:
-        seen.add(at)
-        if len(seen) > MAX_PAGES:
-            raise ImtransError(f"more than {MAX_PAGES} pages; one image per file can be read")
-        tags, at = _directory(content, at, order, big)
-        pages.append(_page(len(pages), tags))
+    with suppress(IndexError):  # behind the last one
+        while (found := tiff.pages[len(pages)]).offset not in seen:
+            if len(pages) == MAX_PAGES:
+                raise ImtransError(f"more than {MAX_PAGES} pages; one image per file can be read")
+            seen.add(found.offset)
+            assert isinstance(found, TiffPage)  # as it reads them unless told otherwise
+            if len(found.tags) > MAX_TAGS:
+                raise ImtransError(f"damaged image: {len(found.tags)} tags")
+            pages.append(_page(found))
     whole = [page for page in pages if not page.reduced] or pages
     if not whole:
         raise ImtransError("damaged image: a TIFF without pages")
     return [page for page in whole if page.size == whole[0].size]
 
 
-def _directory(
-    content: bytes | memoryview, at: int, order: str, big: bool
-) -> tuple[dict[int, tuple[int, ...]], int]:
-    """The tags of a page that matter here, and where the next page's are."""
-    tags: dict[int, tuple[int, ...]] = {}
-    (count,) = struct.unpack_from(order + ("Q" if big else "H"), content, at)
-    at += 8 if big else 2
-    for _ in range(count):
-        tag, kind, length = struct.unpack_from(order + ("HHQ" if big else "HHI"), content, at)
-        if tag in TAGS and kind in INTEGERS:
-            if tag in tags:  # one reader would take the first, another one the last
-                raise ImtransError(f"damaged image: tag {tag} is there twice")
-            where, room = (at + 12, 8) if big else (at + 8, 4)
-            if length * struct.calcsize("=" + INTEGERS[kind]) > room:
-                (where,) = struct.unpack_from(order + ("Q" if big else "I"), content, where)
-            tags[tag] = struct.unpack_from(f"{order}{length}{INTEGERS[kind]}", content, where)
-        at += 20 if big else 12
-    (following,) = struct.unpack_from(order + ("Q" if big else "I"), content, at)
-    return tags, following
+def _page(found: TiffPage) -> Page:
+    def values(tag: int) -> list[int]:
+        stored = found.tags.getall(tag) or []
+        if len(stored) > 1:  # one reader would take the first, another one the last
+            raise ImtransError(f"damaged image: tag {tag} is there twice")
+        return [int(value) for one in stored for value in np.atleast_1d(one.value)]
 
-
-def _page(number: int, tags: dict[int, tuple[int, ...]]) -> Page:
     def one(tag: int, otherwise: int) -> int:
-        values = set(tags.get(tag, ())) or {otherwise}
-        if len(values) > 1:
+        different = set(values(tag)) or {otherwise}
+        if len(different) > 1:
             raise ImtransError("its channels are of several depths; convert it")
-        return values.pop()
+        return different.pop()
 
     return Page(
-        number,
+        found,
         (one(256, 0), one(257, 0)),
         bits=one(258, 1),
         kind=one(339, 1),
         samples=one(277, 1),
-        extra=tags.get(338, ()),
+        extra=tuple(values(338)),
         photometric=one(262, 1),
         compression=one(259, 1),
         orientation=one(274, 1),
@@ -182,35 +185,20 @@ def _page(number: int, tags: dict[int, tuple[int, ...]]) -> Page:
     )
 
 
-def _with_tifffile(content: bytes, pages: list[Page], wanted: Wanted) -> NDArray[Any]:
-    tifffile = need_tifffile()
+def _with_tifffile(content: bytes, pages: list[Page], expected: PixelSpec) -> NDArray[Any]:
     values = []
-    with tifffile.TiffFile(io.BytesIO(content)) as file:
-        for page in pages:
-            found = file.pages[page.number]
-            planes, depth, height, width, samples = found.shaped
-            if (width, height, depth, planes * samples) != (*page.size, 1, page.samples):
-                raise ImtransError("damaged image: its header contradicts itself")
-            if math.prod(found.chunks) > 4 * wanted.max_pixels:
-                raise ImtransError("damaged image: a strip larger than any image")
-            _check_segments(content, found)
-            # A thread of our own is at work already: no more of them.
-            array = found.asarray(squeeze=False, maxworkers=1)[:, 0]
-            values.append(np.moveaxis(array, 0, 2).reshape(height, width, page.samples))
+    for page in pages:
+        found = page.found
+        planes, depth, height, width, samples = found.shaped
+        if (width, height, depth, planes * samples) != (*page.size, 1, page.samples):
+            raise ImtransError("damaged image: its header contradicts itself")
+        if math.prod(found.chunks) > 4 * expected.max_pixels:
+            raise ImtransError("damaged image: a strip larger than any image")
+        _check_segments(content, found)
+        # A thread of our own is at work already: no more of them.
+        array = found.asarray(squeeze=False, maxworkers=1)[:, 0]
+        values.append(np.moveaxis(array, 0, 2).reshape(height, width, page.samples))
     return np.concatenate(values, axis=2) if len(values) > 1 else values[0]
-
-
-def need_tifffile() -> Any:
-    """The module; raises ImtransError, naming the extra, when it is not installed."""
-    try:
-        module = import_module("tifffile")
-    except ImportError as error:
-        raise MissingExtra(
-            'this kind of TIFF needs tifffile: pip install "imtrans[tiff]"'
-        ) from error
-    # It logs of every oddity in metadata; what matters it raises.
-    import_module("logging").getLogger("tifffile").setLevel("CRITICAL")
-    return module
 
 
 def _check_segments(content: bytes, page: Any) -> None:
