@@ -17,6 +17,9 @@ from imtrans.recipe.toml import Location, lines
 if TYPE_CHECKING:
     from imtrans.recipe.catalog import Catalog
 
+# Components that a recipe may name without a table.
+NAMED_ALONE = {("method",), ("adversarial",), ("data", "layout"), ("data", "derive")}
+
 
 def read(
     source: str | Path,
@@ -128,6 +131,8 @@ def _override(values: dict[str, Any], override: str) -> Location:
         if depth == len(keys) - 1:
             table[step] = value
         else:
+            if tuple(location) in NAMED_ALONE and isinstance(table.get(step), str):
+                table[step] = {"name": table[step]}  # a component that had no options so far
             table = table[step] if isinstance(step, int) else table.setdefault(step, {})
         if depth < len(keys) - 1 and not isinstance(table, dict | list):
             raise ImtransError(f"--set {override}: '{'.'.join(keys[: depth + 1])}' is not a table")

@@ -352,3 +352,13 @@ def test_lines_knows_where_keys_stand_whatever_their_form():
 def test_the_schema_has_a_default_or_a_reason_for_every_key():
     required = {name for name, field in Recipe.model_fields.items() if field.is_required()}
     assert required == {"data", "train"}  # of the networks and losses the method says which
+
+
+def test_an_option_can_be_set_on_a_component_that_is_named_alone():
+    text = recipes.packaged()["facades"].read_text()
+    text = 'method = "pix2pix"\n' + text.replace('layout    = "side_by_side"', 'layout = "folders"')
+    overrides = ["method.discriminator_steps=2", "data.layout.a=labels/{split}"]
+    recipe = recipes.parse(text, "facades", overrides, catalog())
+    assert recipe.method.options == {"discriminator_steps": 2}
+    assert recipe.data.layout.name in ("folders", "side_by_side")
+    assert recipe.data.layout.options == {"a": "labels/{split}"}
