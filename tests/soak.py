@@ -19,7 +19,8 @@ from tempfile import TemporaryDirectory
 
 sys.path.insert(0, str(Path(__file__).parent / "given"))
 
-from killing import CELLS, KILLED, End, Runner, Stage
+from cells import CELLS
+from killing import KILLED, End, Runner, Stage
 from operations import Instant, Operation, instants, one_of_each
 from traces import differences
 

@@ -1,11 +1,10 @@
-"""Commands that are killed and started again: a process that forks them, and what they are.
+"""Runs commands that are killed and started again.
 
-The process imports torch once and then forks one command after another: one start costs
+A process of its own imports torch once and then forks one command after another: one start costs
 milliseconds, so that hundreds of kills take minutes. Shared by test_kills.py, test_faults.py and
 soak.py; it needs fork and sigtimedwait, as Linux has.
 """
 
-import fcntl
 import json
 import mmap
 import os
@@ -14,111 +13,18 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NoReturn, Self
 
-from drawn import write_pairs
+from cells import CELLS, Cell, Start
 from operations import Operation, read
 from traces import traces
 
 ROOM = 1 << 20  # bytes, for what a command prints and for the record of its operations
 KILLED = -signal.SIGKILL
-
-RECIPE = """
-[data]
-root = "{root}"
-load_size = 72
-crop_size = 64
-flip = true
-
-[[augment]]
-name = "rot90"
-
-[[augment]]
-name = "noise"
-
-[generator]
-name = "resnet_6"
-width = 4
-
-[discriminator]
-name = "patch_16"
-width = 4
-
-[adversarial]
-name = "vanilla"
-
-[[loss]]
-name = "l1"
-weight = 100.0
-
-[train]
-epochs = 2
-precision = "fp32"
-log_every = 2
-checkpoint_every = 3
-sample_every = 5
-
-[validate]
-every = 2
-"""
-
-
-def write_side_by_side(folder: Path) -> None:
-    """Six pairs to train on, and two for validation."""
-    write_pairs(folder / "train", 6)
-    write_pairs(folder / "val", 2)
-
-
-@dataclass(frozen=True)
-class Start:
-    """A command of imtrans that writes below `place`, and there a run into `run`."""
-
-    arguments: list[str]
-    place: Path
-
-    @property
-    def run(self) -> Path:
-        return self.place / "run"
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What is started, killed, and started again: a recipe, its data, its settings.
-
-    Another command than `train` overrides `arguments`.
-    """
-
-    settings: tuple[str, ...] = ()
-    recipe: str = RECIPE  # with {root} for the folder of the data
-    write_data: Callable[[Path], None] = write_side_by_side
-
-    def prepare(self, folder: Path) -> None:
-        """Write the data and the recipe."""
-        self.write_data(folder / "data")
-        root = (folder / "data").as_posix()
-        (folder / "recipe.toml").write_text(self.recipe.format(root=root))
-
-    def start(self, folder: Path, place: Path, *settings: str) -> Start:
-        """The command, given the folder that was prepared."""
-        words = [word for one in (*self.settings, *settings) for word in ("--set", one)]
-        arguments = ["train", str(folder / "recipe.toml"), "--run-dir", str(place / "run")]
-        return Start([*arguments, "--device", "cpu", *words], place)
-
-
-# Both engines, with and without loading processes, an average, a cache.
-CELLS = {
-    "plain, 0 workers": Cell(("train.engine=plain", "data.workers=0")),
-    "plain, 2 workers, ema": Cell(("train.engine=plain", "data.workers=2", "train.ema=0.9")),
-    "fast, 0 workers, ema, cache": Cell(
-        ("train.engine=fast", "data.workers=0", "train.ema=0.9", "data.cache=true")
-    ),
-    "fast, 2 workers": Cell(("train.engine=fast", "data.workers=2")),
-}
 
 
 @dataclass(frozen=True)
@@ -235,6 +141,8 @@ def _forked(order: dict[str, Any]) -> dict[str, Any]:
 
 def _pipe() -> tuple[int, int]:
     """A pipe that takes all that a command prints, unread."""
+    import fcntl  # which Windows has not; test modules are imported there too
+
     reading, writing = os.pipe()
     fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, ROOM)
     os.set_blocking(reading, False)  # a loading process may still have it open

@@ -62,7 +62,10 @@ def run(imtrans, line, folder):
         (folder / target).write_text(out)
 
 
-def test_the_readme_works_from_top_to_bottom(imtrans, desk):
+def test_the_readme_works_from_top_to_bottom(imtrans, desk, monkeypatch):
+    # What is measured is of no interest here, and measuring it well takes long.
+    monkeypatch.setattr("imtrans.benchmark.training.SECONDS", 0.01)
+    monkeypatch.setattr("imtrans.benchmark.training.peak", lambda *_: 10**6)
     for block in snippets(README, "bash"):
         for line in block.strip().splitlines():
             run(imtrans, line, desk)

@@ -13,28 +13,18 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
-from killing import CELLS, Runner, Stage
+from cells import CELLS
 from operations import instants, one_of_each
 from safetensors.torch import load_file
 from traces import differences, rows
 
 from imtrans.runs.checkpoint import checkpoints, tidy
 
-pytestmark = pytest.mark.skipif(
-    not hasattr(signal, "sigtimedwait"), reason="needs fork and sigtimedwait, as Linux has"
-)
-
 CELL = next(iter(CELLS))
 # Six steps: all is written at step 0, checkpoints at 3 and 6, a sample at 5 and 6, validations at
 # 2, 4 and 6, each with a new best generator.
 SHORT = "train.epochs=1"
 PARTS = 6  # tests that many faults are divided among
-
-
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory):
-    with Runner() as runner:
-        yield Stage(tmp_path_factory.mktemp("stage"), runner)
 
 
 @pytest.fixture(scope="module")

@@ -2,20 +2,17 @@
 
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from itertools import pairwise, takewhile
 
 import pytest
-from killing import CELLS, KILLED, Runner, Stage, Start
+from cells import CELLS, Start
+from killing import KILLED
 from operations import instants, one_of_each
 from traces import differences
 
-pytestmark = pytest.mark.skipif(
-    not hasattr(signal, "sigtimedwait"), reason="needs fork and sigtimedwait, as Linux has"
-)
 CELL = "plain, 0 workers"
 CACHED = "fast, 0 workers, ema, cache"
 # Six steps: all is written at step 0, checkpoints at 3 and 6, where that of step 0 is removed; a
@@ -23,12 +20,6 @@ CACHED = "fast, 0 workers, ema, cache"
 SHORT = "train.epochs=1"
 SEED = 7
 PARTS = 6  # tests that many kills are divided among
-
-
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory):
-    with Runner() as runner:
-        yield Stage(tmp_path_factory.mktemp("stage"), runner)
 
 
 @pytest.fixture

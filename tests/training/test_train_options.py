@@ -154,10 +154,10 @@ def test_the_discriminator_may_take_more_steps(tiny_file, accumulate):
     assert steps == {"generator": {1.0}, "discriminator": {3.0}}
 
 
-def test_a_run_may_start_from_another_runs_weights(tiny_file, tmp_path, capsys):
-    fit(Task(read(tiny_file), catalog()), tmp_path / "first")
-    source = read_tensors(checkpoints(tmp_path / "first")[-1] / "generator.safetensors")
-    start = f"train.init_from={tmp_path / 'first'}"
+def test_a_run_may_start_from_another_runs_weights(tiny_file, finished_run, tmp_path, capsys):
+    first = finished_run(tmp_path / "first")
+    source = read_tensors(checkpoints(first)[-1] / "generator.safetensors")
+    start = f"train.init_from={first}"
     keep = ("train.epochs=1", "train.keep_last=9")
     fit(Task(read(tiny_file, start, *keep), catalog()), tmp_path / "second")
     begun = read_tensors(tmp_path / "second/checkpoints/step_00000000/generator.safetensors")
@@ -165,12 +165,12 @@ def test_a_run_may_start_from_another_runs_weights(tiny_file, tmp_path, capsys):
     assert "starting from" in capsys.readouterr().out
 
 
-def test_layers_that_do_not_fit_are_named_and_drawn(tiny_file, tmp_path, capsys):
-    fit(Task(read(tiny_file), catalog()), tmp_path / "first")
+def test_layers_that_do_not_fit_are_named_and_drawn(tiny_file, finished_run, tmp_path, capsys):
+    first = finished_run(tmp_path / "first")
     # One channel out: the last layer alone is of another shape.
     other = read(
         tiny_file,
-        *(f"train.init_from={tmp_path / 'first'}", "train.epochs=1", "data.target.channels=1"),
+        *(f"train.init_from={first}", "train.epochs=1", "data.target.channels=1"),
     )
     fit(Task(other, catalog()), tmp_path / "second")
     out = capsys.readouterr().out
@@ -182,13 +182,14 @@ def test_layers_that_do_not_fit_are_named_and_drawn(tiny_file, tmp_path, capsys)
     ("path", "said"),
     [("nowhere", "nowhere: no such checkpoint"), ("first", "none of its tensors fits")],
 )
-def test_a_start_that_cannot_be_is_refused(tiny_file, tmp_path, monkeypatch, path, said):
+def test_a_start_that_cannot_be_is_refused(
+    tiny_file, finished_run, tmp_path, monkeypatch, path, said
+):
     monkeypatch.chdir(tmp_path)
-    if path == "first":
-        unet = ("generator.name=unet_128", "data.crop_size=128", "data.load_size=130")
-        fit(Task(read(tiny_file, *unet, "train.epochs=1"), catalog()), tmp_path / "first")
+    finished_run(tmp_path / "first")  # of a resnet
+    unet = ("generator.name=unet_128", "data.crop_size=128", "data.load_size=130")
     with pytest.raises(ImtransError, match=said):
-        fit(Task(read(tiny_file, f"train.init_from={path}"), catalog()), tmp_path / "run")
+        fit(Task(read(tiny_file, f"train.init_from={path}", *unet), catalog()), tmp_path / "run")
 
 
 def test_deterministic_algorithms_are_asked_for_and_left_again(tiny_file, tmp_path, monkeypatch):

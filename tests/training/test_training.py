@@ -146,18 +146,24 @@ def test_a_run_leaves_recipe_losses_samples_and_checkpoints(tiny, tmp_path):
     ]
 
 
-def test_the_same_recipe_trains_the_same_weights(tiny, tmp_path):
-    for name in ("one", "two"):
-        fit(Task(tiny, catalog()), tmp_path / name)
-    assert same(weights(tmp_path / "one"), weights(tmp_path / "two"))
+def test_the_same_recipe_trains_the_same_weights(tiny, finished_run, tmp_path):
+    fit(Task(tiny, catalog()), tmp_path / "again")
+    assert same(weights(finished_run(tmp_path / "run")), weights(tmp_path / "again"))
+
+
+@pytest.fixture(scope="module")
+def decayed(trained_once, tmp_path_factory):
+    """The weights of a run that nothing interrupted and whose learning rate decays."""
+    run = tmp_path_factory.mktemp("decayed") / "run"
+    fit(Task(read(trained_once / "tiny.toml", "train.decay_from=1"), catalog()), run)
+    return weights(run)
 
 
 @pytest.mark.parametrize("stop_at", [1, 6, 8])
 def test_an_interrupted_run_ends_with_the_bytes_of_an_uninterrupted_one(
-    tiny_file, tmp_path, monkeypatch, stop_at
+    tiny_file, decayed, tmp_path, monkeypatch, stop_at
 ):
     recipe = read(tiny_file, "train.decay_from=1")
-    fit(Task(recipe, catalog()), tmp_path / "whole")
     step = Stepper.__call__
     steps = iter(range(1, 100))
 
@@ -171,14 +177,15 @@ def test_an_interrupted_run_ends_with_the_bytes_of_an_uninterrupted_one(
     assert (stopped.interrupted_by, stopped.step) == (signal.SIGTERM, stop_at)
     outcome = fit(Task(recipe, catalog()), tmp_path / "parts")
     assert (outcome.interrupted_by, outcome.step) == (None, 12)
-    assert same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
+    assert same(decayed, weights(tmp_path / "parts"))
     steps_logged = [row["step"] for row in rows(tmp_path / "parts")]
     assert steps_logged == sorted(set(steps_logged))
 
 
-def test_a_finished_run_is_not_trained_again_but_may_be_prolonged(tiny_file, tmp_path):
-    run = tmp_path / "run"
-    fit(Task(read(tiny_file), catalog()), run)
+def test_a_finished_run_is_not_trained_again_but_may_be_prolonged(
+    tiny_file, finished_run, tmp_path
+):
+    run = finished_run(tmp_path / "run")
     before = weights(run)
     assert fit(Task(read(tiny_file), catalog()), run).step == 12
     assert same(before, weights(run))
@@ -187,9 +194,8 @@ def test_a_finished_run_is_not_trained_again_but_may_be_prolonged(tiny_file, tmp
     assert [row["step"] for row in rows(run)] == list(range(2, 19, 2))
 
 
-def test_another_recipe_is_refused_with_its_difference(tiny_file, tmp_path):
-    run = tmp_path / "run"
-    fit(Task(read(tiny_file), catalog()), run)
+def test_another_recipe_is_refused_with_its_difference(tiny_file, finished_run, tmp_path):
+    run = finished_run(tmp_path / "run")
     with pytest.raises(ImtransError) as caught:
         fit(Task(read(tiny_file, "train.learning_rate=1e-3"), catalog()), run)
     message = str(caught.value)
@@ -200,11 +206,11 @@ def test_another_recipe_is_refused_with_its_difference(tiny_file, tmp_path):
     assert fit(Task(read(tiny_file, *harmless), catalog()), run).step == 12
 
 
-def test_fresh_moves_the_old_run_aside(tiny, tiny_file, tmp_path):
-    run = tmp_path / "run"
-    fit(Task(tiny, catalog()), run)
-    fit(Task(read(tiny_file, "seed=1"), catalog()), run, fresh=True)
-    fit(Task(read(tiny_file, "seed=2"), catalog()), run, fresh=True)
+def test_fresh_moves_the_old_run_aside(tiny_file, finished_run, tmp_path):
+    run = finished_run(tmp_path / "run")
+    for seed in (1, 2):
+        recipe = read(tiny_file, f"seed={seed}", "train.epochs=1")
+        fit(Task(recipe, catalog()), run, fresh=True)
     kept = sorted(path.name for path in tmp_path.glob("run*"))
     assert kept == ["run", "run.old-1", "run.old-2"]
     assert len(checkpoints(tmp_path / "run.old-1")) == 2
@@ -217,7 +223,9 @@ def test_a_folder_that_holds_other_things_is_not_used(tiny, tmp_path):
         fit(Task(tiny, catalog()), tmp_path / "run")
 
 
-def test_a_broken_image_in_the_middle_costs_nothing_that_was_learned(tiny, pairs, tmp_path):
+def test_a_broken_image_in_the_middle_costs_nothing_that_was_learned(
+    tiny, pairs, finished_run, tmp_path
+):
     run = tmp_path / "run"
     broken = pairs / "train" / "003.png"
     whole = broken.read_bytes()
@@ -227,8 +235,7 @@ def test_a_broken_image_in_the_middle_costs_nothing_that_was_learned(tiny, pairs
     saved = checkpoints(run)
     broken.write_bytes(whole)
     assert fit(Task(tiny, catalog()), run).step == 12
-    fit(Task(tiny, catalog()), tmp_path / "whole")
-    assert same(weights(tmp_path / "whole"), weights(run))
+    assert same(weights(finished_run(tmp_path / "whole")), weights(run))
     assert len(saved) <= 2  # of step 0, and of what was learned before
 
 
@@ -263,10 +270,8 @@ def test_in_data_of_another_size_the_epoch_starts_again(tiny, pairs, tmp_path, m
     assert "an epoch had 6 batches, now it has 5; epoch 1 starts again" in capsys.readouterr().out
 
 
-def test_parts_of_different_checkpoints_do_not_make_one(tiny, tmp_path):
-    run = tmp_path / "run"
-    fit(Task(tiny, catalog()), run)
-    older, newer = checkpoints(run)
+def test_parts_of_different_checkpoints_do_not_make_one(tiny, finished_run, tmp_path):
+    older, newer = checkpoints(finished_run(tmp_path / "run"))
     for checksums in (True, False):  # early checkpoints have none
         shutil.copy(older / "generator.safetensors", newer / "generator.safetensors")
         if not checksums:
@@ -341,9 +346,15 @@ def start(tiny_file, tmp_path):
     return subprocess.Popen(command, cwd=tmp_path, start_new_session=True, **pipes)
 
 
-@pytest.mark.parametrize("kill", [os.kill, os.killpg], ids=["process", "group"])
+# To the group: each signal reaches the loading process too, which must not answer it.
 @pytest.mark.parametrize(
-    ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0), (signal.SIGHUP, 0)]
+    ("kill", "sent", "code"),
+    [
+        (os.killpg, signal.SIGINT, 130),
+        (os.killpg, signal.SIGTERM, 0),
+        (os.killpg, signal.SIGHUP, 0),
+        (os.kill, signal.SIGTERM, 0),
+    ],
 )
 def test_ctrl_c_and_sigterm_finish_the_step_save_and_say_how_to_continue(
     tiny_file, tmp_path, sent, code, kill
