@@ -46,7 +46,11 @@ class Task:
             return self.encoding
         data = self.recipe.data
         if data.derive:
-            raise ImtransError(f"the translator '{translator}' goes back to a derived source")
+            raise ImtransError(
+                f"the method '{self.recipe.method.name}' translates back too, to sources, which "
+                f"are derived here (data.derive = '{data.derive.name}'). leave data.derive out, or "
+                "choose another method"
+            )
         return Direct(data.model_copy(update={"source": data.target, "target": data.source}))
 
     @cached_property
@@ -171,6 +175,7 @@ class Task:
 
     def _check_translators(self, method: Method, parts: RecipeParts, device: torch.device) -> None:
         for name, network in self._translators(method).items():
+            self.encoding_of(name)
             if not parts.has_built(network):
                 subject = f"translator '{name}' of the method '{self.recipe.method.name}'"
                 batch = self.noise(device, 1)

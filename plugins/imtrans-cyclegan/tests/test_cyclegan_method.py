@@ -66,6 +66,11 @@ def test_identity_needs_channels_that_are_equal(tiny_file):
         step_of(tiny_file, "data.source.channels=1")
 
 
+def test_a_derived_source_which_cannot_be_translated_to_is_refused(tiny_file):
+    with pytest.raises(ImtransError, match="translates back too, .* leave data.derive out"):
+        step_of(tiny_file, "data.derive=edges", "data.layout=photos", "method.identity=0.0")
+
+
 def test_sides_may_differ_in_channels_without_identity(tiny_file):
     step = step_of(tiny_file, "data.source.channels=1", "method.identity=0.0")
     losses = step(batch((1, 3)))

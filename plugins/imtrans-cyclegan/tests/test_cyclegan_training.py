@@ -22,7 +22,7 @@ from imtrans.training.fit import fit
 from imtrans.training.step.accumulation import accumulated_step
 from imtrans.training.step.engine import Engine, plain
 from imtrans.training.step.step import Step
-from imtrans.training.step.trial import cosine, gradients, tried_step
+from imtrans.training.step.trial import tried_step
 
 CPU = torch.device("cpu")
 FAST32, FAST16 = Engine("fast", CPU), Engine("fast", CPU, "bf16")
@@ -42,25 +42,19 @@ def batch(count=1):
     return Batch(*(torch.rand(2, count, 3, 32, 32, generator=generator) * 2 - 1))
 
 
-# A cycle is two generators in a row: bf16 rounds twice as often as in a single one.
-@pytest.mark.parametrize(
-    ("engine", "alike", "apart"), [(FAST32, 0.9999, 1e-4), (FAST16, 0.8, 2e-2)], ids=str
-)
-def test_the_fast_engine_takes_the_step_of_the_reference_engine(tiny_file, engine, alike, apart):
-    expected, found = step_of(tiny_file), step_of(tiny_file, engine)
-    gradient, other = gradients(expected, batch()), gradients(found, batch())
-    assert list(gradient) == list(other) == ["generators", "discriminators"]
-    for phase in gradient:
-        assert cosine(gradient[phase], other[phase]) > alike
-    wanted = expected(batch())
-    for name, loss in found(batch()).items():
-        torch.testing.assert_close(loss, wanted[name], rtol=apart, atol=0)
+@pytest.mark.parametrize(("engine", "apart"), [(FAST32, 1e-4), (FAST16, 2e-2)], ids=str)
+def test_the_fast_engine_takes_the_step_of_the_reference_engine(tiny_file, engine, apart):
+    expected, found = step_of(tiny_file)(batch()), step_of(tiny_file, engine)(batch())
+    for name, loss in found.items():
+        torch.testing.assert_close(loss, expected[name], rtol=apart, atol=0)
 
 
-def test_the_fast_engine_is_used_without_a_word(tiny_file):
+# Of a cycle: two generators in a row, in which bf16 rounds more than in a single one.
+@pytest.mark.parametrize("engine", [FAST32, FAST16], ids=str)
+def test_the_gradients_of_the_fast_engine_agree_with_the_reference_engines(tiny_file, engine):
     task, said = task_of(tiny_file), []
-    step = tried_step(task.method(CPU), FAST32, task.recipe.train, batch(), said.append)
-    assert (step.engine, said) == (FAST32, [])
+    step = tried_step(task.method(CPU), engine, task.recipe.train, batch(), said.append)
+    assert (step.engine, said) == (engine, [])
     for name, tensor in task.method(CPU).state_dict().items():  # the trial left no trace
         assert torch.equal(step.method.state_dict()[name], tensor), name
 
