@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from mmap import mmap
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,11 @@ class Operation:
 
     @property
     def pattern(self) -> str:
-        """What it is at any step: `rename run/checkpoints/step_N`."""
-        path = re.sub(r"\b[0-9a-f]{32}\b", "HASH", self.path)
+        """What it is at any step: `rename run/checkpoints/step_N`; of removed files, the folder."""
+        path = self.path
+        if self.kind == "remove" and Path(path).parent.name.startswith("."):
+            path = f"{Path(path).parent}/*"  # all of it goes, in no order
+        path = re.sub(r"\b[0-9a-f]{32}\b", "HASH", path)
         return f"{self.kind} {re.sub(r'[0-9]+', 'N', path)}"
 
     @property
