@@ -43,8 +43,11 @@ class Trial:
         found = {"discriminator": by_name(self.discriminator, d)}
         with torch.autocast("cpu", torch.bfloat16, enabled=low, cache_enabled=False):
             logits = self.discriminator(source, fake)
-        g = loss(-logits.float()).mean() + 100 * (fake.float() - target).abs().mean()
-        return {"generator": by_name(self.generator, g)} | found
+        terms = {
+            "generator/g": loss(-logits.float()).mean(),
+            "generator/l1": 100 * (fake.float() - target).abs().mean(),
+        }
+        return {name: by_name(self.generator, term) for name, term in terms.items()} | found
 
     def fast(self, precision):
         return self.gradients(torch.channels_last, precision)
@@ -137,6 +140,27 @@ def test_the_wrong_gradient_of_instance_norm_is_noticed(precision, monkeypatch):
     monkeypatch.setattr(imtrans.api.layers.InstanceNorm, "forward", nn.InstanceNorm2d.forward)
     line = agreement.disagreement(tried.fast(precision), precision)
     assert "differs from the reference engine's" in line
+
+
+@pytest.mark.parametrize("precision", ENGINES)
+def test_a_fault_in_what_the_discriminator_tells_the_generator_is_noticed(precision):
+    """It does not show in the sum of both terms, of which L1 is nearly all."""
+    tried = trial("unet")
+    agreement = tried.agreement
+
+    def plant(layer, inputs):
+        if not inputs[0].requires_grad:
+            return None
+        image = inputs[0].clone()
+        image.register_hook(torch.neg)
+        return (image,)
+
+    hook = tried.discriminator.trunk[0].register_forward_pre_hook(plant)
+    try:
+        found = tried.fast(precision)
+    finally:
+        hook.remove()
+    assert "the gradient of generator/g." in agreement.disagreement(found, precision)
 
 
 def exact(**rows):
