@@ -4,14 +4,14 @@ The method says what is descended; this says how, for the plain engine and the f
 phase is the same few moves: freeze what it does not train, compute its terms, descend their sum.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from imtrans.api.method import Batch, Method, Phase
+from imtrans.api.method import Batch, Method, Phase, Term
 from imtrans.recipe.schema import TrainTable
 from imtrans.training.step.average import Averages
 from imtrans.training.step.contract import check_descent, check_phases, check_terms
@@ -83,15 +83,19 @@ class Step:
 
     def loss(self, phase: Phase, batch: Batch, made: Any) -> tuple[Tensor, Losses]:
         """What a phase descends, and its terms, unweighted and detached."""
-        given = nested(Tensor.detach, made) if phase.detached else made
-        # One region for each descent: weights cast in it must not outlive their update.
-        with self.engine.autocast():
-            terms = check_terms(self.method, phase, phase.loss(batch, given))
+        terms = self.terms(phase, batch, made)
         weighted = (term.value * term.weight if term.weight != 1 else term.value for term in terms)
         first, *rest = (value for value, term in zip(weighted, terms, strict=True) if term.weight)
         total = sum(rest, first)
         check_descent(self.method, phase, total)
         return total, {term.name: term.value.detach() for term in terms}
+
+    def terms(self, phase: Phase, batch: Batch, made: Any) -> Sequence[Term]:
+        """The terms of a phase. Raises ImtransError when they are none."""
+        given = nested(Tensor.detach, made) if phase.detached else made
+        # One region for each descent: weights cast in it must not outlive their update.
+        with self.engine.autocast():
+            return check_terms(self.method, phase, phase.loss(batch, given))
 
     @contextmanager
     def only(self, phase: Phase) -> Iterator[None]:
