@@ -7,7 +7,7 @@ PLUGINS := $(wildcard plugins/imtrans-*)
 
 .PHONY: demo test soak lint clean
 
-demo: .venv/installed  ## train on drawn pairs and translate held-out plans, in minutes
+demo: .venv/installed  ## train on drawn pairs and translate new plans, in minutes
 	$(BIN)/imtrans quickstart demo
 
 test: .venv/installed  ## everything that runs without a GPU

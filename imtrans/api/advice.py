@@ -6,7 +6,7 @@ For `Method.advice`: a method keeps one of these for each loss it wants watched.
 from collections import deque
 
 LONG = 20  # readings (log lines) in a row
-WON = 1e-2  # a discriminator's loss below this tells the generator nothing more
+WON = 1e-2  # a discriminator's loss below this is of no more help to the generator
 STILL = 0.005  # the relative change of the mean over as many readings that counts as none
 
 

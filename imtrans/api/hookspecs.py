@@ -136,7 +136,7 @@ def register_discriminators(register: Register) -> None:
     """Builders `(source_channels, target_channels, *, options) -> nn.Module`.
 
     `d(source, image)` returns logits (N, 1, h, w), one per patch, without a sigmoid; or, of several
-    scales, a list of (logits, features). `source_channels` may be 0: it then judges an image alone.
+    scales, a list of (logits, features). `source_channels` may be 0: it then sees an image alone.
     `d.receptive_field` is the side of what one logit sees, in pixels.
     """
 

@@ -184,7 +184,7 @@ def file_list(root: str, split: str) -> Path | None:
 def chosen(listing: Path, known: Collection[str]) -> list[str]:
     """The names that a file lists, one a line, sorted. The known names should be a set or a dict.
 
-    Raises ImtransError with the line of every name that is unknown or stands there twice.
+    Raises ImtransError with the line of every name that is unknown or appears twice.
     """
     lines: dict[str, int] = {}
     unknown: dict[int, str] = {}
@@ -195,7 +195,7 @@ def chosen(listing: Path, known: Collection[str]) -> list[str]:
             unknown[number] = name
             problems[number] = f"no image '{word}'"
         elif name in lines:
-            problems[number] = f"'{word}' stands in line {lines[name]} already; remove one"
+            problems[number] = f"'{word}' is in line {lines[name]} already; remove one"
         lines.setdefault(name, number)
     if unknown:
         first = min(unknown)

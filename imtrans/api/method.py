@@ -111,7 +111,7 @@ class Method(nn.Module):
         """Called after each step, without gradients and outside any graph."""
 
     def advice(self, losses: Mapping[str, float]) -> Iterable[str]:
-        """What a person should be told after a reading of the losses (means, by name)."""
+        """What to say to a person after a reading of the losses (means, by name)."""
         return ()
 
 
@@ -131,7 +131,7 @@ class Parts(Protocol):
         ...
 
     def discriminator(self, source: int | None = None, target: int | None = None) -> nn.Module:
-        """d(source, image) -> logits. With 0 source channels it judges an image by itself."""
+        """d(source, image) -> logits. With 0 source channels it sees an image by itself."""
         ...
 
     def adversarial(self) -> AdversarialLoss: ...
@@ -153,13 +153,13 @@ class WeightedLoss:
 Scale = tuple[Tensor, Sequence[Tensor]]  # logits (N, 1, h, w), and the features that led there
 
 
-def scales(judged: Tensor | Sequence[Scale]) -> list[Scale]:
+def scales(output: Tensor | Sequence[Scale]) -> list[Scale]:
     """What a discriminator returned, as scales: one without features, if it was plain logits."""
-    return [(judged, ())] if isinstance(judged, Tensor) else [(x[0], x[1]) for x in judged]
+    return [(output, ())] if isinstance(output, Tensor) else [(x[0], x[1]) for x in output]
 
 
-def over_scales(loss: Callable[..., Tensor], *judged: Tensor | Sequence[Scale]) -> Tensor:
+def over_scales(loss: Callable[..., Tensor], *outputs: Tensor | Sequence[Scale]) -> Tensor:
     """The mean of loss(logits, ...) over the scales of what a discriminator returned."""
-    rows = list(zip(*(scales(each) for each in judged), strict=True))
+    rows = list(zip(*(scales(each) for each in outputs), strict=True))
     values = [loss(*(logits for logits, _ in row)) for row in rows]
     return values[0] if len(values) == 1 else sum(values[1:], values[0]) / len(values)

@@ -49,7 +49,7 @@ class Layout(Protocol):
     def pairs(self, split: str) -> Sequence[Pair]:
         """The pairs of a split, sorted by name.
 
-        The sequence may build its pairs when they are asked for: a million need not stand in
+        The sequence may build its pairs when they are asked for: a million need not be in
         memory. Raises ImtransError when there are none, or when a partner is missing, naming it.
         """
         ...

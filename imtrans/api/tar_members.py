@@ -1,4 +1,4 @@
-"""The members of an uncompressed tar file, each with where its bytes lie; damage is told."""
+"""The members of an uncompressed tar file, each with the place of its bytes; damage is reported."""
 
 import tarfile
 from collections.abc import Iterator
@@ -65,7 +65,7 @@ def _check_end(tar: str, last: str, end: bytes) -> None:
 def check_name(tar: str, member: str) -> None:
     if member.startswith("/") or ".." in member.split("/"):
         raise ImtransError(
-            f"{tar}: '{member}' lies outside of any folder it is unpacked to. pack it with paths "
+            f"{tar}: '{member}' would leave the folder it is unpacked to. pack it with paths "
             "below the current folder"
         )
 

@@ -15,7 +15,7 @@ STORED = ((f"{MARK}A", f"{MARK}B"), (f"A/{MARK}", f"B/{MARK}"))
 class TwoFolders:
     """ROOT/trainA and ROOT/trainB, or ROOT/A/train and ROOT/B/train, or the folders `a` and `b`.
 
-    In `a` and `b`, `{split}` stands for the split; a folder named without it serves every split,
+    In `a` and `b`, `{split}` is replaced by the split; a folder named without it has every split,
     and if both do, the only split is `train`.
     """
 

@@ -48,8 +48,8 @@ app.command(name="import-weights")(import_weights)
 app.command()(quickstart)
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         typer.echo(f"imtrans {imtrans.__version__}")
         raise typer.Exit
 

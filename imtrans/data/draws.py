@@ -36,7 +36,7 @@ def sample_draw(seed: int, epoch: int, index: int) -> random.Random:
     return random.Random(f"sample {seed} {epoch} {index}")
 
 
-def held_out_indices(seed: int, count: int, share: float) -> list[int]:
-    """Which of `count` pairs are held out, in order: the same for the same seed and count."""
+def validation_indices(seed: int, count: int, share: float) -> list[int]:
+    """Which of `count` pairs are for validation, in order: the same for the same seed and count."""
     chosen = epoch_order(seed, 0, count)[: round(count * share)]
     return sorted(chosen)

@@ -24,7 +24,7 @@ class Encoding(Protocol):
     target_channels: int
     result_dtype: Depth  # of what is written
     result_channels: int
-    takes_mask: bool  # whether a mask may stand beside a picture that is given
+    takes_mask: bool  # whether a mask may be beside a picture that is given
 
     def encode(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """A batch of the sampler as the networks see it, float32 in [-1, 1]."""
@@ -34,16 +34,16 @@ class Encoding(Protocol):
         """The source (1, C, H, W) of what a user has. Raises ImtransError naming the picture."""
         ...
 
-    def result(self, fake: Tensor, source: Tensor) -> Tensor:
-        """The image (C, H, W) that a fake and its source stand for, as it is written."""
+    def result(self, output: Tensor, source: Tensor) -> Tensor:
+        """The image (C, H, W) that an output and its source make, as it is written."""
         ...
 
     def show_source(self, source: Tensor) -> Tensor:
         """A source as a person can look at it: uint8 (3, H, W)."""
         ...
 
-    def show_target(self, fake: Tensor, source: Tensor) -> Tensor:
-        """A fake, or a target, as a person can look at it: uint8 (3, H, W)."""
+    def show_target(self, output: Tensor, source: Tensor) -> Tensor:
+        """A output, or a target, as a person can look at it: uint8 (3, H, W)."""
         ...
 
 
@@ -61,7 +61,7 @@ class Side:
         return (stored.float() - self.low) / (self.high - self.low)
 
     def from_unit(self, unit: Tensor) -> Tensor:
-        """0 .. 1 back to stored pixels; what lies beyond is clamped, never wrapped around."""
+        """0 .. 1 back to stored pixels; what is beyond is clamped, never wrapped around."""
         values = unit.float().clamp(0, 1) * (self.high - self.low) + self.low
         return values if self.table.dtype == "float32" else values.round().to(self.stored_dtype)
 
@@ -117,14 +117,14 @@ class Direct:
     def given(self, picture: Picture) -> Tensor:
         return self.source.encode(decode(picture, self._expected)[None])
 
-    def result(self, fake: Tensor, source: Tensor) -> Tensor:
-        return self.target.decode(fake[0]).cpu()
+    def result(self, output: Tensor, source: Tensor) -> Tensor:
+        return self.target.decode(output[0]).cpu()
 
     def show_source(self, source: Tensor) -> Tensor:
         return self.source.show(source)
 
-    def show_target(self, fake: Tensor, source: Tensor) -> Tensor:
-        return self.target.show(fake)
+    def show_target(self, output: Tensor, source: Tensor) -> Tensor:
+        return self.target.show(output)
 
 
 class Derived:
@@ -158,15 +158,15 @@ class Derived:
         colour = pixels.expand(3, -1, -1) if len(pixels) == 1 else pixels[:3]
         return torch.cat([colour, 1 - hole])
 
-    def result(self, fake: Tensor, source: Tensor) -> Tensor:
-        photo = self.derivation.compose(fake[0].cpu(), source[0].cpu())
+    def result(self, output: Tensor, source: Tensor) -> Tensor:
+        photo = self.derivation.compose(output[0].cpu(), source[0].cpu())
         return (photo.clamp(0, 1) * 255).round().to(torch.uint8)
 
     def show_source(self, source: Tensor) -> Tensor:
         return rgb8((source[0].cpu() + 1) / 2)
 
-    def show_target(self, fake: Tensor, source: Tensor) -> Tensor:
-        return rgb8(self.result(fake, source) / 255)
+    def show_target(self, output: Tensor, source: Tensor) -> Tensor:
+        return rgb8(self.result(output, source) / 255)
 
 
 def expected_pixels(data: DataTable, side: SideTable) -> PixelSpec:

@@ -1,4 +1,4 @@
-"""Which pairs are trained on, and which are held out."""
+"""Which pairs are trained on, and which are for validation."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -7,7 +7,7 @@ from typing import overload
 from imtrans.api.errors import ImtransError
 from imtrans.api.layouts import MissingSplit, check_root
 from imtrans.api.pictures import Layout, Pair, has_sources, is_paired
-from imtrans.data.draws import held_out_indices
+from imtrans.data.draws import validation_indices
 from imtrans.recipe.registry import Component
 from imtrans.recipe.schema import DataTable
 
@@ -30,7 +30,7 @@ def split_pairs(
     _check_first(training[0], layout, data)
     if isinstance(data.validation, float):
         _check_share(layout, data)
-        return _hold_out(training, data.validation, seed)
+        return _share(training, data.validation, seed)
     if data.validation is not None:
         return training, _pairs(layout, data, data.validation, layouts)
     names = [name for name in VALIDATION_NAMES if name != data.train]
@@ -113,16 +113,16 @@ class Some(Sequence[Pair]):
         return self._pairs[self._indices[at]]
 
 
-def _hold_out(pairs: Sequence[Pair], share: float, seed: int) -> tuple[Some, Some]:
-    held_out = held_out_indices(seed, len(pairs), share)
-    if not 0 < len(held_out) < len(pairs):
+def _share(pairs: Sequence[Pair], share: float, seed: int) -> tuple[Some, Some]:
+    chosen = validation_indices(seed, len(pairs), share)
+    if not 0 < len(chosen) < len(pairs):
         raise ImtransError(
-            f"data.validation = {share} of {len(pairs)} pairs holds out {len(held_out)}; "
+            f"data.validation = {share} of {len(pairs)} pairs chooses {len(chosen)}; "
             "both sides need one at least"
         )
-    taken = set(held_out)
+    taken = set(chosen)
     kept = [index for index in range(len(pairs)) if index not in taken]
-    return Some(pairs, kept), Some(pairs, held_out)
+    return Some(pairs, kept), Some(pairs, chosen)
 
 
 def spread(total: int, count: int) -> list[int]:

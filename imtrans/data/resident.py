@@ -1,4 +1,4 @@
-"""A data set that lies on the device whole: batches are cut out there, without the host's help."""
+"""A data set that is kept whole on the device: batches are cut there, without the host's help."""
 
 from collections.abc import Iterator
 
@@ -15,8 +15,8 @@ CHUNK = 256  # pairs that are moved at once
 
 
 def fits(sampler: Sampler, device: torch.device) -> bool:
-    """Whether the sampler's pairs can lie on this device: it is a GPU with enough memory, pairs are
-    of one size, and a sample is cut out and nothing more."""
+    """Whether the sampler's pairs can be kept on this device: it is a GPU with enough memory, pairs
+    are of one size, and a sample is cut out and nothing more."""
     if device.type != "cuda" or not sampler.quick or sampler.cache is None:
         return False
     free, _ = torch.cuda.mem_get_info(device)

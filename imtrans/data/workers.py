@@ -14,11 +14,11 @@ T = TypeVar("T")
 CHUNK = 8  # results that travel together: each journey between processes costs as much as one
 
 
-def worker_count(wanted: int | None, device: torch.device, *, quick: bool = False) -> int:
-    """As many as wanted; else enough to feed a GPU, and on a CPU one, because the network needs the
-    cores. None where samples are `quick`: the way between processes would take longer."""
-    if wanted is not None:
-        return wanted
+def worker_count(requested: int | None, device: torch.device, *, quick: bool = False) -> int:
+    """As many as requested; else enough to feed a GPU, and on a CPU one, because the network needs
+    the cores. None where samples are `quick`: the way between processes would take longer."""
+    if requested is not None:
+        return requested
     if quick:
         return 0
     others = cores() - 1
@@ -56,14 +56,14 @@ class _Calls(Dataset[T]):
 
 
 def alive(loader: Iterable[T]) -> Iterator[T]:
-    """The loader's batches; a worker that died is told as what it is."""
+    """The loader's batches; a worker that was killed is reported as such."""
     try:
         yield from loader
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
             raise
         raise ImtransError(
-            "a process that loads data was killed, most often for want of memory. the same command "
+            "a data-loading worker was killed, usually because memory ran out. the same command "
             "continues; fewer data.workers need less"
         ) from error
 

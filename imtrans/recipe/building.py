@@ -151,8 +151,8 @@ def check_translator(subject: str, network: nn.Module, source: Tensor, target: T
         )
 
 
-def _check_logits(subject: str, judged: Tensor | Sequence[Scale]) -> None:
-    for logits, _ in scales(judged):
+def _check_logits(subject: str, output: Tensor | Sequence[Scale]) -> None:
+    for logits, _ in scales(output):
         if logits.dim() != 4 or logits.shape[:2] != (1, 1):
             raise ImtransError(f"{subject} returned {tuple(logits.shape)}; logits are (N, 1, h, w)")
 

@@ -69,7 +69,10 @@ def collect(points: Iterable[EntryPoint]) -> Catalog:
             made.plugins.append(plugin)
         except ImtransError:
             raise
-        except (Exception, SystemExit) as error:  # a stranger's code: anything can come out of it
+        except (
+            Exception,
+            SystemExit,
+        ) as error:  # a third party's code: anything may come
             made.broken.append(f"plugin {plugin} cannot be used: {_one_line(error)}")
     return made
 

@@ -90,7 +90,7 @@ def find(source: str | Path) -> Path:
 
 def packaged() -> dict[str, Path]:
     """The recipes that come with imtrans, by name."""
-    # In a wheel they lie in the package; in a checkout beside it.
+    # In a wheel they are in the package; in a checkout beside it.
     package = Path(str(resources.files("imtrans")))
     folders = [package / "recipes", package.parent / "recipes"]
     folder = next((f for f in folders if f.is_dir()), folders[0])

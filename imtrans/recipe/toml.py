@@ -1,4 +1,4 @@
-"""The two things that tomllib cannot do: say where a key stands, and write."""
+"""The two things that tomllib cannot do: say the line of a key, and write."""
 
 import json
 import tomllib
@@ -9,9 +9,9 @@ Location = tuple[str | int, ...]
 
 
 def lines(text: str) -> dict[Location, int]:
-    """The line on which each key of a valid TOML text stands.
+    """The line of each key of a valid TOML text.
 
-    tomllib tells no positions, so it is given one statement at a time: a line, and further lines
+    tomllib gives no positions, so it is given one statement at a time: a line, and further lines
     while the statement is not complete. Arrays of tables get their index.
     """
     found: dict[Location, int] = {}

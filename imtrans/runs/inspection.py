@@ -52,7 +52,7 @@ def _files(path: Path) -> list[Path]:
 
 
 def _trained(header: Header) -> str:
-    """A position says what comes next: batch 0 of epoch 3 stands after 2 epochs."""
+    """A position says what comes next: batch 0 of epoch 3 comes after 2 epochs."""
     if not header.step:
         return "not here: imported"
     done, batch = header.epoch - 1, int(header.facts.get("batch", 0))

@@ -13,7 +13,7 @@ from imtrans.runs.records import Records
 
 
 class Journal(Listener):
-    """The first listener of a training. Unlike a logger it may end one: what it is told must be on
+    """The first listener of a training. Unlike a logger it may end one: what it hears must be on
     the disk. Raises ImtransError when that cannot be written."""
 
     def __init__(self, run_dir: Path) -> None:

@@ -107,7 +107,7 @@ def look_at(path: Path, folder: Path) -> Run:
 def newest_whole(path: Path, problems: list[str] | None = None) -> Header | None:
     """The header of the newest checkpoint whose files are all there, none of them cut off.
 
-    That is told by the headers and the lengths of the files; their sums are not computed.
+    That is known from the headers and the lengths of the files; their sums are not computed.
     """
     for folder in reversed(checkpoint.checkpoints(path)):
         try:
@@ -162,7 +162,7 @@ def _recipe(path: Path, header: Header | None, problems: list[str]) -> Recipe | 
 
 
 def _steps(header: Header | None, epochs: int | None) -> int | None:
-    """Counted from where the checkpoint stands: the data may have changed before it."""
+    """Counted from the checkpoint's position: the data may have changed before it."""
     if header is None or epochs is None:
         return None
     per_epoch, batch = header.number("batches_per_epoch"), header.number("batch")

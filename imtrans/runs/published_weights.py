@@ -196,8 +196,8 @@ def _is_named_tensor(item: tuple[object, object]) -> bool:
 
 
 def _asked_for(error: Exception) -> str:
-    wanted = re.search(r"(?:GLOBAL|global|class) ([\w.]+)", str(error))
-    return f"it asks for {wanted[1]}" if wanted else "weights_only"
+    asked = re.search(r"(?:GLOBAL|global|class) ([\w.]+)", str(error))
+    return f"it asks for {asked[1]}" if asked else "weights_only"
 
 
 def _unet(path: Path, state: State) -> PublishedNetwork:
@@ -224,7 +224,7 @@ def _unet(path: Path, state: State) -> PublishedNetwork:
 
 def _resnet(path: Path, state: State) -> PublishedNetwork:
     blocks = len({m[1] for key in state if (m := re.match(r"model\.(\d+)\.conv_block\.", key))})
-    # With dropout in the block its second convolution stands one place further.
+    # With dropout in the block its second convolution is one place further.
     dropout = "model.10.conv_block.6.weight" in state and (
         state["model.10.conv_block.6.weight"].dim() == 4
     )

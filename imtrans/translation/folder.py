@@ -55,7 +55,7 @@ def plan(inputs: Path, output: Path, encoding: Encoding) -> list[Job]:
 
 
 def _is_a_result(root: Path, name: Path) -> bool:
-    """Whether an image below the input lies in the output folder of an earlier translation."""
+    """Whether an image below the input is in the output folder of an earlier translation."""
     return any(is_ours(root / parent) for parent in list(name.parents)[:-1])
 
 

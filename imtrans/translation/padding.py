@@ -11,7 +11,7 @@ def pad_to_multiple(image: Tensor, stride: int) -> tuple[Tensor, tuple[slice, sl
     """Reflect an image (N, C, H, W) to the next multiples of `stride`, equally on opposite sides,
     and to no less than SMALLEST.
 
-    Returns it with the (rows, columns) where the original lies. Unlike torch's own reflection pad
+    Returns it with the (rows, columns) of the original. Unlike torch's own reflection pad
     it takes images smaller than the border: the reflection goes back and forth.
     """
     rows, top = _reflected(image.shape[-2], stride)

@@ -73,7 +73,7 @@ class CycleGAN(Method):
             )
         self.generator = parts.generator()
         self.generator_back = parts.generator(target, source)
-        # They judge an image by itself: an unpaired source says nothing about it.
+        # They see an image by itself: an unpaired source says nothing about it.
         self.discriminator = parts.discriminator(0, target)
         self.discriminator_back = parts.discriminator(0, source)
         self.pool = ImagePool(pool_size, target, parts.size)
@@ -103,8 +103,8 @@ class CycleGAN(Method):
         """Pass for real, be undone by the other generator, and keep what is an output already."""
         terms = self._identity(batch) if self.identity else []
         game = self.adversarial.generator_loss
-        on_fake = judged(self.discriminator, made.target)
-        on_fake_back = judged(self.discriminator_back, made.source)
+        on_fake = logits_of(self.discriminator, made.target)
+        on_fake_back = logits_of(self.discriminator_back, made.source)
         return [
             Term("g", over_scales(game, on_fake)),
             Term("g_back", over_scales(game, on_fake_back)),
@@ -124,10 +124,10 @@ class CycleGAN(Method):
         """Tell real images from fakes of this step and of earlier ones."""
         game = self.adversarial.discriminator_loss
         # Two passes each, because batch norm over both at once would be another algorithm.
-        on_fake = judged(self.discriminator, self.pool(made.target))
-        on_fake_back = judged(self.discriminator_back, self.pool_back(made.source))
-        on_real = judged(self.discriminator, batch.target)
-        on_real_back = judged(self.discriminator_back, batch.source)
+        on_fake = logits_of(self.discriminator, self.pool(made.target))
+        on_fake_back = logits_of(self.discriminator_back, self.pool_back(made.source))
+        on_real = logits_of(self.discriminator, batch.target)
+        on_real_back = logits_of(self.discriminator_back, batch.source)
         return [
             Term("d", over_scales(game, on_real, on_fake)),
             Term("d_back", over_scales(game, on_real_back, on_fake_back)),
@@ -152,7 +152,7 @@ class CycleGAN(Method):
                 )
 
 
-def judged(discriminator: nn.Module, image: Tensor) -> Any:
+def logits_of(discriminator: nn.Module, image: Tensor) -> Any:
     """The logits of an image alone: its source has no channels."""
     return discriminator(image[:, :0], image)
 

@@ -139,7 +139,7 @@ def test_any_two_unpaired_pictures_are_shown(imtrans, tiny_file, root, learns_un
     keys = ("--set", f"data.root={root}", "--set", "data.layout=unpaired")
     code, out, _ = imtrans("data", "show", tiny_file, *keys)
     assert (code, out) == (0, "9 of 9 pairs, source | target: tiny-pairs.png\n")
-    code, _, _ = imtrans("data", "show", tiny_file, *keys, "--held-out")
+    code, _, _ = imtrans("data", "show", tiny_file, *keys, "--validation")
     assert code == 0
 
 

@@ -23,7 +23,7 @@ def test_show_writes_what_the_network_sees(imtrans, tiny_file, tmp_path):
 
 def test_show_shows_held_out_pairs_whole(imtrans, tiny_file, tmp_path):
     code, out, _ = imtrans(
-        *("data", "show", tiny_file, "--held-out", "--count", 2, "--output", "sub/sheet.png")
+        *("data", "show", tiny_file, "--validation", "--count", 2, "--output", "sub/sheet.png")
     )
     assert (code, out) == (0, "2 of 3 pairs, source | target: sub/sheet.png\n")
     assert (tmp_path / "sub" / "sheet.png").is_file()
@@ -33,7 +33,7 @@ def test_show_shows_held_out_pairs_whole(imtrans, tiny_file, tmp_path):
     ("arguments", "told"),
     [
         (["--output", "sheet.jpg"], "'sheet.jpg': the picture is a PNG; name it so"),
-        (["--held-out", "--set", "data.validation=empty"], "empty"),
+        (["--validation", "--set", "data.validation=empty"], "empty"),
         (["--set", "data.root=nowhere"], "nowhere: no such folder"),
         (["--set", "data.root=datasets/night2day"], "them with `imtrans data fetch night2day`"),
     ],

@@ -21,7 +21,7 @@ from imtrans.task import Task
 from imtrans.training.step.engine import Engine, choose_engine, plain
 from imtrans.training.step.optimizer import FusedAdam, LoopAdam, is_dense
 from imtrans.training.step.preserving import preserving_state, preserving_weights
-from imtrans.training.step.trial import cosine, gradients, tried_step
+from imtrans.training.step.trial import gradients, tried_step
 
 FAST32 = Engine("fast", CPU)
 FAST16 = Engine("fast", CPU, "bf16")
@@ -364,7 +364,7 @@ class Mistaken(Viewing):
 def test_a_gradient_that_is_not_the_references_is_noticed(tiny, engine):
     step, said = tried(tiny, engine, generator=Mistaken(3, 3))
     assert step.engine == plain(CPU)
-    assert "'generator'" in said[0]
+    assert "generator" in said[0]
     assert "gradient" in said[0]
 
 
@@ -379,16 +379,11 @@ def test_the_gradients_of_the_fast_engine_are_the_references(tiny_file, norm, nu
     assert expected.keys() == found.keys() == {"discriminator", "generator"}
     for phase in expected:
         assert expected[phase].keys() == found[phase].keys()
-        assert cosine(expected[phase], found[phase]) > 0.9999
-
-
-def test_the_cosine_of_gradients_in_parts():
-    one = {"a": torch.tensor([3.0, 0.0]), "b": torch.tensor([[4.0]])}
-    assert cosine(one, {name: part * 2 for name, part in one.items()}) == pytest.approx(1)
-    assert cosine(one, {name: -part for name, part in one.items()}) == pytest.approx(-1)
-    assert cosine(one, one | {"b": torch.zeros(1, 1)}) == pytest.approx(0.6)
-    zero = {name: torch.zeros_like(part) for name, part in one.items()}
-    assert (cosine(zero, zero), cosine(one, zero)) == (1, 0)
+        one, other = (
+            torch.cat([side[phase][name].flatten() for name in expected[phase]])
+            for side in (expected, found)
+        )
+        assert torch.cosine_similarity(one, other, dim=0) > 0.9999
 
 
 @pytest.mark.parametrize(

@@ -361,7 +361,6 @@ def test_16_bits_and_five_bands_pass_through_unchanged(tmp_path):
     assert torch.equal(decode(Picture(str(tmp_path / "out" / "grey.png")), wanted), every)
     (tmp_path / "input" / "grey.png").unlink()
 
-    pytest.importorskip("tifffile", reason="needs the extra: pip install imtrans[tiff]")
     bands = torch.randint(0, 65536, (5, 33, 47), dtype=torch.int32)
     encode(bands, tmp_path / "input" / "bands.tif", "uint16")
     five = {"channels": 5, "dtype": "uint16"}

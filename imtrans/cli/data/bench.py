@@ -46,29 +46,29 @@ def bench(
     resolved = recipes.read(recipe, set_ or (), catalog)
     task, out = Task(resolved, catalog), console()
     pairs, sampler = task.pairs, task.sampler
-    tell, bar = partial(say, out), partial(progress, out)
-    sampler = sampler.reading(obtain(sampler, pairs, passes=PAYS, say=tell, bar=bar))
+    report, bar = partial(say, out), partial(progress, out)
+    sampler = sampler.reading(obtain(sampler, pairs, passes=PAYS, say=report, bar=bar))
     batch, workers = resolved.train.batch_size, resolved.data.workers
     count = worker_count(workers, choose_device(device), quick=sampler.quick)
     found = {}
     for stage in stages(pairs, sampler, batch_size=batch, workers=count, seconds=seconds):
         found[stage.name] = stage
         where = f"{stage.workers} workers" if stage.workers else "one core"
-        tell(f"{stage.pairs_per_second:>9,.0f} pairs/s  {where:<10} {stage.name}")
+        report(f"{stage.pairs_per_second:>9,.0f} pairs/s  {where:<10} {stage.name}")
     if stage.grown is not None:
-        tell(f"memory grew by {stage.grown / 1e6:.1f} MB over these batches")
+        report(f"memory grew by {stage.grown / 1e6:.1f} MB over these batches")
     for milliseconds in step or STEPS:
-        tell(_needs(milliseconds, batch, found))
+        report(_needs(milliseconds, batch, found))
 
 
 def _needs(milliseconds: float, batch: int, found: "dict[str, Stage]") -> str:
     from imtrans.benchmark.loading import CACHE, FILES
 
-    wanted = batch / milliseconds * 1000
+    needed = batch / milliseconds * 1000
     cores = [
-        f"{wanted / found[name].pairs_per_second:.2g} cores {told}"
-        for name, told in ((FILES, "from files"), (CACHE, "from the cache"))
+        f"{needed / found[name].pairs_per_second:.2g} cores {source}"
+        for name, source in ((FILES, "from files"), (CACHE, "from the cache"))
         if name in found
     ]
     step = f"a step of {milliseconds:g} ms, batch {batch}"
-    return f"{step}: {wanted:,.0f} pairs/s, which is {', '.join(cores)}"
+    return f"{step}: {needed:,.0f} pairs/s, which is {', '.join(cores)}"

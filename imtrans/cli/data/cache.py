@@ -17,7 +17,7 @@ def cache(
 ) -> None:
     """List the caches of decoded pairs, or clear them.
 
-    Training makes them where `data.cache` says so. They lie in the user's folder for caches, or in
+    Training makes them where `data.cache` says so. They are in the user's folder for caches, or in
     $IMTRANS_CACHE.
 
     Example: `imtrans data cache --clear`
@@ -39,8 +39,8 @@ def cache(
         return
     for entry in reversed(chosen):
         of = entry.about
-        told = f"{of.pairs} pairs at {of.size} px, {of.root}" if of else "not whole"
-        say(out, f"{entry.name}  {size(entry.bytes):>8}  used {_day(entry.used)}  {told}")
+        what = f"{of.pairs} pairs at {of.size} px, {of.root}" if of else "not whole"
+        say(out, f"{entry.name}  {size(entry.bytes):>8}  used {_day(entry.used)}  {what}")
     total = size(sum(entry.bytes for entry in chosen))
     say(out, f"{counted(len(chosen))}, {total}, in {home()}")
 

@@ -47,16 +47,16 @@ def fetch(
     if name is None:
         _list(out)
         return
-    wanted = published(name)
-    target = folder or Path(wanted.folder)
-    source = fetching.Source(wanted.address(mirror), _checksum(sha256), keep)
+    published_set = published(name)
+    target = folder or Path(published_set.folder)
+    source = fetching.Source(published_set.address(mirror), _checksum(sha256), keep)
     try:
         with Transfer(out) as watch:
-            new = fetching.fetch(wanted, target, source, watch)
+            new = fetching.fetch(published_set, target, source, watch)
     except KeyboardInterrupt:
         say(out, "interrupted; the same command continues")
         raise typer.Exit(130) from None
-    _tell(out, wanted, target, new)
+    _report(out, published_set, target, new)
 
 
 def fetch_hint(error: ImtransError) -> str:
@@ -81,20 +81,23 @@ def _list(out: "Console") -> None:
         say(out, f"{known.name:<22} {size(known.size):>7}  {splits:<28}  {use}")
 
 
-def _tell(out: "Console", wanted: "PublishedSet", target: Path, new: bool) -> None:
+def _report(out: "Console", published_set: "PublishedSet", target: Path, new: bool) -> None:
     """What is there now, and what to do with it."""
     from imtrans.data.fetching.fetch import images
 
     counts = images(target)
-    order = [*wanted.splits, *(split for split in counts if split not in wanted.splits)]
+    order = [
+        *published_set.splits,
+        *(split for split in counts if split not in published_set.splits),
+    ]
     said = ", ".join(f"{split} {counts.get(split, 0)}" for split in order)
     say(out, f"{'' if new else 'already there: '}{target}, images: {said}")
     elsewhere = ""
-    if target != Path(wanted.folder):
+    if target != Path(published_set.folder):
         elsewhere = f" --set {shlex.quote(f'data.root={target}')}"
-    if not wanted.recipes:
+    if not published_set.recipes:
         say(out, f'in a recipe: [data] root = "{target}", layout = "unpaired"')
-    for recipe in wanted.recipes:
+    for recipe in published_set.recipes:
         say(out, f"to train on it: imtrans train {recipe}{elsewhere}")
 
 

@@ -17,8 +17,8 @@ def show(
     count: Annotated[
         int, typer.Option("--count", min=1, max=1000, help="How many pairs, spread evenly.")
     ] = 16,
-    held_out: Annotated[
-        bool, typer.Option("--held-out", help="Those held out, instead of those trained on.")
+    validation: Annotated[
+        bool, typer.Option("--validation", help="Those for validation, not those trained on.")
     ] = False,
 ) -> None:
     """Write a contact sheet of pairs as the network will see them: source | target.
@@ -35,13 +35,15 @@ def show(
     catalog = installed()
     resolved = recipes.read(recipe, set_ or (), catalog)
     task = Task(resolved, catalog)
-    pairs = task.validation_pairs if held_out else task.pairs
+    pairs = task.validation_pairs if validation else task.pairs
     if not pairs:
-        raise ImtransError("no pairs are held out; name a split in data.validation, or a share")
+        raise ImtransError(
+            "there are no validation pairs; name a split in data.validation, or a share"
+        )
     path = output or Path(f"{run_name(recipe)}-pairs.png")
     if path.suffix.lower() != ".png":
         raise ImtransError(f"'{path}': the picture is a PNG; name it so")
-    sheet = contact_sheet(pairs, task.sampler, task.encoding, count, jittered=not held_out)
+    sheet = contact_sheet(pairs, task.sampler, task.encoding, count, jittered=not validation)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, sheet)
     out = console()

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Transfer:
-    """What `imtrans.data.fetching` tells, shown on a console; a context, which ends the bar."""
+    """The progress of a fetch, shown on a console; a context, which ends the bar."""
 
     def __init__(self, out: "Console") -> None:
         from rich.progress import (

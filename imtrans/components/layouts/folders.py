@@ -42,7 +42,7 @@ class Folders(TwoFolders):
     """ROOT/trainA and ROOT/trainB, or ROOT/A/train and ROOT/B/train, or the folders `a` and `b`.
 
     Images belong together that have the same path there; the suffix may differ. In `a` and `b`,
-    `{split}` stands for the split; a folder named without it serves every split, and if both do,
+    `{split}` is replaced by the split; a folder named without it has every split, and if both do,
     the only split is `train`. A split that ends in `.txt` is a file below ROOT: a list of names
     in `a` and `b`, or in ROOT/A and ROOT/B.
     """
@@ -90,7 +90,7 @@ def _by_name(folder: Path) -> dict[str, str]:
             twice.append(f"{found[name]} and {path}")
         found[name] = path
     if twice:
-        count = f"{len(twice)} names stand" if len(twice) > 1 else "a name stands"
+        count = f"{len(twice)} names appear" if len(twice) > 1 else "a name appears"
         raise ImtransError(
             f"{folder}: {count} there twice: {some(twice)}. "
             "pairs are matched by name without suffix: remove one of each"

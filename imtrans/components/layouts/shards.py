@@ -1,7 +1,7 @@
 """Pairs stored in tar files, as WebDataset writes them: few large files instead of many small ones.
 
-The headers are scanned once for where each member lies. Access is then random: shuffling is exact,
-any worker reads any pair, and no member passes through a buffer.
+The headers are scanned once for the place of each member. Access is then random: shuffling is
+exact, any worker reads any pair, and no member passes through a buffer.
 """
 
 import glob
@@ -32,9 +32,9 @@ class Shards:
     """ROOT/SPLIT-*.tar, uncompressed, with the members KEY.source.png and KEY.target.png.
 
     KEY is all up to the first dot behind the last `/`; KEY.pair.png is both, side by side. In
-    `files`, `{split}` stands for the split and `{000..009}` for a range; without `{split}` the only
-    split is `train`. `source = ""` means targets only. `source = "jpg"` is KEY.jpg itself. Other
-    members, hidden files and folders are passed over.
+    `files`, `{split}` is replaced by the split and `{000..009}` is a range; without `{split}` the
+    only split is `train`. `source = ""` means targets only. `source = "jpg"` is KEY.jpg itself.
+    Other members, hidden files and folders are passed over.
     """
 
     def __init__(
@@ -102,12 +102,12 @@ class Shards:
                 f"there. put '{MARK}' where its name belongs, as in files = \"{MARK}-*.tar\""
             )
         there = [path.name for path in sorted(Path(self.root).glob("*.tar"))]
-        wanted = Path(self.root, self.files.replace(MARK, split))
+        path = Path(self.root, self.files.replace(MARK, split))
         if f"{split}.tar" in there:
-            return f'{wanted}: no such file. {split}.tar is there: use files = "{MARK}.tar"'
+            return f'{path}: no such file. {split}.tar is there: use files = "{MARK}.tar"'
         if there:
-            return f"{wanted}: no such file. {self.root} holds {some(there)}: name them in 'files'"
-        return f"{wanted}: no such file, and no tar file beside it"
+            return f"{path}: no such file. {self.root} holds {some(there)}: name them in 'files'"
+        return f"{path}: no such file, and no tar file beside it"
 
 
 def _in_range(pattern: str) -> list[str]:
@@ -124,7 +124,7 @@ def _in_range(pattern: str) -> list[str]:
 
 
 class Index:
-    """Where each member lies that is one side of a pair, or both."""
+    """The place of each member that is one side of a pair, or both."""
 
     def __init__(self, source: str, target: str) -> None:
         self.a: dict[str, int] = {}  # key -> row of the arrays below
@@ -138,7 +138,7 @@ class Index:
                 BOTH: (self.a, self.b),
             }
         )
-        self.wanted = " or ".join(f"KEY.{role}.EXT" for role in self.roles)
+        self.expected = " or ".join(f"KEY.{role}.EXT" for role in self.roles)
         self.targets_only = not source
         self.tars: list[str] = []
         self.members: list[str] = []
@@ -171,11 +171,11 @@ class Index:
         """The pairs of all that was scanned; ImtransError when a partner is missing."""
         if not self.members:
             found = f"found {quoted(self.others)}" if self.others else "it holds no files"
-            raise ImtransError(f"{some(self.tars)}: no members {self.wanted}: {found}")
+            raise ImtransError(f"{some(self.tars)}: no members {self.expected}: {found}")
         if not self.targets_only and (orphans := self.a.keys() ^ self.b.keys()):
             rows = [self.a[key] if key in self.a else self.b[key] for key in sorted(orphans)]
             count = f"{len(rows)} members have" if len(rows) > 1 else "1 member has"
-            a_pair_is = f"a pair is {self.wanted.replace(' or ', ' and ', 1)}"
+            a_pair_is = f"a pair is {self.expected.replace(' or ', ' and ', 1)}"
             raise MissingPartners(
                 f"{count} no partner: {some(map(self._full_name, rows))}. {a_pair_is}",
                 [(self._full_name(row), f"no partner: {a_pair_is}") for row in rows],

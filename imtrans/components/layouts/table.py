@@ -68,7 +68,7 @@ class TableLayout:
         if not self.path.is_file():
             return False
         header, *rows = self._rows()
-        # A table that cannot be read is told here too, rather than taken for one without the split.
+        # A table that cannot be read is reported here too, and not taken for one without the split.
         return any(self._split_of(header, row) == split for row in rows)
 
     def pairs(self, split: str) -> Sequence[Pair]:
@@ -122,7 +122,7 @@ class TableLayout:
         columns = header[1]
         needed = [*self.source, *self.target, *filter(None, [self.names])]
         if self.split != "split" or any(name.lower() == "split" for name in columns):
-            # A column 'Split' passed over would let the network learn from what is held out.
+            # A column 'Split' passed over would let the network learn from validation pairs.
             needed.append(self.split)
         missing = [name for name in dict.fromkeys(needed) if name not in columns]
         if missing:
@@ -130,7 +130,7 @@ class TableLayout:
             what = f"no column {quoted(missing)}{near}; the columns are {quoted(columns)}"
             raise problems_in(self.path, {header[0]: what})
         if twice := [name for name in dict.fromkeys(needed) if columns.count(name) > 1]:
-            what = f"the column {quoted(twice)} stands there twice; rename one"
+            what = f"the column {quoted(twice)} appears twice; rename one"
             raise problems_in(self.path, {header[0]: what})
 
     def _split_of(self, header: Row, row: Row) -> str:
@@ -176,7 +176,7 @@ class TableLayout:
             if self.names and (not name or self._below(name) != name):
                 problems[line] = f"column '{self.names}': '{name}' cannot name a pair"
             elif name in lines:
-                problems[line] = f"the name '{name}' stands in line {lines[name]} already. " + (
+                problems[line] = f"the name '{name}' is in line {lines[name]} already. " + (
                     "a pair needs a name of its own"
                     if self.names
                     else 'remove one, or name the pairs in a column: names = "COLUMN"'

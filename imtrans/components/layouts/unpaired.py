@@ -22,7 +22,7 @@ class Unpaired(TwoFolders):
     """ROOT/trainA and ROOT/trainB, or ROOT/A/train and ROOT/B/train, or the folders `a` and `b`:
     any images, as many as there are. An epoch is as long as the larger of the two.
 
-    In `a` and `b`, `{split}` stands for the split; a folder named without it serves every split,
+    In `a` and `b`, `{split}` is replaced by the split; a folder named without it has every split,
     and if both do, the only split is `train`. A split that ends in `.txt` is a file below ROOT: a
     list of names in `a` and `b`, or in ROOT/A and ROOT/B.
     """

@@ -29,7 +29,7 @@ def fingerprint(pairs: Sequence[Pair], data: DataTable, size: int, *, paired: bo
     for pair in pairs:
         for picture in (*pair.a, *pair.b):
             if picture.path not in stated:
-                stated.clear()  # the next pairs lie in other files, or all in the same tar
+                stated.clear()  # the next pairs are in other files, or all in the same tar
             digest.update(_identity(picture, stated))
         digest.update(b"\n")
     return digest.hexdigest()[:32]

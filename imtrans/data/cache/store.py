@@ -1,4 +1,4 @@
-"""The folder in which all caches lie, bounded as a whole."""
+"""The folder of all caches, whose size is bounded."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ SPARE = 2 * 10**9  # bytes of the disk that are left to others
 
 
 def home() -> Path:
-    """Where caches lie: $IMTRANS_CACHE, or `imtrans` in the user's folder for caches."""
+    """The folder of caches: $IMTRANS_CACHE, or `imtrans` in the user's folder for caches."""
     if named := os.environ.get("IMTRANS_CACHE"):
         return Path(named)
     if sys.platform == "win32":

@@ -32,7 +32,7 @@ class Source:
     keep: bool = False  # the archive, once it is unpacked
 
 
-def fetch(wanted: PublishedSet, folder: Path, source: Source, watch: Watch) -> bool:
+def fetch(which: PublishedSet, folder: Path, source: Source, watch: Watch) -> bool:
     """Make `folder` the published set, with its splits in it. False when it was that already.
 
     Beside it, DIR.tar.gz.partial (or DIR.zip.partial) grows until all is here; DIR.tar.gz, put
@@ -40,18 +40,18 @@ def fetch(wanted: PublishedSet, folder: Path, source: Source, watch: Watch) -> b
     stopped.
     """
     folder = _checked(folder)
-    if _is_fetched(folder, wanted):
+    if _is_fetched(folder, which):
         return False
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(folder, wanted.kind):
-        if _is_fetched(folder, wanted):
+    with _alone(folder, which.kind):
+        if _is_fetched(folder, which):
             return False  # by another process, which had the lock before
-        by_hand = _beside(folder, wanted.kind)
+        by_hand = _beside(folder, which.kind)
         if by_hand.is_file():
-            _unpack(by_hand, wanted, folder, source, watch, "remove it, and the same command")
-            Partial(_beside(folder, wanted.kind, ".partial"), source.address).remove()
+            _unpack(by_hand, which, folder, source, watch, "remove it, and the same command")
+            Partial(_beside(folder, which.kind, ".partial"), source.address).remove()
         else:
-            _fetch_and_unpack(wanted, folder, source, watch)
+            _fetch_and_unpack(which, folder, source, watch)
     return True
 
 
@@ -64,56 +64,56 @@ def images(folder: Path) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
-def _fetch_and_unpack(wanted: PublishedSet, folder: Path, source: Source, watch: Watch) -> None:
-    partial = Partial(_beside(folder, wanted.kind, ".partial"), source.address)
-    _announce(partial, wanted, folder, watch)
-    least, most = wanted.size // 2, wanted.size * 3 // 2
+def _fetch_and_unpack(which: PublishedSet, folder: Path, source: Source, watch: Watch) -> None:
+    partial = Partial(_beside(folder, which.kind, ".partial"), source.address)
+    _announce(partial, which, folder, watch)
+    least, most = which.size // 2, which.size * 3 // 2
     if source.sha256:
         least, most = 0, 2**63  # whoever knows the checksum knows the file
     room = bind(space.check, folder.parent)
     try:
-        download(partial, Terms(wanted.kind, least, wanted.size, most, room), watch)
+        download(partial, Terms(which.kind, least, which.size, most, room), watch)
     except Unreachable as error:
         raise Unreachable(
             f"{error}. when there is a network the same command continues; or name another "
             f"server with --mirror URL, or put the archive there by hand, as "
-            f"'{_beside(folder, wanted.kind)}'"
+            f"'{_beside(folder, which.kind)}'"
         ) from error
     try:
-        _unpack(partial.path, wanted, folder, source, watch, "it was removed; the same command")
+        _unpack(partial.path, which, folder, source, watch, "it was removed; the same command")
     except BadArchive:
         partial.remove()
         raise
     if source.keep:
-        partial.keep_as(_beside(folder, wanted.kind))
+        partial.keep_as(_beside(folder, which.kind))
     partial.remove()
 
 
-def _announce(partial: Partial, wanted: PublishedSet, folder: Path, watch: Watch) -> None:
+def _announce(partial: Partial, which: PublishedSet, folder: Path, watch: Watch) -> None:
     if partial.complete:
         return
     if partial.useless:
         watch.say(f"'{partial.path}' is not from {partial.note.address}: starting from zero")
     doing = f"continuing after {size(partial.have)}" if partial.have else "fetching"
-    watch.say(f"{doing}: {partial.note.address}, about {size(wanted.size)}, to {folder}")
+    watch.say(f"{doing}: {partial.note.address}, about {size(which.size)}, to {folder}")
 
 
 def _unpack(
-    archive: Path, wanted: PublishedSet, folder: Path, source: Source, watch: Watch, advice: str
+    archive: Path, which: PublishedSet, folder: Path, source: Source, watch: Watch, advice: str
 ) -> None:
     """Unpack beside the folder, then rename. Raises BadArchive, with what to do about it."""
     length = archive.stat().st_size
-    room_for = Budget(2 * wanted.images + 1000, 2 * max(wanted.size, length) + 2**20)
+    room_for = Budget(2 * which.images + 1000, 2 * max(which.size, length) + 2**20)
     fresh = folder.with_name(f".{folder.name}.unpacking")
     space.check(folder.parent, 0, length)
     try:
         if source.sha256:
             _check_sum(archive, source.sha256, watch)
-        with _cleared(fresh, wanted.name):
-            unpacking = unpack_zip if wanted.kind is ZIP else unpack
-            left_out = unpacking(archive, fresh, wanted.name, room_for, watch)
+        with _cleared(fresh, which.name):
+            unpacking = unpack_zip if which.kind is ZIP else unpack
+            left_out = unpacking(archive, fresh, which.name, room_for, watch)
             found = images(fresh)
-            missing = [split for split in wanted.splits if split not in found]
+            missing = [split for split in which.splits if split not in found]
             if missing:
                 raise BadArchive(f"holds no images in '{missing[0]}'")
             _put(fresh, folder)
@@ -185,19 +185,19 @@ def _checked(folder: Path) -> Path:
     return real if folder.is_symlink() or folder.name in ("", "..") else folder
 
 
-def _is_fetched(folder: Path, wanted: PublishedSet) -> bool:
+def _is_fetched(folder: Path, which: PublishedSet) -> bool:
     """Whether the set is there. Raises ImtransError when something else is."""
     if not folder.is_dir() or not any(folder.iterdir()):
         return False
-    has_splits = all((folder / split).is_dir() for split in wanted.splits)
+    has_splits = all((folder / split).is_dir() for split in which.splits)
     if has_splits and is_ours(folder):
         made = (folder / MARK).read_text(errors="replace").strip()  # which of the sets
-        if made == wanted.name:
+        if made == which.name:
             return True
     hint = ". to train on what is in it, nothing needs to be fetched" if has_splits else ""
     raise ImtransError(
         f"'{folder}' is not empty, and is not what this command makes. move it, or name another "
-        f"folder: imtrans data fetch {wanted.name} DIR{hint}"
+        f"folder: imtrans data fetch {which.name} DIR{hint}"
     )
 
 

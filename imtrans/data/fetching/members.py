@@ -83,7 +83,7 @@ def is_image(path: PurePosixPath) -> bool:
 
 def _check_name(name: str) -> None:
     if name.startswith("/") or ".." in name.split("/"):
-        raise BadArchive(f"'{plain(name)}' lies outside of the folder it is unpacked to")
+        raise BadArchive(f"'{plain(name)}' would be outside of the folder it is unpacked to")
     if not name.isprintable() or FORBIDDEN & set(name):
         raise BadArchive(f"'{plain(name)}' is no name for a file")
     try:

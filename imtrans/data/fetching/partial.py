@@ -60,7 +60,7 @@ class Partial:
 
     def begin(self, note: Note) -> None:
         """Start from zero, with the file that the note describes."""
-        # In this order: at no time may a note stand beside bytes of another file.
+        # In this order: at no time may a note be beside bytes of another file.
         with telling_when_full(self.path.parent):
             self.path.write_bytes(b"")
             self._write(note)

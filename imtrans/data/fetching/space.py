@@ -1,4 +1,4 @@
-"""Whether the disk has room: asked before, and told when it had not."""
+"""Whether the disk has room: asked before, and reported when it had not."""
 
 import errno
 import shutil

@@ -81,7 +81,7 @@ def write_member(target: Path, content: IO[bytes] | None) -> int:
 
 
 def _read_to_the_end(stream: gzip.GzipFile) -> None:
-    """The checksum of the whole stands at its very end."""
+    """The checksum of the whole is at its very end."""
     for _ in range(TAIL // CHUNK):
         if not stream.read(CHUNK):
             return

@@ -1,4 +1,4 @@
-"""Who is told how a transfer goes: a bar in a terminal, lines elsewhere, nobody in tests."""
+"""Who hears how a transfer goes: a bar in a terminal, lines elsewhere, nobody in tests."""
 
 from typing import Protocol
 

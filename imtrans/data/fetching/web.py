@@ -36,8 +36,8 @@ def ask(address: str, headers: dict[str, str]) -> HTTPResponse:
         **headers,
     }
     try:
-        wanted = request.Request(address, headers=headers)
-        answer: HTTPResponse = _opener().open(wanted, timeout=TIMEOUT)
+        asked = request.Request(address, headers=headers)
+        answer: HTTPResponse = _opener().open(asked, timeout=TIMEOUT)
     except HTTPError as error:
         return _refusal(address, error)
     except URLError as error:

@@ -126,7 +126,7 @@ def take_half(pixels: Tensor, half: str | None) -> Tensor:
 
 
 def _tensor(values: NDArray[Any], dtype: Depth) -> Tensor:
-    # Always a copy: the values may lie in memory that is read-only, or in another byte order.
+    # Always a copy: the values may be in memory that is read-only, or in another byte order.
     return torch.from_numpy(np.array(values.transpose(2, 0, 1), dtype=STORED[dtype], order="C"))
 
 

@@ -9,7 +9,7 @@ MASK = ".mask"
 
 
 def mask_beside(picture: Picture) -> Picture | None:
-    """The mask of a picture, if one stands beside its file."""
+    """The mask of a picture, if there is one beside its file."""
     if picture.content is not None or picture.member:
         return None
     path = Path(picture.path)

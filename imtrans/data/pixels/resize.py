@@ -62,7 +62,7 @@ def _with_pillow(pixels: Tensor, height: int, width: int, resample: str, window:
 def _box(
     old: tuple[int, int], new: tuple[int, int], window: Window
 ) -> tuple[float, float, float, float] | None:
-    """Where the window lies in the old image, if its pixels are then those of the whole resized.
+    """The window in the old image, if its pixels are then those of the whole resized.
 
     Pillow holds a box in four floats of 32 bits. A corner that is rounded moves its filters a
     little, and some pixels would differ: at 256 to 286 px one in 1,600, by up to 2 levels. And it
@@ -76,7 +76,7 @@ def _box(
         Fraction(at * old[axis], new[axis])
         for at, axis in ((window.left, 0), (window.top, 1), (right, 0), (bottom, 1))
     ]
-    # A dyadic fraction with few enough digits is a float as it stands.
+    # A dyadic fraction with few enough digits is a float exactly.
     if any(c.denominator & (c.denominator - 1) or c.numerator >= 2**24 for c in corners):
         return None
     left, top, right_, bottom_ = map(float, corners)

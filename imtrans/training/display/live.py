@@ -126,7 +126,7 @@ class LiveView(Listener):
         return parts or ["the first step is being taken"]
 
     def _steps_per_second(self) -> float:
-        """As last read, or until then as far as the first steps tell."""
+        """As last read, or until then as the first steps show."""
         if self._reading:
             return self._reading.steps_per_second
         return (self._at.step - self._first_step) / max(self._last - self._begun, 1e-9)

@@ -30,7 +30,7 @@ class Curve:
 def sparkline(values: Sequence[float], width: int, *, ascii_only: bool = False) -> str:
     """The last `width` values, one character each, from the least (low) to the greatest (high).
 
-    Infinities stand at the end of the scale; what is not a number is a gap.
+    Infinities are at the end of the scale; what is not a number is a gap.
     """
     shown = list(values)[-width:] if width > 0 else []
     levels = SIGNS if ascii_only else BLOCKS

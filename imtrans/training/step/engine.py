@@ -111,7 +111,7 @@ def choose_engine(train: TrainTable, device: torch.device, steps: int = 0) -> En
 
 
 def _pays(train: TrainTable, device: torch.device, steps: int) -> bool:
-    """Whether compiling is wanted, or will be repaid: on a CPU it takes up to a minute, gains
+    """Whether compiling is asked for, or will be repaid: on a CPU it takes up to a minute, gains
     nothing up to batch 4 and about two fifths at 16. On CUDA the graph is most of the gain."""
     if train.compile != "auto":
         return train.compile

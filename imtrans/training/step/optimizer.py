@@ -177,7 +177,7 @@ class FusedAdam(LoopAdam):
 
 
 def _in_memory_order(tensor: Tensor) -> Tensor:
-    """A dense tensor as one dimension, in the order in which it lies in memory."""
+    """A dense tensor as one dimension, in the order of memory."""
     return tensor.as_strided((tensor.numel(),), (1,))
 
 

@@ -48,16 +48,16 @@ class Rounded(TorchDispatchMode):
         if func.is_view or func._schema.is_mutable or not any(map(_low, tree_leaves(args))):
             return func(*args, **kwargs)
         try:
-            wanted = func(*tree_map(_shape, args), **tree_map(_shape, kwargs))
+            expected = func(*tree_map(_shape, args), **tree_map(_shape, kwargs))
             results = func(*tree_map(_exact, args), **tree_map(_exact, kwargs))
         except RuntimeError as error:
             if is_out_of_memory(error):
                 raise
             return func(*args, **kwargs)  # a kernel for bf16 alone, such as flash attention
-        return tree_map(self._as_wanted, results, wanted)
+        return tree_map(self._in_dtype_of, results, expected)
 
-    def _as_wanted(self, result: Any, wanted: Any) -> Any:
-        return rounded(result, self.draw) if _low(wanted) and not _low(result) else result
+    def _in_dtype_of(self, result: Any, expected: Any) -> Any:
+        return rounded(result, self.draw) if _low(expected) and not _low(result) else result
 
 
 def rounded(values: Tensor, draw: int) -> Tensor:

@@ -55,7 +55,7 @@ def with_pillow(content: bytes, picture: Picture, expected: PixelSpec) -> Stored
 
 
 def _pillow_class(content: bytes) -> Callable[[io.BytesIO], ImageFile.ImageFile]:
-    # Not Image.open: it warns of sizes that are judged here, and tries formats that nobody
+    # Not Image.open: it warns of sizes that are checked here, and tries formats that nobody
     # expects under these names, up to PostScript, which is a program.
     if content.startswith(b"\x89PNG"):
         return PngImagePlugin.PngImageFile

@@ -107,7 +107,7 @@ def _png(file: BinaryIO, start: bytes) -> ImageHeader:
 
 
 def _webp(file: BinaryIO) -> ImageHeader:
-    # Opened by Pillow it takes memory for all its pixels: a bomb is told by its size.
+    # Opened by Pillow it takes memory for all its pixels: a bomb is known by its size.
     width, height = webp_size(file.read(30))
     if width * height > 2**28:
         return ImageHeader("WebP", (width, height), "uint8", 3, "RGB", False, 1)

@@ -29,7 +29,7 @@ def read_npy(content: bytes, picture: Picture, expected: PixelSpec) -> Stored:
 
 
 def read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, whether the first axis runs fastest, and dtype; the file then stands at its values."""
+    """Shape, whether the first axis runs fastest, and dtype; the file is then at its values."""
     version = np.lib.format.read_magic(file)
     if version not in ((1, 0), (2, 0)):
         raise ImtransError(f".npy of version {version[0]}.{version[1]} cannot be read")

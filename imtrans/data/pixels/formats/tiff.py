@@ -146,7 +146,7 @@ def _pages(tiff: TiffFile) -> list[Page]:
             if len(pages) == MAX_PAGES:
                 raise ImtransError(f"more than {MAX_PAGES} pages; one image per file can be read")
             seen.add(found.offset)
-            assert isinstance(found, TiffPage)  # as it reads them unless told otherwise
+            assert isinstance(found, TiffPage)  # as it reads them by default
             if len(found.tags) > MAX_TAGS:
                 raise ImtransError(f"damaged image: {len(found.tags)} tags")
             pages.append(_page(found))
