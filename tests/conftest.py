@@ -15,6 +15,8 @@ import torch
 from drawn import write_pairs
 from hypothesis import settings
 
+from imtrans.benchmark import rates
+from imtrans.benchmark.rounds import in_turns
 from imtrans.cli.main import main
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
@@ -140,6 +142,16 @@ def imtrans(monkeypatch, capsys, tmp_path):
         return (code or 0), captured.out, captured.err  # type: ignore[return-value]
 
     return call
+
+
+@pytest.fixture
+def quick_bench(monkeypatch):
+    """Has `imtrans bench` measure for too short to be exact."""
+    monkeypatch.setattr("imtrans.benchmark.training.SECONDS", 0.01)
+    monkeypatch.setitem(rates.SIDES, "cpu", 64)
+    monkeypatch.setattr("imtrans.benchmark.rates.LEAST", 0.0)
+    monkeypatch.setattr(in_turns, "__defaults__", (0.001,))
+    monkeypatch.setattr("imtrans.benchmark.training.peak", lambda *_: 7 * 10**6)
 
 
 @pytest.fixture(scope="session")

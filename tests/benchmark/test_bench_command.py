@@ -8,26 +8,16 @@ import tempfile
 
 import pytest
 
-from imtrans.benchmark import loader_timing, rates, training
+from imtrans.benchmark import loader_timing, training
 from imtrans.benchmark.own_process import NoMemory
-from imtrans.benchmark.rounds import Spread, in_turns
+from imtrans.benchmark.rounds import Spread
 from imtrans.benchmark.wording import speedup
 from imtrans.cli.bench import numbers
 
 MEGABYTE = 10**6
 
 
-@pytest.fixture
-def quick(monkeypatch):
-    """Measurements that are too short to be exact."""
-    monkeypatch.setattr(training, "SECONDS", 0.01)
-    monkeypatch.setitem(rates.SIDES, "cpu", 64)
-    monkeypatch.setattr(rates, "LEAST", 0.0)
-    monkeypatch.setattr(in_turns, "__defaults__", (0.001,))
-    monkeypatch.setattr(training, "peak", lambda recipe, engine, device: 7 * MEGABYTE)
-
-
-def test_a_report_is_complete(imtrans, tiny_file, quick):
+def test_a_report_is_complete(imtrans, tiny_file, quick_bench):
     options = ("--batch", "2,1", "--rounds", 2, "--sizes", "64,128,30", "--pairs", "10,20")
     code, out, err = imtrans(
         "bench", "train", "--recipe", tiny_file, *options, "--profile", "--json"
@@ -60,7 +50,7 @@ def test_a_report_is_complete(imtrans, tiny_file, quick):
     assert [row["what"] for row in report["skipped"]] == ["30 px"]
 
 
-def test_every_figure_has_its_line(imtrans, tiny_file, quick):
+def test_every_figure_has_its_line(imtrans, tiny_file, quick_bench):
     options = ("--set", "data.root=nowhere", "--batch", 2, "--rounds", 2, "--pairs", 10)
     code, out, err = imtrans("bench", "train", "--recipe", tiny_file, *options, "--profile")
     assert (code, err) == (0, "")
@@ -97,7 +87,7 @@ def test_the_ratio_of_the_times_is_a_speedup(ratio, text):
 
 
 def test_where_memory_runs_out_smaller_batches_are_still_reported(
-    imtrans, tiny_file, quick, monkeypatch
+    imtrans, tiny_file, quick_bench, monkeypatch
 ):
     def short(recipe, engine, device):
         if recipe.train.batch_size > 1:
@@ -110,7 +100,7 @@ def test_where_memory_runs_out_smaller_batches_are_still_reported(
     assert "not measured: batch 2 and larger: not enough memory" in out.splitlines()[-1]
 
 
-def test_a_termination_leaves_no_files(imtrans, tiny_file, quick, monkeypatch, tmp_path):
+def test_a_termination_leaves_no_files(imtrans, tiny_file, quick_bench, monkeypatch, tmp_path):
     def terminated(*args):
         os.kill(os.getpid(), signal.SIGTERM)
 
@@ -123,7 +113,9 @@ def test_a_termination_leaves_no_files(imtrans, tiny_file, quick, monkeypatch, t
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_two_engines_that_do_not_fit_together_are_not_tried(imtrans, tiny_file, quick, monkeypatch):
+def test_two_engines_that_do_not_fit_together_are_not_tried(
+    imtrans, tiny_file, quick_bench, monkeypatch
+):
     monkeypatch.setattr(training, "free_memory", lambda device: 10 * MEGABYTE)
     code, out, _ = imtrans("bench", "train", "--recipe", tiny_file, "--batch", 1)
     assert code == 1  # nothing was measured
@@ -144,7 +136,7 @@ def test_two_engines_that_do_not_fit_together_are_not_tried(imtrans, tiny_file, 
         (("--set", "data.crop_size=63"), "multiples of 4"),
     ],
 )
-def test_wrong_arguments_are_one_line(imtrans, tiny_file, quick, options, message):
+def test_wrong_arguments_are_one_line(imtrans, tiny_file, quick_bench, options, message):
     code, out, err = imtrans("bench", "train", "--recipe", tiny_file, *options)
     assert (code, out) == (2, "")
     assert message in err

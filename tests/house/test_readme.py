@@ -62,10 +62,7 @@ def run(imtrans, line, folder):
         (folder / target).write_text(out)
 
 
-def test_the_readme_works_from_top_to_bottom(imtrans, desk, monkeypatch):
-    # What is measured is of no interest here, and measuring it well takes long.
-    monkeypatch.setattr("imtrans.benchmark.training.SECONDS", 0.01)
-    monkeypatch.setattr("imtrans.benchmark.training.peak", lambda *_: 10**6)
+def test_the_readme_works_from_top_to_bottom(imtrans, desk, quick_bench):
     for block in snippets(README, "bash"):
         for line in block.strip().splitlines():
             run(imtrans, line, desk)
