@@ -117,8 +117,8 @@ def _share(pairs: Sequence[Pair], share: float, seed: int) -> tuple[Some, Some]:
     chosen = validation_indices(seed, len(pairs), share)
     if not 0 < len(chosen) < len(pairs):
         raise ImtransError(
-            f"data.validation = {share} of {len(pairs)} pairs chooses {len(chosen)}; "
-            "both sides need one at least"
+            f"data.validation = {share} leaves {len(chosen)} of {len(pairs)} pairs for validation "
+            f"and {len(pairs) - len(chosen)} to train on; both need one at least"
         )
     taken = set(chosen)
     kept = [index for index in range(len(pairs)) if index not in taken]

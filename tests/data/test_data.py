@@ -122,7 +122,7 @@ def test_a_share_is_held_out_by_the_seed(tmp_path):
     assert (len(training), len(held_out)) == (7, 3)
     assert sorted(names(training) + names(held_out)) == names(found(tmp_path)[0])
     assert names(found(tmp_path, validation=0.3)[1]) == names(held_out)
-    with pytest.raises(ImtransError, match="0.01 of 10 pairs holds out 0"):
+    with pytest.raises(ImtransError, match="0.01 leaves 0 of 10 pairs for validation"):
         found(tmp_path, validation=0.01)
 
 

@@ -239,7 +239,7 @@ def test_a_name_that_stands_twice_is_refused(tmp_path):
     touch(*(tmp_path / side / "1.png" for side in ("trainA", "trainB")))
     touch(tmp_path / "trainB" / "1.jpg")
     said = told(Folders(str(tmp_path)))
-    assert "trainB: a name stands there twice: 1.jpg and 1.png. " in said
+    assert "trainB: a name appears twice: 1.jpg and 1.png. " in said
     assert "remove one" in said
 
 
@@ -417,7 +417,7 @@ def test_the_problems_of_a_list_are_told_together(tmp_path):
     write_list(tmp_path, "1", "1.png", *(f"absent{n}" for n in range(6)))
     said = told(SideBySide(str(tmp_path)), "some.txt").splitlines()
     assert said[0].endswith("some.txt: 7 problems")
-    assert said[1] == "  line 2: '1.png' stands in line 1 already; remove one"
+    assert said[1] == "  line 2: '1.png' is in line 1 already; remove one"
     assert said[2].startswith("  line 3: no image 'absent0'")
     assert said[-1] == "  and 2 more"
 

@@ -82,7 +82,7 @@ def test_a_column_may_name_the_pairs(tmp_path):
     write_table(tmp_path, "1.png,3.png,x", "2.png,3.png,y", header="source,target,id")
     assert names(TableLayout(str(tmp_path), names="id").pairs("train")) == ["x", "y"]
     said = told(TableLayout(str(tmp_path)))
-    assert "line 3: the name '3.png' stands in line 2 already. remove one, or name the" in said
+    assert "line 3: the name '3.png' is in line 2 already. remove one, or name the" in said
 
 
 @pytest.mark.parametrize("name", ["", "../x", "/x", "a/../b"])
@@ -116,7 +116,7 @@ def test_targets_of_one_name_keep_their_suffix(tmp_path):
     [
         ("sorce,target", "line 1: no column 'source'; did you mean 'sorce'?; the columns are"),
         ("source;target", "no column 'source', 'target'; did you mean 'source;target'?"),
-        ("source,target,source", "line 1: the column 'source' stands there twice; rename one"),
+        ("source,target,source", "line 1: the column 'source' appears twice; rename one"),
     ],
 )
 def test_a_header_that_does_not_fit_is_told(tmp_path, header, said):
@@ -323,7 +323,7 @@ def test_a_tar_file_without_pairs_is_told_with_what_it_holds(tmp_path):
 def test_a_member_that_leads_elsewhere_is_refused(tmp_path, name):
     pack(tmp_path / "train-0.tar", name)
     said = told(Shards(str(tmp_path)))
-    assert f"train-0.tar: '{name}' lies outside of any folder it is unpacked to" in said
+    assert f"train-0.tar: '{name}' would leave the folder it is unpacked to" in said
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])

@@ -182,7 +182,7 @@ def test_pages_of_one_size_are_channels(tmp_path, dtype):
     pixels = random_pixels(5, dtype)
     tifffile.imwrite(tmp_path / "a.tif", pixels.numpy().astype(dtype), photometric="minisblack")
     assert torch.equal(read(tmp_path / "a.tif", 5, dtype), pixels)
-    refused(tmp_path / "a.tif", "5 channels; 1 wanted", 1, dtype)
+    refused(tmp_path / "a.tif", "5 channels; 1 expected", 1, dtype)
 
 
 def test_previews_are_no_pages_but_other_images_are(tmp_path):
@@ -209,7 +209,7 @@ def test_a_fourth_channel_that_is_no_transparency_is_a_channel(tmp_path):
     values = pixels.permute(1, 2, 0).numpy()
     tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb", extrasamples=["unspecified"])
     assert torch.equal(read(tmp_path / "a.tif", 4), pixels)
-    refused(tmp_path / "a.tif", "4 channels; 3 wanted", 3)
+    refused(tmp_path / "a.tif", "4 channels; 3 expected", 3)
 
 
 @pytest.mark.parametrize("order", ["C", "F"])

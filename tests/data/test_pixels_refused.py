@@ -49,7 +49,7 @@ def test_other_numbers_are_refused(tmp_path, dtype):
 @pytest.mark.parametrize(("stored", "wanted"), [(1, 3), (3, 1), (5, 3), (5, 4)])
 def test_channels_of_more_than_8_bits_must_be_those_wanted(tmp_path, stored, wanted):
     encode(random_pixels(stored, "uint16"), tmp_path / "a.tif", "uint16")
-    refused(tmp_path / "a.tif", f"{stored} channels?; {wanted} wanted", wanted, "uint16")
+    refused(tmp_path / "a.tif", f"{stored} channels?; {wanted} expected", wanted, "uint16")
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])

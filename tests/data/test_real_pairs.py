@@ -34,10 +34,10 @@ SMALL = [
 def test_a_recipe_takes_a_step_on_real_pairs(real_data, recipe, folder, keys, pairs):
     overrides = [*SMALL, f"data.root={real_data / folder}", *keys]
     read = recipes.read(recipe, overrides, catalog())
-    findings = list(check(read, catalog(), "cpu"))
-    assert not [finding.said for finding in findings if finding.wrong]
-    assert findings[1].said.startswith(pairs)
-    assert "on the first pairs" in findings[2].said
+    findings = list(check(Task(read, catalog()), "cpu"))
+    assert not [finding.message for finding in findings if finding.severity == "error"]
+    assert findings[1].message.startswith(pairs)
+    assert "on the first pairs" in findings[2].message
 
 
 def test_real_images_of_odd_sizes_are_translated_at_their_size(real_data, tmp_path):

@@ -9,6 +9,7 @@ from loading import Loading
 from steps import CPU, step_of
 from torch import nn
 
+from imtrans.api import layers
 from imtrans.api.errors import ImtransError
 from imtrans.api.method import Batch
 from imtrans.components.methods.pix2pix import Pix2Pix
@@ -376,7 +377,8 @@ def test_the_gradients_of_the_fast_engine_are_the_references(tiny_file, norm, nu
     recipe = recipes.read(tiny_file, keys, catalog())
     batch = next(batches(1, number=number))
     expected, found = (gradients(step_of(recipe, e), batch) for e in (plain(CPU), FAST32))
-    assert expected.keys() == found.keys() == {"discriminator", "generator"}
+    terms = {"discriminator/d", "generator/g", "generator/l1"}
+    assert expected.keys() == found.keys() == terms
     for phase in expected:
         assert expected[phase].keys() == found[phase].keys()
         one, other = (
@@ -400,3 +402,14 @@ def test_the_gradients_of_the_fast_engine_are_the_references(tiny_file, norm, nu
 def test_compiling_has_to_be_repaid(batch, steps, compile, compiled):
     train = TrainTable(epochs=1, batch_size=batch, compile=compile)
     assert choose_engine(train, CPU, steps).compiled == compiled
+
+
+def test_instance_norms_wrong_gradient_is_refused_wherever_it_is(tiny_file, monkeypatch):
+    """In the discriminator it reaches the generator through the adversarial term alone."""
+    keys = ("generator.norm=instance", "discriminator.norm=instance", "train.batch_size=1")
+    recipe = recipes.read(tiny_file, keys, catalog())
+    unguarded = nn.modules.instancenorm._InstanceNorm.forward
+    monkeypatch.setattr(layers.InstanceNorm, "forward", unguarded)
+    step, messages = tried(recipe, FAST32)
+    assert step.engine == plain(CPU)
+    assert "differs from the reference engine's" in messages[0]

@@ -92,7 +92,7 @@ def _by_name(folder: Path) -> dict[str, str]:
     if twice:
         count = f"{len(twice)} names appear" if len(twice) > 1 else "a name appears"
         raise ImtransError(
-            f"{folder}: {count} there twice: {some(twice)}. "
+            f"{folder}: {count} twice: {some(twice)}. "
             "pairs are matched by name without suffix: remove one of each"
         )
     return found
