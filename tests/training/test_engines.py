@@ -9,7 +9,6 @@ from loading import Loading
 from steps import CPU, step_of
 from torch import nn
 
-from imtrans.api import layers
 from imtrans.api.errors import ImtransError
 from imtrans.api.method import Batch
 from imtrans.components.methods.pix2pix import Pix2Pix
@@ -409,7 +408,7 @@ def test_instance_norms_wrong_gradient_is_refused_wherever_it_is(tiny_file, monk
     keys = ("generator.norm=instance", "discriminator.norm=instance", "train.batch_size=1")
     recipe = recipes.read(tiny_file, keys, catalog())
     unguarded = nn.modules.instancenorm._InstanceNorm.forward
-    monkeypatch.setattr(layers.InstanceNorm, "forward", unguarded)
+    monkeypatch.setattr("imtrans.api.layers.InstanceNorm.forward", unguarded)
     step, messages = tried(recipe, FAST32)
     assert step.engine == plain(CPU)
     assert "differs from the reference engine's" in messages[0]
