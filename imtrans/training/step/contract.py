@@ -93,13 +93,9 @@ def check_terms(method: Method, phase: Phase, found: Iterable[Term]) -> Sequence
     names = [term.name for term in terms]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise _broken(method, f"two terms of the phase '{phase.name}' are called {quoted(twice)}")
-    return terms
-
-
-def check_descent(method: Method, phase: Phase, total: Tensor) -> None:
-    """Raise ImtransError unless what a phase descends has a gradient."""
-    if not total.requires_grad:
+    if not any(term.weight and term.value.requires_grad for term in terms):
         raise _broken(method, f"the phase '{phase.name}': no term depends on what it trains")
+    return terms
 
 
 def check_values(method: Method, values: dict[str, dict[str, Tensor]]) -> None:

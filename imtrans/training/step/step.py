@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from imtrans.api.method import Batch, Method, Phase, Term
 from imtrans.recipe.schema import TrainTable
 from imtrans.training.step.average import Averages
-from imtrans.training.step.contract import check_descent, check_phases, check_terms
+from imtrans.training.step.contract import check_phases, check_terms
 from imtrans.training.step.engine import Engine, nested
 from imtrans.training.step.optimizer import LoopAdam
 
@@ -87,7 +87,6 @@ class Step:
         weighted = (term.value * term.weight if term.weight != 1 else term.value for term in terms)
         first, *rest = (value for value, term in zip(weighted, terms, strict=True) if term.weight)
         total = sum(rest, first)
-        check_descent(self.method, phase, total)
         return total, {term.name: term.value.detach() for term in terms}
 
     def terms(self, phase: Phase, batch: Batch, made: Any) -> Sequence[Term]:
