@@ -5,6 +5,7 @@ milliseconds, so that hundreds of kills take minutes. Shared by test_kills.py, t
 soak.py; it needs fork and sigtimedwait, as Linux has.
 """
 
+import gc
 import json
 import mmap
 import os
@@ -62,7 +63,7 @@ class Runner:
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
         answer = self._process.stdout.readline()
-        assert answer, "the process that forks commands ended"
+        assert answer, f"the process that forks commands ended: {self._process.wait()}"
         end = json.loads(answer)
         return End(**end | {"operations": [Operation(*one) for one in end["operations"]]})
 
@@ -108,6 +109,8 @@ def serve() -> None:
 
     torch.set_num_threads(1)
     _warm_up()
+    gc.collect()
+    gc.freeze()  # else each child would copy all of this memory when it collects garbage
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
     for line in sys.stdin:
         print(json.dumps(_forked(json.loads(line))), flush=True)
