@@ -61,11 +61,16 @@ class Trial:
 
     @cached_property
     def agreement(self):
-        agreement = Agreement(self.gradients())
+        agreement = Agreement(self.gradients(), self.roundings())
+        while agreement.learn():
+            pass
+        return agreement
+
+    def roundings(self):
         for draw in DRAWS:
             with Rounded(draw):
-                agreement.learn(self.gradients(precision="bf16"))
-        return agreement
+                found = self.gradients(precision="bf16")
+            yield found
 
 
 def by_name(network, loss):
@@ -168,12 +173,11 @@ def exact(**rows):
 
 
 def learned(reference, *changes):
-    agreement = Agreement(reference)
-    for change in changes:
-        agreement.learn(
-            {phase: {n: g + change for n, g in rows.items()} for phase, rows in reference.items()}
-        )
-    return agreement
+    roundings = [
+        {phase: {n: g + change for n, g in rows.items()} for phase, rows in reference.items()}
+        for change in changes
+    ]
+    return Agreement(reference, roundings)
 
 
 def test_the_line_says_where_and_by_how_much():
@@ -189,6 +193,36 @@ def test_the_line_says_where_and_by_how_much():
         r"\(cosine -?0\.\d\d, length 1\.00; rounding to bf16 explains (0\.99|1\.00), \d\.\d\d\)",
         line,
     )
+
+
+def test_only_roundings_that_are_needed_are_computed():
+    generator = torch.Generator().manual_seed(0)
+    reference = torch.randn(400, generator=generator)
+    near, far = (size * torch.randn(400, generator=generator) for size in (0.001, 0.1))
+    asked = []
+
+    def roundings():
+        for number in range(3):
+            asked.append(number)
+            yield exact(weight=reference + 0.09 * torch.randn(400, generator=generator))
+
+    agreement = Agreement(exact(weight=reference), roundings())
+    assert agreement.disagreement(exact(weight=reference + near), "bf16") is None
+    assert asked == []
+    assert agreement.disagreement(exact(weight=reference + far), "bf16") is None
+    assert asked == [0]
+    assert agreement.disagreement(exact(weight=reference + far), "bf16") is None
+    assert asked == [0]
+    assert agreement.disagreement(exact(weight=-reference), "bf16")
+    assert asked == [0, 1, 2]
+
+
+def test_what_is_nothing_beside_the_whole_gradient_needs_no_rounding():
+    reference = exact(weight=torch.ones(40), bias=torch.full([4], 1e-7))
+    residue = exact(weight=torch.ones(40), bias=torch.full([4], -3e-7))
+    assert Agreement(reference).disagreement(residue, "fp32") is None
+    felt = exact(weight=torch.ones(40), bias=torch.full([4], -1e-4))
+    assert "generator.bias" in Agreement(reference).disagreement(felt, "fp32")
 
 
 def test_a_gradient_that_is_missing_is_zero():
@@ -211,14 +245,15 @@ def test_what_is_not_finite_never_agrees(value, precision):
     assert learned(bad, torch.full([40], 0.01)).disagreement(bad, precision)
     ruined = learned(good, torch.full([40], value))
     assert ruined.disagreement(good, "fp32") is None
-    assert "rounding to bf16 ruins" in ruined.disagreement(good, "bf16")
+    near = exact(weight=torch.full([40], 1.1))
+    assert "rounding to bf16 ruins" in ruined.disagreement(near, "bf16")
 
 
 def test_a_precision_that_leaves_nothing_of_the_gradient_is_refused():
     generator = torch.Generator().manual_seed(0)
     reference = exact(weight=torch.randn(400, generator=generator))
     agreement = learned(reference, 5 * torch.randn(400, generator=generator))
-    line = agreement.disagreement(reference, "bf16")
+    line = agreement.disagreement(exact(weight=-reference["generator"]["weight"]), "bf16")
     assert re.fullmatch(
         r"rounding to bf16 ruins the gradient of the generator \(cosine -?0.\d+\)", line
     )

@@ -11,6 +11,8 @@ the yardstick is measured. The reference engine computes its gradients again wit
   yardstick as much as its neighbours do, up to `SHARED`; a fault in one layer has no such company.
 - The part of it along the exact gradient. Rounding changes a gradient in all directions, and little
   in this one; one that is missing, too long or turned changes most in this one.
+- No rounding is computed that is not needed: what is within `FLOOR` of the exact gradient agrees
+  whatever rounding does, and so does what is nothing beside the whole term's gradient (`NOTHING`).
 - Few numbers may agree by chance in all roundings, so they are allowed more (`FEW`).
 - Where this would allow the opposite of the gradient too, the gradient is a residue of rounding (a
   bias before a norm, whose gradient is zero; a sum that cancels): then only its size is limited.
@@ -23,7 +25,7 @@ The gradients of each term of a phase are best compared by themselves, "generato
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -37,6 +39,7 @@ Gradients = Mapping[str, Mapping[str, Tensor]]  # phase or term -> parameter -> 
 DRAWS = (0, 1, 2)  # of `Rounded`: the roundings that make the yardstick
 FINER = {"bf16": 1.0, "fp32": 1 / 16}  # of the yardstick
 FLOOR = {"bf16": 0.01, "fp32": 0.003}  # of the gradient, added to the yardstick
+NOTHING = 2**-20  # of the gradient of all parameters: what a few roundings of fp32 add up to
 ALLOWED = 1.4  # yardsticks of distance
 ALONG = 1.0  # yardsticks along the exact gradient
 FEW = 12.0  # of both more, divided by the count of numbers
@@ -81,23 +84,38 @@ class Parameter:
 
 
 class Agreement:
-    """The exact gradients, of which a copy is kept, and what roundings make of them."""
+    """The exact gradients, of which a copy is kept, and what roundings make of them.
 
-    def __init__(self, exact: Gradients) -> None:
+    `roundings` are the gradients that the reference engine computes with rounding to bf16, one draw
+    after the other; each is asked for where those before it do not explain a difference.
+    """
+
+    def __init__(self, exact: Gradients, roundings: Iterable[Gradients] = ()) -> None:
         self.phases = {
             phase: [Parameter(name, row, _norm(row)) for name, row in rows.items()]
             for phase, rows in exact.items()
         }
+        self._roundings = iter(roundings)
 
-    def learn(self, rounded: Gradients) -> None:
-        """Add the gradients that the reference engine computed with rounding to bf16."""
+    def learn(self) -> bool:
+        """Whether there was another rounding to learn from."""
+        rounded = next(self._roundings, None)
+        if rounded is None:
+            return False
         for phase, parameters in self.phases.items():
             for parameter in parameters:
                 change = parameter.change(rounded[phase].get(parameter.name))
                 parameter.roundings.append(change)
+        return True
 
     def disagreement(self, found: Gradients, precision: Precision) -> str | None:
         """None, or one line: what differs most beyond what rounding to this precision explains."""
+        while line := self._unexplained(found, precision):
+            if not self.learn():
+                return line
+        return None
+
+    def _unexplained(self, found: Gradients, precision: Precision) -> str | None:
         if unknown := next(self._unknown(found), None):
             return f"{unknown} has a gradient, but none with the reference engine"
         worst = 1.0, ""
@@ -126,7 +144,10 @@ def excesses(
     Neighbours are those before and after it."""
     far: list[float | None] = []  # in yardsticks; None for residues
     found = []
+    nothing = NOTHING * math.hypot(*(parameter.norm for parameter in parameters))
     for parameter, change in zip(parameters, changes, strict=True):
+        if change.distance <= nothing:
+            change = Change(0.0, 0.0)
         yardstick = parameter.yardstick(precision)
         few = FEW / max(parameter.gradient.numel(), 1)
         distance, along = _ratio(change.distance, yardstick), _ratio(abs(change.along), yardstick)

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from imtrans.api.errors import ImtransError, is_out_of_memory
@@ -64,14 +65,25 @@ def _simpler(engine: Engine) -> Iterator[Engine]:
 
 
 def _measured(method: Method, engine: Engine, train: TrainTable, batch: Batch) -> Agreement:
-    """The reference gradients, and how far rounding moves them."""
-    reference, no_average = plain(engine.device), train.model_copy(update={"ema": None})
-    agreement = Agreement(gradients(Step(method, reference, no_average), batch))
-    low = Step(method, replace(reference, precision="bf16"), no_average)
-    for draw in DRAWS:
-        with Rounded(draw):
-            agreement.learn(gradients(low, batch))
+    """The reference gradients, and how far rounding moves them, as far as that has to be known."""
+    no_average = train.model_copy(update={"ema": None})
+    exact = gradients(Step(method, plain(engine.device), no_average), batch)
+    agreement = Agreement(exact, _roundings(method, engine.device, no_average, batch))
+    while engine.compiled and agreement.learn():
+        pass  # now: it would undo what is compiled
     return agreement
+
+
+def _roundings(
+    method: Method, device: torch.device, train: TrainTable, batch: Batch
+) -> Iterator[Gradients]:
+    """Lays the networks out for the reference engine."""
+    engine = replace(plain(device), precision="bf16")
+    for draw in DRAWS:
+        step = Step(method, engine, train)
+        with Rounded(draw):
+            found = gradients(step, batch)
+        yield found
 
 
 def _agreeing_step(
@@ -84,7 +96,8 @@ def _agreeing_step(
         _compare(gradients(Step(method, exact, train), batch), exact, agreement)
     step = Step(method, engine, train)
     _compare(gradients(step, batch), engine, agreement)
-    return step
+    # Roundings that were asked for have laid the networks out otherwise.
+    return step if engine.compiled else Step(method, engine, train)
 
 
 def _compare(found: Gradients, engine: Engine, agreement: Agreement) -> None:
