@@ -33,6 +33,7 @@ from imtrans.training.warm_start import start_from
 Say = Callable[[str], None]
 ENOUGH = 1.0  # s of timed steps
 MOST = 5  # timed steps
+FEW = 4  # images that show what each further one of a batch takes
 
 
 @dataclass(frozen=True)
@@ -140,18 +141,20 @@ def _progress(recipe: Recipe, run_dir: Path, per_epoch: int, fresh: bool) -> Pro
 
 
 def _memory(recipe: Recipe, engine: Engine, free: int | None) -> tuple[int | None, bool]:
-    """Bytes at the peak of training, and whether they are there. Training is measured with one
-    image and with two, in processes of their own, so that what will not fit ends those and not the
-    machine: each further image takes as much as the second did."""
+    """Bytes at the peak of training, and whether they are there. A batch of more than a few images
+    is measured with one and with a few, in processes of their own, so that what will not fit ends
+    those and not the machine: each further image takes as much as these did."""
     batch = recipe.train.batch_size
+    few = min(batch, FEW)
     try:
-        one = _peak(recipe, engine, 1)
-        two = _peak(recipe, engine, 2) if batch > 1 else one
+        needed = _peak(recipe, engine, few)
+        one = _peak(recipe, engine, 1) if batch > few else needed
     except NoMemory:
         return None, False
-    if one is None or two is None:
+    if one is None or needed is None:
         return None, True
-    needed = one + max(two - one, 0) * (batch - 1)
+    if batch > few:
+        needed += max(needed - one, 0) * (batch - few) // (few - 1)
     return needed, free is None or needed <= free
 
 

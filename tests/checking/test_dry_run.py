@@ -159,29 +159,24 @@ def test_another_recipe_in_the_run_is_refused(imtrans, tiny_file, tmp_path):
 LARGER = (
     "data.crop_size=128",
     "data.load_size=140",
-    "generator.width=24",
-    "discriminator.width=24",
+    "generator.width=16",
+    "discriminator.width=16",
 )
 
 
 @pytest.mark.skipif(not READABLE, reason="no /proc here")
-@pytest.mark.parametrize(
-    "overrides",
-    [("train.batch_size=4",), ("train.batch_size=2", "train.accumulate=2", "train.ema=0.9")],
-    ids=str,
-)
-def test_the_memory_measured_is_what_a_training_takes(tiny_file, tmp_path, measuring, overrides):
-    keys = (*LARGER, *overrides, "train.epochs=1")
+def test_the_memory_measured_is_what_a_training_takes(tiny_file, tmp_path, measuring):
+    keys = (*LARGER, "train.batch_size=3", "train.accumulate=2", "train.ema=0.9", "train.epochs=1")
     found = predicted(read(tiny_file, *keys), tmp_path / "run")
     real = in_own_process(taken_by_training, tiny_file, keys, tmp_path / "run")
-    assert real > 100 * MB
+    assert real > 80 * MB
     assert found.memory == pytest.approx(real, rel=0.2)
 
 
 def test_a_batch_that_fits_no_machine_is_reported_by_this_one(
     tiny_file, tmp_path, measuring, monkeypatch
 ):
-    """Measured with one image and with two, and no step of it is tried in this process."""
+    """Measured with one image and with a few, and no step of it is tried in this process."""
     monkeypatch.setattr(plans, "tried_step", None)
     found = predicted(read(tiny_file, "train.batch_size=10000000"), tmp_path / "run")
     text = "\n".join(lines(found))
@@ -229,9 +224,9 @@ def test_accumulation_is_measured_as_such_and_uncompiled(tiny_file, tmp_path, mo
         return MB
 
     monkeypatch.setattr(plans, "peak", noting)
-    keys = ("train.batch_size=8", "train.accumulate=16", "train.compile=true")
+    keys = ("train.batch_size=8", "train.accumulate=4", "train.compile=true")
     predicted(read(tiny_file, *keys), tmp_path / "run")
-    assert asked == [(1, 2, False), (2, 2, False)]
+    assert asked == [(4, 2, False), (1, 2, False)]
 
 
 def test_a_compiled_engine_is_named_but_not_compiled(tiny_file, tmp_path, monkeypatch):

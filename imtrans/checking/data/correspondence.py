@@ -185,7 +185,7 @@ def _smooth(products: Tensor, width: int) -> Tensor:
     planes = torch.view_as_real(products).flatten(2).permute(2, 0, 1)[None]
     planes = pad(planes, (0, 0, reach, reach), mode="circular")
     planes = pad(planes, (reach, reach, 0, 0), mode="replicate")
-    mean = avg_pool2d(planes, width, 1)[0].permute(1, 2, 0)
+    mean = avg_pool2d(avg_pool2d(planes, (width, 1), 1), (1, width), 1)[0].permute(1, 2, 0)
     return torch.view_as_complex(mean.reshape(*products.shape, 2).contiguous())
 
 
