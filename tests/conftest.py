@@ -1,5 +1,6 @@
 """What the tests share: tiny recipes and pairs, real images if there are any, the command line."""
 
+import gc
 import os
 import shutil
 import signal
@@ -68,6 +69,12 @@ log_every = 2
 sample_every = 3
 checkpoint_every = 4
 """
+
+
+def pytest_collection_finish():
+    """What is imported by now stays: no collection of garbage has to look through it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

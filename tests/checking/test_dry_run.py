@@ -159,8 +159,8 @@ def test_another_recipe_in_the_run_is_refused(imtrans, tiny_file, tmp_path):
 LARGER = (
     "data.crop_size=128",
     "data.load_size=140",
-    "generator.width=16",
-    "discriminator.width=16",
+    "generator.width=24",
+    "discriminator.width=24",
 )
 
 

@@ -9,8 +9,8 @@ from drawn import draw_picture, write_pairs
 RECIPE = """
 [data]
 root = "{root}"
-load_size = 72
-crop_size = 64
+load_size = 36
+crop_size = 32
 flip = true
 
 [[augment]]
@@ -21,11 +21,11 @@ name = "noise"
 
 [generator]
 name = "resnet_6"
-width = 4
+width = 2
 
 [discriminator]
 name = "patch_16"
-width = 4
+width = 2
 
 [adversarial]
 name = "vanilla"

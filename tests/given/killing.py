@@ -57,7 +57,8 @@ class Runner:
 
     def run(self, start: Start, **order: object) -> End:
         """Run a command to its end; or with an order, to its kill: `after` seconds, or where and
-        what a Numbering is told."""
+        what a Numbering is told. Or with a signal: `sent` when there is something in the file
+        `once`, to the command's whole group or to itself alone (`to`)."""
         start.place.mkdir(parents=True, exist_ok=True)
         order |= {"arguments": start.arguments, "place": str(start.place)}
         self._process.stdin.write(json.dumps(order) + "\n")
@@ -132,6 +133,9 @@ def _forked(order: dict[str, Any]) -> dict[str, Any]:
     child = os.fork()
     if child == 0:
         _run(order, [writing for _, writing in printed], record)
+    if "sent" in order:
+        _wait_for(Path(order["once"]))
+        (os.killpg if order["to"] == "group" else os.kill)(child, order["sent"])
     if "after" in order:
         signal.sigtimedwait({signal.SIGCHLD}, order["after"])
         os.kill(child, signal.SIGKILL)
@@ -140,6 +144,12 @@ def _forked(order: dict[str, Any]) -> dict[str, Any]:
     out, err = (_drained(*pipe) for pipe in printed)
     told = {"code": code, "out": out, "err": err, "seconds": time.monotonic() - begun}
     return told | {"operations": [list(vars(one).values()) for one in read(record)]}
+
+
+def _wait_for(file: Path) -> None:
+    end = time.monotonic() + 120
+    while not (file.exists() and file.stat().st_size) and time.monotonic() < end:
+        time.sleep(0.01)
 
 
 def _pipe() -> tuple[int, int]:
@@ -168,6 +178,7 @@ def _run(order: dict[str, Any], printed: list[int], record: mmap.mmap) -> NoRetu
 
     code: object = 1
     try:
+        os.setsid()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
         signal.signal(signal.SIGINT, signal.default_int_handler)  # also where it was ignored
         with open(os.devnull) as nothing:

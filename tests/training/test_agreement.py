@@ -123,7 +123,7 @@ def test_a_fault_in_any_layer_is_noticed(kind, norm, precision):
     agreement, found = tried.agreement, tried.fast(precision)
     planted = 0
     for phase, rows in found.items():
-        norms = {p.name: (p.norm, p.yardstick(precision)) for p in agreement.phases[phase]}
+        norms = {p.name: (p.norm, p.yardstick) for p in agreement.phases[phase]}
         for name, gradient in rows.items():
             if norms[name][1] > norms[name][0]:
                 continue  # a bias before a norm: its gradient is zero, but for rounding

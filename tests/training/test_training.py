@@ -5,8 +5,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
@@ -339,37 +337,27 @@ def test_the_meter_reads_means_and_starts_anew():
     assert meter.steps == 0
 
 
-def start(tiny_file, tmp_path):
-    command = [sys.executable, "-m", "imtrans", "train", str(tiny_file), "--run-dir", "run"]
-    command += ["--set", "train.epochs=2000", "--set", "data.workers=1"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.Popen(command, cwd=tmp_path, start_new_session=True, **pipes)
-
-
 # To the group: each signal reaches the loading process too, which must not answer it.
 @pytest.mark.parametrize(
-    ("kill", "sent", "code"),
+    ("to", "sent", "code"),
     [
-        (os.killpg, signal.SIGINT, 130),
-        (os.killpg, signal.SIGTERM, 0),
-        (os.killpg, signal.SIGHUP, 0),
-        (os.kill, signal.SIGTERM, 0),
+        ("group", signal.SIGINT, 130),
+        ("group", signal.SIGTERM, 0),
+        ("group", signal.SIGHUP, 0),
+        ("itself", signal.SIGTERM, 0),
     ],
 )
 def test_ctrl_c_and_sigterm_finish_the_step_save_and_say_how_to_continue(
-    tiny_file, tmp_path, sent, code, kill
+    stage, tmp_path, to, sent, code
 ):
-    process = start(tiny_file, tmp_path)
-    metrics = tmp_path / "run" / "metrics.jsonl"
-    deadline = time.monotonic() + 120
-    while not (metrics.exists() and metrics.stat().st_size) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    kill(process.pid, sent)
-    out, _ = process.communicate(timeout=120)
-    assert process.returncode == code, out
+    start = stage.start("plain, 2 workers, ema", tmp_path, "train.epochs=2000")
+    once = str(start.run / "metrics.jsonl")
+    end = stage.runner.run(start, sent=sent, to=to, once=once)
+    out = end.out + end.err
+    assert end.code == code, out
     assert "Traceback" not in out
     (newest,) = checkpoints(tmp_path / "run")[-1:]
-    assert f"saved as run/checkpoints/{newest.name}" in out
+    assert f"saved as {newest}" in out
     assert "the same command continues" in out
 
 
