@@ -12,9 +12,7 @@ from imtrans.api.pictures import Picture
 from imtrans.data.pixels.decode import decode
 from imtrans.data.pixels.formats.stored import Depth, PixelSpec
 from imtrans.data.pixels.masks import mask_beside
-from imtrans.recipe.schema import DataTable, SideTable
-
-DTYPE_RANGES = {"uint8": (0.0, 255.0), "uint16": (0.0, 65535.0)}
+from imtrans.recipe.schema import DTYPE_RANGES, DataTable, SideTable
 
 
 class Encoding(Protocol):

@@ -6,6 +6,7 @@ component's own signature, by `imtrans.recipe.registry`. Which components there 
 them belong together, is the catalog's business: nothing here knows one but as a default.
 """
 
+import math
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
@@ -25,6 +26,8 @@ Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Every = Count | Annotated[str, Field(pattern=r"^[1-9][0-9]* epochs?$")]  # steps, or "2 epochs"
+# float32 has none of its own
+DTYPE_RANGES: dict[str, tuple[float, float]] = {"uint8": (0, 255), "uint16": (0, 65535)}
 Validation = str | Annotated[float, Field(gt=0, lt=1)]  # a split, or a share
 
 
@@ -89,6 +92,11 @@ class SideTable(Table):
             raise ValueError(f"needs two colours or more, each a list of {channels} numbers")
         if len(set(colours)) < len(colours):
             raise ValueError("a colour appears more than once")
+        dtype = str(info.data.get("dtype"))
+        low, high = DTYPE_RANGES.get(dtype, (-math.inf, math.inf))
+        for colour in colours:
+            if not all(low <= value <= high for value in colour):
+                raise ValueError(f"{list(colour)} is not a colour of {dtype}, {low:g} to {high:g}")
         return colours
 
     model_config = ConfigDict(validate_default=True)
