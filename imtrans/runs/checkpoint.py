@@ -317,7 +317,6 @@ def _plugins_used(task: Task) -> dict[str, str]:
 
 
 def _write(path: Path, state: State, header: dict[str, str]) -> None:
-    # safetensors refuses shared and strided tensors (channels_last): write plain copies.
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     write_sealed(path, plain, header)
     _sync(path)

@@ -20,6 +20,7 @@ def reseal(
     """Write a file again with its facts and tensors changed, and the sums beside it."""
     with safe_open(file, "pt") as opened:
         before = {key: value for key, value in opened.metadata().items() if key != SUM}
-    write_sealed(file, tensors(load_file(file)), facts(before))
+    copies = {name: tensor.clone() for name, tensor in load_file(file).items()}  # not in the file
+    write_sealed(file, tensors(copies), facts(before))
     if (file.parent / SUMS).exists():
         write_sums(file.parent)

@@ -88,7 +88,7 @@ def test_a_failed_write_leaves_the_old_checkpoint_whole_and_nothing_beside_it(
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(sealed, "save_file", full)
+    monkeypatch.setattr(sealed, "_bytes", full)
     with pytest.raises(ImtransError, match="cannot write the checkpoint: no space left on device"):
         checkpoint.save(saved, states(networks), task)
     assert (saved / GENERATOR).read_bytes() == before
