@@ -63,6 +63,12 @@ def translate(
             metavar="N", min=0, max=2**63 - 1, help="Keep dropout on, with the noise of this seed."
         ),
     ] = None,
+    max_pixels: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Read images up to this size; by default the recipe's limit."
+        ),
+    ] = None,
 ) -> None:
     """Translate every image below a folder; same tree, same names, same sizes.
 
@@ -87,6 +93,7 @@ def translate(
         precision=precision or "auto",
         statistics=statistics.value,
         dropout_seed=dropout_seed,
+        max_pixels=max_pixels,
     )
     jobs = plan(input_, target, loaded.encoding)
     out = console()

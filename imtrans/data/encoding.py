@@ -58,12 +58,17 @@ class Side:
 
     def to_unit(self, stored: Tensor) -> Tensor:
         """Stored pixels as float32, their range as 0 .. 1."""
-        return (stored.float() - self.low) / (self.high - self.low)
+        # In place: of large pictures each copy is a gigabyte.
+        return stored.to(torch.float32, copy=True).sub_(self.low).div_(self.high - self.low)
 
     def from_unit(self, unit: Tensor) -> Tensor:
         """0 .. 1 back to stored pixels; what is beyond is clamped, never wrapped around."""
-        values = unit.float().clamp(0, 1) * (self.high - self.low) + self.low
-        return values if self.table.dtype == "float32" else values.round().to(self.stored_dtype)
+        return self._stored(unit.to(torch.float32, copy=True))
+
+    def _stored(self, unit: Tensor) -> Tensor:
+        """The same, in the place of what is given."""
+        values = unit.clamp_(0, 1).mul_(self.high - self.low).add_(self.low)
+        return values if self.table.dtype == "float32" else values.round_().to(self.stored_dtype)
 
     @property
     def stored_dtype(self) -> torch.dtype:
@@ -74,13 +79,13 @@ class Side:
 
     def encode(self, stored: Tensor) -> Tensor:
         if self.palette is None:
-            return self.to_unit(stored) * 2 - 1
+            return self.to_unit(stored).mul_(2).sub_(1)
         classes = one_hot(self._nearest_class(stored), self.channels).movedim(-1, -3)
         return classes.float() * 2 - 1
 
     def decode(self, image: Tensor) -> Tensor:
         if self.palette is None:
-            return self.from_unit((image + 1) / 2)
+            return self._stored((image.float() + 1).div_(2))
         colours = self.palette.to(image.device)[image.argmax(dim=-3)]
         return colours.movedim(-1, -3).to(self.stored_dtype)
 

@@ -119,7 +119,7 @@ class DataTable(Table):
     crop_size: Count = 256  # px; the square that the networks see
     flip: bool = True
     draft: bool = False  # large JPEGs are decoded at 1/2, 1/4 or 1/8: faster, other pixels
-    max_pixels: Count = 89_478_485  # of one image; more is refused before memory is taken
+    max_pixels: Count = 25_000_000  # of one image; more is refused before memory is taken
     workers: Annotated[int, Field(ge=0)] | None = None  # loading processes; None: by the machine
     cache: Literal["auto"] | bool = "auto"  # keep decoded, resized pairs on disk
     cache_limit: Rate = 20.0  # GB, of all caches together

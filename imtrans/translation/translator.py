@@ -98,6 +98,7 @@ def load(
     precision: str = "auto",
     statistics: Statistics = "image",
     dropout_seed: int | None = None,
+    max_pixels: int | None = None,
 ) -> Translator:
     """The translator of a run, a checkpoint directory or a generator.safetensors.
 
@@ -106,6 +107,7 @@ def load(
     with: each image's own (`image`: what the paper does, with its batch size of 1, and independent
     of what else is translated) or the averages gathered in training (`running`). Dropout is off
     unless `dropout_seed` is given; then every image is translated with the noise of that seed.
+    Images of more than `max_pixels` are refused, or of more than the recipe's data.max_pixels.
     """
     file = checkpoint.translator_file(Path(path), translator)
     header = checkpoint.read_header(file)
@@ -114,7 +116,11 @@ def load(
             f"{file}: holds the {header.part}, which does not translate; use "
             f"{quoted(header.translators)}"
         )
-    task = Task(header.recipe(catalog(), translator_only=True), catalog())
+    recipe = header.recipe(catalog(), translator_only=True)
+    if max_pixels is not None:
+        data = recipe.data.model_copy(update={"max_pixels": max_pixels})
+        recipe = recipe.model_copy(update={"data": data})
+    task = Task(recipe, catalog())
     module = task.translator(header.part)
     checkpoint.load_into(module, file)
     # As the fast engine trains it, whose previews show what is written here.

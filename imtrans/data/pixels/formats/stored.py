@@ -30,7 +30,9 @@ NAMES = {"uint8": "8-bit", "uint16": "16-bit", "float32": "32-bit float"}
 # Says how many pixels memory has room for; asked for large pictures alone, since it takes a moment.
 Fitting = Callable[[], int | None] | None
 LARGE = 2**22  # pixels
-MAX_PIXELS = 89_478_485  # width x height; from here on Pillow warns of a bomb, too
+# Width x height: photographs of 24 megapixels and a little more. What says it is larger may be a
+# small file that would take gigabytes.
+MAX_PIXELS = 25_000_000
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ def check_size(
     if width * height > (most or expected.max_pixels):
         raise ImtransError(
             f"too many pixels for one image: {width} x {height}; "
-            f"at most {expected.max_pixels:,} can be read (data.max_pixels)"
+            f"at most {expected.max_pixels:,} are read. raise data.max_pixels, or --max-pixels of "
+            "`imtrans translate`"
         )
     if expected.fitting and width * height > LARGE:
         most_fitting = expected.fitting()
