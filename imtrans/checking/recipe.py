@@ -9,6 +9,7 @@ from imtrans.api.errors import ImtransError
 from imtrans.api.method import Method
 from imtrans.checking.finding import Finding
 from imtrans.host.devices import choose_device
+from imtrans.host.foreign import reason
 from imtrans.recipe.reading import described
 from imtrans.task import Task
 from imtrans.training.step.engine import choose_engine
@@ -66,7 +67,8 @@ def _step(task: Task, method: Method, device: torch.device, *, on_pairs: bool) -
         values = {name: float(loss) for name, loss in losses.items()}
         seconds = monotonic() - start
     except (ImtransError, ValueError, RuntimeError) as error:
-        return Finding("one step", " ".join(str(error).split()), "error")
+        said = " ".join(str(error).split()) if isinstance(error, ImtransError) else reason(error)
+        return Finding("one step", said, "error")
     shown = "  ".join(f"{name} {value:.3f}" for name, value in values.items())
     rest = "".join(f". {remark}" for remark in remarks)
     on = "the first pairs" if on_pairs else "noise"

@@ -21,6 +21,7 @@ class Problem:
     message: str
 
 
+DEPTH = 50  # tables and lists within each other
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -34,6 +35,24 @@ def validate(model: type[Model], values: Mapping[str, Any]) -> Model | list[Prob
         return model.model_validate_json(json.dumps(values, default=_no_json), strict=True)
     except ValidationError as error:
         return list(_problems(error, model, values))
+
+
+def extremes(values: Mapping[str, Any]) -> list[Problem]:
+    """The numbers beyond the 64 bits that TOML has. Raises RecursionError when tables or lists are
+    nested deeper than any recipe's, on which other readers would fail."""
+    found = []
+    waiting: list[tuple[Location, Any]] = [((), values)]
+    while waiting:
+        location, value = waiting.pop()
+        if len(location) > DEPTH:
+            raise RecursionError
+        if isinstance(value, Mapping):
+            waiting += [((*location, key), inner) for key, inner in value.items()]
+        elif isinstance(value, list):
+            waiting += [((*location, index), inner) for index, inner in enumerate(value)]
+        elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+            found.append(Problem(location, "a number of more than 64 bits"))
+    return found
 
 
 def _no_json(value: Any) -> dict[str, str]:

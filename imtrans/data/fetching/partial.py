@@ -12,6 +12,7 @@ from pathlib import Path
 
 from imtrans.data.fetching.space import telling_when_full
 from imtrans.host.files import write_whole
+from imtrans.host.foreign import whole_number
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def note_of(address: str, headers: Message) -> Note:
         address,
         headers.get("ETag"),
         headers.get("Last-Modified"),
-        int(length) if length.isascii() and length.isdigit() else None,
+        whole_number(length),
     )
 
 
