@@ -80,7 +80,7 @@ def train(
     )
     catalog = installed()
     resolved = recipes.read(recipe, set_ or (), catalog)
-    notes = Terminal(highlight=False, stderr=True)
+    notes = Terminal(stderr=True)
     measuring = Bench(resolved, catalog, choose_device(device), options, partial(say, notes))
     with _cleaning_up_on_sigterm():
         report = Report(measuring.setting(recipe))
