@@ -57,9 +57,10 @@ def ask(address: str, headers: dict[str, str]) -> HTTPResponse:
 
 
 def read(answer: HTTPResponse, count: int) -> bytes:
-    """The next bytes; none at the end, which may come early. Raises Cut."""
+    """The next bytes, as many as are here, and at most `count`; none at the end, which may come
+    early. Raises Cut."""
     try:
-        return answer.read(count)
+        return answer.read1(count)  # read() would wait for all of them, be it for hours
     except (HTTPException, OSError, ValueError) as error:
         raise Cut(_said(error)) from error
 
