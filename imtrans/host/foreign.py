@@ -11,6 +11,15 @@ from contextlib import contextmanager
 from imtrans.api.errors import ImtransError
 from imtrans.host.words import plain
 
+# What parsers, and whatever takes a parsed value for another kind, raise at a damaged text.
+FAULTS = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
 DIGITS = 18  # of a number that is within 64 bits for certain
 REASON = 200  # characters of what a parser says
 
@@ -20,13 +29,9 @@ def reading(what: object, fault: str = "cannot be read") -> Iterator[None]:
     """Make any error of parsing in the block an ImtransError: `WHAT: FAULT: reason`."""
     try:
         yield
-    except (OSError, MemoryError):
-        raise  # of the machine, not of the text
-    except RuntimeError as error:
-        if not isinstance(error, RecursionError) and not is_overflow(error):
+    except (*FAULTS, RuntimeError) as error:
+        if not isinstance(error, FAULTS) and not is_overflow(error):
             raise
-        raise ImtransError(f"{what}: {fault}: {reason(error)}") from error
-    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
         raise ImtransError(f"{what}: {fault}: {reason(error)}") from error
 
 

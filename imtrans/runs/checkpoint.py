@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 import imtrans
 from imtrans.api.errors import ImtransError, quoted
-from imtrans.host.foreign import whole_number
+from imtrans.host.foreign import FAULTS, whole_number
 from imtrans.host.words import plain
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import Catalog
@@ -96,7 +96,7 @@ class Header:
         """What a fact says in JSON; None where it is damaged."""
         try:
             return json.loads(self.facts.get(fact, "null"))
-        except (ValueError, RecursionError):
+        except FAULTS:
             return None
 
     def recipe(self, catalog: Catalog | None = None, *, translator_only: bool = False) -> Recipe:

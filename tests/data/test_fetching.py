@@ -243,6 +243,43 @@ def test_a_proxy_of_the_environment_is_used(imtrans, server, monkeypatch):
     assert server.asked[0][0] == sets.SETS["facades"].address()
 
 
+@pytest.mark.parametrize("status", [206, 416])
+def test_a_range_of_numbers_without_end_is_no_range(fetch, server, status):
+    server.cuts = [70_000] + [0] * 5
+    fetch()
+    digits = "9" * 5000
+    server.statuses = [(status, {"Content-Range": f"bytes */{digits}"})]
+    if status == 206:
+        server.statuses = [(status, {"Content-Range": f"bytes 70000-{digits}/{digits}"})]
+    code, out, err = fetch()
+    assert (code == 2 and "it sends 'bytes 70000-" in err) or (code == 0 and whole())
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "[" * 5000,
+        '{"address": "A", "length": "9"}',
+        '{"address": "A", "length": -1}',
+        f'{{"address": "A", "length": {"9" * 5000}}}',
+        '{"address": "A", "etag": 1}',
+        '{"address": "A", "modified": [1], "length": 9}',
+        "[1]",
+    ],
+    ids=lambda note: note[:40],
+)
+def test_a_damaged_note_is_none(fetch, server, note):
+    path = Path("datasets/facades.tar.gz.partial")
+    path.parent.mkdir()
+    path.write_bytes(ARCHIVE[:100])
+    address = f"{server.address}/facades.tar.gz"
+    path.with_name(f"{path.name}.json").write_text(note.replace('"A"', f'"{address}"'))
+    code, out, err = fetch()
+    assert (code, err) == (0, "")
+    assert "starting from zero" in out
+    assert whole()
+
+
 def ticking(seconds):
     """A clock that goes on by so many seconds whenever it is read."""
     now = count(0.0, seconds)

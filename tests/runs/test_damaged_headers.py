@@ -130,3 +130,15 @@ def test_damaged_plugins_in_a_header_are_not_offered(found, plugins):
     with pytest.raises(ImtransError, match="no generator 'unknown'") as caught:
         public.load(found)
     assert "pip install" not in str(caught.value)
+
+
+@pytest.mark.parametrize("rubbish", ["[" * 5000, '{"step": Infinity}', "[1]", "9" * 5000])
+def test_rubbish_in_a_log_is_passed_over(imtrans, found, tiny_file, rubbish):
+    run = found.parents[1]
+    for name in ("metrics.jsonl", "validation.jsonl"):
+        with (run / name).open("a") as file:
+            file.write(f"{rubbish}\n")
+    changed(found, best="[" * 5000)
+    assert imtrans("runs", "list", run)[0] == 0
+    assert imtrans("train", tiny_file, "--run-dir", run)[0] == 0
+    assert rubbish not in (run / "metrics.jsonl").read_text()

@@ -111,7 +111,7 @@ def _range(partial: Partial) -> dict[str, str]:
 
 def _nothing_behind(partial: Partial, answer: HTTPResponse) -> None:
     """416: either all is here already, or what is here is of no use."""
-    match = re.fullmatch(r"bytes \*/(\d+)", answer.headers.get("Content-Range", "").strip())
+    match = re.fullmatch(r"bytes \*/(\d{1,18})", answer.headers.get("Content-Range", "").strip())
     if partial.have and match and int(match[1]) == partial.have:
         partial.finish()
         return
@@ -123,7 +123,7 @@ def _nothing_behind(partial: Partial, answer: HTTPResponse) -> None:
 def _check_range(partial: Partial, answer: HTTPResponse) -> None:
     """What comes must be the bytes asked for, of a file of the length known."""
     said = answer.headers.get("Content-Range", "").strip()
-    match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", said, re.ASCII)
+    match = re.fullmatch(r"bytes (\d{1,18})-\d+/(\d{1,18}|\*)", said, re.ASCII)
     length = partial.note.length
     if match and partial.have and int(match[1]) == partial.have:
         if length is None or match[2] == "*" or int(match[2]) == length:

@@ -15,7 +15,7 @@ from typing import BinaryIO
 from imtrans.api.errors import ImtransError
 from imtrans.data.fetching.space import telling_when_full
 from imtrans.host.files import no_link, write_whole
-from imtrans.host.foreign import whole_number
+from imtrans.host.foreign import FAULTS, whole_number
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,8 @@ class Partial:
             if not self._note_path.is_file():
                 return None  # a pipe would be waited for
             note = Note(**json.loads(self._note_path.read_text(encoding="utf-8")))
-            note.validator  # noqa: B018  # fails on what is no text
-        except (OSError, ValueError, TypeError, AttributeError):
+        except (OSError, *FAULTS):
             return None
-        return note if note.address == address else None
+        texts = all(isinstance(text, str | None) for text in (note.etag, note.modified))
+        count = note.length is None or isinstance(note.length, int) and note.length >= 0
+        return note if note.address == address and texts and count else None
