@@ -13,6 +13,7 @@ from imtrans.api.listener import Listener
 from imtrans.api.method import Batch, Direction, Method
 from imtrans.api.pictures import Layout, Pair, is_paired
 from imtrans.data.encoding import Derived, Direct, Encoding
+from imtrans.data.identity import files_sum
 from imtrans.data.loader import stack
 from imtrans.data.pairs import check_sides, split_pairs
 from imtrans.data.samples import Sampler
@@ -96,6 +97,11 @@ class Task:
     def _split(self) -> tuple[Sequence[Pair], Sequence[Pair]]:
         layouts = self.catalog.layouts
         return split_pairs(self.layout, self.recipe.data, self.recipe.seed, layouts=layouts)
+
+    @cached_property
+    def files_sum(self) -> str:
+        """A sum over the files to train on as they are now, when it is first asked for."""
+        return files_sum(self.pairs)
 
     @cached_property
     def sampler(self) -> Sampler:

@@ -15,6 +15,7 @@ import pytest
 import torch
 from drawn import write_pairs
 from hypothesis import settings
+from resealing import reseal
 
 from imtrans.benchmark import rates
 from imtrans.benchmark.rounds import in_turns
@@ -126,7 +127,13 @@ def finished_run(trained_once, pairs):
         shutil.copytree(trained_once / "run", path)
         recipe = path / "recipe.toml"  # as if it had been trained here
         root = (trained_once / "pairs").as_posix()
-        recipe.write_text(recipe.read_text().replace(root, pairs.as_posix()))
+
+        def moved(text):
+            return text.replace(root, pairs.as_posix())
+
+        recipe.write_text(moved(recipe.read_text()))
+        for file in path.glob("checkpoints/*/*.safetensors"):
+            reseal(file, lambda facts: facts | {"recipe": moved(facts["recipe"])})
         return path
 
     return copied

@@ -84,7 +84,14 @@ def _walk(folder: str, above: frozenset[tuple[int, int]] = frozenset()) -> Itera
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir():
+            if _is_folder(entry):
                 yield from _walk(entry.path, above | {here})
             elif entry.name.lower().endswith(SUFFIXES):
                 yield entry.path
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself; who opens it hears of it
+        return False

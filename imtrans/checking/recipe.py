@@ -7,14 +7,17 @@ import torch
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.method import Method
+from imtrans.checking.data.look_first import look_first
 from imtrans.checking.finding import Finding
 from imtrans.host.devices import choose_device
 from imtrans.host.foreign import reason
 from imtrans.recipe.reading import described
 from imtrans.task import Task
+from imtrans.training.meter import Meter, NotFinite
 from imtrans.training.step.engine import choose_engine
 from imtrans.training.step.stepper import Stepper
 from imtrans.training.step.trial import tried_step
+from imtrans.training.warm_start import start_from
 
 
 def check(task: Task, device: str | None = None) -> Iterator[Finding]:
@@ -30,15 +33,32 @@ def check(task: Task, device: str | None = None) -> Iterator[Finding]:
         yield Finding("components", _components(task, method))
     except ImtransError as error:
         yield Finding("components", str(error), "error")
-    found = False
-    try:
-        counts = len(task.pairs), len(task.validation_pairs)
-        found = True
-        yield Finding("data", f"{counts[0]} pairs to train on, {counts[1]} for validation")
-    except ImtransError as error:
-        yield Finding("data", str(error), "error")
+    data = _data(task)
+    yield data
+    if method and task.recipe.train.init_from:
+        yield _first_weights(task.recipe.train.init_from, method)
     if method:
-        yield _step(task, method, chosen, on_pairs=found)
+        yield _step(task, method, chosen, on_pairs=data.severity != "error")
+
+
+def _data(task: Task) -> Finding:
+    """The pairs, and what training would refuse of their files."""
+    remarks: list[str] = []
+    try:
+        look_first(task, remarks.append)
+    except ImtransError as error:
+        return Finding("data", str(error), "error")
+    counts = f"{len(task.pairs)} pairs to train on, {len(task.validation_pairs)} for validation"
+    return Finding("data", ". ".join([counts, *remarks]))
+
+
+def _first_weights(path: str, method: Method) -> Finding:
+    remarks: list[str] = []
+    try:
+        start_from(path, method, remarks.append)
+    except ImtransError as error:
+        return Finding("weights", str(error), "error")
+    return Finding("weights", ". ".join(remarks))
 
 
 def _components(task: Task, method: Method) -> str:
@@ -63,13 +83,14 @@ def _step(task: Task, method: Method, device: torch.device, *, on_pairs: bool) -
         engine = choose_engine(task.recipe.train, device)
         step = tried_step(method, engine, task.recipe.train, batch, remarks.append)
         start = monotonic()
-        losses = Stepper(step, remarks.append)(batch)
-        values = {name: float(loss) for name, loss in losses.items()}
+        meter = Meter()
+        meter.count(Stepper(step, remarks.append)(batch), len(batch.source))
+        losses = meter.read(step.learning_rate).losses
         seconds = monotonic() - start
-    except (ImtransError, ValueError, RuntimeError) as error:
+    except (ImtransError, NotFinite, ValueError, RuntimeError) as error:
         said = " ".join(str(error).split()) if isinstance(error, ImtransError) else reason(error)
         return Finding("one step", said, "error")
-    shown = "  ".join(f"{name} {value:.3f}" for name, value in values.items())
+    shown = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
     rest = "".join(f". {remark}" for remark in remarks)
     on = "the first pairs" if on_pairs else "noise"
     text = f"on {on}, {device}, {step.engine}, {seconds:.2f} s: {shown}{rest}"

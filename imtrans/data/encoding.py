@@ -1,5 +1,6 @@
 """Between stored pixels and what the networks see, [-1, 1], and what is written and shown of it."""
 
+from dataclasses import replace
 from typing import Protocol
 
 import torch
@@ -10,11 +11,9 @@ from imtrans.api.errors import ImtransError
 from imtrans.api.hookspecs import Derivation
 from imtrans.api.pictures import Picture
 from imtrans.data.pixels.decode import decode
-from imtrans.data.pixels.formats.stored import Depth, PixelSpec
+from imtrans.data.pixels.formats.stored import Depth, Fitting, PixelSpec
 from imtrans.data.pixels.masks import mask_beside
-from imtrans.recipe.schema import DataTable, SideTable
-
-DTYPE_RANGES = {"uint8": (0.0, 255.0), "uint16": (0.0, 65535.0)}
+from imtrans.recipe.schema import DTYPE_RANGES, DataTable, SideTable
 
 
 class Encoding(Protocol):
@@ -30,8 +29,9 @@ class Encoding(Protocol):
         """A batch of the sampler as the networks see it, float32 in [-1, 1]."""
         ...
 
-    def given(self, picture: Picture) -> Tensor:
-        """The source (1, C, H, W) of what a user has. Raises ImtransError naming the picture."""
+    def given(self, picture: Picture, fitting: Fitting = None) -> Tensor:
+        """The source (1, C, H, W) of what a user has. Raises ImtransError naming the picture, also
+        where it has more pixels than memory has room for."""
         ...
 
     def result(self, output: Tensor, source: Tensor) -> Tensor:
@@ -114,8 +114,8 @@ class Direct:
     def encode(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         return self.source.encode(source), self.target.encode(target)
 
-    def given(self, picture: Picture) -> Tensor:
-        return self.source.encode(decode(picture, self._expected)[None])
+    def given(self, picture: Picture, fitting: Fitting = None) -> Tensor:
+        return self.source.encode(decode(picture, replace(self._expected, fitting=fitting))[None])
 
     def result(self, output: Tensor, source: Tensor) -> Tensor:
         return self.target.decode(output[0]).cpu()
@@ -143,8 +143,8 @@ class Derived:
     def encode(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         return source, target
 
-    def given(self, picture: Picture) -> Tensor:
-        pixels = decode(picture, self._expected) / 255
+    def given(self, picture: Picture, fitting: Fitting = None) -> Tensor:
+        pixels = decode(picture, replace(self._expected, fitting=fitting)) / 255
         if len(pixels) == 2:  # grey with transparency
             pixels = torch.cat([pixels[:1].expand(3, -1, -1), pixels[1:]])
         if self.takes_mask and (mask := mask_beside(picture)):

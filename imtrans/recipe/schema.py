@@ -6,6 +6,7 @@ component's own signature, by `imtrans.recipe.registry`. Which components there 
 them belong together, is the catalog's business: nothing here knows one but as a default.
 """
 
+import math
 import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
@@ -33,6 +34,8 @@ Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Every = Count | Annotated[str, Field(pattern=r"^[1-9][0-9]* epochs?$")]  # steps, or "2 epochs"
+# float32 has none of its own
+DTYPE_RANGES: dict[str, tuple[float, float]] = {"uint8": (0, 255), "uint16": (0, 65535)}
 Validation = str | Annotated[float, Field(gt=0, lt=1)]  # a split, or a share
 
 
@@ -109,6 +112,11 @@ class SideTable(Table):
             raise ValueError(f"needs two colours or more, each a list of {channels} numbers")
         if len(set(colours)) < len(colours):
             raise ValueError("a colour appears more than once")
+        dtype = str(info.data.get("dtype"))
+        low, high = DTYPE_RANGES.get(dtype, (-math.inf, math.inf))
+        for colour in colours:
+            if not all(low <= value <= high for value in colour):
+                raise ValueError(f"{list(colour)} is not a colour of {dtype}, {low:g} to {high:g}")
         return colours
 
     model_config = ConfigDict(validate_default=True)
@@ -131,7 +139,7 @@ class DataTable(Table):
     crop_size: Count = 256  # px; the square that the networks see
     flip: bool = True
     draft: bool = False  # large JPEGs are decoded at 1/2, 1/4 or 1/8: faster, other pixels
-    max_pixels: Count = 178_956_970  # of one image; more is refused before memory is taken
+    max_pixels: Count = 89_478_485  # of one image; more is refused before memory is taken
     workers: Annotated[int, Field(ge=0)] | None = None  # loading processes; None: by the machine
     cache: Literal["auto"] | bool = "auto"  # keep decoded, resized pairs on disk
     cache_limit: Rate = 20.0  # GB, of all caches together

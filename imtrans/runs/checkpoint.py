@@ -18,7 +18,6 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 import imtrans
@@ -28,7 +27,8 @@ from imtrans.host.words import plain
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import Catalog
 from imtrans.recipe.schema import Recipe
-from imtrans.runs.checksums import write_sums
+from imtrans.runs.checksums import verify, write_sums
+from imtrans.runs.sealed import check_seal, write_sealed
 from imtrans.task import Task
 
 FORMAT = "2"
@@ -143,7 +143,11 @@ def save(
         "epoch": "0",
         **(facts or {}),
     }
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    if not folder.parent.is_dir():  # making it anew would hide that a run was moved away
+        raise ImtransError(
+            f"{folder}: cannot write the checkpoint: {folder.parent} is gone. was it moved or "
+            "deleted?"
+        )
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
@@ -255,7 +259,15 @@ def read_headers(folder: Path) -> list[Header]:
     return headers
 
 
+def is_verified(path: Path) -> bool:
+    """Whether a file has a sum, in itself or beside it; raises ImtransError when it is not what was
+    written."""
+    return check_seal(path, read_header(path).facts) or verify(path.parent, path.name)
+
+
 def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file, as they were written. Raises ImtransError when they changed since."""
+    is_verified(path)
     try:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -263,9 +275,24 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise ImtransError(f"{path}: {_why_unreadable(path, error)}") from error
 
 
+def read_weights(path: Path, expected: State) -> dict[str, Tensor]:
+    """The tensors of a network's file. Raises ImtransError when one is not finite, or not of the
+    dtype that the network has."""
+    found = read_tensors(path)
+    for name, tensor in found.items():
+        if name in expected and tensor.dtype != expected[name].dtype:
+            raise ImtransError(
+                f"{path}: '{name}' is {_dtype(tensor)}; the network has {_dtype(expected[name])}"
+            )
+        if not bool(tensor.isfinite().all()):
+            raise ImtransError(f"{path}: '{name}' has values that are not finite; use another")
+    return found
+
+
 def load_into(network: nn.Module, path: Path) -> None:
     """Fill a network with a file's tensors. Raises ImtransError naming the first misfit."""
-    found, expected = read_tensors(path), network.state_dict()
+    expected = network.state_dict()
+    found = read_weights(path, expected)
     for name in [*expected, *found]:
         if name not in found:
             raise ImtransError(f"{path}: the tensor '{name}' is missing")
@@ -277,6 +304,10 @@ def load_into(network: nn.Module, path: Path) -> None:
                 f"the network has {tuple(expected[name].shape)}"
             )
     network.load_state_dict(found)
+
+
+def _dtype(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _is_name(name: object) -> bool:
@@ -293,7 +324,7 @@ def _plugins_used(task: Task) -> dict[str, str]:
 def _write(path: Path, state: State, header: dict[str, str]) -> None:
     # safetensors refuses shared and strided tensors (channels_last): write plain copies.
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    save_file(plain, path, metadata=header)
+    write_sealed(path, plain, header)
     _sync(path)
 
 

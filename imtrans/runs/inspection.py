@@ -5,7 +5,15 @@ from pathlib import Path
 from safetensors import safe_open
 
 from imtrans.api.errors import ImtransError
-from imtrans.runs.checkpoint import GENERATOR, SUFFIX, TRAINING, Header, checkpoints, read_header
+from imtrans.runs.checkpoint import (
+    GENERATOR,
+    SUFFIX,
+    TRAINING,
+    Header,
+    checkpoints,
+    is_verified,
+    read_header,
+)
 from imtrans.runs.checksums import verify
 
 
@@ -16,7 +24,9 @@ def describe(path: Path) -> str:
     the plugins that wrote it. Raises ImtransError when a file is damaged.
     """
     files = _files(path)
-    summed = verify(files[0].parent, files[0].name if path.is_file() else None)
+    if not path.is_file():
+        verify(files[0].parent)
+    summed = [is_verified(file) for file in files]
     headers = [read_header(file) for file in files]
     first = headers[0]
     facts = first.facts
@@ -28,13 +38,20 @@ def describe(path: Path) -> str:
             f"multiples of {facts['stride']} px; others are padded" if "stride" in facts else "any",
         ),
         ("written by", f"imtrans {facts.get('imtrans')}, torch {facts.get('torch')}"),
-        ("checked", "as it was written" if summed else "readable; no checksums beside it"),
+        (
+            "checked",
+            _checked(all(summed)),
+        ),
         ("plugins", facts.get("plugins", "{}").strip("{}") or "none but imtrans itself"),
         ("translators", ", ".join(first.translators)),
     ]
     table = [f"{name:<13} {value}" for name, value in rows]
     parts = [_part(header) for header in headers]
     return "\n".join([*table, *parts, "", first.recipe_text.rstrip()])
+
+
+def _checked(summed: bool) -> str:
+    return "as it was written" if summed else "readable; from before there were checksums"
 
 
 def _files(path: Path) -> list[Path]:

@@ -67,6 +67,7 @@ def import_weights(
         parts[name] = translate_names(each, network)
         if name == "generator":
             facts["stride"] = str(network.stride)
+    output.parent.mkdir(parents=True, exist_ok=True)
     checkpoint.save(output, parts, task, facts)
     return list(found.values())
 
@@ -160,7 +161,7 @@ def translate_names(found: PublishedNetwork, network: nn.Module) -> State:
             if tensor.shape != own[name].shape:
                 shapes = f"{tuple(tensor.shape)}, expected {tuple(own[name].shape)}"
                 raise ImtransError(f"{found.path}: '{key}' does not fit {found}: it is {shapes}")
-            translated[name] = tensor
+            translated[name] = tensor.to(own[name].dtype)  # some are kept in half precision
     if left:
         raise ImtransError(f"{found.path}: '{next(iter(left))}' does not belong to {found}")
     return translated

@@ -9,7 +9,7 @@ runs/maps/recipe.toml      the resolved recipe
 
 import difflib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from imtrans.api.errors import ImtransError
 from imtrans.host.files import write_whole
 from imtrans.host.locks import Locked, locked
 from imtrans.recipe import reading as recipes
+from imtrans.recipe.catalog import catalog
 from imtrans.recipe.schema import Recipe
 from imtrans.runs import checkpoint
 from imtrans.runs.journal import Journal, unwritable
@@ -129,14 +130,13 @@ def _refuse_another(path: Path, recipe: Recipe) -> None:
         return
     if not path.is_dir():
         raise ImtransError(f"{path}: is a file; choose another --run-dir")
-    file = path / "recipe.toml"
-    if not file.is_file():
-        if any(one.name not in FIRST for one in path.iterdir()):
+    learned = _learned(path)
+    if not learned:
+        began = (path / "recipe.toml").is_file()
+        if not began and any(one.name not in FIRST for one in path.iterdir()):
             raise ImtransError(f"{path}: holds other files, but no run; choose another --run-dir")
-        return
-    if not _learned(path):
         return  # nothing was learned there yet
-    before = recipes.read(file, old=True)
+    origin, before = _trained_there(path, learned)
     old, new = _binding(before), _binding(recipe)
     if old["train"]["epochs"] < new["train"]["epochs"]:
         old["train"]["epochs"] = new["train"]["epochs"]  # training longer is no other run
@@ -144,7 +144,7 @@ def _refuse_another(path: Path, recipe: Recipe) -> None:
         rows = difflib.unified_diff(
             recipes.dumps(before).splitlines(),
             recipes.dumps(recipe).splitlines(),
-            str(file),
+            origin,
             "the recipe given",
             lineterm="",
             n=0,
@@ -154,6 +154,17 @@ def _refuse_another(path: Path, recipe: Recipe) -> None:
             f"{path}: another recipe was trained there\n  {diff}\n"
             "choose another --run-dir, or start anew with --fresh (the old run is kept aside)"
         )
+
+
+def _trained_there(path: Path, learned: list[Path]) -> tuple[str, Recipe]:
+    """The recipe of a run, and what it was read from: its newest checkpoint, which knows best what
+    trained it, or recipe.toml where no checkpoint can be read."""
+    for folder in reversed(learned):
+        with suppress(ImtransError):
+            header = checkpoint.read_header(folder / checkpoint.TRAINING)
+            return str(header.path), header.recipe(catalog())
+    file = path / "recipe.toml"
+    return str(file), recipes.read(file, old=True)
 
 
 def _learned(path: Path) -> list[Path]:

@@ -81,7 +81,8 @@ def save(path: Path, training: Training, position: Position, task: Task, per_epo
         | {STATE + name: buffer for name, buffer in _other_buffers(training.method).items()}
         | {RANDOM + name: value for name, value in random_state(training.device).items()}
     )
-    facts = _facts(training, position) | {"batches_per_epoch": str(per_epoch)}
+    data = {"batches_per_epoch": str(per_epoch), "files": task.files_sum}
+    facts = _facts(training, position) | data
     checkpoint.save(path, parts | {"training": state}, task, facts)
 
 
@@ -125,13 +126,16 @@ def _other_buffers(method: Method) -> dict[str, Tensor]:
     return {name: b for name, b in method.named_buffers() if not name.startswith(inside)}
 
 
-def resume(run: RunDir, training: Training, per_epoch: int, say: Callable[[str], None]) -> Position:
+def resume(
+    run: RunDir, training: Training, task: Task, per_epoch: int, say: Callable[[str], None]
+) -> Position:
     """Put a training where its run is: into the state of the newest checkpoint, if any."""
     torch.manual_seed(run.recipe.seed)
     found = _newest_whole(run, training, say)
     if not found:
         return Position()
-    path, position, per_epoch_then = found
+    path, position, header = found
+    per_epoch_then = header.number("batches_per_epoch")
     epochs = run.recipe.train.epochs
     where = f", in epoch {position.epoch} of {epochs}"
     done = f": all {epochs} epochs are done; a larger train.epochs would go on"
@@ -143,12 +147,17 @@ def resume(run: RunDir, training: Training, per_epoch: int, say: Callable[[str],
             f"the data changed: an epoch had {per_epoch_then} batches, now it has {per_epoch}; "
             f"epoch {position.epoch} starts again"
         )
+    elif header.facts.get("files", task.files_sum) != task.files_sum:
+        say(
+            "the data changed: the files to train on have other names, sizes or times than in the "
+            "session before. training continues on what is there now"
+        )
     return position
 
 
 def _newest_whole(
     run: RunDir, training: Training, say: Callable[[str], None]
-) -> tuple[Path, Position, int] | None:
+) -> tuple[Path, Position, checkpoint.Header] | None:
     """Restore the newest checkpoint that can be; one that is damaged is set aside."""
     paths = run.learned()
     for path in reversed(paths):
@@ -172,9 +181,11 @@ def _set_aside(path: Path) -> None:
     path.rename(aside)
 
 
-def restore(path: Path, training: Training) -> tuple[Position, int]:
-    """Put a training into the state of a checkpoint; returns its position, and how many batches an
-    epoch had. Raises ImtransError when a file is missing, damaged, or of another checkpoint."""
+def restore(path: Path, training: Training) -> tuple[Position, checkpoint.Header]:
+    """Put a training into the state of a checkpoint; returns its position, and its header.
+
+    Raises ImtransError when a file is missing, damaged, or of another checkpoint.
+    """
     verify(path)
     header = checkpoint.read_headers(path)[0]
     with reading(header.path, "its header has no best validation"):
@@ -193,7 +204,8 @@ def restore(path: Path, training: Training) -> tuple[Position, int]:
         raise ImtransError(
             f"{path / checkpoint.TRAINING}: does not fit this recipe: {error}"
         ) from error
-    return position, header.number("batches_per_epoch")
+    header.number("batches_per_epoch")  # or this is no checkpoint to continue from
+    return position, header
 
 
 def _check_place(header: checkpoint.Header) -> None:

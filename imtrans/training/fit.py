@@ -64,7 +64,7 @@ def _fit(task: Task, run_dir: Path, device: torch.device, fresh: bool, console: 
     if train.init_from and not run.learned():
         start_from(train.init_from, method, shown.said)
     step = tried_step(method, engine, train, task.first_batch(device), shown.said)
-    position = resume(run, step, per_epoch, shown.said)
+    position = resume(run, step, task, per_epoch, shown.said)
     run.begin()
     sampler = _sampler(task, train.epochs - position.epoch + 1, console)
     translators = _translators(task, step)

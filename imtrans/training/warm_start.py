@@ -40,7 +40,8 @@ def start_from(path: str, method: Method, say: Callable[[str], None]) -> None:
 
 
 def _fill(network: nn.Module, file: Path, say: Callable[[str], None]) -> int:
-    found, own = checkpoint.read_tensors(file), network.state_dict()
+    own = network.state_dict()
+    found = checkpoint.read_weights(file, own)
     fitting = [n for n in own if n in found and found[n].shape == own[n].shape]
     with torch.no_grad():
         for name in fitting:

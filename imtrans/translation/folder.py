@@ -3,17 +3,19 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch import Tensor
 
-from imtrans.api.errors import ImtransError, MissingExtra, some
+from imtrans.api.errors import ImtransError, is_out_of_memory, some
 from imtrans.api.pictures import SUFFIXES, Picture, find_images
 from imtrans.data.encoding import Encoding
 from imtrans.data.pixels.encode import encode, result_suffix
 from imtrans.data.pixels.masks import without_masks
-from imtrans.host.files import is_ours, mark
+from imtrans.host.files import MARK, is_ours, mark
+from imtrans.host.locks import Locked, locked
 from imtrans.translation.translator import Translator
 
 AHEAD = 4  # images read before their turn, and as many waiting to be written
@@ -62,23 +64,23 @@ def _is_a_result(root: Path, name: Path) -> bool:
 def translate_files(
     translator: Translator, jobs: list[Job], output: Path, on_done: Callable[[], None]
 ) -> TranslatedFolder:
-    """Translate each input into its place below `output`; what cannot be read is skipped.
+    """Translate each input into its place below `output`; what cannot be read, or is too large for
+    the memory, is skipped.
 
     Reading and writing run in threads beside the network. Raises ImtransError when a result
-    cannot be written: the rest would fail too.
+    cannot be written: the rest would fail too; and when another process writes there.
     """
     outcome = TranslatedFolder()
-    encoding = translator.encoding
-    mark(output)
-    with ThreadPoolExecutor(max_workers=2) as pool:
+    with alone_in(output), ThreadPoolExecutor(max_workers=2) as pool:
         writing: deque[Future[None]] = deque()
         try:
-            for path, source in _read_ahead(pool, jobs, encoding):
-                if isinstance(source, ImtransError):
-                    outcome.broken.append(str(source))
+            for (path, place), source in _read_ahead(pool, jobs, translator):
+                result = _result(translator, path, source)
+                if isinstance(result, ImtransError):
+                    outcome.broken.append(str(result))
                 else:
-                    result = translator.result(source)
-                    writing.append(pool.submit(encode, result, path, encoding.result_dtype))
+                    dtype = translator.encoding.result_dtype
+                    writing.append(pool.submit(encode, result, place, dtype))
                     outcome.done += 1
                 while len(writing) > AHEAD:
                     writing.popleft().result()
@@ -89,6 +91,39 @@ def translate_files(
             pool.shutdown(wait=True, cancel_futures=True)
             raise
     return outcome
+
+
+@contextmanager
+def alone_in(output: Path) -> Iterator[None]:
+    """Mark a folder as made by imtrans, and let no other translation write there meanwhile."""
+    mark(output)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(output / MARK))
+        except Locked as error:
+            raise ImtransError(
+                f"{output}: another translation writes there. wait for it, or choose another "
+                "--output"
+            ) from error
+        yield
+
+
+def _result(
+    translator: Translator, path: Path, source: Tensor | ImtransError
+) -> Tensor | ImtransError:
+    """The translation of what was read; or why there is none."""
+    if isinstance(source, ImtransError):
+        return source
+    try:
+        return translator.result(source)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        height, width = source.shape[-2:]
+        return ImtransError(
+            f"{path}: not enough memory for {width} x {height} px. cut it into parts, or scale it "
+            "down"
+        )
 
 
 def _results(names: list[Path], encoding: Encoding) -> list[Path]:
@@ -113,23 +148,21 @@ def _results(names: list[Path], encoding: Encoding) -> list[Path]:
 
 
 def _read_ahead(
-    pool: ThreadPoolExecutor, jobs: list[Job], encoding: Encoding
-) -> Iterator[tuple[Path, Tensor | ImtransError]]:
-    reading: deque[tuple[Path, Future[Tensor | ImtransError]]] = deque()
-    for source, result in jobs:
-        reading.append((result, pool.submit(_read, source, encoding)))
+    pool: ThreadPoolExecutor, jobs: list[Job], translator: Translator
+) -> Iterator[tuple[Job, Tensor | ImtransError]]:
+    reading: deque[tuple[Job, Future[Tensor | ImtransError]]] = deque()
+    for job in jobs:
+        reading.append((job, pool.submit(_read, job[0], translator)))
         if len(reading) > AHEAD:
-            path, image = reading.popleft()
-            yield path, image.result()
-    for path, image in reading:
-        yield path, image.result()
+            before, image = reading.popleft()
+            yield before, image.result()
+    for before, image in reading:
+        yield before, image.result()
 
 
-def _read(path: Path, encoding: Encoding) -> Tensor | ImtransError:
+def _read(path: Path, translator: Translator) -> Tensor | ImtransError:
     try:
-        return encoding.given(Picture(str(path)))
-    except MissingExtra:
-        raise  # no use in trying the others
+        return translator.given(Picture(str(path)))
     except ImtransError as error:
         return error
     except ValueError as error:  # a derivation was not given what it needs

@@ -16,6 +16,7 @@ from imtrans.host.devices import Precision, autocast, choose_device, choose_prec
 from imtrans.recipe.catalog import catalog
 from imtrans.runs import checkpoint
 from imtrans.task import Task
+from imtrans.translation.memory import most_pixels
 from imtrans.translation.modes import Statistics, set_modes
 from imtrans.translation.noise import Noise, seeded_torch, with_seeded_dropout
 from imtrans.translation.padding import pad_to_multiple
@@ -54,7 +55,18 @@ class Translator:
 
         Raises ImtransError when the picture cannot be read, or is not what the recipe takes.
         """
-        return self.result(self.encoding.given(picture))
+        return self.result(self.given(picture))
+
+    def given(self, picture: Picture) -> Tensor:
+        """The source (1, C, H, W) in [-1, 1] of a picture. Raises ImtransError as `translate`, also
+        where memory has no room for what the module makes of so many pixels."""
+        try:
+            return self.encoding.given(picture, self._most_pixels)
+        except MemoryError as error:
+            raise ImtransError(f"{picture}: not enough memory to read it") from error
+
+    def _most_pixels(self) -> int | None:
+        return most_pixels(self.module, self.encoding.source_channels, self.device)
 
     def result(self, source: Tensor) -> Tensor:
         """What a source (1, C, H, W) in [-1, 1] becomes, as it is written: (C, H, W)."""

@@ -14,7 +14,7 @@ from imtrans.api.errors import ImtransError
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import Catalog, catalog
 from imtrans.recipe.registry import Plugin
-from imtrans.runs import checkpoint
+from imtrans.runs import checkpoint, sealed
 from imtrans.runs.checkpoint import GENERATOR
 from imtrans.runs.inspection import describe
 from imtrans.task import Task
@@ -88,7 +88,7 @@ def test_a_failed_write_leaves_the_old_checkpoint_whole_and_nothing_beside_it(
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoint, "save_file", full)
+    monkeypatch.setattr(sealed, "save_file", full)
     with pytest.raises(ImtransError, match="cannot write the checkpoint: no space left on device"):
         checkpoint.save(saved, states(networks), task)
     assert (saved / GENERATOR).read_bytes() == before

@@ -254,7 +254,7 @@ BROKEN = {
     Frozen: "the phase 'only' trains no parameters",
     Hidden: "the phase 'hidden' trains a network that is not a child of the method",
     Repeated: "the phase 'only' has times = 2: only a detached phase",
-    NotANumber: "the term 'ratio' of the phase 'only' is nan on the first batch",
+    NotANumber: "the loss 'ratio' is nan on the first batch",
     NoScalar: "the term 'error' of the phase 'only' is no scalar: (1, 3, 16, 16)",
     NoTensor: "the term 'error' of the phase 'only' is no scalar: <class 'float'>",
     NoTerm: "the phase 'only' returned a Tensor, not a Term",
@@ -285,7 +285,7 @@ def test_a_broken_contract_is_one_line_that_names_the_method(broken):
 
 @pytest.mark.parametrize("engine", [plain(CPU), Engine("fast", CPU)], ids=str)
 def test_no_simpler_engine_is_tried_with_it(engine):
-    with pytest.raises(ImtransError, match="'ratio' of the phase 'only' is nan"):
+    with pytest.raises(ImtransError, match="the loss 'ratio' is nan"):
         begun(NotANumber, engine)
 
 

@@ -4,7 +4,7 @@ import io
 from collections.abc import Sequence
 
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from imtrans.api.errors import ImtransError
@@ -18,6 +18,10 @@ MODES = {
     (torch.int32, 1): "I;16",
     (torch.float32, 1): "F",
 }
+# Modes of Pillow that a file can hold, and what others become without a loss that is seen.
+STORED = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "F")
+KEPT = {"YCbCr": "RGB", "HSV": "RGB", "LAB": "RGB", "RGBX": "RGB", "RGBa": "RGBA"}
+KEPT |= {"La": "LA", "PA": "RGBA"}
 GAP = 4  # px, between the images of a grid
 RAW = {torch.uint8: torch.uint8, torch.int32: torch.uint16, torch.float32: torch.float32}
 
@@ -46,7 +50,22 @@ def to_tensor(image: Image.Image) -> Tensor:
 
 
 def to_picture(image: Image.Image) -> Picture:
-    """An image in memory as a picture, to be read as a file would be."""
+    """An image in memory as a picture, to be read as a file would be: upright, if it says how it
+    was taken. Raises ImtransError for what is no image, or has no pixels."""
+    if not isinstance(image, Image.Image):
+        raise ImtransError(
+            f"a PIL image is expected, not a {type(image).__name__}. use PIL.Image.open for a file"
+        )
+    if not image.width or not image.height:
+        raise ImtransError(f"the image has no pixels: it is {image.width} x {image.height}")
+    image = ImageOps.exif_transpose(image)
+    if image.mode in KEPT:
+        image = image.convert(KEPT[image.mode])
+    elif image.mode not in STORED:
+        raise ImtransError(
+            f"the image has the mode '{image.mode}'; use image.convert with one of "
+            f"{', '.join(STORED)}"
+        )
     file = io.BytesIO()
     image.save(file, "TIFF" if image.mode in ("F", "CMYK") else "PNG", compress_level=0)
     return Picture("the image", content=file.getvalue())

@@ -106,12 +106,16 @@ def check_values(method: Method, values: dict[str, dict[str, Tensor]]) -> None:
     for phase, terms in values.items():
         for name, value in terms.items():
             if not bool(value.isfinite()):
-                what = f"the term '{name}' of the phase '{phase}' is {float(value)}"
-                raise _broken(method, f"{what} on the first batch")
+                raise ImtransError(
+                    f"the loss '{name}' is {float(value)} on the first batch. look at the range of "
+                    "data.source and data.target, at the pairs, and at the phase "
+                    f"'{phase}' of the method {_name(method)}"
+                )
 
 
 def _broken(method: Method, what: str) -> ImtransError:
-    kind = type(method)
-    return ImtransError(
-        f"the method {kind.__name__} ({kind.__module__}) breaks its contract: {what}"
-    )
+    return ImtransError(f"the method {_name(method)} breaks its contract: {what}")
+
+
+def _name(method: Method) -> str:
+    return f"{type(method).__name__} ({type(method).__module__})"

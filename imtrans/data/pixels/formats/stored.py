@@ -27,6 +27,12 @@ BITS = {
 NAMES = {"uint8": "8-bit", "uint16": "16-bit", "float32": "32-bit float"}
 
 
+# Says how many pixels memory has room for; asked for large pictures alone, since it takes a moment.
+Fitting = Callable[[], int | None] | None
+LARGE = 2**22  # pixels
+MAX_PIXELS = 89_478_485  # width x height; from here on Pillow warns of a bomb, too
+
+
 @dataclass(frozen=True)
 class PixelSpec:
     """What one side of the data is."""
@@ -34,7 +40,8 @@ class PixelSpec:
     channels: int | None = None  # as many as the file has; kept transparency counts as one
     dtype: Depth = "uint8"
     alpha: Literal["white", "black", "drop", "keep"] | None = None
-    max_pixels: int = 178_956_970  # width x height
+    max_pixels: int = MAX_PIXELS  # width x height
+    fitting: Fitting = None
     draft: tuple[int, int] | None = None  # a JPEG may be decoded smaller, but not than this
 
 
@@ -59,8 +66,15 @@ def check_size(
     if width * height > (most or expected.max_pixels):
         raise ImtransError(
             f"too many pixels for one image: {width} x {height}; "
-            f"at most {expected.max_pixels:,} can be read"
+            f"at most {expected.max_pixels:,} can be read (data.max_pixels)"
         )
+    if expected.fitting and width * height > LARGE:
+        most_fitting = expected.fitting()
+        if most_fitting is not None and width * height > most_fitting:
+            raise ImtransError(
+                f"{width} x {height} px do not fit into memory; about {most_fitting:,} px would. "
+                "cut it into parts, or scale it down"
+            )
     if width * height * channels > 4 * expected.max_pixels:
         raise ImtransError(f"too many pixels for one image: {width} x {height} x {channels}")
 

@@ -1,0 +1,84 @@
+"""How large a picture may be, from what a network takes for each of its pixels."""
+
+import weakref
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from imtrans.host.devices import free_memory
+
+PROBE = 256  # px; a side of what is counted with, or more where the stride asks for it
+# A convolution may lay its input out anew, and allocators keep more than they are asked for.
+SPARE = 1.5
+READING = 64  # bytes a pixel: the decoder's copy, ours, and floats of four channels
+
+
+def most_pixels(module: nn.Module, channels: int, device: torch.device) -> int | None:
+    """The largest picture that fits into what is free; None where that is unknown.
+
+    `module` takes (1, channels, H, W), its sides multiples of its `stride`.
+    """
+    free = [free_memory(device), free_memory(torch.device("cpu"))]
+    taken = bytes_per_pixel(module, channels)
+    if None in free or taken is None:
+        return None
+    network, reading = (float(bytes_ or 0) for bytes_ in free)
+    if device.type == "cpu":
+        return int(reading / (SPARE * taken + READING))
+    return int(min(network / (SPARE * taken), reading / READING))
+
+
+def bytes_per_pixel(module: nn.Module, channels: int) -> float | None:
+    """What a network has in memory at its peak for each pixel of its input, in fp32, beside its
+    weights. Nothing is computed. None for a network that cannot do without numbers."""
+    stride = int(module.stride)  # type: ignore[arg-type]
+    side = -(-PROBE // stride) * stride
+    state = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    shapes = {name: value.to("meta") for name, value in state.items()}
+    image = torch.empty(1, channels, side, side, device="meta")
+    alive = Alive()
+    try:
+        with torch.inference_mode(), alive:
+            functional_call(module, shapes, (image,))
+    except Exception:  # whatever a plugin's network does with numbers that are not there
+        return None
+    return alive.peak / side**2 + 4 * channels
+
+
+class Alive(TorchDispatchMode):
+    """Counts the bytes of all tensors that were made within and are still referred to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.peak = 0
+        self._known: set[int] = set()
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: object,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        made = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(made):
+            if isinstance(tensor, Tensor):
+                self._count(tensor)
+        return made
+
+    def _count(self, tensor: Tensor) -> None:
+        storage = tensor.untyped_storage()
+        if storage._cdata in self._known:
+            return  # a view of another
+        self._known.add(storage._cdata)
+        self.now += storage.nbytes()
+        self.peak = max(self.peak, self.now)
+        weakref.finalize(storage, self._forget, storage._cdata, storage.nbytes())
+
+    def _forget(self, key: int, size: int) -> None:
+        self._known.discard(key)
+        self.now -= size
