@@ -2,17 +2,21 @@
 
 import io
 import json
+import re
 import shlex
+from pathlib import Path
 
 import pytest
 from rich.table import Table
 
+import imtrans as imtrans_package
 from imtrans.checking.finding import Finding, Row
 from imtrans.cli.findings import print_line, print_table
 from imtrans.host.terminal import Terminal, progress, say
 from imtrans.recipe import reading as recipes
 from imtrans.training.display.lines import PlainLines
 from imtrans.training.display.live import LiveView
+from imtrans.training.loop import Outcome
 
 HOSTILE = "\x1b[31ma:smile:\x9b2J[red]b\u202e\r"
 HARMLESS = "?[31ma:smile:?2J[red]b??"
@@ -85,9 +89,11 @@ def test_a_recipe_with_control_characters_is_listed_and_dumped_without(imtrans, 
     assert recipes.parse(dumped, "dump") == recipes.read(path)
 
 
-def test_the_printed_command_translates_when_pasted(imtrans, tiny_file):
+def test_the_printed_command_translates_when_pasted(imtrans, tiny_file, monkeypatch):
     folder = "runs/a:smile:b & 'c' $(d)"
-    code, out, _ = imtrans("train", tiny_file, "--set", "train.epochs=1", "--run-dir", folder)
+    trained = Outcome(Path(folder), Path(folder, "checkpoint"), 12)
+    monkeypatch.setattr("imtrans.training.fit.fit", lambda *_, **options: trained)
+    code, out, _ = imtrans("train", tiny_file, "--run-dir", folder)
     assert code == 0
     line = next(line for line in out.splitlines() if line.startswith("translate with: "))
     words = shlex.split(line.removeprefix("translate with: "))
@@ -156,3 +162,18 @@ def test_a_fault_of_the_program_shows_where_it_is_and_that_it_is_to_be_reported(
         "error: a mistake of imtrans or of a plugin. please report it with the text above"
     )
     assert "\x1b" not in err
+
+
+# Where a line goes to the terminal, and is made harmless on its way.
+PRINTING = {"cli/common.py", "cli/main.py", "cli/recipes.py", "host/terminal.py"}
+
+
+def test_there_is_no_other_way_to_the_terminal():
+    package = Path(imtrans_package.__file__).parent
+    around = re.compile(r"typer\.echo\([^)]|click\.echo|\bprint\(|[^A-Za-z]Console\(|stdout\.write")
+    found = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if around.search(path.read_text().replace(".print(", ""))
+    }
+    assert found <= PRINTING

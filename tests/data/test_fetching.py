@@ -319,6 +319,16 @@ def test_a_pace_is_an_average_over_a_minute(each, seconds, slow):
     assert any(pace.too_slow(each) for _ in range(300)) is slow
 
 
+def test_headers_that_never_end_are_not_waited_for(fetch, server, monkeypatch):
+    monkeypatch.setattr(web, "HEADERS", 0.03)
+    server.drips = True
+    code, _, err = fetch()
+    assert code == 2
+    assert "the same command continues" in err
+    server.drips = False
+    assert fetch()[0] == 0
+
+
 def test_a_slow_minute_is_not_made_up_for_by_those_before_it():
     pace = Pace(ticking(1.0))
     assert not any(pace.too_slow(10**6) for _ in range(120))
