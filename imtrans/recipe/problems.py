@@ -1,7 +1,7 @@
 """Values against a typed table: what is wrong with them, in words that a person can act on."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -37,10 +37,24 @@ def validate(model: type[Model], values: Mapping[str, Any]) -> Model | list[Prob
         return list(_problems(error, model, values))
 
 
-def extremes(values: Mapping[str, Any]) -> list[Problem]:
-    """The numbers beyond the 64 bits that TOML has. Raises RecursionError when tables or lists are
-    nested deeper than any recipe's, on which other readers would fail."""
-    found = []
+def refuse_depth(values: Mapping[str, Any]) -> None:
+    """Raise RecursionError when tables or lists are nested deeper than any recipe's: most readers
+    would fail on them, each in its own way."""
+    for _ in _nodes(values):
+        pass
+
+
+def too_large(values: Mapping[str, Any]) -> list[Problem]:
+    """The numbers beyond the 64 bits that TOML has. Raises RecursionError as refuse_depth does."""
+    return [
+        Problem(location, "a number of more than 64 bits")
+        for location, value in _nodes(values)
+        if isinstance(value, int) and not -(2**63) <= value < 2**63
+    ]
+
+
+def _nodes(values: Mapping[str, Any]) -> Iterator[tuple[Location, Any]]:
+    """Every value, with the keys that lead to it; without recursion."""
     waiting: list[tuple[Location, Any]] = [((), values)]
     while waiting:
         location, value = waiting.pop()
@@ -50,9 +64,7 @@ def extremes(values: Mapping[str, Any]) -> list[Problem]:
             waiting += [((*location, key), inner) for key, inner in value.items()]
         elif isinstance(value, list):
             waiting += [((*location, index), inner) for index, inner in enumerate(value)]
-        elif isinstance(value, int) and not -(2**63) <= value < 2**63:
-            found.append(Problem(location, "a number of more than 64 bits"))
-    return found
+        yield location, value
 
 
 def _no_json(value: Any) -> dict[str, str]:

@@ -13,7 +13,7 @@ from imtrans.host.foreign import reading, whole_number
 from imtrans.host.words import plain
 from imtrans.recipe import renamed, toml
 from imtrans.recipe.components import component_problems
-from imtrans.recipe.problems import Problem, extremes, validate
+from imtrans.recipe.problems import Problem, refuse_depth, too_large, validate
 from imtrans.recipe.schema import REQUIREMENT, Recipe
 from imtrans.recipe.toml import Location, lines
 
@@ -54,18 +54,7 @@ def parse(
     `old` accepts the keys of earlier versions, as checkpoints and runs hold them. With
     `translator_only`, components that only training needs may be missing from the catalog.
     """
-    with reading(origin, "not valid TOML"):
-        values = tomllib.loads(text)
-    with reading(origin):
-        extremes(values)  # before anything else is done with what is nested without end
-        places = {location: f"line {line}" for location, line in lines(text).items()}
-    for override in overrides:
-        with reading(f"--set {plain(override, 60)}"):
-            location = _override(values, override)
-        places[location] = f"--set {plain(override)}"
-    with reading(origin):
-        if too_large := extremes(values):
-            raise ImtransError(_report(origin, too_large, places))
+    values, places = _values(text, origin, overrides)
     problems = [] if old else list(renamed.problems(values))
     if old or problems:
         values = renamed.with_new_names(values)
@@ -77,6 +66,26 @@ def parse(
     if isinstance(checked, Recipe) and not problems:
         return checked
     raise ImtransError(_report(origin, problems, places))
+
+
+def _values(
+    text: str, origin: str, overrides: Iterable[str]
+) -> tuple[dict[str, Any], dict[Location, str]]:
+    """What a recipe says with its overrides, unchecked, and where it says it."""
+    with reading(origin, "not valid TOML"):
+        values = tomllib.loads(text)
+    with reading(origin):
+        refuse_depth(values)
+        places = {location: f"line {line}" for location, line in lines(text).items()}
+    for override in overrides:
+        with reading(f"--set {plain(override, 60)}"):
+            location = _override(values, override)
+        places[location] = f"--set {plain(override)}"
+    with reading(origin):
+        large = too_large(values)  # which also refuses the depth that an override adds
+    if large:
+        raise ImtransError(_report(origin, large, places))
+    return values, places
 
 
 def find(source: str | Path) -> Path:
