@@ -10,6 +10,7 @@ from imtrans.api.method import Method
 from imtrans.checking.data.look_first import look_first
 from imtrans.checking.finding import Finding
 from imtrans.host.devices import choose_device
+from imtrans.host.foreign import reason
 from imtrans.recipe.reading import described
 from imtrans.task import Task
 from imtrans.training.meter import Meter, NotFinite
@@ -87,7 +88,8 @@ def _step(task: Task, method: Method, device: torch.device, *, on_pairs: bool) -
         losses = meter.read(step.learning_rate).losses
         seconds = monotonic() - start
     except (ImtransError, NotFinite, ValueError, RuntimeError) as error:
-        return Finding("one step", " ".join(str(error).split()), "error")
+        said = " ".join(str(error).split()) if isinstance(error, ImtransError) else reason(error)
+        return Finding("one step", said, "error")
     shown = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
     rest = "".join(f". {remark}" for remark in remarks)
     on = "the first pairs" if on_pairs else "noise"

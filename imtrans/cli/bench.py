@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imtrans.api.errors import ImtransError
-from imtrans.cli.common import DeviceOption, SetOption, console, installed, say
+from imtrans.cli.common import DeviceOption, SetOption, console, echo, installed, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -80,7 +80,7 @@ def train(
     )
     catalog = installed()
     resolved = recipes.read(recipe, set_ or (), catalog)
-    notes = Terminal(highlight=False, stderr=True)
+    notes = Terminal(stderr=True)
     measuring = Bench(resolved, catalog, choose_device(device), options, partial(say, notes))
     with _cleaning_up_on_sigterm():
         report = Report(measuring.setting(recipe))
@@ -117,7 +117,7 @@ def _print_json(results: "Iterable[Result]", report: "Report") -> None:
 
     for result in results:
         report.add(result)
-    typer.echo(json.dumps(asdict(report), indent=2))
+    echo(json.dumps(asdict(report), indent=2))
 
 
 def _print_lines(results: "Iterable[Result]", report: "Report") -> None:

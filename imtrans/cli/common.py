@@ -28,10 +28,22 @@ DeviceOption = Annotated[
 CheckpointHelp = "A run, a checkpoint directory, or a generator.safetensors."
 
 
+def a_path(text: str | Path) -> Path:
+    """The parser of every path argument: an empty one, as of a shell variable that is not set,
+    would silently mean the working folder."""
+    return Path(not_empty(text))
+
+
+def not_empty(text: str | Path) -> str:
+    if text == "":
+        raise typer.BadParameter("it is empty; name a file or a folder")
+    return str(text)
+
+
 def console() -> "Console":
     from imtrans.host.terminal import Terminal
 
-    return Terminal(highlight=False)
+    return Terminal()
 
 
 def installed() -> "Catalog":
@@ -40,12 +52,19 @@ def installed() -> "Catalog":
 
     found = catalog()
     for broken in found.broken:
-        typer.echo(f"warning: {broken}", err=True)
+        echo(f"warning: {broken}", err=True)
     return found
 
 
+def echo(text: str, *, err: bool = False) -> None:
+    """Print a text without colours or line breaks of its own, to stderr if `err`."""
+    from imtrans.host.words import readable
+
+    typer.echo(readable(text), err=err)
+
+
 def say(out: "Console", line: str) -> None:
-    """Print a line unchanged: no wrapping, no styling."""
+    """Print a line as it is, without control characters: no wrapping, no styling."""
     from imtrans.host import terminal
 
     terminal.say(out, line)

@@ -3,7 +3,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imtrans.cli.common import console
+from imtrans.cli.common import console, echo
 
 if TYPE_CHECKING:
     from imtrans.checking.finding import Finding
@@ -33,7 +33,7 @@ def doctor(
         if not as_json:
             print_line(out, finding)
     if as_json:
-        typer.echo(json.dumps([_as_json(finding) for finding in found], indent=2))
+        echo(json.dumps([_as_json(finding) for finding in found], indent=2))
     raise typer.Exit(1 if any_error(found) else 0)
 
 

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rich.console import Console
+    from rich.text import Text
 
     from imtrans.checking.finding import Finding
 
@@ -18,15 +19,14 @@ ROWS = 10  # of a finding that are shown
 def print_line(out: "Console", finding: "Finding") -> None:
     """A finding on one line: `note  compiler  no C++ compiler -> install g++ or clang`."""
     # Padded here: rich would count the style as part of the width.
-    style = STYLES[finding.severity]
-    out.print(f"[{style}]{finding.severity}[/]{' ' * (8 - len(finding.severity))}", end="")
+    out.print(_severity(finding), end=" " * (8 - len(finding.severity)))
     remedy = f" -> {finding.remedy}" if finding.remedy else ""
     say(out, f"{finding.subject:<12} {finding.message}{remedy}")
 
 
 def print_table(out: "Console", finding: "Finding") -> None:
     """A finding with its rows below it, and its remedy last."""
-    out.print(f"[{STYLES[finding.severity]}]{finding.severity}[/]: ", end="")
+    out.print(_severity(finding), end=": ")
     say(out, finding.message)
     shown = finding.rows[:ROWS]
     width = max((len(row.name) for row in shown), default=0)
@@ -37,6 +37,12 @@ def print_table(out: "Console", finding: "Finding") -> None:
         say(out, f"  and {len(finding.rows) - ROWS:,} more (--json lists all)")
     if finding.remedy:
         say(out, f"  -> {finding.remedy}")
+
+
+def _severity(finding: "Finding") -> "Text":
+    from rich.text import Text
+
+    return Text(finding.severity, style=STYLES[finding.severity])
 
 
 def any_error(findings: "Iterable[Finding]") -> bool:

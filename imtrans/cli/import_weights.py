@@ -3,18 +3,22 @@ from typing import Annotated
 
 import typer
 
-from imtrans.cli.common import SetOption, console, installed, say
+from imtrans.cli.common import SetOption, a_path, console, installed, say
 
 
 def import_weights(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE...", help="latest_net_G.pth, latest_net_D.pth, or both."),
+        typer.Argument(
+            parser=a_path, metavar="FILE...", help="latest_net_G.pth, latest_net_D.pth, or both."
+        ),
     ],
     recipe: Annotated[
         str, typer.Option(metavar="RECIPE", help="The task the weights were trained for.")
     ],
-    output: Annotated[Path, typer.Option(metavar="DIR", help="The checkpoint to write.")],
+    output: Annotated[
+        Path, typer.Option(parser=a_path, metavar="DIR", help="The checkpoint to write.")
+    ],
     set_: SetOption = None,
 ) -> None:
     """Convert the .pth files of the published PyTorch pix2pix or CycleGAN to a checkpoint.

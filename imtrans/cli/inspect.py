@@ -3,11 +3,13 @@ from typing import Annotated
 
 import typer
 
-from imtrans.cli.common import CheckpointHelp
+from imtrans.cli.common import CheckpointHelp, a_path, echo
 
 
 def inspect(
-    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help=CheckpointHelp)],
+    checkpoint: Annotated[
+        Path, typer.Argument(parser=a_path, metavar="CHECKPOINT", help=CheckpointHelp)
+    ],
 ) -> None:
     """Describe a checkpoint: networks, sizes, training so far, versions and the whole recipe.
 
@@ -15,4 +17,4 @@ def inspect(
     """
     from imtrans.runs.inspection import describe
 
-    typer.echo(describe(checkpoint))
+    echo(describe(checkpoint))

@@ -3,6 +3,8 @@
 import io
 import os
 import sys
+import traceback
+from importlib.metadata import metadata
 
 import typer
 
@@ -22,6 +24,13 @@ from imtrans.cli.runs import runs
 from imtrans.cli.third_party import Commands
 from imtrans.cli.train import train
 from imtrans.cli.translate import translate
+from imtrans.host.foreign import is_overflow
+from imtrans.host.words import readable
+
+TOO_LARGE = (
+    "not enough memory. use a smaller train.batch_size, data.crop_size or generator.width, "
+    "or translate smaller images"
+)
 
 app = typer.Typer(
     name="imtrans",
@@ -82,16 +91,22 @@ def main() -> None:
         where = f"{error.filename}: " if error.filename else ""
         _fail(f"{where}{(error.strerror or str(error)).lower()}", 2)
 
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        _fail(
-            "not enough memory. use a smaller train.batch_size, data.crop_size or generator.width, "
-            "or translate smaller images",
-            2,
-        )
+    except Exception as error:
+        if is_out_of_memory(error) or is_overflow(error):
+            _fail(TOO_LARGE, 2)
+        _fail_by_mistake()
+
+
+def _fail_by_mistake() -> None:
+    """A fault of the program: all that is needed to find it, and where to report it."""
+    print(readable(traceback.format_exc()), file=sys.stderr, end="")
+    facts = metadata("imtrans")
+    pages = dict(page.split(", ", 1) for page in facts.get_all("Project-URL") or ())
+    where = pages.get("Issues") or next(iter(pages.values()), "")
+    at = f" at {where}," if where else ""
+    _fail(f"a mistake of imtrans or of a plugin. please report it{at} with the text above", 1)
 
 
 def _fail(message: str, code: int) -> None:
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {readable(message)}", file=sys.stderr)
     sys.exit(code)

@@ -3,7 +3,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imtrans.api.errors import ImtransError, did_you_mean
-from imtrans.cli.common import console, installed
+from imtrans.cli.common import console, echo, installed
 
 if TYPE_CHECKING:
     import inspect
@@ -59,13 +59,13 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
 
 
 def _describe(component: "Component") -> None:
-    typer.echo(f"{component.role} '{component.name}'\n{component.documentation}\n")
-    typer.echo(f"from  {component.plugin}")
+    echo(f"{component.role} '{component.name}'\n{component.documentation}\n")
+    echo(f"from  {component.plugin}")
     for name, value in component.fixed.items():
-        typer.echo(f"with  {name} = {value}")
-    typer.echo("options" if component.options else "no options")
+        echo(f"with  {name} = {value}")
+    echo("options" if component.options else "no options")
     for parameter in component.options.values():
-        typer.echo(f"  {_option(parameter)}")
+        echo(f"  {_option(parameter)}")
 
 
 def _option(parameter: "inspect.Parameter") -> str:

@@ -3,13 +3,17 @@ from typing import Annotated
 
 import typer
 
-from imtrans.cli.common import console, exit_if_interrupted, installed
+from imtrans.cli.common import a_path, console, exit_if_interrupted, installed
 
 
 def quickstart(
     folder: Annotated[
         Path,
-        typer.Argument(metavar="DIR", help="A new folder for the pairs, the run and the results."),
+        typer.Argument(
+            parser=a_path,
+            metavar="DIR",
+            help="A new folder for the pairs, the run and the results.",
+        ),
     ],
 ) -> None:
     """Draw a small paired data set, train on it and translate new plans: minutes on a CPU.

@@ -1,6 +1,7 @@
 """The quickstart: draw pairs, train on them, translate plans that were not trained on."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 from PIL.Image import Resampling
@@ -11,6 +12,7 @@ from imtrans.api.errors import ImtransError, some
 from imtrans.data.drawn.pairs import draw_pairs, write_pairs
 from imtrans.data.pixels import images
 from imtrans.host.files import is_ours, mark
+from imtrans.host.terminal import say
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import Catalog
 from imtrans.task import Task
@@ -28,22 +30,20 @@ def quickstart(folder: Path, catalog: Catalog, console: Console) -> Outcome:
     Raises ImtransError if the folder holds other files.
     """
 
-    def say(line: str) -> None:
-        console.print(line, soft_wrap=True, markup=False)
-
+    report = partial(say, console)
     _claim(folder)
-    say(f"drawing {TRAINING_PAIRS} pairs of plan and building in {folder / 'pairs'}")
+    report(f"drawing {TRAINING_PAIRS} pairs of plan and building in {folder / 'pairs'}")
     validation = list(draw_pairs(VALIDATION_PAIRS, seed=2))
     write_pairs(folder / "pairs" / "train", draw_pairs(TRAINING_PAIRS, seed=1))
     write_pairs(folder / "pairs" / "val", validation)
 
-    say("training the recipe 'quickstart' on them")
+    report("training the recipe 'quickstart' on them")
     recipe = recipes.read("quickstart", [f"data.root={json.dumps(str(folder / 'pairs'))}"], catalog)
     outcome = fit(Task(recipe, catalog), folder / "run", console=console)
     if outcome.interrupted_by:
         return outcome
 
-    say(f"translating {VALIDATION_PAIRS} plans that were not trained on")
+    report(f"translating {VALIDATION_PAIRS} plans that were not trained on")
     plans, buildings = (_new(folder / name) for name in ("plans", "buildings"))
     translator = imtrans.load(folder / "run")
     rows = []
@@ -56,7 +56,7 @@ def quickstart(folder: Path, catalog: Catalog, console: Console) -> Outcome:
     picture.resize([side * ENLARGED for side in picture.size], Resampling.NEAREST).save(
         folder / RESULT
     )
-    say(f"open {folder / RESULT}: plan | output of the network | building as drawn")
+    report(f"open {folder / RESULT}: plan | output of the network | building as drawn")
     return outcome
 
 

@@ -1,7 +1,10 @@
+import sys
+
 import typer
 
 from imtrans.api.errors import ImtransError
 from imtrans.cli.common import RecipeArgument, SetOption, console
+from imtrans.host.words import readable
 
 recipes = typer.Typer(
     help="List the recipes, or show one.\n\nExample: `imtrans recipes show maps > my-maps.toml`",
@@ -49,6 +52,8 @@ def show(recipe: RecipeArgument, set_: SetOption = None, resolved: bool = False)
     from imtrans.recipe import reading as all_recipes
 
     if resolved or set_:
-        typer.echo(all_recipes.dumps(all_recipes.read(recipe, set_ or ())), nl=False)
+        text = all_recipes.dumps(all_recipes.read(recipe, set_ or ()))
     else:
-        typer.echo(all_recipes.find(recipe).read_text(encoding="utf-8"), nl=False)
+        text = all_recipes.text_of(all_recipes.find(recipe))
+    # A file gets the recipe byte for byte; a terminal would obey what is hidden in it.
+    typer.echo(readable(text) if sys.stdout.isatty() else text, nl=False)

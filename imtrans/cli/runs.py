@@ -3,13 +3,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imtrans.cli.common import console, say
+from imtrans.cli.common import a_path, console, echo, say
 
 if TYPE_CHECKING:
     from imtrans.runs.listing import Run
 
 FolderArgument = Annotated[
-    Path, typer.Argument(metavar="[FOLDER]", help="A folder of runs, or one run.")
+    Path, typer.Argument(parser=a_path, metavar="[FOLDER]", help="A folder of runs, or one run.")
 ]
 
 WIDE = 70  # characters of a terminal that is wide enough for every column of the table
@@ -48,7 +48,7 @@ def list_(
     if json:
         from json import dumps
 
-        typer.echo(dumps([run.facts() for run in found], indent=1))
+        echo(dumps([run.facts() for run in found], indent=1))
         return
     if not found:
         say(console(), f"no runs in {folder}")
@@ -57,7 +57,7 @@ def list_(
     out.print(_table(found, out.width))
     for run in found:
         if run.problem:
-            typer.echo(f"warning: {run.name}: {run.problem}", err=True)
+            echo(f"warning: {run.name}: {run.problem}", err=True)
     total = size(sum(run.bytes for run in found))
     say(out, f"{counted(len(found), 'run')}, {total}, in {folder}")
 
@@ -100,7 +100,7 @@ def clean(
     gone = [one for one in results if not isinstance(one, str)]
     kept = [one for one in results if isinstance(one, str)]
     for why in kept:
-        typer.echo(f"kept: {why}", err=True)
+        echo(f"kept: {why}", err=True)
     say(out, f"removed {counted(len(gone), 'item')}, {size(sum(one.bytes for one in gone))}")
     raise typer.Exit(1 if kept else 0)
 

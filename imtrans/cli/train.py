@@ -1,5 +1,6 @@
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,6 +9,7 @@ from imtrans.cli.common import (
     DeviceOption,
     RecipeArgument,
     SetOption,
+    a_path,
     console,
     exit_if_interrupted,
     installed,
@@ -26,7 +28,9 @@ def train(
     set_: SetOption = None,
     run_dir: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Where the run is kept; runs/NAME by default."),
+        typer.Option(
+            parser=a_path, metavar="DIR", help="Where the run is kept; runs/NAME by default."
+        ),
     ] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start anew; an old run is moved aside, not deleted.")
@@ -63,7 +67,7 @@ def train(
     outcome = fit(task, folder, device=device, fresh=fresh, console=out)
     if outcome.interrupted_by is None:
         say(out, f"{outcome.step} steps trained: {outcome.checkpoint}")
-        say(out, f"translate with: imtrans translate --checkpoint {folder} INPUT")
+        say(out, f"translate with: imtrans translate --checkpoint {quote(str(folder))} INPUT")
     exit_if_interrupted(outcome, out)
 
 

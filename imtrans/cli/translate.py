@@ -1,5 +1,6 @@
 from enum import StrEnum
 from pathlib import Path
+from shlex import quote
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,9 @@ from imtrans.api.errors import ImtransError
 from imtrans.cli.common import (
     CheckpointHelp,
     DeviceOption,
+    a_path,
     console,
+    echo,
     installed,
     progress,
     run_name,
@@ -32,12 +35,17 @@ class Statistics(StrEnum):
 
 def translate(
     input_: Annotated[
-        Path, typer.Argument(metavar="INPUT", help="A folder of images of any size, or one image.")
+        Path,
+        typer.Argument(
+            parser=a_path, metavar="INPUT", help="A folder of images of any size, or one image."
+        ),
     ],
     recipe: Annotated[
         str | None, typer.Option(metavar="NAME", help="The recipe whose run in runs/ is used.")
     ] = None,
-    checkpoint: Annotated[Path | None, typer.Option(metavar="PATH", help=CheckpointHelp)] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(parser=a_path, metavar="PATH", help=CheckpointHelp)
+    ] = None,
     best: Annotated[
         bool,
         typer.Option("--best", help="The run's best on validation pairs, not its newest."),
@@ -47,7 +55,8 @@ def translate(
         typer.Option(metavar="NAME", help="One of several, as generator_back; `inspect` has them."),
     ] = "generator",
     output: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where results go; INPUT-NAME by default.")
+        Path | None,
+        typer.Option(parser=a_path, metavar="DIR", help="Where results go; INPUT-NAME by default."),
     ] = None,
     device: DeviceOption = None,
     precision: Annotated[
@@ -77,8 +86,6 @@ def translate(
 
     Example: `imtrans translate --recipe maps photos/ --output maps/`
     """
-    if not str(input_):
-        raise ImtransError("INPUT is empty; name a folder or an image")
     from imtrans.translation.folder import plan, translate_files
     from imtrans.translation.translator import load
 
@@ -101,7 +108,7 @@ def translate(
     with progress(out, "translating", len(jobs)) as advance:
         outcome = translate_files(loaded, jobs, target, advance)
     for broken in outcome.broken:
-        typer.echo(f"skipped: {broken}", err=True)
+        echo(f"skipped: {broken}", err=True)
     say(out, _summary(outcome, target, monotonic() - start))
     raise typer.Exit(1 if outcome.broken else 0)
 
@@ -133,6 +140,7 @@ def _model(recipe: str | None, checkpoint: Path | None, best: bool) -> tuple[str
     run = Path("runs") / run_name(recipe)
     if not run.exists():
         raise ImtransError(
-            f"{run}: no such run. train it with `imtrans train {recipe}`, or name a --checkpoint"
+            f"{run}: no such run. train it with `imtrans train {quote(recipe)}`, or name a "
+            "--checkpoint"
         )
     return run.name, best_checkpoint(run) if best else run

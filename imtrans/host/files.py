@@ -6,11 +6,17 @@ from pathlib import Path
 MARK = ".imtrans"  # in a folder that imtrans made: its files may be overwritten
 
 
+def no_link(path: str, flags: int) -> int:
+    """An opener for `open` that refuses to follow a link, where the system can."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Replace a file's content, or leave it unchanged. Raises OSError naming the file."""
     partial = path.with_name(f".{path.name}.partial")
     try:
-        partial.write_bytes(content)
+        with open(partial, "wb", opener=no_link) as file:  # what a link leads to is not ours
+            file.write(content)
         os.replace(partial, path)
     except OSError as error:
         partial.unlink(missing_ok=True)

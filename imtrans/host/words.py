@@ -1,5 +1,7 @@
 """Byte counts and untrusted text, formatted for display."""
 
+import unicodedata
+
 
 def size(count: float) -> str:
     """A number of bytes in a readable unit: `1.5 GB`."""
@@ -12,8 +14,21 @@ def size(count: float) -> str:
 
 def plain(text: object, limit: int = 120) -> str:
     """Text from a server or an archive, on one line and without control characters."""
-    line = "".join(letter if letter.isprintable() else "?" for letter in str(text))
+    line = "".join(letter if is_shown(letter) else "?" for letter in str(text))
     return line if len(line) <= limit else f"{line[:limit]}..."
+
+
+def readable(text: str) -> str:
+    """Text of any origin as a terminal may have it: of what moves the cursor, changes colours or
+    hides what is beside it, only line breaks and tabs are left."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter in "\n\t" or is_shown(letter) else "?" for letter in text)
+
+
+def is_shown(letter: str) -> bool:
+    """Whether a terminal shows a character as itself, and does nothing else with it."""
+    return letter.isprintable() or unicodedata.category(letter) == "Zs"  # spaces of all widths
 
 
 def counted(number: int, one: str, many: str = "") -> str:

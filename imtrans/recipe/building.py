@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from imtrans.api.errors import ImtransError, is_out_of_memory
 from imtrans.api.hookspecs import AdversarialLoss
 from imtrans.api.method import Scale, WeightedLoss, scales
+from imtrans.host.foreign import is_overflow, reading, reason
 from imtrans.recipe.catalog import Catalog
 from imtrans.recipe.registry import Component
 from imtrans.recipe.schema import ComponentTable, Recipe
@@ -21,6 +22,12 @@ def built(component: Component, table: ComponentTable, *facts: object) -> Any:
         return component.build(*facts, **table.options)
     except (ValueError, TypeError) as error:
         raise ImtransError(f"{component.role} '{component.name}': {error}") from error
+    except (RuntimeError, OverflowError) as error:
+        if not is_overflow(error):
+            raise
+        raise ImtransError(
+            f"{component.role} '{component.name}': a number in its options is too large"
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -108,10 +115,11 @@ class RecipeParts:
         """Pass one grey image through every network, so that what does not fit is an ImtransError
         before the data are read."""
         for network in self.networks:
-            source, target = (
-                torch.zeros(1, channels, self.size, self.size, device=self._device)
-                for channels in (network.source, network.target)
-            )
+            with reading(f"data.crop_size = {self.size}", "no image can be so large"):
+                source, target = (
+                    torch.zeros(1, channels, self.size, self.size, device=self._device)
+                    for channels in (network.source, network.target)
+                )
             if network.component.role == "generator":
                 check_translator(str(network), network.module, source, target)
             else:
@@ -165,7 +173,6 @@ def _try(subject: str, network: nn.Module, *inputs: Tensor) -> Any:
     except (ValueError, RuntimeError) as error:
         if is_out_of_memory(error):
             raise
-        reason = str(error).split("\n")[0]
-        raise ImtransError(f"{subject} {reason}") from error
+        raise ImtransError(f"{subject} {reason(error)}") from error
     finally:
         network.train()

@@ -1,7 +1,7 @@
 """Values against a typed table: what is wrong with them, in words that a person can act on."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ class Problem:
     message: str
 
 
+DEPTH = 50  # tables and lists within each other
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -34,6 +35,36 @@ def validate(model: type[Model], values: Mapping[str, Any]) -> Model | list[Prob
         return model.model_validate_json(json.dumps(values, default=_no_json), strict=True)
     except ValidationError as error:
         return list(_problems(error, model, values))
+
+
+def refuse_depth(values: Mapping[str, Any]) -> None:
+    """Raise RecursionError when tables or lists are nested deeper than any recipe's: most readers
+    would fail on them, each in its own way."""
+    for _ in _nodes(values):
+        pass
+
+
+def too_large(values: Mapping[str, Any]) -> list[Problem]:
+    """The numbers beyond the 64 bits that TOML has. Raises RecursionError as refuse_depth does."""
+    return [
+        Problem(location, "a number of more than 64 bits")
+        for location, value in _nodes(values)
+        if isinstance(value, int) and not -(2**63) <= value < 2**63
+    ]
+
+
+def _nodes(values: Mapping[str, Any]) -> Iterator[tuple[Location, Any]]:
+    """Every value, with the keys that lead to it; without recursion."""
+    waiting: list[tuple[Location, Any]] = [((), values)]
+    while waiting:
+        location, value = waiting.pop()
+        if len(location) > DEPTH:
+            raise RecursionError
+        if isinstance(value, Mapping):
+            waiting += [((*location, key), inner) for key, inner in value.items()]
+        elif isinstance(value, list):
+            waiting += [((*location, index), inner) for index, inner in enumerate(value)]
+        yield location, value
 
 
 def _no_json(value: Any) -> dict[str, str]:

@@ -5,13 +5,16 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from imtrans.api.errors import ImtransError, did_you_mean, quoted
+from imtrans.host.foreign import reading, whole_number
+from imtrans.host.words import plain
 from imtrans.recipe import renamed, toml
 from imtrans.recipe.components import component_problems
-from imtrans.recipe.problems import Problem, validate
-from imtrans.recipe.schema import Recipe
+from imtrans.recipe.problems import Problem, refuse_depth, too_large, validate
+from imtrans.recipe.schema import REQUIREMENT, Recipe
 from imtrans.recipe.toml import Location, lines
 
 if TYPE_CHECKING:
@@ -34,7 +37,7 @@ def read(
     earlier versions. Raises ImtransError with every problem, each with its line or override.
     """
     path = find(source)
-    return parse(_text(path), str(path), overrides, catalog, old=old)
+    return parse(text_of(path), str(path), overrides, catalog, old=old)
 
 
 def parse(
@@ -51,14 +54,7 @@ def parse(
     `old` accepts the keys of earlier versions, as checkpoints and runs hold them. With
     `translator_only`, components that only training needs may be missing from the catalog.
     """
-    try:
-        values = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # also of numbers and nesting without end
-        raise ImtransError(f"{origin}: not valid TOML: {error}") from error
-    places = {location: f"line {line}" for location, line in lines(text).items()}
-    for override in overrides:
-        location = _override(values, override)
-        places[location] = f"--set {override}"
+    values, places = _values(text, origin, overrides)
     problems = [] if old else list(renamed.problems(values))
     if old or problems:
         values = renamed.with_new_names(values)
@@ -70,6 +66,26 @@ def parse(
     if isinstance(checked, Recipe) and not problems:
         return checked
     raise ImtransError(_report(origin, problems, places))
+
+
+def _values(
+    text: str, origin: str, overrides: Iterable[str]
+) -> tuple[dict[str, Any], dict[Location, str]]:
+    """What a recipe says with its overrides, unchecked, and where it says it."""
+    with reading(origin, "not valid TOML"):
+        values = tomllib.loads(text)
+    with reading(origin):
+        refuse_depth(values)
+        places = {location: f"line {line}" for location, line in lines(text).items()}
+    for override in overrides:
+        with reading(f"--set {plain(override, 60)}"):
+            location = _override(values, override)
+        places[location] = f"--set {plain(override)}"
+    with reading(origin):
+        large = too_large(values)  # which also refuses the depth that an override adds
+    if large:
+        raise ImtransError(_report(origin, large, places))
+    return values, places
 
 
 def find(source: str | Path) -> Path:
@@ -106,7 +122,8 @@ def available() -> dict[str, Path]:
     return local | {name: path for name, path in packaged().items() if name not in local}
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """What a recipe's file says. Raises ImtransError when it is no text."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -116,9 +133,12 @@ def _text(path: Path) -> str:
 def _override(values: dict[str, Any], override: str) -> Location:
     """Set `a.b=value` in place; a loss is addressed by its index or its name."""
     path, equals, text = override.partition("=")
+    shown = f"--set {plain(override)}"
     keys = path.strip().split(".")
     if not equals or not all(keys):
-        raise ImtransError(f"--set {override}: write it as table.key=value, as in train.epochs=5")
+        raise ImtransError(f"{shown}: write it as table.key=value, as in train.epochs=5")
+    if any("\ud800" <= letter <= "\udfff" for letter in override):
+        raise ImtransError(f"{shown}: not a text in UTF-8")
     try:
         value = _value(text)
     except tomllib.TOMLDecodeError:
@@ -126,7 +146,7 @@ def _override(values: dict[str, Any], override: str) -> Location:
     location: list[str | int] = []
     table: Any = values
     for depth, key in enumerate(keys):
-        step: str | int = _index(table, key, override) if isinstance(table, list) else key
+        step: str | int = _index(table, key, shown) if isinstance(table, list) else key
         location.append(step)
         if depth == len(keys) - 1:
             table[step] = value
@@ -135,7 +155,7 @@ def _override(values: dict[str, Any], override: str) -> Location:
                 table[step] = {"name": table[step]}  # a component that had no options so far
             table = table[step] if isinstance(step, int) else table.setdefault(step, {})
         if depth < len(keys) - 1 and not isinstance(table, dict | list):
-            raise ImtransError(f"--set {override}: '{'.'.join(keys[: depth + 1])}' is not a table")
+            raise ImtransError(f"{shown}: '{'.'.join(keys[: depth + 1])}' is not a table")
     return tuple(location)
 
 
@@ -147,13 +167,14 @@ def _value(text: str) -> Any:
     return values["value"]
 
 
-def _index(tables: list[Any], key: str, override: str) -> int:
+def _index(tables: list[Any], key: str, shown: str) -> int:
     names = [str(table.get("name")) for table in tables if isinstance(table, dict)]
-    if key.isdecimal() and int(key) < len(tables):
-        return int(key)
+    index = whole_number(key)
+    if index is not None and index < len(tables):
+        return index
     if key in names:
         return names.index(key)
-    raise ImtransError(f"--set {override}: no entry '{key}'; there are {quoted(names)}")
+    raise ImtransError(f"{shown}: no entry '{plain(key, 60)}'; there are {quoted(names)}")
 
 
 def _report(origin: str, problems: list[Problem], places: dict[Location, str]) -> str:
@@ -192,9 +213,12 @@ def _missing_plugins(values: Mapping[str, Any], catalog: "Catalog") -> list[Prob
     names = values.get("requires")
     here = {plugin.distribution for plugin in catalog.plugins}
     return [
-        Problem(("requires", index), f"'{name}' is not installed: pip install {name}")
+        Problem(("requires", index), f"'{name}' is not installed: pip install {quote(name)}")
         for index, name in enumerate(names if isinstance(names, list) else [])
-        if isinstance(name, str) and re.split(r"[^\w.-]", name)[0] not in here
+        # What is no requirement is reported as such, and never offered to a shell.
+        if isinstance(name, str)
+        and REQUIREMENT.fullmatch(name)
+        and re.split(r"[^\w.-]", name)[0] not in here
     ]
 
 

@@ -7,10 +7,12 @@ them belong together, is the catalog's business: nothing here knows one but as a
 """
 
 import math
+import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -22,6 +24,12 @@ from pydantic import (
 from imtrans.api.errors import quoted
 from imtrans.recipe import defaults
 
+# A distribution, its extras and its versions: `imtrans-x[gpu]>=1.2,<2`.
+REQUIREMENT = re.compile(
+    r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?(?:\[[\w.,-]+\])?"
+    r"(?: ?(?:[=!~]=|[<>]=?)[\w.+!*]+(?:,(?:[=!~]=|[<>]=?)[\w.+!*]+)*)?",
+    re.ASCII,
+)
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -29,6 +37,18 @@ Every = Count | Annotated[str, Field(pattern=r"^[1-9][0-9]* epochs?$")]  # steps
 # float32 has none of its own
 DTYPE_RANGES: dict[str, tuple[float, float]] = {"uint8": (0, 255), "uint16": (0, 65535)}
 Validation = str | Annotated[float, Field(gt=0, lt=1)]  # a split, or a share
+
+
+def _is_plain(requirement: str) -> str:
+    """It is shown behind `pip install`, to be copied: no path, no address, nothing for a shell."""
+    if not REQUIREMENT.fullmatch(requirement):
+        raise ValueError(
+            f"'{requirement}' is not the name of a package, as in 'imtrans-x' or 'imtrans-x>=1.2'"
+        )
+    return requirement
+
+
+Requirement = Annotated[str, AfterValidator(_is_plain)]
 
 
 class Table(BaseModel):
@@ -263,7 +283,7 @@ class Recipe(Table):
 
     title: str = ""
     reference: str = ""
-    requires: tuple[str, ...] = ()  # distributions that bring components this recipe names
+    requires: tuple[Requirement, ...] = ()  # distributions that bring components this recipe names
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     data: DataTable
     method: MethodTable = ComponentTable(name=defaults.METHOD)

@@ -30,5 +30,10 @@ class Best:
 
     @classmethod
     def loads(cls, text: str | None) -> Self:
-        """As written into a checkpoint; those of before there was a best have none."""
-        return cls(**json.loads(text)) if text else cls()
+        """As written into a checkpoint; those of before there was a best have none. Raises
+        ValueError or TypeError for any other text."""
+        found = cls(**json.loads(text)) if text else cls()
+        known = isinstance(found.value, float | int | None) and not isinstance(found.value, bool)
+        if not (known and isinstance(found.step, int) and isinstance(found.since, int)):
+            raise TypeError("no number")
+        return found

@@ -22,6 +22,8 @@ from torch import Tensor, nn
 
 import imtrans
 from imtrans.api.errors import ImtransError, quoted
+from imtrans.host.foreign import FAULTS, whole_number
+from imtrans.host.words import plain
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import Catalog
 from imtrans.recipe.schema import Recipe
@@ -58,9 +60,12 @@ class Header:
     def number(self, fact: str) -> int:
         """A count in the header, from 0. Raises ImtransError when it is none."""
         text = self.facts.get(fact, "")
-        if not text.isdecimal():
-            raise ImtransError(f"{self.path}: its header has no number '{fact}': '{text}'")
-        return int(text)
+        number = whole_number(text)
+        if number is None:
+            raise ImtransError(
+                f"{self.path}: its header has no number '{fact}': '{plain(text, 60)}'"
+            )
+        return number
 
     @property
     def parts(self) -> list[str]:
@@ -91,7 +96,7 @@ class Header:
         """What a fact says in JSON; None where it is damaged."""
         try:
             return json.loads(self.facts.get(fact, "null"))
-        except (ValueError, RecursionError):
+        except FAULTS:
             return None
 
     def recipe(self, catalog: Catalog | None = None, *, translator_only: bool = False) -> Recipe:

@@ -72,7 +72,7 @@ def _trained(header: Header) -> str:
     """A position says what comes next: batch 0 of epoch 3 comes after 2 epochs."""
     if not header.step:
         return "not here: imported"
-    done, batch = header.epoch - 1, int(header.facts.get("batch", 0))
+    done, batch = header.epoch - 1, header.number("batch") if "batch" in header.facts else 0
     more = f" and {batch} batches" if batch else ""
     return f"{header.step} steps, {done} epochs{more}"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from imtrans.api.errors import ImtransError
+from imtrans.host.foreign import FAULTS
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.schema import Recipe
 from imtrans.runs import checkpoint
@@ -170,7 +171,7 @@ def _steps(header: Header | None, epochs: int | None) -> int | None:
 
 
 def _best(header: Header | None) -> Best:
-    with suppress(ValueError, TypeError, AttributeError):
+    with suppress(*FAULTS):
         found = Best.loads(header.facts.get("best") if header else None)
         if isinstance(found.value, (int, float)) and isinstance(found.step, int):
             return found
@@ -179,13 +180,13 @@ def _best(header: Header | None) -> Best:
 
 def _logged(path: Path) -> int:
     """The step of the last line of the log, 0 if there is none."""
-    with suppress(OSError, ValueError, KeyError, TypeError, IndexError):
+    with suppress(OSError, *FAULTS):
         with (path / "metrics.jsonl").open("rb") as file:
             file.seek(max(file.seek(0, 2) - 4096, 0))
             rows = file.read().splitlines()
         # The very last may be half written just now.
         for row in reversed(rows):
-            with suppress(ValueError):
+            with suppress(*FAULTS):
                 return int(json.loads(row)["step"])
     return 0
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from imtrans.host.files import write_whole
+from imtrans.host.foreign import FAULTS
 
 
 class Records:
@@ -46,5 +47,5 @@ def _step(row: str) -> int | None:
     """The step of a record, or None where a line is none."""
     try:
         return int(json.loads(row)["step"])
-    except (ValueError, KeyError, TypeError):
+    except FAULTS:
         return None

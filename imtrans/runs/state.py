@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.method import Method
+from imtrans.host.foreign import reading
 from imtrans.host.randomness import random_state, set_random_state
 from imtrans.runs import checkpoint
 from imtrans.runs.best import Best
@@ -187,8 +188,10 @@ def restore(path: Path, training: Training) -> tuple[Position, checkpoint.Header
     """
     verify(path)
     header = checkpoint.read_headers(path)[0]
-    best = Best.loads(header.facts.get("best"))
+    with reading(header.path, "its header has no best validation"):
+        best = Best.loads(header.facts.get("best"))
     position = Position(header.epoch, header.number("batch"), header.step, best)
+    _check_place(header)
     training.begin_epoch(position.phases_of)
     for name, module in modules(training).items():
         checkpoint.load_into(module, path / f"{name}{checkpoint.SUFFIX}")
@@ -197,12 +200,23 @@ def restore(path: Path, training: Training) -> tuple[Position, checkpoint.Header
         state = _with_names_of_today(state)
     try:
         _load(training, state)
-    except (KeyError, ValueError, RuntimeError) as error:
+    except (KeyError, ValueError, TypeError, RuntimeError) as error:
         raise ImtransError(
             f"{path / checkpoint.TRAINING}: does not fit this recipe: {error}"
         ) from error
     header.number("batches_per_epoch")  # or this is no checkpoint to continue from
     return position, header
+
+
+def _check_place(header: checkpoint.Header) -> None:
+    """Raise ImtransError for a position that no training comes to, from which a run would pass
+    for done, or leave out an epoch."""
+    batch, most = header.number("batch"), header.number("batches_per_epoch")
+    if batch > min(most, header.step) or header.epoch > header.step + 1:
+        raise ImtransError(
+            f"{header.path}: its header is damaged: batch {batch} of {most} in epoch "
+            f"{header.epoch}, after {header.step} steps"
+        )
 
 
 def _load(training: Training, state: dict[str, Tensor]) -> None:

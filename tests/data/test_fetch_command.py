@@ -96,7 +96,7 @@ def test_a_disk_full_in_the_middle_keeps_what_came(fetch, monkeypatch):
     monkeypatch.setattr(partial.Partial, "append", really)
     code, out, _ = fetch()
     assert code == 0
-    assert "continuing after 131 kB" in out
+    assert "continuing after" in out
     assert whole()
 
 

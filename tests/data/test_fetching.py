@@ -1,12 +1,16 @@
 """Fetch a published set from a server that cuts, lies, changes its mind or is not there."""
 
+import os
 import socket
+from itertools import count
 from pathlib import Path
 
 import pytest
 from misbehaving import ARCHIVE, a_set, beside, packed, whole
 
 from imtrans.data.fetching import download, sets, web
+from imtrans.data.fetching.pace import Pace
+from imtrans.data.fetching.partial import Note, Partial
 
 pytest_plugins = ["fetching_fixtures"]
 
@@ -237,3 +241,140 @@ def test_a_proxy_of_the_environment_is_used(imtrans, server, monkeypatch):
     monkeypatch.delenv("NO_PROXY", raising=False)
     assert imtrans("data", "fetch", "facades")[0] == 0
     assert server.asked[0][0] == sets.SETS["facades"].address()
+
+
+@pytest.mark.parametrize("status", [206, 416])
+def test_a_range_of_numbers_without_end_is_no_range(fetch, server, status):
+    server.cuts = [70_000] + [0] * 5
+    fetch()
+    digits = "9" * 5000
+    server.statuses = [(status, {"Content-Range": f"bytes */{digits}"})]
+    if status == 206:
+        server.statuses = [(status, {"Content-Range": f"bytes 70000-{digits}/{digits}"})]
+    code, out, err = fetch()
+    assert (code == 2 and "it sends 'bytes 70000-" in err) or (code == 0 and whole())
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "[" * 5000,
+        '{"address": "A", "length": "9"}',
+        '{"address": "A", "length": -1}',
+        f'{{"address": "A", "length": {"9" * 5000}}}',
+        '{"address": "A", "etag": 1}',
+        '{"address": "A", "modified": [1], "length": 9}',
+        "[1]",
+    ],
+    ids=lambda note: note[:40],
+)
+def test_a_damaged_note_is_none(fetch, server, note):
+    path = Path("datasets/facades.tar.gz.partial")
+    path.parent.mkdir()
+    path.write_bytes(ARCHIVE[:100])
+    address = f"{server.address}/facades.tar.gz"
+    path.with_name(f"{path.name}.json").write_text(note.replace('"A"', f'"{address}"'))
+    code, out, err = fetch()
+    assert (code, err) == (0, "")
+    assert "starting from zero" in out
+    assert whole()
+
+
+def ticking(seconds):
+    """A clock that goes on by so many seconds whenever it is read."""
+    now = count(0.0, seconds)
+    return lambda: next(now)
+
+
+def test_a_server_that_sends_next_to_nothing_is_left_and_the_same_command_continues(
+    fetch, server, monkeypatch
+):
+    monkeypatch.setattr(download, "CHUNK", 1000)  # 50 bytes a second
+    monkeypatch.setattr(download, "Pace", lambda: Pace(ticking(20.0)))
+    code, out, err = fetch()
+    assert code == 2
+    assert "3 kB of 181 kB so far, and it sends less than 1 kB a second" in err
+    assert "the same command continues; --mirror URL names another server" in err
+    assert "trying again" not in out
+    assert len(server.asked) == 1
+    monkeypatch.setattr(download, "Pace", Pace)
+    assert fetch()[0] == 0
+    assert server.asked[-1][1] == "bytes=3000-"
+    assert whole()
+
+
+@pytest.mark.parametrize(
+    ("each", "seconds", "slow"),
+    [
+        (1000, 1.0, False),
+        (999, 1.0, True),
+        (1, 0.5, True),
+        (29_000, 30.0, True),
+        (30_000, 30.0, False),
+        (1, 31.0, False),  # no server is waited for so long: the process was stopped
+    ],
+)
+def test_a_pace_is_an_average_over_a_minute(each, seconds, slow):
+    pace = Pace(ticking(seconds))
+    assert any(pace.too_slow(each) for _ in range(300)) is slow
+
+
+def test_headers_that_never_end_are_not_waited_for(fetch, server, monkeypatch):
+    monkeypatch.setattr(web, "HEADERS", 0.03)
+    server.drips = True
+    code, _, err = fetch()
+    assert code == 2
+    assert "the same command continues" in err
+    server.drips = False
+    assert fetch()[0] == 0
+
+
+def test_a_slow_minute_is_not_made_up_for_by_those_before_it():
+    pace = Pace(ticking(1.0))
+    assert not any(pace.too_slow(10**6) for _ in range(120))
+    assert any(pace.too_slow(1) for _ in range(120))
+
+
+def test_a_length_that_is_no_number_of_bytes_is_none(fetch, server):
+    server.statuses = [(200, {"Content-Length": "9" * 5000})]  # no number of bytes
+    code, _, err = fetch()
+    assert code == 2
+    assert "sends no .tar.gz" in err
+
+
+@pytest.mark.parametrize("ending", [".partial", ".partial.json"])
+def test_what_is_beside_a_set_is_never_written_through_a_link(fetch, tmp_path, ending):
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    link = Path("datasets/facades.tar.gz" + ending)
+    link.parent.mkdir()
+    link.symlink_to(victim)
+    code, _, err = fetch()
+    assert code == 2
+    assert f"'{link}' is a link, or no file at all" in err
+    assert victim.read_text() == "mine"
+    assert link.is_symlink()
+
+
+def test_a_link_that_appears_meanwhile_is_not_followed(tmp_path):
+    victim, path = tmp_path / "victim", tmp_path / "a.tar.gz.partial"
+    victim.write_text("mine")
+    part = Partial(path, "http://a")
+    path.symlink_to(victim)
+    part.begin(Note("http://a", length=9))
+    assert not path.is_symlink()
+    path.unlink()
+    path.symlink_to(victim)
+    with pytest.raises(OSError, match="symbolic link"):
+        part.append(b"x")
+    (tmp_path / f".{path.name}.json.partial").symlink_to(victim)
+    with pytest.raises(OSError, match="symbolic link"):
+        part.finish()
+    assert victim.read_text() == "mine"
+
+
+def test_a_pipe_beside_a_set_is_not_waited_for(fetch):
+    pipe = Path("datasets/facades.tar.gz.partial.json")
+    pipe.parent.mkdir()
+    os.mkfifo(pipe)
+    assert "no file at all" in fetch()[2]

@@ -281,6 +281,46 @@ def test_tar_files_may_be_named_by_a_range(tmp_path):
     assert "the range is empty" in told(Shards(str(tmp_path), files="{split}-{2..1}.tar"))
 
 
+@pytest.mark.parametrize(
+    "files",
+    [
+        "t-{000..999999999}.tar",
+        "{split}-{0..1000000}.tar",
+        f"t-{{0..{'9' * 5000}}}.tar",
+        f"t-{{{'9' * 5000}..1}}.tar",
+    ],
+    ids=["many", "one too many", "digits", "digits of the first"],
+)
+def test_a_range_without_end_is_refused_before_it_is_made(tmp_path, files):
+    said = told(Shards(str(tmp_path), files=files))
+    assert said.endswith("a range of more than 1,000,000 files")
+    assert len(said) < 200
+
+
+def test_a_range_as_long_as_allowed_is_looked_through(tmp_path, monkeypatch):
+    monkeypatch.setattr("imtrans.components.layouts.shards.MOST", 3)
+    pack(tmp_path / "t-1.tar", *two())
+    assert "2 are missing: t-2.tar, t-3.tar" in told(Shards(str(tmp_path), files="t-{1..3}.tar"))
+    assert "more than 3 files" in told(Shards(str(tmp_path), files="t-{1..4}.tar"))
+
+
+@pytest.mark.parametrize(
+    "files",
+    ["/**/*.tar", "../*.tar", "a/../../*.tar", "a\\..\\..\\*.tar", "C:/*.tar", "..", "\\\\h\\*"],
+)
+def test_a_pattern_that_leads_out_of_the_root_is_refused(tmp_path, files):
+    pack(tmp_path / "train-0.tar", *two())
+    (tmp_path / "root").mkdir()
+    layout = Shards(str(tmp_path / "root"), files=files)
+    assert "leads out of" in told(layout)
+    with pytest.raises(ImtransError, match="leads out of"):
+        layout.has("train")
+
+
+def test_a_split_that_leads_out_of_the_root_is_refused(tmp_path):
+    assert "leads out of" in told(Shards(str(tmp_path), files="{split}/*.tar"), "../x")
+
+
 def test_tar_files_may_lie_in_folders_below(tmp_path):
     pack(tmp_path / "[x]" / "train" / "0.tar", *two())
     assert len(Shards(str(tmp_path / "[x]"), files="**/{split}/*.tar").pairs("train")) == 1

@@ -21,6 +21,28 @@ from imtrans.data.pixels.decode import decode
 from imtrans.data.pixels.encode import encode, result_suffix
 from imtrans.data.pixels.formats.stored import PixelSpec
 
+# What libraries say by themselves
+
+
+@pytest.mark.parametrize(
+    ("mode", "compression", "damage"),
+    [
+        ("RGB", "jpeg", lambda content: content.replace(b"\xff\xda", b"\xff\x95", 1)),
+        ("RGB", "jpeg", lambda content: content.replace(b"\xff\xdb", b"\xff\x95")),
+        ("RGB", "tiff_deflate", lambda content: content.replace(content[20:24], b"\xff" * 4, 1)),
+        ("L", "tiff_lzw", lambda content: content[:16] + b"\xff" * 40 + content[56:]),
+    ],
+)
+def test_a_damaged_tiff_is_refused_and_nothing_else_is_written(
+    tmp_path, capfd, mode, compression, damage
+):
+    path = tmp_path / "a.tif"
+    draw_picture(1, (40, 30)).convert(mode).save(path, compression=compression)
+    path.write_bytes(damage(path.read_bytes()))
+    refused(path, "damaged image")
+    assert capfd.readouterr() == ("", "")
+
+
 # What is refused
 
 

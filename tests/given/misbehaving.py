@@ -7,6 +7,7 @@ import threading
 import time
 import warnings
 import zipfile
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from random import Random
@@ -27,6 +28,7 @@ class Misbehaving(ThreadingHTTPServer):
         self.ranges = True  # whether it heeds Range
         self.content_range = None  # what it says instead of the truth
         self.length = "true"  # Content-Length: a number to say instead, or None for none
+        self.drips = False  # whether its headers never end
         self.pause = 0.0  # s before each 64 kB
 
     @property
@@ -46,6 +48,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         server, wanted = self.server, self.headers["Range"]
         server.asked.append((self.path, wanted, self.headers["If-Range"]))
+        if server.drips:
+            self.drip()
+            return
         if server.statuses:
             self.answer_without_content(server.statuses.pop(0))
             return
@@ -63,6 +68,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def validator(self):
         return self.server.headers.get("ETag", self.server.headers.get("Last-Modified"))
+
+    def drip(self):
+        """Headers without end, one after the other."""
+        with suppress(OSError):
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+            while True:
+                time.sleep(0.005)
+                self.wfile.write(b"X")
 
     def answer_without_content(self, status):
         code, headers = status if isinstance(status, tuple) else (status, {})

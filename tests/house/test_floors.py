@@ -21,7 +21,8 @@ FLOORS = [
     {"runs"},
     {"task"},
     {"data"},
-    {"components", "recipe", "host"},
+    {"components", "recipe"},
+    {"host"},
     {"api"},
 ]
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

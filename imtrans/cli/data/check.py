@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from imtrans.cli.common import SetOption, console, installed, say
+from imtrans.cli.common import SetOption, console, echo, installed, not_empty, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,10 @@ NETWORKS = {
 
 def check(
     what: Annotated[
-        str, typer.Argument(metavar="RECIPE|DIR", help="A recipe, or a folder of pairs.")
+        str,
+        typer.Argument(
+            parser=not_empty, metavar="RECIPE|DIR", help="A recipe, or a folder of pairs."
+        ),
     ],
     set_: SetOption = None,
     as_json: Annotated[
@@ -80,7 +83,7 @@ def check(
         )
     summary.seconds = time.monotonic() - started
     if as_json:
-        typer.echo(report.document(summary, findings))
+        echo(report.document(summary, findings))
     else:
         report.print_report(out, summary, findings)
     raise typer.Exit(1 if any_error(findings) else 0)

@@ -1,12 +1,14 @@
+import json
 import re
 import shlex
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from imtrans.api.errors import ImtransError
-from imtrans.cli.common import console, say
+from imtrans.cli.common import a_path, console, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,7 +22,9 @@ def fetch(
     ] = None,
     folder: Annotated[
         Path | None,
-        typer.Argument(metavar="DIR", help="The folder to make, by default datasets/NAME."),
+        typer.Argument(
+            parser=a_path, metavar="DIR", help="The folder to make, by default datasets/NAME."
+        ),
     ] = None,
     mirror: Annotated[
         str | None,
@@ -94,11 +98,21 @@ def _report(out: "Console", published_set: "PublishedSet", target: Path, new: bo
     say(out, f"{'' if new else 'already there: '}{target}, images: {said}")
     elsewhere = ""
     if target != Path(published_set.folder):
-        elsewhere = f" --set {shlex.quote(f'data.root={target}')}"
+        elsewhere = f" --set {shlex.quote(f'data.root={_as_value(str(target))}')}"
     if not published_set.recipes:
-        say(out, f'in a recipe: [data] root = "{target}", layout = "unpaired"')
+        root = json.dumps(str(target), ensure_ascii=False)
+        say(out, f'in a recipe: [data] root = {root}, layout = "unpaired"')
     for recipe in published_set.recipes:
         say(out, f"to train on it: imtrans train {recipe}{elsewhere}")
+
+
+def _as_value(text: str) -> str:
+    """A text as `--set` takes it: bare, if it does not look like anything else there."""
+    try:
+        tomllib.loads(f"value = {text}")
+    except ValueError:
+        return text
+    return json.dumps(text, ensure_ascii=False)  # a folder `2024`, or `true`
 
 
 def _checksum(text: str | None) -> str | None:

@@ -4,7 +4,7 @@ from typing import Annotated
 import typer
 
 from imtrans.api.errors import ImtransError
-from imtrans.cli.common import RecipeArgument, SetOption, console, installed, run_name, say
+from imtrans.cli.common import RecipeArgument, SetOption, a_path, console, installed, run_name, say
 
 
 def show(
@@ -12,7 +12,9 @@ def show(
     set_: SetOption = None,
     output: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="The picture to write; RECIPE-pairs.png by default."),
+        typer.Option(
+            parser=a_path, metavar="FILE", help="The picture to write; RECIPE-pairs.png by default."
+        ),
     ] = None,
     count: Annotated[
         int, typer.Option("--count", min=1, max=1000, help="How many pairs, spread evenly.")

@@ -8,8 +8,8 @@ import glob
 import posixpath
 import re
 from array import array
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PureWindowsPath
 from typing import Literal
 
 from imtrans.api.errors import ImtransError, quoted, some
@@ -21,6 +21,7 @@ from imtrans.api.tar_members import check_kind, check_name, scan
 MARK = "{split}"
 RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 BOTH = "pair"
+MOST = 1_000_000  # files of a range
 
 
 @hookimpl
@@ -80,13 +81,23 @@ class Shards:
         if MARK not in self.files and split != "train":
             return []
         found: set[str] = set()
-        for pattern in _in_range(self.files.replace(MARK, glob.escape(split))):
+        for pattern in self._patterns(split):
             found.update(glob.glob(pattern, root_dir=self.root, recursive=True))
         return sorted(name for name in found if Path(self.root, name).is_file())
 
+    def _patterns(self, split: str) -> Iterator[str]:
+        """The pattern of a split, for every number of its range, all below the root."""
+        pattern = self.files.replace(MARK, glob.escape(split))
+        if PureWindowsPath(pattern).anchor or ".." in re.split(r"[/\\]", pattern):
+            raise ImtransError(
+                f"layout 'shards': '{pattern}' leads out of {self.root}. name files below it, or "
+                "another data.root"
+            )
+        return _in_range(pattern)
+
     def _check_range(self, split: str) -> None:
         """Raise ImtransError when a file of a range is missing: its pairs would be, silently."""
-        patterns = _in_range(self.files.replace(MARK, glob.escape(split)))
+        patterns = list(self._patterns(split))
         if len(patterns) > 1:
             missing = [p for p in patterns if not glob.glob(p, root_dir=self.root, recursive=True)]
             if missing:
@@ -110,17 +121,21 @@ class Shards:
         return f"{path}: no such file, and no tar file beside it"
 
 
-def _in_range(pattern: str) -> list[str]:
+def _in_range(pattern: str) -> Iterator[str]:
     """The pattern for every number of a range like `{000..009}`, or the pattern itself."""
     found = RANGE.search(pattern)
     if not found:
-        return [pattern]
-    first, last = found.groups()
-    numbers = range(int(first), int(last) + 1)
-    if not numbers:
+        return iter([pattern])
+    # Counted before it is made, and nine digits are enough for any file.
+    first, last = (int(text) if len(text) < 10 else None for text in found.groups())
+    if first is None or last is None or last - first >= MOST:
+        raise ImtransError(
+            f"layout 'shards': '{pattern[:100]}': a range of more than {MOST:,} files"
+        )
+    if last < first:
         raise ImtransError(f"layout 'shards': '{pattern}': the range is empty")
-    before, after = pattern[: found.start()], pattern[found.end() :]
-    return [f"{before}{number:0{len(first)}}{after}" for number in numbers]
+    before, after, width = pattern[: found.start()], pattern[found.end() :], len(found[1])
+    return (f"{before}{number:0{width}}{after}" for number in range(first, last + 1))
 
 
 class Index:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from imtrans.data.pixels.resize import Window
 from imtrans.data.reading import FittedPair, SideName
+from imtrans.host.foreign import FAULTS
 from imtrans.host.locks import locked
 
 FORMAT = 2
@@ -206,5 +207,5 @@ def read_about(folder: Path) -> About:
         source = PixelFormat(**values["source"]) if values["source"] else None
         target = PixelFormat(**values["target"])
         return About(**{**values, "source": source, "target": target})
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, *FAULTS) as error:
         raise Unusable(f"{folder}: {error}") from error

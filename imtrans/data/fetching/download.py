@@ -8,6 +8,7 @@ from http.client import HTTPResponse
 
 from imtrans.api.errors import ImtransError
 from imtrans.data.fetching import web
+from imtrans.data.fetching.pace import LEAST, Pace
 from imtrans.data.fetching.partial import Note, Partial, note_of
 from imtrans.data.fetching.sets import Kind
 from imtrans.data.fetching.watch import Watch
@@ -77,7 +78,7 @@ def _continue(partial: Partial, terms: Terms, watch: Watch) -> None:
             _check_range(partial, answer)
         note = note_of(partial.note.address, answer.headers) if whole else partial.note
         expected = _check_length(note, terms)
-        chunk = web.read(answer, CHUNK)
+        chunk = _start(answer, len(terms.kind.start))
         # Looked at before what is here is given up for it.
         if whole:
             _check_start(note, chunk, answer, terms.kind)
@@ -91,6 +92,14 @@ def _continue(partial: Partial, terms: Terms, watch: Watch) -> None:
     partial.finish()
 
 
+def _start(answer: HTTPResponse, least: int) -> bytes:
+    """The first bytes, enough of them to know an archive by, unless it ends before."""
+    start = b""
+    while len(start) < least and (more := web.read(answer, CHUNK)):
+        start += more
+    return start
+
+
 def _range(partial: Partial) -> dict[str, str]:
     if not partial.have:
         return {}
@@ -102,7 +111,7 @@ def _range(partial: Partial) -> dict[str, str]:
 
 def _nothing_behind(partial: Partial, answer: HTTPResponse) -> None:
     """416: either all is here already, or what is here is of no use."""
-    match = re.fullmatch(r"bytes \*/(\d+)", answer.headers.get("Content-Range", "").strip())
+    match = re.fullmatch(r"bytes \*/(\d{1,18})", answer.headers.get("Content-Range", "").strip())
     if partial.have and match and int(match[1]) == partial.have:
         partial.finish()
         return
@@ -114,7 +123,7 @@ def _nothing_behind(partial: Partial, answer: HTTPResponse) -> None:
 def _check_range(partial: Partial, answer: HTTPResponse) -> None:
     """What comes must be the bytes asked for, of a file of the length known."""
     said = answer.headers.get("Content-Range", "").strip()
-    match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", said, re.ASCII)
+    match = re.fullmatch(r"bytes (\d{1,18})-\d+/(\d{1,18}|\*)", said, re.ASCII)
     length = partial.note.length
     if match and partial.have and int(match[1]) == partial.have:
         if length is None or match[2] == "*" or int(match[2]) == length:
@@ -163,12 +172,20 @@ def _begin(partial: Partial, note: Note, watch: Watch) -> None:
 def _receive(
     partial: Partial, chunk: bytes, answer: HTTPResponse, terms: Terms, watch: Watch
 ) -> None:
-    """Write what comes, until the connection ends. Raises web.Cut."""
+    """Write what comes, until the connection ends. Raises web.Cut, or ImtransError when it comes
+    too slowly, or is too much."""
     most = terms.most if partial.note.length is None else partial.note.length
+    pace = Pace()
     while chunk:
         if partial.have + len(chunk) > most:
             partial.remove()
             raise ImtransError(f"{partial.note.address}: sends more than {size(most)}")
         partial.append(chunk)
         watch.reach(partial.have)
+        if pace.too_slow(len(chunk)):
+            raise ImtransError(
+                f"{partial.note.address}: {_state(partial)}, and it sends less than "
+                f"{size(LEAST)} a second. the same command continues; --mirror URL names another "
+                "server"
+            )
         chunk = web.read(answer, CHUNK)

@@ -66,6 +66,7 @@ def images(folder: Path) -> dict[str, int]:
 
 def _fetch_and_unpack(which: PublishedSet, folder: Path, source: Source, watch: Watch) -> None:
     partial = Partial(_beside(folder, which.kind, ".partial"), source.address)
+    partial.refuse_what_is_no_file()
     _announce(partial, which, folder, watch)
     least, most = which.size // 2, which.size * 3 // 2
     if source.sha256:

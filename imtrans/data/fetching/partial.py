@@ -6,12 +6,16 @@ the rest of another file is never put behind them.
 
 import json
 import os
+import stat
 from dataclasses import asdict, dataclass, replace
 from email.message import Message
 from pathlib import Path
+from typing import BinaryIO
 
+from imtrans.api.errors import ImtransError
 from imtrans.data.fetching.space import telling_when_full
-from imtrans.host.files import write_whole
+from imtrans.host.files import no_link, write_whole
+from imtrans.host.foreign import FAULTS, whole_number
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ def note_of(address: str, headers: Message) -> Note:
         address,
         headers.get("ETag"),
         headers.get("Last-Modified"),
-        int(length) if length.isascii() and length.isdigit() else None,
+        whole_number(length),
     )
 
 
@@ -54,6 +58,20 @@ class Partial:
         self.have = there if known and fits else 0
         self.useless = there - self.have  # bytes of we do not know what
 
+    def refuse_what_is_no_file(self) -> None:
+        """Raise ImtransError when what is there was not made by imtrans: a link leads to a file
+        that would be overwritten, and a pipe would be waited for."""
+        for path in (self.path, self._note_path):
+            try:
+                regular = stat.S_ISREG(path.lstat().st_mode)
+            except FileNotFoundError:
+                continue
+            if not regular:
+                raise ImtransError(
+                    f"'{path}' is a link, or no file at all, and imtrans did not make it. "
+                    "remove it, and the same command fetches the set"
+                )
+
     @property
     def complete(self) -> bool:
         return self.have > 0 and (self.note.complete or self.have == self.note.length)
@@ -62,16 +80,20 @@ class Partial:
         """Start from zero, with the file that the note describes."""
         # In this order: at no time may a note be beside bytes of another file.
         with telling_when_full(self.path.parent):
-            self.path.write_bytes(b"")
+            self.path.unlink(missing_ok=True)
+            open(self.path, "xb").close()  # a new file, whatever was there, and never a link
             self._write(note)
         self.have = 0
 
     def append(self, chunk: bytes) -> None:
         """Put bytes behind those that are here. Raises ImtransError when the disk is full."""
-        with telling_when_full(self.path.parent), open(self.path, "r+b") as file:
+        with telling_when_full(self.path.parent), self._opened() as file:
             file.seek(self.have)
             file.write(chunk)
         self.have += len(chunk)
+
+    def _opened(self) -> BinaryIO:
+        return open(self.path, "r+b", opener=no_link)
 
     def finish(self) -> None:
         """Note that all is here."""
@@ -99,8 +121,11 @@ class Partial:
     def _read(self, address: str) -> Note | None:
         """The note, if it is one and of this address."""
         try:
+            if not self._note_path.is_file():
+                return None  # a pipe would be waited for
             note = Note(**json.loads(self._note_path.read_text(encoding="utf-8")))
-            note.validator  # noqa: B018  # fails on what is no text
-        except (OSError, ValueError, TypeError, AttributeError):
+        except (OSError, *FAULTS):
             return None
-        return note if note.address == address else None
+        texts = all(isinstance(text, str | None) for text in (note.etag, note.modified))
+        count = note.length is None or isinstance(note.length, int) and note.length >= 0
+        return note if note.address == address and texts and count else None

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from imtrans.api.errors import ImtransError, did_you_mean, quoted
+from imtrans.host.foreign import reading
 
 SERVER = "http://efrosgans.eecs.berkeley.edu"
 MB, MIB = 10**6, 2**20
@@ -51,7 +52,8 @@ class PublishedSet:
         """Where it is fetched from; a mirror is a base address, or that of the archive itself."""
         if mirror is None:
             return f"{SERVER}/{self.kind.folder}/{self.archive}"
-        parts = urlsplit(mirror)
+        with reading(f"--mirror '{mirror}'", "is no address"):
+            parts = urlsplit(mirror)
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise ImtransError(
                 f"--mirror '{mirror}' is no http or https address; "

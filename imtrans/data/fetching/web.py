@@ -5,7 +5,16 @@ What goes wrong is sorted into what may pass by itself (`Cut`) and what a person
 """
 
 import ssl
-from http.client import HTTPException, HTTPResponse, InvalidURL
+from contextlib import suppress
+from http.client import (
+    HTTPConnection,
+    HTTPException,
+    HTTPResponse,
+    HTTPSConnection,
+    InvalidURL,
+)
+from socket import SHUT_RDWR
+from threading import Timer
 from urllib import request
 from urllib.error import HTTPError, URLError
 
@@ -14,6 +23,7 @@ from imtrans.api.errors import ImtransError
 from imtrans.host.words import plain
 
 TIMEOUT = 30.0  # s without a byte, after which a connection counts as cut
+HEADERS = 60.0  # s in which the headers of an answer have to come
 PASSING = {408, 425, 429, 500, 502, 503, 504}  # answers of a server that is busy or restarting
 
 
@@ -57,11 +67,49 @@ def ask(address: str, headers: dict[str, str]) -> HTTPResponse:
 
 
 def read(answer: HTTPResponse, count: int) -> bytes:
-    """The next bytes; none at the end, which may come early. Raises Cut."""
+    """The next bytes, as many as are here, and at most `count`; none at the end, which may come
+    early. Raises Cut."""
     try:
-        return answer.read(count)
+        return answer.read1(count)  # read() would wait for all of them, be it for hours
     except (HTTPException, OSError, ValueError) as error:
         raise Cut(_said(error)) from error
+
+
+class PromptConnection(HTTPConnection):
+    """Ends when its answer has not begun in time: byte by byte, its headers could take for ever."""
+
+    _left = False
+
+    def getresponse(self) -> HTTPResponse:
+        timer = Timer(HEADERS, self._leave)
+        timer.daemon = True
+        timer.start()
+        try:
+            answer = super().getresponse()
+        finally:
+            timer.cancel()
+        if self._left:  # what had come until then passes for all headers
+            raise TimeoutError
+        return answer
+
+    def _leave(self) -> None:
+        self._left = True
+        with suppress(OSError, AttributeError):  # it may just have ended
+            self.sock.shutdown(SHUT_RDWR)
+
+
+class PromptTLSConnection(PromptConnection, HTTPSConnection):
+    pass
+
+
+class Prompt(request.HTTPHandler):
+    def http_open(self, req: request.Request) -> HTTPResponse:
+        return self.do_open(PromptConnection, req)
+
+
+class PromptTLS(request.HTTPSHandler):
+    def https_open(self, req: request.Request) -> HTTPResponse:
+        return self.do_open(PromptTLSConnection, req)  # with Python's own context, which verifies
 
 
 def _opener() -> request.OpenerDirector:
@@ -69,8 +117,8 @@ def _opener() -> request.OpenerDirector:
     opener = request.OpenerDirector()
     for handler in (
         request.ProxyHandler(),
-        request.HTTPHandler(),
-        request.HTTPSHandler(),
+        Prompt(),
+        PromptTLS(),
         request.HTTPDefaultErrorHandler(),
         request.HTTPRedirectHandler(),
         request.HTTPErrorProcessor(),

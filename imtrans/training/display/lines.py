@@ -6,6 +6,7 @@ from contextlib import suppress
 from rich.console import Console
 
 from imtrans.api.listener import Listener, Measured, Moment, Reading
+from imtrans.host.terminal import say
 from imtrans.host.words import duration
 from imtrans.training.display.progress import losses, seconds_left, speed
 
@@ -19,7 +20,7 @@ class PlainLines(Listener):
     def said(self, line: str) -> None:
         # A reader that is gone (`| head`) or a full disk behind `>` must not end a training.
         with suppress(OSError):
-            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+            say(self._console, line)
 
     def logged(self, at: Moment, reading: Reading) -> None:
         parts = [

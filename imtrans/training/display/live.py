@@ -21,7 +21,7 @@ from rich.text import Text
 
 from imtrans.api.listener import Listener, Measured, Moment, Reading
 from imtrans.host.footprint import footprint
-from imtrans.host.words import duration, size
+from imtrans.host.words import duration, readable, size
 from imtrans.training.display.progress import speed
 from imtrans.training.display.sparkline import LENGTH, Curve, number, sparkline
 
@@ -55,7 +55,7 @@ class LiveView(Listener):
 
     def said(self, line: str) -> None:
         # Styled by itself: a style of the printing would colour the view below it too.
-        text = Text(line, style="yellow" if line.startswith("warning") else "")
+        text = Text(readable(line), style="yellow" if line.startswith("warning") else "")
         with suppress(OSError):
             self._console.print(text)
 

@@ -23,11 +23,13 @@ from PIL import (
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Picture
+from imtrans.data.pixels.formats.quiet import silence_libtiff
 from imtrans.data.pixels.formats.stored import PixelSpec, Stored, check_dtype, check_size
 
 # Pillow warns of every oddity in metadata that is of no use here. catch_warnings would not do:
 # images are decoded in threads, and it is not made for them.
 warnings.filterwarnings("ignore", module=r"PIL\.")
+silence_libtiff()
 EIGHT_BIT = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV")
 GREY = ("1", "L", "LA", "La")
 
