@@ -12,6 +12,7 @@ from pathlib import Path
 from imtrans.api.errors import ImtransError
 from imtrans.runs import checkpoint
 from imtrans.runs.checksums import verify
+from imtrans.runs.header import read_headers
 from imtrans.runs.listing import is_run, newest_whole
 from imtrans.runs.run_dir import alone_in, is_trained_in
 
@@ -117,7 +118,7 @@ def _superfluous(run: Path) -> Iterator[tuple[Path, str]]:
 def _is_sound(path: Path) -> bool:
     """Whether a checkpoint may be the only one left: its sums are computed."""
     try:
-        checkpoint.read_headers(path)
+        read_headers(path)
         verify(path)
     except (ImtransError, OSError):
         return False

@@ -5,16 +5,10 @@ from pathlib import Path
 from safetensors import safe_open
 
 from imtrans.api.errors import ImtransError
-from imtrans.runs.checkpoint import (
-    GENERATOR,
-    SUFFIX,
-    TRAINING,
-    Header,
-    checkpoints,
-    is_verified,
-    read_header,
-)
+from imtrans.runs.checkpoint import checkpoints
 from imtrans.runs.checksums import verify
+from imtrans.runs.header import GENERATOR, SUFFIX, TRAINING, Header, read_header
+from imtrans.runs.weights import is_verified
 
 
 def describe(path: Path) -> str:

@@ -13,7 +13,7 @@ from imtrans.recipe import reading as recipes
 from imtrans.recipe.schema import Recipe
 from imtrans.runs import checkpoint
 from imtrans.runs.best import Best
-from imtrans.runs.checkpoint import Header
+from imtrans.runs.header import GENERATOR, Header, read_headers
 from imtrans.runs.run_dir import BEST, is_trained_in
 
 DEPTH = 3  # folders below the one named, in which runs are looked for
@@ -120,7 +120,7 @@ def newest_whole(path: Path, problems: list[str] | None = None) -> Header | None
 
 
 def _whole(folder: Path) -> Header:
-    header = checkpoint.read_headers(folder)[0]
+    header = read_headers(folder)[0]
     for fact in ("batch", "batches_per_epoch"):
         header.number(fact)
     return header
@@ -131,7 +131,7 @@ def best_checkpoint(run: Path) -> Path:
     if not run.exists():
         raise ImtransError(f"{run}: no such run")
     folder = run / "checkpoints" / BEST
-    if (folder / checkpoint.GENERATOR).is_file():
+    if (folder / GENERATOR).is_file():
         return folder
     if not is_run(run):
         raise ImtransError(f"{run}: not a run; the best generator is that of a run")

@@ -20,6 +20,7 @@ from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
 from imtrans.recipe.schema import Recipe
 from imtrans.runs import checkpoint
+from imtrans.runs.header import TRAINING, read_header
 from imtrans.runs.journal import Journal, unwritable
 
 # What may change between two sessions of one run: no weight depends on it, or in rounding only.
@@ -161,7 +162,7 @@ def _trained_there(path: Path, learned: list[Path]) -> tuple[str, Recipe]:
     trained it, or recipe.toml where no checkpoint can be read."""
     for folder in reversed(learned):
         with suppress(ImtransError):
-            header = checkpoint.read_header(folder / checkpoint.TRAINING)
+            header = read_header(folder / TRAINING)
             return str(header.path), header.recipe(catalog())
     file = path / "recipe.toml"
     return str(file), recipes.read(file, old=True)

@@ -19,7 +19,9 @@ from imtrans.host.randomness import random_state, set_random_state
 from imtrans.runs import checkpoint
 from imtrans.runs.best import Best
 from imtrans.runs.checksums import verify
+from imtrans.runs.header import SUFFIX, TRAINING, Header, read_headers
 from imtrans.runs.run_dir import RunDir
+from imtrans.runs.weights import load_into, read_tensors
 from imtrans.task import Task
 
 LEARNING = "learning/"  # weights behind an average, by translator
@@ -157,7 +159,7 @@ def resume(
 
 def _newest_whole(
     run: RunDir, training: Training, say: Callable[[str], None]
-) -> tuple[Path, Position, checkpoint.Header] | None:
+) -> tuple[Path, Position, Header] | None:
     """Restore the newest checkpoint that can be; one that is damaged is set aside."""
     paths = run.learned()
     for path in reversed(paths):
@@ -181,34 +183,32 @@ def _set_aside(path: Path) -> None:
     path.rename(aside)
 
 
-def restore(path: Path, training: Training) -> tuple[Position, checkpoint.Header]:
+def restore(path: Path, training: Training) -> tuple[Position, Header]:
     """Put a training into the state of a checkpoint; returns its position, and its header.
 
     Raises ImtransError when a file is missing, damaged, or of another checkpoint.
     """
     verify(path)
-    header = checkpoint.read_headers(path)[0]
+    header = read_headers(path)[0]
     with reading(header.path, "its header has no best validation"):
         best = Best.loads(header.facts.get("best"))
     position = Position(header.epoch, header.number("batch"), header.step, best)
     _check_place(header)
     training.begin_epoch(position.phases_of)
     for name, module in modules(training).items():
-        checkpoint.load_into(module, path / f"{name}{checkpoint.SUFFIX}")
-    state = checkpoint.read_tensors(path / checkpoint.TRAINING)
+        load_into(module, path / f"{name}{SUFFIX}")
+    state = read_tensors(path / TRAINING)
     if header.facts["format"] == "1":
         state = _with_names_of_today(state)
     try:
         _load(training, state)
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise ImtransError(
-            f"{path / checkpoint.TRAINING}: does not fit this recipe: {error}"
-        ) from error
+        raise ImtransError(f"{path / TRAINING}: does not fit this recipe: {error}") from error
     header.number("batches_per_epoch")  # or this is no checkpoint to continue from
     return position, header
 
 
-def _check_place(header: checkpoint.Header) -> None:
+def _check_place(header: Header) -> None:
     """Raise ImtransError for a position that no training comes to, from which a run would pass
     for done, or leave out an epoch."""
     batch, most = header.number("batch"), header.number("batches_per_epoch")

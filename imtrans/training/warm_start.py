@@ -9,6 +9,8 @@ from torch import nn
 from imtrans.api.errors import ImtransError, quoted, some
 from imtrans.api.method import Method
 from imtrans.runs import checkpoint
+from imtrans.runs.header import SUFFIX
+from imtrans.runs.weights import read_weights
 
 
 def start_from(path: str, method: Method, say: Callable[[str], None]) -> None:
@@ -28,7 +30,7 @@ def start_from(path: str, method: Method, say: Callable[[str], None]) -> None:
     filled = {id(translators["generator"])}
     new = []
     for name, network in (translators | method.networks()).items():
-        beside = file.with_name(f"{name}{checkpoint.SUFFIX}")
+        beside = file.with_name(f"{name}{SUFFIX}")
         if id(network) in filled:
             continue
         filled.add(id(network))
@@ -41,7 +43,7 @@ def start_from(path: str, method: Method, say: Callable[[str], None]) -> None:
 
 def _fill(network: nn.Module, file: Path, say: Callable[[str], None]) -> int:
     own = network.state_dict()
-    found = checkpoint.read_weights(file, own)
+    found = read_weights(file, own)
     fitting = [n for n in own if n in found and found[n].shape == own[n].shape]
     with torch.no_grad():
         for name in fitting:

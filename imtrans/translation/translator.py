@@ -15,6 +15,8 @@ from imtrans.data.pixels.images import to_image, to_picture
 from imtrans.host.devices import Precision, autocast, choose_device, choose_precision
 from imtrans.recipe.catalog import catalog
 from imtrans.runs import checkpoint
+from imtrans.runs.header import read_header
+from imtrans.runs.weights import load_into
 from imtrans.task import Task
 from imtrans.translation.memory import most_pixels
 from imtrans.translation.modes import Statistics, set_modes
@@ -110,7 +112,7 @@ def load(
     Images of more than `max_pixels` are refused, or of more than the recipe's data.max_pixels.
     """
     file = checkpoint.translator_file(Path(path), translator)
-    header = checkpoint.read_header(file)
+    header = read_header(file)
     if not header.translates:
         raise ImtransError(
             f"{file}: holds the {header.part}, which does not translate; use "
@@ -122,7 +124,7 @@ def load(
         recipe = recipe.model_copy(update={"data": data})
     task = Task(recipe, catalog())
     module = task.translator(header.part)
-    checkpoint.load_into(module, file)
+    load_into(module, file)
     # As the fast engine trains it, whose previews show what is written here.
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     noise = Noise() if dropout_seed is not None else None

@@ -14,8 +14,9 @@ from steps import step_of
 from imtrans.api.method import Batch
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
-from imtrans.runs import checkpoint
+from imtrans.runs.header import read_header
 from imtrans.runs.published_weights import import_weights, recognise, translate_names
+from imtrans.runs.weights import load_into
 from imtrans.task import Task
 
 GOLDEN = Path(__file__).parents[1] / "given" / "golden"
@@ -35,10 +36,10 @@ def imported(file, facades, folder):
     """The network that import-weights makes of a published file, read back from its checkpoint."""
     (found,) = import_weights([GOLDEN / f"{file}.pth"], facades, catalog(), folder)
     path = folder / f"{found.role}.safetensors"
-    task = Task(checkpoint.read_header(path).recipe(catalog()), catalog())
+    task = Task(read_header(path).recipe(catalog()), catalog())
     is_generator = found.role == "generator"
     network = task.translator("generator") if is_generator else task.discriminator()
-    checkpoint.load_into(network, path)
+    load_into(network, path)
     return network
 
 

@@ -16,7 +16,9 @@ from imtrans.api.errors import ImtransError
 from imtrans.api.method import Batch, over_scales
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
-from imtrans.runs.checkpoint import checkpoints, read_header, read_tensors
+from imtrans.runs.checkpoint import checkpoints
+from imtrans.runs.header import read_header
+from imtrans.runs.weights import read_tensors
 from imtrans.task import Task
 from imtrans.training.fit import fit
 from imtrans.training.step.accumulation import accumulated_step

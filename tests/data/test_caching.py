@@ -24,7 +24,7 @@ from imtrans.data.cache import store
 from imtrans.data.cache.cache import Cache, Writer
 from imtrans.data.loader import Batches
 from imtrans.host.locks import locked
-from imtrans.runs.checkpoint import read_tensors
+from imtrans.runs.weights import read_tensors
 
 BUILD = """
 import sys

@@ -13,8 +13,9 @@ from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
 from imtrans.recipe.components import METHOD_TABLES
 from imtrans.recipe.toml import dumps
-from imtrans.runs import checkpoint, state
+from imtrans.runs import state
 from imtrans.runs.state import Position
+from imtrans.runs.weights import load_into
 from imtrans.task import Task
 
 CATALOG = catalog()
@@ -62,7 +63,7 @@ def test_each_translator_built_alone_takes_the_weights_of_a_checkpoint(task, tmp
     source, target = task.noise(CPU, 1)
     for name, trained in step.method.translators().items():
         alone = task.translator(name)
-        checkpoint.load_into(alone, tmp_path / "c" / f"{name}.safetensors")
+        load_into(alone, tmp_path / "c" / f"{name}.safetensors")
         given = source if task.directions[name] == "forward" else target
         with torch.no_grad():
             assert torch.equal(alone.eval()(given), trained.eval()(given)), name

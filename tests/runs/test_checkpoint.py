@@ -15,8 +15,9 @@ from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import Catalog, catalog
 from imtrans.recipe.registry import Plugin
 from imtrans.runs import checkpoint, sealed
-from imtrans.runs.checkpoint import GENERATOR
+from imtrans.runs.header import GENERATOR, TRAINING, read_header, read_headers
 from imtrans.runs.inspection import describe
+from imtrans.runs.weights import load_into
 from imtrans.task import Task
 
 CPU = torch.device("cpu")
@@ -50,19 +51,19 @@ def saved(task, networks, tmp_path):
 
 
 def test_a_checkpoint_says_what_it_is(saved, tiny):
-    header = checkpoint.read_header(saved / GENERATOR)
+    header = read_header(saved / GENERATOR)
     assert (header.part, header.step, header.epoch) == ("generator", 12, 3)
     assert header.facts["stride"] == "4"
     assert header.parts == [GENERATOR, DISCRIMINATOR]
     assert header.translators == ["generator"]
     assert header.translates
-    assert not checkpoint.read_header(saved / DISCRIMINATOR).translates
+    assert not read_header(saved / DISCRIMINATOR).translates
     assert header.recipe(catalog()) == tiny
 
 
 def test_what_is_saved_comes_back(saved, tiny, networks):
     other = networks_of(tiny.model_copy(update={"seed": 5}))["generator"]
-    checkpoint.load_into(other, saved / GENERATOR)
+    load_into(other, saved / GENERATOR)
     for key, tensor in networks["generator"].state_dict().items():
         assert torch.equal(other.state_dict()[key], tensor)
 
@@ -130,7 +131,7 @@ def damage(path, how):
 def test_a_damaged_or_foreign_file_is_named(saved, how, told):
     damage(saved / GENERATOR, how)
     with pytest.raises(ImtransError, match=told) as caught:
-        checkpoint.read_header(saved / GENERATOR)
+        read_header(saved / GENERATOR)
     assert str(saved / GENERATOR) in str(caught.value)
 
 
@@ -145,7 +146,7 @@ def rewritten(path, **facts):
 def test_a_later_format_asks_for_an_upgrade(saved):
     later = rewritten(saved / GENERATOR, format="3")
     with pytest.raises(ImtransError, match="written in format 3 .* upgrade imtrans"):
-        checkpoint.read_header(later)
+        read_header(later)
 
 
 HOSTILE = [
@@ -168,10 +169,10 @@ HOSTILE = [
 @pytest.mark.parametrize("names", HOSTILE, ids=lambda names: str(names)[:32])
 @pytest.mark.parametrize("fact", ["parts", "translators"])
 def test_names_in_a_header_are_names_and_lead_nowhere_else(saved, task, fact, names):
-    shutil.copy(saved / GENERATOR, saved / checkpoint.TRAINING)
-    rewritten(saved / checkpoint.TRAINING, part="training", **{fact: names})
+    shutil.copy(saved / GENERATOR, saved / TRAINING)
+    rewritten(saved / TRAINING, part="training", **{fact: names})
     rewritten(saved / GENERATOR, **{fact: names})
-    read = {"parts": checkpoint.read_headers, "translators": public.load}[fact]
+    read = {"parts": read_headers, "translators": public.load}[fact]
     with pytest.raises(ImtransError, match=f"its header has no names '{fact}'"):
         read(saved)
 
@@ -182,7 +183,7 @@ def test_names_in_a_header_are_names_and_lead_nowhere_else(saved, task, fact, na
 def test_rubbish_for_the_plugins_is_nothing_to_install(saved, plugins):
     rewritten(saved / GENERATOR, plugins=plugins)
     with pytest.raises(ImtransError, match="no generator 'resnet_6'") as caught:
-        checkpoint.read_header(saved / GENERATOR).recipe(catalog_without("resnet_6"))
+        read_header(saved / GENERATOR).recipe(catalog_without("resnet_6"))
     assert ("pip install" in str(caught.value)) == (plugins == '{"x": 7}')
 
 
@@ -192,7 +193,7 @@ def test_a_tensor_that_does_not_fit_is_named(saved, tiny):
     with pytest.raises(
         ImtransError, match=r"'encoder.1.weight' is \(4, 3, 7, 7\); the network has"
     ):
-        checkpoint.load_into(network, saved / GENERATOR)
+        load_into(network, saved / GENERATOR)
 
 
 def catalog_with(changes):
@@ -237,7 +238,7 @@ def test_a_missing_plugin_is_named_with_what_to_install(tiny_file, networks, tmp
     recipe = recipes.read(tiny_file, overrides, catalog())
     task = Task(recipe, catalog_with({name: THEIRS}))
     checkpoint.save(tmp_path / "c", states(networks), task)
-    header = checkpoint.read_header(tmp_path / "c" / GENERATOR)
+    header = read_header(tmp_path / "c" / GENERATOR)
     assert json.loads(header.facts["plugins"]) == {"imtrans-third": "1.2"}
     with pytest.raises(ImtransError) as caught:
         header.recipe(catalog_without(name))
@@ -279,7 +280,7 @@ def test_translating_needs_only_the_plugins_of_method_generator_and_derivation(
     monkeypatch.setattr("imtrans.translation.translator.catalog", lambda: poor)
     assert public.load(tmp_path / "c", precision="fp32")(picture).tobytes() == expected
     with pytest.raises(ImtransError) as caught:
-        checkpoint.read_header(tmp_path / "c" / GENERATOR).recipe(poor)
+        read_header(tmp_path / "c" / GENERATOR).recipe(poor)
     for role in ("discriminator", "adversarial loss", "loss", "metric", "logger", "layout"):
         assert f"no {role} '" in str(caught.value)
 
@@ -310,4 +311,4 @@ def test_a_checkpoint_that_lost_a_file_is_told_and_not_passed_over(saved, tmp_pa
         shutil.copytree(saved, run / "checkpoints" / name)
     (run / "checkpoints" / "step_00000010" / GENERATOR).unlink()
     with pytest.raises(ImtransError, match="step_00000010.*no such file"):
-        checkpoint.read_header(checkpoint.translator_file(run))
+        read_header(checkpoint.translator_file(run))

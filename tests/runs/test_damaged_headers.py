@@ -13,7 +13,8 @@ from safetensors import safe_open
 import imtrans as public
 from imtrans.api.errors import ImtransError
 from imtrans.recipe.catalog import catalog
-from imtrans.runs.checkpoint import GENERATOR, TRAINING, checkpoints
+from imtrans.runs.checkpoint import checkpoints
+from imtrans.runs.header import GENERATOR, TRAINING
 from imtrans.runs.state import restore
 from imtrans.task import Task
 from imtrans.training.step.engine import Engine

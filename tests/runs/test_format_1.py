@@ -11,7 +11,7 @@ from PIL import Image
 
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
-from imtrans.runs import checkpoint
+from imtrans.runs.header import FORMAT, read_headers
 from imtrans.task import Task
 from imtrans.training.fit import fit
 
@@ -55,8 +55,8 @@ def test_it_continues_with_the_losses_it_would_have_had(run, capsys):
 
 def test_what_it_writes_from_then_on_is_of_today(run):
     outcome = fit(Task(recipes.read(run / "recipe.toml", old=True), catalog()), run, device="cpu")
-    headers = checkpoint.read_headers(outcome.checkpoint)
-    assert {header.facts["format"] for header in headers} == {checkpoint.FORMAT}
+    headers = read_headers(outcome.checkpoint)
+    assert {header.facts["format"] for header in headers} == {FORMAT}
     assert recipes.read(run / "recipe.toml", catalog=catalog()).validation.keep_best == "psnr"
 
 

@@ -11,9 +11,9 @@ from PIL import Image
 from imtrans.api.errors import ImtransError
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
-from imtrans.runs import checkpoint
-from imtrans.runs.checkpoint import read_header
+from imtrans.runs.header import read_header
 from imtrans.runs.published_weights import import_weights, recognise
+from imtrans.runs.weights import read_tensors
 from imtrans.translation.translator import load
 
 GOLDEN = Path(__file__).parents[1] / "given" / "golden"
@@ -233,7 +233,7 @@ def both(tmp_path):
 
 def letter_of(folder, name):
     """Which of the two files a translator was filled from."""
-    tensors = checkpoint.read_tensors(folder / f"{name}.safetensors")
+    tensors = read_tensors(folder / f"{name}.safetensors")
     return chr(int(tensors["encoder.1.bias"][0]))
 
 

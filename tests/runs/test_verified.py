@@ -11,16 +11,19 @@ import torch
 from drawn import draw_picture
 from resealing import reseal
 from rich.console import Console
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 
 import imtrans as public
 from imtrans.api.errors import ImtransError
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
-from imtrans.runs import checkpoint
-from imtrans.runs.checkpoint import checkpoints, read_header
+from imtrans.runs.checkpoint import checkpoints
 from imtrans.runs.checksums import SUMS
+from imtrans.runs.header import read_header
 from imtrans.runs.inspection import describe
 from imtrans.runs.sealed import check_seal, write_sealed
+from imtrans.runs.weights import read_tensors
 from imtrans.task import Task
 from imtrans.training.fit import fit
 from imtrans.training.step.stepper import Stepper
@@ -57,7 +60,7 @@ def test_files_of_equal_contents_are_equal_files(tmp_path):
     for name, given in (("one", facts), ("two", turned)):
         write_sealed(tmp_path / name, tensors, given)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
-    with checkpoint.safe_open(tmp_path / "one", "pt") as file:
+    with safe_open(tmp_path / "one", "pt") as file:
         found = file.metadata()
         assert list(file.get_tensor("a")) == [0, 1, 2, 3]
     assert found.items() >= facts.items()
@@ -79,10 +82,10 @@ def test_every_byte_of_a_file_is_in_its_sum(tmp_path):
 
 def is_accepted(file):
     try:
-        with checkpoint.safe_open(file, "pt") as opened:
+        with safe_open(file, "pt") as opened:
             facts = opened.metadata()
         check_seal(file, facts)
-    except (ImtransError, checkpoint.SafetensorError):
+    except (ImtransError, SafetensorError):
         return False
     return True
 
@@ -127,19 +130,13 @@ def test_first_weights_are_verified(tiny_file, alone):
 def test_files_of_before_there_were_sums_are_read(run, alone):
     newest = checkpoints(run)[-1]
     for file in newest.glob("*.safetensors"):
-        with checkpoint.safe_open(file, "pt") as opened:
+        with safe_open(file, "pt") as opened:
             facts = {k: v for k, v in opened.metadata().items() if k != "sha256"}
-        checkpoint_bytes = {k: v.clone() for k, v in checkpoint.read_tensors(file).items()}
-        write_unsealed(file, checkpoint_bytes, facts)
+        copies = {k: v.clone() for k, v in read_tensors(file).items()}
+        save_file(copies, file, metadata=facts)
     (newest / SUMS).unlink()
     assert public.load(newest)(draw_picture(1, (40, 40))).size == (40, 40)
     assert "from before there were checksums" in describe(newest)
-
-
-def write_unsealed(file, tensors, facts):
-    from safetensors.torch import save_file
-
-    save_file(tensors, file, metadata=facts)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

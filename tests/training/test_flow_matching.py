@@ -13,7 +13,7 @@ from imtrans.api.errors import ImtransError
 from imtrans.api.method import Batch
 from imtrans.recipe.catalog import catalog
 from imtrans.recipe.reading import described, read
-from imtrans.runs.checkpoint import read_tensors
+from imtrans.runs.weights import read_tensors
 from imtrans.task import Task
 from imtrans.training.fit import fit
 from imtrans.training.step.engine import Engine, plain

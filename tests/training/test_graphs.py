@@ -14,7 +14,8 @@ from imtrans.data.loader import Batches
 from imtrans.data.resident import Resident, fits
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
-from imtrans.runs.checkpoint import checkpoints, read_tensors
+from imtrans.runs.checkpoint import checkpoints
+from imtrans.runs.weights import read_tensors
 from imtrans.task import Task
 from imtrans.training.fit import fit
 from imtrans.training.step.engine import Engine, choose_engine, plain

@@ -13,7 +13,8 @@ from imtrans.api.method import Batch
 from imtrans.components.methods.pix2pix import Pix2Pix
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
-from imtrans.runs.checkpoint import checkpoints, read_tensors
+from imtrans.runs.checkpoint import checkpoints
+from imtrans.runs.weights import read_tensors
 from imtrans.task import Task
 from imtrans.training.fit import fit
 from imtrans.training.step.accumulation import accumulated_step

@@ -19,10 +19,11 @@ from imtrans.data.draws import epoch_order
 from imtrans.host.terminal import Terminal
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
-from imtrans.runs.checkpoint import checkpoints, read_tensors
+from imtrans.runs.checkpoint import checkpoints
 from imtrans.runs.records import Records
 from imtrans.runs.run_dir import RunDir
 from imtrans.runs.state import restore
+from imtrans.runs.weights import read_tensors
 from imtrans.task import Task
 from imtrans.training.fit import fit
 from imtrans.training.meter import Meter

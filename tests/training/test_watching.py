@@ -15,7 +15,8 @@ from imtrans.components.metrics.pixel_metrics import EQUAL
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
 from imtrans.runs.best import Best
-from imtrans.runs.checkpoint import read_header, read_tensors
+from imtrans.runs.header import read_header
+from imtrans.runs.weights import read_tensors
 from imtrans.task import Task
 from imtrans.training.fit import fit
 from imtrans.training.validation import Validation

@@ -16,7 +16,8 @@ import imtrans as package
 from imtrans.api.method import Batch
 from imtrans.recipe.catalog import catalog
 from imtrans.recipe.reading import read
-from imtrans.runs.checkpoint import read_header, read_tensors
+from imtrans.runs.header import read_header
+from imtrans.runs.weights import read_tensors
 from imtrans.task import Task
 from imtrans.training.fit import fit
 from imtrans.training.step.accumulation import accumulated_step
