@@ -11,10 +11,6 @@ class ImtransError(Exception):
     """
 
 
-class MissingExtra(ImtransError):
-    """An optional package is not installed, so the same operation would fail for every file."""
-
-
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`; did you mean 'x' or 'y'?` for the nearest known words; empty if none is near."""
     near = get_close_matches(word, list(known), n=3, cutoff=0.6)

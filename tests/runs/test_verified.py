@@ -13,6 +13,7 @@ from resealing import reseal
 from rich.console import Console
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from steps import step_of
 
 import imtrans as public
 from imtrans.api.errors import ImtransError
@@ -23,12 +24,13 @@ from imtrans.runs.checksums import SUMS
 from imtrans.runs.header import read_header
 from imtrans.runs.inspection import describe
 from imtrans.runs.sealed import check_seal, write_sealed
+from imtrans.runs.state import restore
 from imtrans.runs.weights import read_tensors
 from imtrans.task import Task
 from imtrans.training.fit import fit
 from imtrans.training.step.stepper import Stepper
 
-FLIPS = 60  # in CI; tests/fuzz.py takes as many as it is told
+FLIPS = 60  # of bits in a checkpoint
 
 
 @pytest.fixture
@@ -91,7 +93,8 @@ def is_accepted(file):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_flipped_bit_is_refused_or_has_no_effect(run, tmp_path, seed):
+def test_a_flipped_bit_is_refused_or_has_no_effect(run, tiny, seed):
+    training = step_of(tiny)
     draw, newest = random.Random(seed), checkpoints(run)[-1]
     picture = draw_picture(1, (40, 40))
     expected = public.load(newest)(picture).tobytes()
@@ -102,6 +105,8 @@ def test_a_flipped_bit_is_refused_or_has_no_effect(run, tmp_path, seed):
         flip(file, draw.randrange(len(whole)), draw.randrange(8))
         with pytest.raises(ImtransError):
             describe(newest)
+        with pytest.raises(ImtransError):
+            restore(newest, training)
         try:
             found = public.load(newest)(picture).tobytes()
         except ImtransError:
