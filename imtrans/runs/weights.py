@@ -39,7 +39,7 @@ def read_weights(path: Path, expected: State) -> dict[str, Tensor]:
             raise ImtransError(
                 f"{path}: '{name}' is {_dtype(tensor)}; the network has {_dtype(expected[name])}"
             )
-        if not bool(tensor.isfinite().all()):
+        if not _is_finite(tensor):
             raise ImtransError(f"{path}: '{name}' has values that are not finite; use another")
     return found
 
@@ -59,6 +59,13 @@ def load_into(network: nn.Module, path: Path) -> None:
                 f"the network has {tuple(expected[name].shape)}"
             )
     network.load_state_dict(found)
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    if not tensor.is_floating_point() or not tensor.numel():
+        return True
+    low, high = tensor.aminmax()  # NaN is both; and nothing is allocated, as by isfinite
+    return bool(low.isfinite() & high.isfinite())
 
 
 def _dtype(tensor: Tensor) -> str:
