@@ -43,6 +43,7 @@ sample_every = 5
 
 [validate]
 every = 2
+pairs = 1
 """
 # Two generators, two discriminators, pools of images; nothing is paired.
 UNPAIRED = """
