@@ -93,6 +93,11 @@ class Task:
         """The pairs that are not trained on; there may be none."""
         return self._split[1]
 
+    @property
+    def unit(self) -> str:
+        """What is counted of the data."""
+        return "pairs" if self.paired else "unpaired pictures"
+
     @cached_property
     def _split(self) -> tuple[Sequence[Pair], Sequence[Pair]]:
         layouts = self.catalog.layouts

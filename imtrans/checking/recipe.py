@@ -48,7 +48,9 @@ def _data(task: Task) -> Finding:
         look_first(task, remarks.append)
     except ImtransError as error:
         return Finding("data", str(error), "error")
-    counts = f"{len(task.pairs)} pairs to train on, {len(task.validation_pairs)} for validation"
+    counts = (
+        f"{len(task.pairs)} {task.unit} to train on, {len(task.validation_pairs)} for validation"
+    )
     return Finding("data", ". ".join([counts, *remarks]))
 
 

@@ -32,16 +32,14 @@ def describe(path: Path) -> str:
             f"multiples of {facts['stride']} px; others are padded" if "stride" in facts else "any",
         ),
         ("written by", f"imtrans {facts.get('imtrans')}, torch {facts.get('torch')}"),
-        (
-            "checked",
-            _checked(all(summed)),
-        ),
+        ("checked", _checked(all(summed))),
         ("plugins", facts.get("plugins", "{}").strip("{}") or "none but imtrans itself"),
         ("translators", ", ".join(first.translators)),
     ]
-    table = [f"{name:<13} {value}" for name, value in rows]
-    parts = [_part(header) for header in headers]
-    return "\n".join([*table, *parts, "", first.recipe_text.rstrip()])
+    rows += [(header.part, _tensors(header)) for header in headers]
+    width = max(len(name) for name, _ in rows)
+    table = [f"{name:<{width}} {value}" for name, value in rows]
+    return "\n".join([*table, "", first.recipe_text.rstrip()])
 
 
 def _checked(summed: bool) -> str:
@@ -71,12 +69,12 @@ def _trained(header: Header) -> str:
     return f"{header.step} steps, {done} epochs{more}"
 
 
-def _part(header: Header) -> str:
+def _tensors(header: Header) -> str:
     with safe_open(header.path, framework="pt") as file:
         names = list(file.keys())
         numbers = sum(_size(file.get_slice(name).get_shape()) for name in names)
     megabytes = header.path.stat().st_size / 1e6
-    return f"{header.part:<13} {len(names)} tensors, {numbers:,} numbers, {megabytes:.1f} MB"
+    return f"{len(names)} tensors, {numbers:,} numbers, {megabytes:.1f} MB"
 
 
 def _size(shape: list[int]) -> int:

@@ -58,7 +58,7 @@ def _fit(task: Task, run_dir: Path, device: torch.device, fresh: bool, console: 
     run = RunDir(run_dir, task.recipe, fresh=fresh)
     run.tidy()
     shown.said(
-        f"{len(task.pairs)} pairs, {len(task.validation_pairs)} for validation; "
+        f"{len(task.pairs)} {task.unit}, {len(task.validation_pairs)} for validation; "
         f"{_parameters(method)} parameters; {device}, {engine}; {run_dir}"
     )
     if train.init_from and not run.learned():

@@ -73,7 +73,7 @@ def test_the_json_document_holds_every_row_and_nothing_else_is_printed(imtrans, 
         Image.new("RGB", (64, 64), (number, 0, 0)).save(root / "trainA" / f"9{number:02d}.png")
     code, report, findings = document(imtrans, root, "--set", "data.workers=0")
     assert code == 1
-    assert (report["training"], report["held_out"]) == (10, 3)
+    assert (report["training"], report["validation"]) == (10, 3)
     assert findings["orphaned"]["severity"] == "error"
     assert len(findings["orphaned"]["rows"]) == 12
     assert findings["orphaned"]["rows"][0] == {

@@ -118,7 +118,7 @@ def test_a_folder_of_unpaired_pictures_is_recognised(imtrans, root):
     assert out.splitlines()[-1].startswith("16 unpaired pictures opened in ")
     code, out, _ = imtrans("data", "check", root, "--set", "data.workers=0", "--json")
     told = json.loads(out)
-    assert (told["training"], told["held_out"], told["unit"]) == (13, 3, "unpaired pictures")
+    assert (told["training"], told["validation"], told["unit"]) == (13, 3, "unpaired pictures")
 
 
 def test_what_a_method_learns_unpaired_is_checked_unpaired(imtrans, tiny_file, learns_unpaired):

@@ -35,7 +35,7 @@ def recipe_for(root, **keys):
 
 
 def found(root, **keys):
-    """(pairs to train on, pairs held out, what reads them)."""
+    """(pairs to train on, pairs for validation, what reads them)."""
     task = Task(recipe_for(root, **keys), catalog())
     return task.pairs, task.validation_pairs, task.sampler
 
@@ -109,19 +109,19 @@ def test_the_direction_says_which_half_is_the_source(tmp_path):
 
 
 @pytest.mark.parametrize(("there", "count"), [("val", 1), ("test", 1), ("other", 0)])
-def test_held_out_pairs_are_those_of_val_or_test(tmp_path, there, count):
+def test_validation_pairs_are_those_of_val_or_test(tmp_path, there, count):
     write_pairs(tmp_path / "train", 2)
     write_pairs(tmp_path / there, 1)
     assert len(found(tmp_path)[1]) == count
     assert len(found(tmp_path, validation=there)[1]) == 1
 
 
-def test_a_share_is_held_out_by_the_seed(tmp_path):
+def test_a_share_is_for_validation_by_the_seed(tmp_path):
     write_pairs(tmp_path / "train", 10)
-    training, held_out, _ = found(tmp_path, validation=0.3)
-    assert (len(training), len(held_out)) == (7, 3)
-    assert sorted(names(training) + names(held_out)) == names(found(tmp_path)[0])
-    assert names(found(tmp_path, validation=0.3)[1]) == names(held_out)
+    training, validation, _ = found(tmp_path, validation=0.3)
+    assert (len(training), len(validation)) == (7, 3)
+    assert sorted(names(training) + names(validation)) == names(found(tmp_path)[0])
+    assert names(found(tmp_path, validation=0.3)[1]) == names(validation)
     with pytest.raises(ImtransError, match="0.01 leaves 0 of 10 pairs for validation"):
         found(tmp_path, validation=0.01)
 

@@ -21,7 +21,7 @@ def test_show_writes_what_the_network_sees(imtrans, tiny_file, tmp_path):
     assert all(abs(a + b - 255) <= 2 for a, b in zip(source, target, strict=True))
 
 
-def test_show_shows_held_out_pairs_whole(imtrans, tiny_file, tmp_path):
+def test_show_shows_validation_pairs_whole(imtrans, tiny_file, tmp_path):
     code, out, _ = imtrans(
         *("data", "show", tiny_file, "--validation", "--count", 2, "--output", "sub/sheet.png")
     )

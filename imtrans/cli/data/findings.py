@@ -62,7 +62,7 @@ def document(summary: Summary, findings: "Sequence[Finding]") -> str:
     about = {
         "origin": summary.origin,
         "training": summary.training,
-        "held_out": summary.validation,
+        "validation": summary.validation,
         "unit": summary.unit,
         "seconds": summary.seconds,
     }
