@@ -1,0 +1,111 @@
+"""Sources and targets that do not belong together are found: all of them, or some; also turned."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from planted_faults import chosen, mirrored, shuffled, turned_by_half, upside_down
+from planted_pairs import findings, labels, only, pair, texture, write
+from planted_shifts import evidences, read
+
+from imtrans.checking.data.belonging import belonging
+from imtrans.checking.data.signatures import TURNS
+
+
+def drawn(count):
+    """Pairs of a texture and its labels, uint8 (3, 64, 64)."""
+    photos = [texture(number) for number in range(count)]
+    return [(tensor(photo), tensor(labels(photo))) for photo in photos]
+
+
+def tensor(image):
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
+
+
+SOME = drawn(60)
+
+
+@pytest.mark.parametrize("count", [20, 60])
+def test_pairs_that_belong_together_are_told_from_shuffled_ones(count):
+    clean = belonging(evidences(SOME[:count]))
+    assert not clean.unrelated
+    assert clean.strength > 5
+    for seed in range(3):
+        mixed = belonging(evidences(shuffled(SOME[:count], chosen(count, 1, seed))))
+        assert mixed.unrelated
+        assert abs(mixed.strength) < 3.3
+        assert mixed.suspects == []
+
+
+def test_some_shuffled_pairs_are_named_and_no_others():
+    planted = chosen(60, 0.1, 1)
+    compared = belonging(evidences(shuffled(SOME, planted)))
+    assert not compared.unrelated
+    assert set(compared.suspects) == set(planted)
+    assert belonging(evidences(SOME)).suspects == []
+
+
+TURNED = list(zip((mirrored, upside_down, turned_by_half), TURNS[1:], strict=True))
+
+
+@pytest.mark.parametrize(("turn", "wanted"), TURNED)
+def test_a_target_that_is_turned_is_named_with_its_turn(turn, wanted):
+    planted = [(s, turn(t)) if i in (7, 31) else (s, t) for i, (s, t) in enumerate(SOME)]
+    found = belonging(evidences(planted)).better_turned
+    assert {index: TURNS[turn] for index, turn in found.items()} == {7: wanted, 31: wanted}
+    assert belonging(evidences(SOME)).better_turned == {}
+
+
+def test_few_pairs_and_blank_ones_are_not_evaluated():
+    few = belonging(evidences(shuffled(SOME[:19], chosen(19, 1, 0))))
+    assert not few.unrelated
+    assert not belonging([]).unrelated
+    blank = [(s, torch.full_like(t, 9)) for s, t in SOME]
+    assert not belonging(evidences(blank)).unrelated
+    one = [*SOME[:-1], (SOME[-1][0], blank[-1][1])]
+    assert belonging(evidences(one)).suspects == []
+
+
+def test_a_shuffled_set_is_an_error_and_one_whose_targets_look_alike_is_not(tmp_path):
+    for number in range(24):
+        write(tmp_path / "shuffled", "train", number, target=labels(texture(number + 500)))
+        alike = np.array(labels(texture(0)))
+        alike[number : number + 2, :4] = 200
+        write(tmp_path / "alike", "train", number, target=Image.fromarray(alike))
+    found = findings(tmp_path / "shuffled")
+    assert only(found, "unrelated").severity == "error"
+    assert "24 sources, each compared" in only(found, "unrelated").rows[0].detail
+    assert "unrelated" not in [finding.subject for finding in findings(tmp_path / "alike")]
+
+
+def test_a_shuffled_and_a_turned_pair_are_reported_by_name(tmp_path):
+    for number in range(40):
+        target = labels(texture({3: 9, 9: 3}.get(number, number)))
+        write(tmp_path, "train", number, target=target.rotate(180) if number == 21 else target)
+    found = findings(tmp_path)
+    assert {row.name for row in only(found, "mismatched").rows} == {pair(3), pair(9)}
+    assert only(found, "mismatched").severity == "warning"
+    assert [row.name for row in only(found, "turned").rows] == [pair(21)]
+    assert "turned by half" in only(found, "turned").rows[0].detail
+
+
+@pytest.mark.parametrize(
+    ("folders", "found"),
+    [
+        (["facades/val"], 0.9),
+        (["maps/trainA", "maps/trainB"], 0.0),
+        (["edges2shoes"], 0.0),
+        (["sketch2shiba/train"], 0.7),
+    ],
+)
+def test_in_real_pairs_what_was_shuffled_is_found_and_nothing_false(real_data, folders, found):
+    real, _ = read([real_data / folder for folder in folders])
+    clean = belonging(evidences(real))
+    assert clean.strength > 2 * 3.3
+    assert clean.suspects == []
+    assert clean.better_turned == {}
+    assert belonging(evidences(shuffled(real, chosen(len(real), 1, 0)))).unrelated
+    planted = set(chosen(len(real), 0.1, 2))
+    suspects = set(belonging(evidences(shuffled(real, sorted(planted)))).suspects)
+    assert suspects <= planted
+    assert len(suspects) >= found * len(planted)
