@@ -4,12 +4,19 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from planted_faults import chosen, mirrored, shuffled, turned_by_half, upside_down
+from planted_faults import (
+    chosen,
+    inverted,
+    mirrored,
+    shuffled,
+    turned_by_half,
+    upside_down,
+)
 from planted_pairs import findings, labels, only, pair, texture, write
 from planted_shifts import evidences, read
 
 from imtrans.checking.data.belonging import belonging
-from imtrans.checking.data.signatures import TURNS
+from imtrans.checking.data.signatures import CHANGES
 
 
 def drawn(count):
@@ -42,18 +49,24 @@ def test_some_shuffled_pairs_are_named_and_no_others():
     compared = belonging(evidences(shuffled(SOME, planted)))
     assert not compared.unrelated
     assert set(compared.suspects) == set(planted)
-    assert belonging(evidences(SOME)).suspects == []
+    assert compared.better_changed == {}
+    clean = belonging(evidences(SOME))
+    assert (clean.suspects, clean.better_changed) == ([], {})
 
 
-TURNED = list(zip((mirrored, upside_down, turned_by_half), TURNS[1:], strict=True))
-
-
-@pytest.mark.parametrize(("turn", "wanted"), TURNED)
-def test_a_target_that_is_turned_is_named_with_its_turn(turn, wanted):
-    planted = [(s, turn(t)) if i in (7, 31) else (s, t) for i, (s, t) in enumerate(SOME)]
-    found = belonging(evidences(planted)).better_turned
-    assert {index: TURNS[turn] for index, turn in found.items()} == {7: wanted, 31: wanted}
-    assert belonging(evidences(SOME)).better_turned == {}
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (mirrored, "mirrored"),
+        (upside_down, "upside down"),
+        (turned_by_half, "turned by half"),
+        (inverted, "inverted"),
+    ],
+)
+def test_a_target_that_is_changed_is_named_with_its_change(change, words):
+    planted = [(s, change(t)) if i in (7, 31) else (s, t) for i, (s, t) in enumerate(SOME)]
+    found = belonging(evidences(planted)).better_changed
+    assert {index: CHANGES[which].words for index, which in found.items()} == {7: words, 31: words}
 
 
 def test_few_pairs_and_blank_ones_are_not_evaluated():
@@ -85,8 +98,8 @@ def test_a_shuffled_and_a_turned_pair_are_reported_by_name(tmp_path):
     found = findings(tmp_path)
     assert {row.name for row in only(found, "mismatched").rows} == {pair(3), pair(9)}
     assert only(found, "mismatched").severity == "warning"
-    assert [row.name for row in only(found, "turned").rows] == [pair(21)]
-    assert "turned by half" in only(found, "turned").rows[0].detail
+    assert [row.name for row in only(found, "changed").rows] == [pair(21)]
+    assert "turned by half" in only(found, "changed").rows[0].detail
 
 
 @pytest.mark.parametrize(
@@ -103,7 +116,7 @@ def test_in_real_pairs_what_was_shuffled_is_found_and_nothing_false(real_data, f
     clean = belonging(evidences(real))
     assert clean.strength > 2 * 3.3
     assert clean.suspects == []
-    assert clean.better_turned == {}
+    assert clean.better_changed == {}
     assert belonging(evidences(shuffled(real, chosen(len(real), 1, 0)))).unrelated
     planted = set(chosen(len(real), 0.1, 2))
     suspects = set(belonging(evidences(shuffled(real, sorted(planted)))).suspects)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imtrans.checking.data.correspondence import FOLDS, Evidence
-from imtrans.checking.data.signatures import TURNS
+from imtrans.checking.data.signatures import CHANGES
 
 Numbers = NDArray[np.float64]
 
@@ -31,22 +31,19 @@ STRONG = 3.3
 # A pair is suspected below SUSPECT, if the share MOST of all agree better than AGREEING. Of two
 # pictures that do not belong together 1% agree better than SUSPECT.
 SUSPECT, AGREEING, MOST = 2.3, 4.0, 0.6
-# How much better a target must agree when turned, and how well. No target of the real sets agrees
-# better when turned; three of four that are turned reach TURNED.
-TURNED = 3.0
 
 
 @dataclass(frozen=True)
 class Belonging:
     """How strongly the set as a whole agrees, and each pair (n,); NaN where it cannot be said.
 
-    `turned` (n, TURNS): how much better a target would agree, turned. All of a pair are in standard
-    deviations of the agreement of its sides with those of others.
+    `changed` (n, CHANGES + 1): how much better a target would agree when changed, and last: when
+    shifted. Both are in standard deviations of the agreement of a pair's sides with others'.
     """
 
     strength: float
     pairs: Numbers
-    turned: Numbers
+    changed: Numbers
 
     @property
     def known(self) -> int:
@@ -70,30 +67,36 @@ class Belonging:
         return [int(at) for at in np.flatnonzero(self.pairs < SUSPECT)] if self.clear else []
 
     @property
-    def better_turned(self) -> dict[int, int]:
-        """The pairs whose target fits much better turned, and which of TURNS."""
+    def better_changed(self) -> dict[int, int]:
+        """The pairs whose target fits much better changed, and which of CHANGES."""
         if not self.clear:
             return {}
-        best = np.nan_to_num(self.turned).argmax(1)
-        gain = self.turned[np.arange(len(best)), best]
-        sure = (gain >= TURNED) & (self.pairs + gain >= AGREEING)
+        # With symmetrical pictures, what is shifted also fits better when mirrored.
+        *gains, shifted = np.nan_to_num(self.changed).T
+        best = np.argmax(gains, axis=0)
+        gain = self.changed[np.arange(len(best)), best]
+        sure = (
+            (gain >= [CHANGES[change].sure for change in best])
+            & (gain > shifted)
+            & (self.pairs + gain >= AGREEING)
+        )
         return {int(at): int(best[at]) for at in np.flatnonzero(sure)}
 
 
 def belonging(evidences: Sequence[Evidence]) -> Belonging:
     """Compare every pair with up to BLOCK others of its fold."""
     pairs = np.full(len(evidences), np.nan)
-    turned = np.full((len(evidences), len(TURNS)), np.nan)
+    changed = np.full((len(evidences), len(CHANGES) + 1), np.nan)
     excess, variance = 0.0, 0.0
     for places in _blocks(evidences):
         signatures = np.stack([evidences[place].signatures for place in places]).astype(np.float64)
         agreement = _centred(signatures[:, 0] @ signatures[:, 1].T)
         pairs[places], spread = _against_others(agreement)
-        as_turned = np.stack([evidences[place].turned for place in places])
-        turned[places] = (as_turned - as_turned[:, :1]) / spread[:, None]
+        as_changed = np.stack([evidences[place].changed for place in places])
+        changed[places] = (as_changed - as_changed[:, :1]) / spread[:, None]
         excess += float(np.trace(agreement))
         variance += float((agreement**2).sum() / (len(places) - 1))
-    return Belonging(excess / max(variance, 1e-12) ** 0.5, pairs, turned)
+    return Belonging(excess / max(variance, 1e-12) ** 0.5, pairs, changed)
 
 
 def _blocks(evidences: Sequence[Evidence]) -> list[list[int]]:

@@ -27,8 +27,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
+from imtrans.checking.data.colours import UsualColours, no_colours
 from imtrans.checking.data.signatures import Signatures, signatures_of
-from imtrans.checking.data.spectra import CHANNELS, SIDE, by_shift, spectrum
+from imtrans.checking.data.spectra import CHANNELS, REACH, SIDE, by_shift, spectrum
 from imtrans.checking.data.swapped import Sides, appearance
 
 FOLDS = 4  # parts of the pairs; each is compared with what the others teach
@@ -42,19 +43,22 @@ RIDGE = 0.05  # of the power of a channel, added before whitening
 
 @dataclass(frozen=True)
 class Evidence(Sides):
-    """How well one pair fits at each shift, and by what its sides are recognised; about 7 kB.
+    """How well one pair fits at each shift, by what its sides are recognised, and how usual their
+    colours are; about 7 kB.
 
     `fit` (33, 33) float16: how well the target fits when shifted back by (row, column) - 16 steps,
     each of `step` (x, y) px. Its median is 0 and its spread (1.4826 median absolute deviations)
     is 1; all 0 where it cannot be computed. `fold`: only pairs of one fold are compared with each
-    other. `signatures` (sides, KEPT) and `turned`: see imtrans.checking.data.signatures.
+    other. `signatures` (sides, KEPT) and `changed`: see imtrans.checking.data.signatures. `gains`
+    (sides, UNDO): see imtrans.checking.data.colours.
     """
 
     fit: NDArray[np.float16]
     step: tuple[float, float]
     fold: int
     signatures: NDArray[np.float16]
-    turned: NDArray[np.float32]
+    changed: NDArray[np.float32]
+    gains: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ class Correspondence:
     folds: dict[int, int]
     common: NDArray[np.float32]
     step: tuple[float, float]
+    colours: tuple[UsualColours, UsualColours]  # of the sources, of the targets
 
     def evidence(self, source: Tensor, target: Tensor) -> Evidence:
         """How well the target fits at each shift; images are uint8 (3, H, W), of one size, best at
@@ -82,15 +87,19 @@ class Correspondence:
         spectra = spectrum(source), spectrum(target)
         expected = (self.weights[fold] @ spectra[0][..., None])[..., 0]
         agreement = (spectra[1] * expected.conj()).sum(-1)
-        signatures, turned = self.signatures[fold].of(*spectra)
+        surface = by_shift(agreement).numpy()
+        row, column = np.unravel_index(surface.argmax(), surface.shape)
+        shift = int(row) - REACH, int(column) - REACH
+        signatures, changed = self.signatures[fold].of(*spectra, shift)
         return Evidence(
             source=appearance(source),
             target=appearance(target),
-            fit=_standardised(by_shift(agreement).numpy()),
+            fit=_standardised(surface),
             step=_step(source),
             fold=fold,
             signatures=signatures,
-            turned=turned,
+            changed=changed,
+            gains=np.stack([self.colours[0].gains(source), self.colours[1].gains(target)]),
         )
 
 
@@ -103,7 +112,10 @@ def learn(pairs: Iterable[tuple[Tensor, Tensor]]) -> Correspondence:
     sums = [_Sums() for _ in range(FOLDS)]
     folds: dict[int, int] = {}
     steps = []
+    colours = no_colours(), no_colours()
     for source, target in pairs:
+        for usual, image in zip(colours, (source, target), strict=True):
+            usual.add(image)
         checksum = _checksum(source, target)
         # One of the folds with fewest pairs; not in turn, since the set's order may have a period.
         fewest = min(part.count for part in sums)
@@ -119,6 +131,7 @@ def learn(pairs: Iterable[tuple[Tensor, Tensor]]) -> Correspondence:
         folds=folds,
         common=_common(_total(sums)),
         step=sorted(steps)[len(steps) // 2] if steps else (1.0, 1.0),
+        colours=colours,
     )
 
 

@@ -115,10 +115,10 @@ def pairing(
     shifts = {places[at]: shift for at, shift in misaligned(known).items()}
     exchanged = [places[at] for at in swapped(known)]
     compared = belonging(known)
-    turned = {places[at]: turn for at, turn in compared.better_turned.items()}
-    yield from _misaligned(inspection, {at: s for at, s in shifts.items() if at not in turned})
+    changed = {places[at]: turn for at, turn in compared.better_changed.items()}
+    yield from _misaligned(inspection, {at: s for at, s in shifts.items() if at not in changed})
     yield from _swapped(inspection, exchanged)
-    yield from together(inspection, compared, places, {*shifts, *exchanged}, turned)
+    yield from together(inspection, compared, places, {*shifts, *exchanged}, changed)
 
 
 def _common(inspection: Inspection, shift: Shift | None, place: int) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Findings about sides that do not belong together: shuffled pairs, targets that are turned."""
+"""Findings about sides that do not belong together: shuffled pairs, targets that are changed."""
 
 from collections.abc import Iterator, Mapping
 
@@ -7,7 +7,7 @@ import numpy as np
 from imtrans.checking.data.belonging import STRONG, Belonging
 from imtrans.checking.data.inspection import Inspection
 from imtrans.checking.data.pixel_summary import THUMB
-from imtrans.checking.data.signatures import TURNS
+from imtrans.checking.data.signatures import CHANGES
 from imtrans.checking.finding import Finding, Row, finding_of
 from imtrans.host.words import counted
 
@@ -15,11 +15,6 @@ from imtrans.host.words import counted
 # picture can be recognised among them. 1.0 ... 1.4 in real sets.
 DIFFERENT = 0.4
 SOME = 200  # targets that are compared for this
-AS = {
-    (True, False): "mirrored",
-    (False, True): "upside down",
-    (True, True): "turned by half",
-}
 
 
 def together(
@@ -27,17 +22,17 @@ def together(
     compared: Belonging,
     places: list[int],
     explained: set[int],
-    turned: Mapping[int, int],
+    changed: Mapping[int, int],
 ) -> Iterator[Finding]:
     """`compared`: of the pairs at `places`. Pairs that are `explained` by another finding, or by
-    the `turned` target (place -> which of TURNS), are not reported as unrelated."""
+    the `changed` target (place -> which of CHANGES), are not reported as unrelated."""
     if compared.unrelated:
         if _varied(inspection, places):
             yield from _unrelated(compared)
         return
-    yield from _turned(inspection, turned)
+    yield from _changed(inspection, changed)
     scores = {places[at]: float(compared.pairs[at]) for at in compared.suspects}
-    suspects = {at: score for at, score in scores.items() if at not in {*explained, *turned}}
+    suspects = {at: score for at, score in scores.items() if at not in {*explained, *changed}}
     if suspects:
         yield from _mismatched(inspection, suspects, float(np.nanmedian(compared.pairs)))
 
@@ -70,18 +65,19 @@ def _mismatched(
     yield from finding_of("mismatched", message, "warning", rows, remedy)
 
 
-def _turned(inspection: Inspection, turned: Mapping[int, int]) -> Iterator[Finding]:
-    number = counted(len(turned), "pair has", "pairs have")
-    message = f"{number} one side mirrored or turned"
+def _changed(inspection: Inspection, changed: Mapping[int, int]) -> Iterator[Finding]:
+    number = counted(len(changed), "pair has", "pairs have")
+    message = f"{number} a side that looks mirrored, turned or recoloured against the other"
     rows = [
         Row(
             inspection.name(place),
-            f"the target fits its source much better {AS[TURNS[turn]]}, as no other pair does",
+            f"its sides fit each other much better with one of them {CHANGES[change].words}; "
+            "those of most pairs fit best as they are",
         )
-        for place, turn in sorted(turned.items())
+        for place, change in sorted(changed.items())
     ]
-    remedy = "look at both sides; turn one back, or remove the pair"
-    yield from finding_of("turned", message, "error", rows, remedy)
+    remedy = "look at both sides; change one back, or remove the pair"
+    yield from finding_of("changed", message, "error", rows, remedy)
 
 
 def _varied(inspection: Inspection, places: list[int]) -> bool:
