@@ -1,8 +1,11 @@
 """Faults as they happen to data sets, to plant in pairs: uint8 (3, H, W) tensors in, and out."""
 
+import io
 import random
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 Pair = tuple[Tensor, Tensor]
@@ -55,3 +58,35 @@ def cut_off(image: Tensor) -> Tensor:
     result = image.clone()
     result[:, image.shape[1] // 2 :] = 128
     return result
+
+
+def saved_again(image: Tensor) -> Tensor:
+    """As JPEG."""
+    file = io.BytesIO()
+    _picture(image).save(file, "JPEG", quality=85)
+    return _tensor(Image.open(file))
+
+
+def quarter_turn(image: Tensor) -> Tensor:
+    return image.rot90(1, (1, 2)).contiguous()
+
+
+def cut_to_a_part(image: Tensor) -> Tensor:
+    """Without a fifth of its height and width, at the size it had."""
+    height, width = image.shape[1:]
+    part = image[:, height // 8 : height // 8 + height * 4 // 5, : width * 4 // 5]
+    return _tensor(_picture(part).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def recoloured(image: Tensor) -> Tensor:
+    """Another white balance, contrast and brightness."""
+    factors = torch.tensor([1.15, 0.95, 0.75])[:, None, None]
+    return (image * factors + 10).clamp(0, 255).to(torch.uint8)
+
+
+def _picture(image: Tensor) -> Image.Image:
+    return Image.fromarray(image.permute(1, 2, 0).numpy())
+
+
+def _tensor(picture: Image.Image) -> Tensor:
+    return torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1).contiguous()

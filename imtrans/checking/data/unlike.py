@@ -18,7 +18,7 @@ RARE = 0.3  # the largest share of a side that can be unlike the others
 # The brightest part of a dark picture, as a share of what is usual; at least 0.4 in the real sets.
 # It must also be as many standard deviations from it: sets with night and day accuse nobody.
 DARK, APART = 1 / 3, 4.0
-GREY, COLOURFUL = 3.0, 15.0  # levels between the channels of grey files, of usual colour files
+GREY, COLOURFUL = 1.0, 15.0  # levels between the channels of grey files, of usual colour files
 CUT = 0.2  # share of the height of one colour at the bottom
 # A colour that this share of the others' pixels have, to so many levels, is no filling.
 USED, ALIKE = 0.01, 6.0
