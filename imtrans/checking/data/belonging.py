@@ -31,6 +31,7 @@ STRONG = 3.3
 # A pair is suspected below SUSPECT, if the share MOST of all agree better than AGREEING. Of two
 # pictures that do not belong together 1% agree better than SUSPECT.
 SUSPECT, AGREEING, MOST = 2.3, 4.0, 0.6
+FITTING = 3.0  # how well most pairs must agree, and a target that was changed back
 
 
 @dataclass(frozen=True)
@@ -55,21 +56,22 @@ class Belonging:
         """Whether nothing shows that sources and targets belong together."""
         return self.known >= FEWEST and self.strength < STRONG
 
-    @property
-    def clear(self) -> bool:
-        """Whether most pairs agree so well that something can be said of a single one."""
+    def clear(self, least: float) -> bool:
+        """Whether most pairs agree at least so well, so that something can be said of one."""
         known = self.pairs[np.isfinite(self.pairs)]
-        return len(known) >= FEWEST and bool((known >= AGREEING).mean() >= MOST)
+        return len(known) >= FEWEST and bool((known >= least).mean() >= MOST)
 
     @property
     def suspects(self) -> list[int]:
         """The pairs whose sides do not seem to belong together, in a set where most do."""
-        return [int(at) for at in np.flatnonzero(self.pairs < SUSPECT)] if self.clear else []
+        return (
+            [int(at) for at in np.flatnonzero(self.pairs < SUSPECT)] if self.clear(AGREEING) else []
+        )
 
     @property
     def better_changed(self) -> dict[int, int]:
         """The pairs whose target fits much better changed, and which of CHANGES."""
-        if not self.clear:
+        if not self.clear(FITTING):
             return {}
         # With symmetrical pictures, what is shifted also fits better when mirrored.
         *gains, shifted = np.nan_to_num(self.changed).T
@@ -78,7 +80,7 @@ class Belonging:
         sure = (
             (gain >= [CHANGES[change].sure for change in best])
             & (gain > shifted)
-            & (self.pairs + gain >= AGREEING)
+            & (self.pairs + gain >= FITTING)
         )
         return {int(at): int(best[at]) for at in np.flatnonzero(sure)}
 

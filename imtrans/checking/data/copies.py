@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 
 from imtrans.api.pictures import Pair, Picture
+from imtrans.checking.data.disguised import disguised
 from imtrans.checking.data.inspected_pair import InspectedPair
 from imtrans.checking.data.inspection import Inspection
 from imtrans.checking.data.near_duplicates import near_duplicates
@@ -59,7 +60,8 @@ def _are(number: int, noun: str) -> str:
 
 
 def near_copies(inspection: Inspection) -> Iterator[Finding]:
-    """Pairs that look the same on both sides: saved again, resized, or a little brighter."""
+    """Pairs that look the same on both sides: saved again, resized, or a little brighter; between
+    training and validation also turned, mirrored, recoloured."""
     inside, across = [], []
     for one, other, difference in _near(inspection):
         detail = f"nearly {inspection.name(one)} ({difference:.1%} different)"
@@ -67,11 +69,33 @@ def near_copies(inspection: Inspection) -> Iterator[Finding]:
             inside.append(Row(inspection.name(other), detail))
         else:
             across.append(Row(inspection.name(other), detail))
+    listed = {row.name for row in across}
+    across += [row for row in _disguised(inspection) if row.name not in listed]
     noun = inspection.noun
     message = f"{_are(len(inside), noun)} nearly a copy of another {noun}"
     yield from finding_of("near-duplicate", message, "warning", inside, REMOVE)
     message = f"{_are(len(across), f'validation {noun}')} nearly a copy of a training {noun}"
     yield from finding_of("near-leak", message, "warning", across, LEAK)
+
+
+def _disguised(inspection: Inspection) -> Iterator[Row]:
+    """Validation pairs that are training pairs, turned or recoloured; without exact copies."""
+    places: dict[str, list[int]] = {"train": [], "validation": []}
+    for place, pair in enumerate(inspection.inspected):
+        if inspection.paired and pair.sides and all(side.summary for side in pair.sides):
+            if not all(side.summary.constant for side in pair.sides if side.summary):
+                places[inspection.split(place)].append(place)
+    training, validation = (
+        [inspection.inspected[place] for place in its] for its in places.values()
+    )
+    for found in disguised(training, validation):
+        trained, place = places["train"][found.training], places["validation"][found.validation]
+        if _pair(inspection.inspected[place]) != _pair(inspection.inspected[trained]):
+            detail = (
+                f"nearly {inspection.name(trained)} {found.words} (its thumbnails correlate by "
+                f"{found.correlation:.1%}; those of different pairs hardly ever by 80%)"
+            )
+            yield Row(inspection.name(place), detail)
 
 
 def _near(inspection: Inspection) -> Iterator[tuple[int, int, float]]:
