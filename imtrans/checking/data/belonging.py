@@ -31,7 +31,9 @@ STRONG = 3.3
 # A pair is suspected below SUSPECT, if the share MOST of all agree better than AGREEING. Of two
 # pictures that do not belong together 1% agree better than SUSPECT.
 SUSPECT, AGREEING, MOST = 2.3, 4.0, 0.6
-FITTING = 3.0  # how well most pairs must agree, and a target that was changed back
+# How well most pairs must agree for a change to be found, and the target that is changed back: a
+# shuffled target is changed in four ways, and the best of these fits better than it.
+FITTING, CHANGED_BACK = 3.0, 3.5
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class Belonging:
         sure = (
             (gain >= [CHANGES[change].sure for change in best])
             & (gain > shifted)
-            & (self.pairs + gain >= FITTING)
+            & (self.pairs + gain >= CHANGED_BACK)
         )
         return {int(at): int(best[at]) for at in np.flatnonzero(sure)}
 

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 
 from imtrans.api.pictures import Pair, Picture
+from imtrans.checking.data.cut_outs import cut_outs
 from imtrans.checking.data.disguised import disguised
 from imtrans.checking.data.inspected_pair import InspectedPair
 from imtrans.checking.data.inspection import Inspection
@@ -61,7 +62,7 @@ def _are(number: int, noun: str) -> str:
 
 def near_copies(inspection: Inspection) -> Iterator[Finding]:
     """Pairs that look the same on both sides: saved again, resized, or a little brighter; between
-    training and validation also turned, mirrored, recoloured."""
+    training and validation also turned, mirrored, recoloured, cut to a part."""
     inside, across = [], []
     for one, other, difference in _near(inspection):
         detail = f"nearly {inspection.name(one)} ({difference:.1%} different)"
@@ -70,7 +71,7 @@ def near_copies(inspection: Inspection) -> Iterator[Finding]:
         else:
             across.append(Row(inspection.name(other), detail))
     listed = {row.name for row in across}
-    across += [row for row in _disguised(inspection) if row.name not in listed]
+    across += [row for row in _in_disguise(inspection) if row.name not in listed]
     noun = inspection.noun
     message = f"{_are(len(inside), noun)} nearly a copy of another {noun}"
     yield from finding_of("near-duplicate", message, "warning", inside, REMOVE)
@@ -78,8 +79,8 @@ def near_copies(inspection: Inspection) -> Iterator[Finding]:
     yield from finding_of("near-leak", message, "warning", across, LEAK)
 
 
-def _disguised(inspection: Inspection) -> Iterator[Row]:
-    """Validation pairs that are training pairs, turned or recoloured; without exact copies."""
+def _in_disguise(inspection: Inspection) -> Iterator[Row]:
+    """Validation pairs that are training pairs, turned, recoloured or cut; without exact copies."""
     places: dict[str, list[int]] = {"train": [], "validation": []}
     for place, pair in enumerate(inspection.inspected):
         if inspection.paired and pair.sides and all(side.summary for side in pair.sides):
@@ -88,12 +89,15 @@ def _disguised(inspection: Inspection) -> Iterator[Row]:
     training, validation = (
         [inspection.inspected[place] for place in its] for its in places.values()
     )
-    for found in disguised(training, validation):
+    whole = disguised(training, validation)
+    seen = {found.validation for found in whole}
+    parts = [found for found in cut_outs(training, validation) if found.validation not in seen]
+    for found in [*whole, *parts]:
         trained, place = places["train"][found.training], places["validation"][found.validation]
         if _pair(inspection.inspected[place]) != _pair(inspection.inspected[trained]):
             detail = (
-                f"nearly {inspection.name(trained)} {found.words} (its thumbnails correlate by "
-                f"{found.correlation:.1%}; those of different pairs hardly ever by 80%)"
+                f"nearly {inspection.name(trained)} {found.words} (the thumbnails of both sides "
+                f"correlate by {found.correlation:.1%} at least; different pairs hardly do by 80%)"
             )
             yield Row(inspection.name(place), detail)
 
