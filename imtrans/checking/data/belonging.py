@@ -31,9 +31,10 @@ STRONG = 3.3
 # A pair is suspected below SUSPECT, if the share MOST of all agree better than AGREEING. Of two
 # pictures that do not belong together 1% agree better than SUSPECT.
 SUSPECT, AGREEING, MOST = 2.3, 4.0, 0.6
-# How well most pairs must agree for a change to be found, and the target that is changed back: a
-# shuffled target is changed in four ways, and the best of these fits better than it.
-FITTING, CHANGED_BACK = 3.0, 3.5
+FITTING = 3.0  # how well most pairs must agree for a change to be found
+# A target that is changed back must fit as a pair does: so well, and half as well as most. Of the
+# four changes of a shuffled target the best always fits better than it.
+CHANGED_BACK, HALF = 3.5, 0.5
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Belonging:
         sure = (
             (gain >= [CHANGES[change].sure for change in best])
             & (gain > shifted)
-            & (self.pairs + gain >= CHANGED_BACK)
+            & (self.pairs + gain >= least)
         )
         return {int(at): int(best[at]) for at in np.flatnonzero(sure)}
 

@@ -22,7 +22,7 @@ KEPT = 512  # complex numbers. With all 41,600 a tenth more shuffled pairs of re
 BLANK = 0.05  # of the mean signature of the set
 
 
-class Change(NamedTuple):
+class TargetChange(NamedTuple):
     """What may have happened to a target; all of it is undone by doing it again."""
 
     words: str = "as it is"
@@ -35,11 +35,11 @@ class Change(NamedTuple):
 
 
 CHANGES = (
-    Change(),
-    Change("mirrored", mirrored=True),
-    Change("upside down", upside_down=True),
-    Change("turned by half", mirrored=True, upside_down=True),
-    Change("inverted", channels=(-1, -1, -1, 1, 1), sure=5.0),  # edges stay
+    TargetChange(),
+    TargetChange("mirrored", mirrored=True),
+    TargetChange("upside down", upside_down=True),
+    TargetChange("turned by half", mirrored=True, upside_down=True),
+    TargetChange("inverted", channels=(-1, -1, -1, 1, 1), sure=5.0),  # edges stay
 )
 
 
@@ -69,7 +69,7 @@ class Signatures:
         signatures = np.stack([one.numpy(), others[0].numpy()]).astype(np.float16)
         return signatures, (others @ one).numpy()
 
-    def _of_target(self, target: Tensor, change: Change) -> Tensor:
+    def _of_target(self, target: Tensor, change: TargetChange) -> Tensor:
         # Mirroring reverses one axis of the spectrum, of which only half the columns are stored:
         # F(u, -v) is the conjugate of F(-u, v).
         mirrored, upside_down = change.mirrored, change.upside_down

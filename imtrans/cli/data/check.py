@@ -36,7 +36,7 @@ def check(
     Errors, with which training fails or reports what is not true: unreadable files, files without
     a partner, sizes, bit depths or channels that do not fit, transparency, values outside the
     range, a side of one colour, pairs in both training and validation, pairs that look misaligned,
-    swapped, mirrored, turned or inverted, and sets whose sources and targets do not belong together.
+    swapped, mirrored, turned or inverted, sets whose sources and targets do not belong together.
 
     Warnings: single pairs whose sides do not belong together or are the same picture; pictures of
     one colour, cut off, dark, grey, or with channels in another order, unlike the others; copies
