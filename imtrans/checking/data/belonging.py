@@ -67,9 +67,9 @@ class Belonging:
     @property
     def suspects(self) -> list[int]:
         """The pairs whose sides do not seem to belong together, in a set where most do."""
-        return (
-            [int(at) for at in np.flatnonzero(self.pairs < SUSPECT)] if self.clear(AGREEING) else []
-        )
+        if not self.clear(AGREEING):
+            return []
+        return [int(at) for at in np.flatnonzero(self.pairs < SUSPECT)]
 
     @property
     def better_changed(self) -> dict[int, int]:
@@ -80,11 +80,9 @@ class Belonging:
         *gains, shifted = np.nan_to_num(self.changed).T
         best = np.argmax(gains, axis=0)
         gain = self.changed[np.arange(len(best)), best]
-        sure = (
-            (gain >= [CHANGES[change].sure for change in best])
-            & (gain > shifted)
-            & (self.pairs + gain >= least)
-        )
+        enough = np.array([CHANGES[change].sure for change in best])
+        least = max(CHANGED_BACK, HALF * float(np.nanmedian(self.pairs)))
+        sure = (gain >= enough) & (gain > shifted) & (self.pairs + gain >= least)
         return {int(at): int(best[at]) for at in np.flatnonzero(sure)}
 
 
