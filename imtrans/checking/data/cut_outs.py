@@ -9,6 +9,7 @@ other pairs, too, on both sides.
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import interpolate
 
@@ -21,6 +22,7 @@ WINDOWS = range(8, THUMB)  # thumbnail pixels a side: two thirds of a picture an
 # real sets other pairs reach 0.79, but then hardly more than the second best, at most by 0.09.
 FIT, BETTER = 0.75, 0.12
 FEWEST = 8  # training pairs; fewer do not show how well windows fit by chance
+RICH = 0.75 * THUMB**2  # distinct colours of a thumbnail
 MOST = 2000, 500  # training pairs and validation pairs, from the first; the time is their product
 
 
@@ -40,10 +42,16 @@ def cut_outs(
                 window = known[..., top : top + size, left : left + size]
                 fit = np.maximum(fit, correlation(wanted, normalised(window)))
     second, first = np.partition(fit, -2, axis=1)[:, -2:].T
-    sure = np.flatnonzero((first >= FIT) & (first - second >= BETTER))
+    sure = np.flatnonzero((first >= FIT) & (first - second >= BETTER) & _rich(parts))
     return [
         Disguise(int(at), int(fit[at].argmax()), "cut to a part", float(first[at])) for at in sure
     ]
+
+
+def _rich(thumbs: Tensor) -> NDArray[np.bool_]:
+    """Which pairs have a side of many colours: of sparse drawings one line looks like another."""
+    colours = [[len(side.flatten(1).unique(dim=1).T) for side in pair] for pair in thumbs]
+    return np.array([max(sides) > RICH for sides in colours])
 
 
 def _resized(thumbs: Tensor, size: int) -> Tensor:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from imtrans.checking.finding import Finding, Row, finding_of
 from imtrans.host.words import counted
@@ -24,12 +25,14 @@ def difference(views: "Views") -> float | None:
     """How much two views differ, as a share of the contrast of both; None without contrast."""
     if views.source is None or views.target is None:
         return None
-    one, other = views.source.float().flatten(1), views.target.float().flatten(1)
+    # One of 16 pixels is enough, and much faster.
+    one, other = (view[:, ::4, ::4].float().flatten(1) for view in (views.source, views.target))
     contrast = float(one.std(1, correction=0).square().mean()) / 2
     contrast += float(other.std(1, correction=0).square().mean()) / 2
     if contrast < FLAT**2:
         return None
-    return float((one - other).square().mean() / contrast) ** 0.5
+    apart = float((one - other).square().mean() / contrast) ** 0.5
+    return apart if apart or torch.equal(views.source, views.target) else 1e-9
 
 
 def equal_sides(inspection: "Inspection") -> Iterator[Finding]:

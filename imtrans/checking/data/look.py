@@ -36,7 +36,8 @@ def _exceeded_by(values: Tensor) -> float:
 
 
 def _cut(view: Tensor) -> float:
-    colour = view[:, -1:].int().median(2, keepdim=True).values
-    other = ((view.int() - colour).abs() > FLAT).any(2).any(0).nonzero()
+    columns = view[:, :, :: max(1, view.shape[2] // GRID)]
+    colour = columns[:, -1:].int().median(2, keepdim=True).values
+    other = ((columns.int() - colour).abs() > FLAT).any(2).any(0).nonzero()
     last = int(other[-1]) if len(other) else -1
     return (view.shape[1] - 1 - last) / view.shape[1]

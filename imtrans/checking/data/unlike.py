@@ -20,8 +20,9 @@ RARE = 0.3  # the largest share of a side that can be unlike the others
 DARK, APART = 1 / 3, 4.0
 GREY, COLOURFUL = 1.0, 15.0  # levels between the channels of grey files, of usual colour files
 CUT = 0.2  # share of the height of one colour at the bottom
-# A colour that this share of the others' pixels have, to so many levels, is no filling.
-USED, ALIKE = 0.01, 6.0
+# Where this share of the others have so many flat rows, a colour that is this share of their
+# pixels, to so many levels, is no filling.
+SOME_FLAT, SOME_CUT, USED, ALIKE = 0.02, 0.02, 0.01, 6.0
 
 Numbers = NDArray[np.float32]
 Known = list[tuple[int, Look]]
@@ -76,15 +77,19 @@ def _grey(inspection: Inspection, side: str, known: Known) -> Iterator[Finding]:
 
 def _cut(inspection: Inspection, side: str, known: Known) -> Iterator[Finding]:
     suspects = {place: look for place, look in known if look.cut >= CUT}
+    if len(suspects) > RARE * len(known):
+        return
     thumbs = {place: _thumb(inspection, place, side) for place, _ in known}
-    others = [thumb for place, thumb in thumbs.items() if place not in suspects]
-    pixels = np.concatenate(others, axis=1) if others else np.zeros((3, 1))
+    others = {place: look for place, look in known if place not in suspects}
+    # Drawings and labels have flat rows of their own, but not of any colour.
+    flat = np.mean([look.cut >= SOME_CUT for look in others.values()]) > SOME_FLAT
+    pixels = np.concatenate([np.zeros((3, 0)), *(thumbs[place] for place in others)], axis=1)
     rows = []
     for place, look in suspects.items():
         band = thumbs[place][:, -THUMB:].mean(1, keepdims=True)
         share = float((np.abs(pixels - band).max(0) <= ALIKE).mean())
-        if share < USED:
-            detail = f"{side}: the lower {look.cut:.0%} are of one colour, which others hardly have"
+        if share < USED or not flat:
+            detail = f"{side}: the lower {look.cut:.0%} are of one colour, as in hardly any other"
             rows.append(Row(", ".join(inspection.files(place, side)), detail))
     message = f"{counted(len(rows), 'picture looks', 'pictures look')} cut off"
     remedy = "look at them: decoders fill up what a truncated file lacks. copy these files again"
