@@ -72,6 +72,17 @@ class Belonging:
         return [int(at) for at in np.flatnonzero(self.pairs < SUSPECT)]
 
     @property
+    def lost(self) -> list[int]:
+        """The suspects whose sides do not seem to belong together shifted, either."""
+        shifted = self.pairs + self.changed[:, -1]
+        return [at for at in self.suspects if shifted[at] < self._usual]
+
+    @property
+    def _usual(self) -> float:
+        """How well a pair must agree, after a change, to be like most."""
+        return max(CHANGED_BACK, HALF * float(np.nanmedian(self.pairs)))
+
+    @property
     def better_changed(self) -> dict[int, int]:
         """The pairs whose target fits much better changed, and which of CHANGES."""
         if not self.clear(FITTING):
@@ -81,8 +92,7 @@ class Belonging:
         best = np.argmax(gains, axis=0)
         gain = self.changed[np.arange(len(best)), best]
         enough = np.array([CHANGES[change].sure for change in best])
-        least = max(CHANGED_BACK, HALF * float(np.nanmedian(self.pairs)))
-        sure = (gain >= enough) & (gain > shifted) & (self.pairs + gain >= least)
+        sure = (gain >= enough) & (gain > shifted) & (self.pairs + gain >= self._usual)
         return {int(at): int(best[at]) for at in np.flatnonzero(sure)}
 
 

@@ -31,7 +31,8 @@ def cut_outs(
 ) -> list[Disguise]:
     """The pairs for validation that are a part of a training pair; all were decoded, and have both
     sides."""
-    if len(training) < FEWEST or not validation:
+    # One side alone fits some window of some picture by chance.
+    if len(training) < FEWEST or not validation or len(validation[0].sides) < 2:
         return []
     known, parts = thumbnails(training[: MOST[0]]), thumbnails(validation[: MOST[1]])
     fit = np.full((len(parts), len(known)), -1.0, np.float32)

@@ -116,7 +116,9 @@ def pairing(
     exchanged = [places[at] for at in swapped(known)]
     compared = belonging(known)
     changed = {places[at]: turn for at, turn in compared.better_changed.items()}
-    yield from _misaligned(inspection, {at: s for at, s in shifts.items() if at not in changed})
+    for at in [*changed, *(places[at] for at in compared.lost)]:
+        shifts.pop(at, None)  # another explanation is better
+    yield from _misaligned(inspection, shifts)
     yield from _swapped(inspection, exchanged)
     yield from together(inspection, compared, places, {*shifts, *exchanged}, changed)
 

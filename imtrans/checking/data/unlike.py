@@ -15,9 +15,9 @@ from imtrans.host.words import counted
 
 FEWEST = 20  # pictures of a side; fewer do not show what is usual
 RARE = 0.3  # the largest share of a side that can be unlike the others
-# The brightest part of a dark picture, as a share of what is usual; at least 0.4 in the real sets.
+# The brightest part of a dark picture, as a share of what is usual; at least 0.3 in the real sets.
 # It must also be as many standard deviations from it: sets with night and day accuse nobody.
-DARK, APART = 1 / 3, 4.0
+DARK, APART = 0.28, 4.0
 GREY, COLOURFUL = 1.0, 15.0  # levels between the channels of grey files, of usual colour files
 CUT = 0.2  # share of the height of one colour at the bottom
 # Where this share of the others have so many flat rows, a colour that is this share of their
