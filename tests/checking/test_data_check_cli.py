@@ -256,5 +256,8 @@ def test_real_pairs_are_not_accused(imtrans, real_data, recipe, folder, keys, re
     overrides = [f"data.root={real_data / folder}", *keys]
     arguments = [word for key in overrides for word in ("--set", key)]
     _, _, findings = document(imtrans, recipe, *arguments)
+    # Labels that are one red block, in the set as it was published.
+    wrong = [row["name"] for row in findings.pop("mismatched", {"rows": []})["rows"]]
+    assert wrong in ([], ["train/image_242.jpg"])
     # Whether pairs are aligned is a statistical question, with tests of its own.
     assert [key for key in findings if key != "misaligned"] == reported

@@ -5,6 +5,8 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 
 from imtrans.api.pictures import Pair, Picture
+from imtrans.checking.data.cut_outs import cut_outs
+from imtrans.checking.data.disguised import disguised
 from imtrans.checking.data.inspected_pair import InspectedPair
 from imtrans.checking.data.inspection import Inspection
 from imtrans.checking.data.near_duplicates import near_duplicates
@@ -59,7 +61,8 @@ def _are(number: int, noun: str) -> str:
 
 
 def near_copies(inspection: Inspection) -> Iterator[Finding]:
-    """Pairs that look the same on both sides: saved again, resized, or a little brighter."""
+    """Pairs that look the same on both sides: saved again, resized, or a little brighter; between
+    training and validation also turned, mirrored, recoloured, cut to a part."""
     inside, across = [], []
     for one, other, difference in _near(inspection):
         detail = f"nearly {inspection.name(one)} ({difference:.1%} different)"
@@ -67,11 +70,36 @@ def near_copies(inspection: Inspection) -> Iterator[Finding]:
             inside.append(Row(inspection.name(other), detail))
         else:
             across.append(Row(inspection.name(other), detail))
+    listed = {row.name for row in across}
+    across += [row for row in _in_disguise(inspection) if row.name not in listed]
     noun = inspection.noun
     message = f"{_are(len(inside), noun)} nearly a copy of another {noun}"
     yield from finding_of("near-duplicate", message, "warning", inside, REMOVE)
     message = f"{_are(len(across), f'validation {noun}')} nearly a copy of a training {noun}"
     yield from finding_of("near-leak", message, "warning", across, LEAK)
+
+
+def _in_disguise(inspection: Inspection) -> Iterator[Row]:
+    """Validation pairs that are training pairs, turned, recoloured or cut; without exact copies."""
+    places: dict[str, list[int]] = {"train": [], "validation": []}
+    for place, pair in enumerate(inspection.inspected):
+        if inspection.paired and pair.sides and all(side.summary for side in pair.sides):
+            if not all(side.summary.constant for side in pair.sides if side.summary):
+                places[inspection.split(place)].append(place)
+    training, validation = (
+        [inspection.inspected[place] for place in its] for its in places.values()
+    )
+    whole = disguised(training, validation)
+    seen = {found.validation for found in whole}
+    parts = [found for found in cut_outs(training, validation) if found.validation not in seen]
+    for found in [*whole, *parts]:
+        trained, place = places["train"][found.training], places["validation"][found.validation]
+        if _pair(inspection.inspected[place]) != _pair(inspection.inspected[trained]):
+            detail = (
+                f"nearly {inspection.name(trained)} {found.words} (the thumbnails of both sides "
+                f"correlate by {found.correlation:.1%} at least; different pairs hardly do by 80%)"
+            )
+            yield Row(inspection.name(place), detail)
 
 
 def _near(inspection: Inspection) -> Iterator[tuple[int, int, float]]:

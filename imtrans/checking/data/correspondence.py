@@ -27,7 +27,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
-from imtrans.checking.data.spectra import CHANNELS, SIDE, by_shift, spectrum
+from imtrans.checking.data.colours import UsualColours, no_colours
+from imtrans.checking.data.signatures import Signatures, signatures_of
+from imtrans.checking.data.spectra import CHANNELS, REACH, SIDE, by_shift, spectrum
 from imtrans.checking.data.swapped import Sides, appearance
 
 FOLDS = 4  # parts of the pairs; each is compared with what the others teach
@@ -41,43 +43,63 @@ RIDGE = 0.05  # of the power of a channel, added before whitening
 
 @dataclass(frozen=True)
 class Evidence(Sides):
-    """How well one pair fits at each shift; about 2.5 kB.
+    """How well one pair fits at each shift, by what its sides are recognised, and how usual their
+    colours are; about 7 kB.
 
     `fit` (33, 33) float16: how well the target fits when shifted back by (row, column) - 16 steps,
     each of `step` (x, y) px. Its median is 0 and its spread (1.4826 median absolute deviations)
-    is 1; all 0 where it cannot be computed.
+    is 1; all 0 where it cannot be computed. `fold`: only pairs of one fold are compared with each
+    other. `signatures` (sides, KEPT) and `changed`: see imtrans.checking.data.signatures. `gains`
+    (sides, UNDO): see imtrans.checking.data.colours.
     """
 
     fit: NDArray[np.float16]
     step: tuple[float, float]
+    fold: int
+    signatures: NDArray[np.float16]
+    changed: NDArray[np.float32]
+    gains: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Correspondence:
-    """The result of `learn`; picklable, 6.7 MB.
+    """The result of `learn`; picklable, 7 MB.
 
     `weights[fold]` (SIDE, SIDE / 2 + 1, CHANNELS, CHANNELS): from source to target spectrum, as
-    learned from the pairs outside this fold. `folds`: checksum of a pair -> its fold.
+    learned from the pairs outside this fold; so are `signatures[fold]`. `folds`: checksum of a
+    pair -> its fold.
     `common` (33, 33): how strongly the sides of the whole set correlate at each shift, in steps of
     `step` (x, y) px.
     """
 
     weights: list[Tensor]
+    signatures: list[Signatures]
     folds: dict[int, int]
     common: NDArray[np.float32]
     step: tuple[float, float]
+    colours: tuple[UsualColours, UsualColours]  # of the sources, of the targets
 
     def evidence(self, source: Tensor, target: Tensor) -> Evidence:
         """How well the target fits at each shift; images are uint8 (3, H, W), of one size, best at
         most 256 px."""
-        weights = self.weights[self.folds.get(_checksum(source, target), 0)]
-        expected = (weights @ spectrum(source)[..., None])[..., 0]
-        agreement = (spectrum(target) * expected.conj()).sum(-1)
+        checksum = _checksum(source, target)
+        fold = self.folds.get(checksum, checksum % FOLDS)
+        spectra = spectrum(source), spectrum(target)
+        expected = (self.weights[fold] @ spectra[0][..., None])[..., 0]
+        agreement = (spectra[1] * expected.conj()).sum(-1)
+        surface = by_shift(agreement).numpy()
+        row, column = np.unravel_index(surface.argmax(), surface.shape)
+        shift = int(row) - REACH, int(column) - REACH
+        signatures, changed = self.signatures[fold].of(*spectra, shift)
         return Evidence(
             source=appearance(source),
             target=appearance(target),
-            fit=_standardised(by_shift(agreement).numpy()),
+            fit=_standardised(surface),
             step=_step(source),
+            fold=fold,
+            signatures=signatures,
+            changed=changed,
+            gains=np.stack([self.colours[0].gains(source), self.colours[1].gains(target)]),
         )
 
 
@@ -90,7 +112,10 @@ def learn(pairs: Iterable[tuple[Tensor, Tensor]]) -> Correspondence:
     sums = [_Sums() for _ in range(FOLDS)]
     folds: dict[int, int] = {}
     steps = []
+    colours = no_colours(), no_colours()
     for source, target in pairs:
+        for usual, image in zip(colours, (source, target), strict=True):
+            usual.add(image)
         checksum = _checksum(source, target)
         # One of the folds with fewest pairs; not in turn, since the set's order may have a period.
         fewest = min(part.count for part in sums)
@@ -99,11 +124,14 @@ def learn(pairs: Iterable[tuple[Tensor, Tensor]]) -> Correspondence:
         fold = folds.setdefault(checksum, free[checksum % len(free)])
         sums[fold].add(spectrum(source), spectrum(target))
         steps.append(_step(source))
+    learned = [_learned(_total(sums[:fold] + sums[fold + 1 :])) for fold in range(FOLDS)]
     return Correspondence(
-        weights=[_weights(_total(sums[:fold] + sums[fold + 1 :])) for fold in range(FOLDS)],
+        weights=[weights for weights, _ in learned],
+        signatures=[signatures for _, signatures in learned],
         folds=folds,
         common=_common(_total(sums)),
         step=sorted(steps)[len(steps) // 2] if steps else (1.0, 1.0),
+        colours=colours,
     )
 
 
@@ -111,17 +139,26 @@ def _nothing() -> Tensor:
     return torch.zeros(SIDE, SIDE // 2 + 1, CHANNELS, CHANNELS, dtype=torch.complex64)
 
 
+def _no_spectrum() -> Tensor:
+    return _nothing()[..., 0]
+
+
 @dataclass
 class _Sums:
-    """Products of the channels of spectra (SIDE, SIDE / 2 + 1, C, C), summed over pairs."""
+    """Spectra (SIDE, SIDE / 2 + 1, C) and products of their channels (..., C, C), summed over
+    pairs."""
 
     count: int = 0
+    sources: Tensor = field(default_factory=_no_spectrum)
+    targets: Tensor = field(default_factory=_no_spectrum)
     source: Tensor = field(default_factory=_nothing)
     target: Tensor = field(default_factory=_nothing)
     both: Tensor = field(default_factory=_nothing)
 
     def add(self, source: Tensor, target: Tensor) -> None:
         self.count += 1
+        self.sources += source
+        self.targets += target
         self.source += source[..., :, None] * source[..., None, :].conj()
         self.target += target[..., :, None] * target[..., None, :].conj()
         self.both += target[..., :, None] * source[..., None, :].conj()
@@ -130,19 +167,26 @@ class _Sums:
 def _total(parts: Sequence[_Sums]) -> _Sums:
     return _Sums(
         sum(part.count for part in parts),
+        torch.stack([part.sources for part in parts]).sum(0),
+        torch.stack([part.targets for part in parts]).sum(0),
         torch.stack([part.source for part in parts]).sum(0),
         torch.stack([part.target for part in parts]).sum(0),
         torch.stack([part.both for part in parts]).sum(0),
     )
 
 
-def _weights(sums: _Sums) -> Tensor:
-    """From source to target spectrum: whitening, weighting, and the inverse of the whitening."""
+def _learned(sums: _Sums) -> tuple[Tensor, Signatures]:
+    """The weights from source to target spectrum, and what signatures are computed with."""
     if not sums.count:
-        return _nothing()
+        return _nothing(), signatures_of(
+            _no_spectrum().real, *[_nothing()] * 2, *[_no_spectrum()] * 2
+        )
     source, target, (left, r, right) = _canonical(sums)
-    weighted = (left * (r / (1 - r**2))[..., None, :]) @ right
-    return torch.as_tensor(target.mH @ weighted @ source)
+    # The weight in two halves, one for each side: whitening, and the root of the weighting.
+    root = (r / (1 - r**2)).sqrt()[..., :, None]
+    from_source, from_target = root * (right @ source), root * (left.mH @ target)
+    means = sums.sources / sums.count, sums.targets / sums.count
+    return from_target.mH @ from_source, signatures_of(r, from_source, from_target, *means)
 
 
 def _common(sums: _Sums) -> NDArray[np.float32]:

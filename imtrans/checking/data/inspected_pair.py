@@ -9,6 +9,7 @@ from torch import Tensor
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Pair, Picture
+from imtrans.checking.data.equal_sides import difference
 from imtrans.checking.data.pixel_summary import PixelSummary, summarise, viewable
 from imtrans.data.encoding import Side, expected_pixels
 from imtrans.data.pixels.decode import decode, take_half
@@ -47,10 +48,15 @@ class InspectedSide:
 @dataclass(frozen=True, slots=True)
 class InspectedPair:
     """Both sides of a pair; None for a source that is derived from the target. Unpaired pictures
-    are inspected one at a time: the other side is None."""
+    are inspected one at a time: the other side is None.
+
+    `apart`: how much the sides differ, as a share of the contrast of both (root mean squares); None
+    where they cannot be compared.
+    """
 
     source: InspectedSide | None
     target: InspectedSide | None
+    apart: float | None = None
 
     @property
     def sides(self) -> tuple[InspectedSide, ...]:
@@ -94,7 +100,8 @@ def inspect_pair(pair: Pair, data: DataTable) -> tuple[InspectedPair, Views]:
         return inspected, Views(source_view, target_view)
     if source_view is None or target_view is None or not _of_one_shape(source, target):
         return inspected, Views(None, None)
-    return inspected, _views(source_view, target_view)
+    views = _views(source_view, target_view)
+    return replace(inspected, apart=difference(views)), views
 
 
 def _of_one_shape(source: InspectedSide, target: InspectedSide) -> bool:

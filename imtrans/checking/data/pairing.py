@@ -1,4 +1,5 @@
-"""Whether the two sides of each pair belong together: shifted targets, swapped sides."""
+"""Whether the two sides of each pair belong together: shifted targets, swapped sides, sides of
+different pairs."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,9 +16,11 @@ from imtrans.checking.data.alignment import (
     misaligned,
     swapped,
 )
+from imtrans.checking.data.belonging import belonging
 from imtrans.checking.data.inspected_pair import inspect_pair
 from imtrans.checking.data.inspection import AllPairs, Inspection, worker_processes
 from imtrans.checking.data.pixel_summary import VIEW
+from imtrans.checking.data.together import together
 from imtrans.checking.finding import Finding, Row, finding_of
 from imtrans.data.pairs import spread
 from imtrans.data.workers import in_parallel
@@ -109,8 +112,15 @@ def pairing(
         return
     known = [evidences[place] for place in places]
     yield from _common(inspection, common_shift(sample.correspondence), places[0])
-    yield from _misaligned(inspection, {places[at]: s for at, s in misaligned(known).items()})
-    yield from _swapped(inspection, [places[at] for at in swapped(known)])
+    shifts = {places[at]: shift for at, shift in misaligned(known).items()}
+    exchanged = [places[at] for at in swapped(known)]
+    compared = belonging(known)
+    changed = {places[at]: turn for at, turn in compared.better_changed.items()}
+    for at in [*changed, *(places[at] for at in compared.lost)]:
+        shifts.pop(at, None)  # another explanation is better
+    yield from _misaligned(inspection, shifts)
+    yield from _swapped(inspection, exchanged)
+    yield from together(inspection, compared, places, {*shifts, *exchanged}, changed)
 
 
 def _common(inspection: Inspection, shift: Shift | None, place: int) -> Iterator[Finding]:

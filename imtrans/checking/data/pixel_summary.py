@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
+from imtrans.checking.data.look import Look, look
 from imtrans.checking.data.palette import Strays, strays
 from imtrans.data.encoding import Side
 from imtrans.data.pixels.resize import resize
@@ -29,6 +30,7 @@ class PixelSummary:
     constant: bool  # a single colour
     digest: bytes  # equal for equal pixels
     thumb: bytes  # RGB, THUMB x THUMB
+    look: Look
     strays: Strays | None  # pixels that belong to no class, where classes are declared
 
 
@@ -47,6 +49,7 @@ def summarise(pixels: Tensor, side: Side, view: Tensor) -> PixelSummary:
         constant=_is_constant(pixels),
         digest=_digest(pixels),
         thumb=thumbnail(view),
+        look=look(view),
         strays=strays(pixels, side.palette) if side.palette is not None else None,
     )
 

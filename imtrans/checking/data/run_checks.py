@@ -4,11 +4,13 @@ from collections.abc import Callable, Sequence
 
 from imtrans.api.pictures import Pair
 from imtrans.checking.data.copies import copies, near_copies, same_files
+from imtrans.checking.data.equal_sides import equal_sides
 from imtrans.checking.data.files import mixed, orphans, refused
 from imtrans.checking.data.inspection import AllPairs, inspect, inspect_headers, one_sided
 from imtrans.checking.data.labels import blurred, off_palette
 from imtrans.checking.data.pairing import pairing, sample_pairs, sample_size
 from imtrans.checking.data.shapes import rotated, shapes, sizes
+from imtrans.checking.data.unlike import unlike
 from imtrans.checking.data.values import constant, narrow, outside, ranges
 from imtrans.checking.finding import Finding
 from imtrans.data.pairs import spread
@@ -55,6 +57,8 @@ def run_checks(
         *mixed(inspection),
         *rotated(inspection),
         *constant(inspection),
+        *equal_sides(inspection),
+        *unlike(inspection, evidences),
         *near_copies(inspection),
         *off_palette(inspection),
         *narrow(inspection, guessed),

@@ -14,17 +14,28 @@ SPAN = 0.25  # share of its range that a set should use, or it is trained with l
 
 
 def constant(inspection: Inspection) -> Iterator[Finding]:
-    """Pictures of one colour."""
-    rows = []
-    for place, side, inspected in inspection.sides():
-        if (summary := inspected.summary) and summary.constant:
-            value = f"every value is {summary.low:g}"
-            if summary.high > summary.low:
-                value = f"one colour, values {summary.low:g} ... {summary.high:g}"
-            rows.append(Row(", ".join(inspection.files(place, side)), f"{side}: {value}"))
+    """Pictures of one colour; a side of nothing else is an error."""
+    rows: list[Row] = []
+    whole: list[Row] = []
+    for side in ("source", "target"):
+        known = _summaries(inspection, side)
+        flat = [(place, summary) for place, summary in known if summary.constant]
+        found = whole if len(flat) == len(known) > 1 else rows
+        for place, summary in flat:
+            files = ", ".join(inspection.files(place, side))
+            found.append(Row(files, f"{side}: {_colour(summary)}"))
+    message = f"every picture of a side is of one colour: {counted(len(whole), 'picture')}"
+    remedy = "look at these files: nothing can be learned from them"
+    yield from finding_of("constant", message, "error", whole, remedy)
     message = f"{counted(len(rows), 'picture is', 'pictures are')} of one colour"
     remedy = "remove these pairs, unless the network should learn empty pictures too"
     yield from finding_of("constant", message, "warning", rows, remedy)
+
+
+def _colour(summary: PixelSummary) -> str:
+    if summary.high > summary.low:
+        return f"one colour, values {summary.low:g} ... {summary.high:g}"
+    return f"every value is {summary.low:g}"
 
 
 def outside(inspection: Inspection) -> Iterator[Finding]:

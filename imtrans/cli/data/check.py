@@ -38,10 +38,13 @@ def check(
 
     Errors, with which training fails or reports what is not true: unreadable files, files without
     a partner, sizes, bit depths or channels that do not fit, transparency, values outside the
-    range, pairs in both training and validation, pairs that look misaligned or swapped.
+    range, a side of one colour, pairs in both training and validation, pairs that look misaligned,
+    swapped, mirrored, turned or inverted, sets whose sources and targets do not belong together.
 
-    Warnings: pictures of one colour, copies and near copies, one source with several targets, EXIF
-    rotation of one side only, a few files of another kind, colours outside a palette.
+    Warnings: single pairs whose sides do not belong together or are the same picture; pictures of
+    one colour, cut off, dark, grey, or with channels in another order, unlike the others; copies
+    and near copies, also turned, recoloured or cut; one source with several targets, EXIF rotation
+    of one side only, a few files of another kind, colours outside a palette.
 
     Exit code 1 if there are errors. The layout of a folder without a recipe is guessed. Unpaired
     pictures are checked one by one.
