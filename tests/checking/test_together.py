@@ -105,15 +105,8 @@ def test_a_shuffled_and_a_turned_pair_are_reported_by_name(tmp_path):
     assert "turned by half" in only(found, "changed").rows[0].detail
 
 
-@pytest.mark.parametrize(
-    ("folders", "found"),
-    [
-        (["facades/val"], 0.9),
-        (["maps/trainA", "maps/trainB"], 0.0),
-        (["edges2shoes"], 0.0),
-        (["sketch2shiba/train"], 0.7),
-    ],
-)
+# All real sets: `python tests/planted.py`.
+@pytest.mark.parametrize(("folders", "found"), [(["facades/val"], 0.9), (["edges2shoes"], 0.0)])
 def test_in_real_pairs_what_was_shuffled_is_found_and_nothing_false(real_data, folders, found):
     real, _ = read([real_data / folder for folder in folders])
     clean = belonging(evidences(real))
