@@ -58,7 +58,6 @@ class Side:
 
     def to_unit(self, stored: Tensor) -> Tensor:
         """Stored pixels as float32, their range as 0 .. 1."""
-        # In place: of large pictures each copy is a gigabyte.
         return stored.to(torch.float32, copy=True).sub_(self.low).div_(self.high - self.low)
 
     def from_unit(self, unit: Tensor) -> Tensor:
@@ -85,7 +84,9 @@ class Side:
 
     def decode(self, image: Tensor) -> Tensor:
         if self.palette is None:
-            return self._stored((image.float() + 1).div_(2))
+            # A channel at a time: of large pictures each copy of all of them is a gigabyte.
+            units = ((one.float() + 1).div_(2) for one in image.unbind(-3))
+            return torch.stack([self._stored(unit) for unit in units], -3)
         colours = self.palette.to(image.device)[image.argmax(dim=-3)]
         return colours.movedim(-1, -3).to(self.stored_dtype)
 
