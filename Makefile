@@ -13,9 +13,9 @@ demo: .venv/installed  ## train on drawn pairs and translate new plans, in minut
 test: .venv/installed  ## everything that runs without a GPU
 	$(BIN)/python -m pytest $(PARALLEL)
 
-soak: .venv/installed  ## kill 300 trainings and compare how they end; 200 examples a property
+soak: .venv/installed  ## kill 300 trainings and compare how they end; all that takes longer
 	nice $(BIN)/python tests/soak.py --kills 300
-	nice $(BIN)/python -m pytest $(PARALLEL) --hypothesis-profile soak -m "hypothesis and not gpu"
+	nice $(BIN)/python -m pytest $(PARALLEL) --hypothesis-profile soak -m "(hypothesis or thorough) and not gpu"
 
 lint: .venv/installed
 	$(BIN)/ruff check .

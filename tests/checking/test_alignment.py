@@ -191,10 +191,10 @@ def test_a_suspect_must_fit_well_clearly_better_and_farther_off_than_hand_drawn_
 @pytest.mark.parametrize(
     ("folders", "least"),
     [
-        (["facades/val"], 0.9),
+        pytest.param(["facades/val"], 0.9, marks=pytest.mark.thorough),
         (["maps/trainA", "maps/trainB"], 0.5),
         (["edges2shoes"], 0.9),
-        (["sketch2shiba/train"], 0.7),
+        pytest.param(["sketch2shiba/train"], 0.7, marks=pytest.mark.thorough),
     ],
 )
 def test_in_real_pairs_planted_shifts_are_found_and_nothing_false(real_data, folders, least):

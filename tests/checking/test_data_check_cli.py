@@ -242,12 +242,13 @@ def test_what_is_set_is_not_guessed(imtrans, tmp_path):
 
 # Real pairs
 
+thorough = pytest.mark.thorough
 REAL = [
-    ("facades", "facades", [], ["blurred", "sizes", "values"]),
+    pytest.param("facades", "facades", [], ["blurred", "sizes", "values"], marks=thorough),
     ("maps", "maps", ["data.layout=folders"], ["sizes", "values"]),
     ("edges2shoes", "edges2shoes", ["data.direction=BtoA"], ["sizes", "values"]),
     ("colorize", "flowers", [], ["sizes", "values"]),
-    ("facades", "sketch2shiba", [], ["sizes", "values"]),
+    pytest.param("facades", "sketch2shiba", [], ["sizes", "values"], marks=thorough),
 ]
 
 

@@ -244,6 +244,7 @@ def test_the_alignment_of_one_or_two_pairs_is_not_evaluated(tmp_path, count):
     assert findings(tmp_path)[0].severity == "note"
 
 
+@pytest.mark.thorough
 def test_real_pairs_that_are_shifted_or_swapped_are_named(real_data, tmp_path):
     folder = tmp_path / "train"
     folder.mkdir()

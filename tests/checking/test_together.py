@@ -106,7 +106,10 @@ def test_a_shuffled_and_a_turned_pair_are_reported_by_name(tmp_path):
 
 
 # All real sets: `python tests/planted.py`.
-@pytest.mark.parametrize(("folders", "found"), [(["facades/val"], 0.9), (["edges2shoes"], 0.0)])
+@pytest.mark.parametrize(
+    ("folders", "found"),
+    [pytest.param(["facades/val"], 0.9, marks=pytest.mark.thorough), (["edges2shoes"], 0.0)],
+)
 def test_in_real_pairs_what_was_shuffled_is_found_and_nothing_false(real_data, folders, found):
     real, _ = read([real_data / folder for folder in folders])
     clean = belonging(evidences(real))
