@@ -104,7 +104,7 @@ class Method(nn.Module):
 
     def at_epoch(self, epoch: int) -> bool:
         """Called before each epoch (from 1), a function of the epoch alone. True: the phases are
-        others now (from coarse to fine), and what optimises them begins anew."""
+        others now (from coarse to fine), and what optimises them begins again."""
         return False
 
     def after_step(self) -> None:
@@ -118,8 +118,8 @@ class Method(nn.Module):
 class Parts(Protocol):
     """What a method builds its networks and losses from, as often as it likes.
 
-    Every call builds anew, from the recipe's table of that name; networks draw their weights from
-    the recipe's seed, in the order of the calls.
+    Every call builds another one, from the recipe's table of that name; networks draw their weights
+    from the recipe's seed, in the order of the calls.
     """
 
     source_channels: int

@@ -21,6 +21,7 @@ from imtrans.cli.common import (
 
 if TYPE_CHECKING:
     from imtrans.translation.folder import TranslatedFolder
+    from imtrans.translation.translator import Translator
 
 
 class Precision(StrEnum):
@@ -31,6 +32,20 @@ class Precision(StrEnum):
 class Statistics(StrEnum):
     image = "image"
     running = "running"
+
+
+MaxPixelsOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", min=1, help="Read images up to this size; by default the recipe's limit."
+    ),
+]
+DropoutSeedOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", min=0, max=2**63 - 1, help="Keep dropout on, with the noise of this seed."
+    ),
+]
 
 
 def translate(
@@ -66,18 +81,8 @@ def translate(
         Statistics,
         typer.Option(help="What batch norm uses: each image's own values, or the training's."),
     ] = Statistics.image,
-    dropout_seed: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", min=0, max=2**63 - 1, help="Keep dropout on, with the noise of this seed."
-        ),
-    ] = None,
-    max_pixels: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", min=1, help="Read images up to this size; by default the recipe's limit."
-        ),
-    ] = None,
+    dropout_seed: DropoutSeedOption = None,
+    max_pixels: MaxPixelsOption = None,
 ) -> None:
     """Translate every image below a folder; same tree, same names, same sizes.
 
@@ -86,7 +91,6 @@ def translate(
 
     Example: `imtrans translate --recipe maps photos/ --output maps/`
     """
-    from imtrans.translation.folder import plan, translate_files
     from imtrans.translation.translator import load
 
     name, source = _model(recipe, checkpoint, best)
@@ -102,15 +106,20 @@ def translate(
         dropout_seed=dropout_seed,
         max_pixels=max_pixels,
     )
-    jobs = plan(input_, target, loaded.encoding)
-    out = console()
-    start = monotonic()
+    raise typer.Exit(1 if _translate(loaded, input_, target).broken else 0)
+
+
+def _translate(translator: "Translator", inputs: Path, target: Path) -> "TranslatedFolder":
+    """Translate, with a progress bar, and say what became of the images."""
+    from imtrans.translation.folder import plan, translate_files
+
+    jobs, out, start = plan(inputs, target, translator.encoding), console(), monotonic()
     with progress(out, "translating", len(jobs)) as advance:
-        outcome = translate_files(loaded, jobs, target, advance)
+        outcome = translate_files(translator, jobs, target, advance)
     for broken in outcome.broken:
         echo(f"skipped: {broken}", err=True)
     say(out, _summary(outcome, target, monotonic() - start))
-    raise typer.Exit(1 if outcome.broken else 0)
+    return outcome
 
 
 def _summary(outcome: "TranslatedFolder", target: Path, seconds: float) -> str:

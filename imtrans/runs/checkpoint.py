@@ -48,7 +48,7 @@ def save(
         "epoch": "0",
         **(facts or {}),
     }
-    if not folder.parent.is_dir():  # making it anew would hide that a run was moved away
+    if not folder.parent.is_dir():  # making it again would hide that a run was moved away
         raise ImtransError(
             f"{folder}: cannot write the checkpoint: {folder.parent} is gone. was it moved or "
             "deleted?"

@@ -22,7 +22,7 @@ class Journal(Listener):
         self.validation = Records(run_dir / "validation.jsonl")
 
     def begun(self, at: Moment) -> None:
-        # Before the first step all is written anew.
+        # Before the first step all is written again.
         self._forget_after(at.step or -1)
 
     def logged(self, at: Moment, reading: Reading) -> None:

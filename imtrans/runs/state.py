@@ -168,7 +168,7 @@ def _newest_whole(
         except ImtransError as error:
             if path == paths[0]:
                 raise ImtransError(
-                    f"{error}\nno checkpoint before it is left. start anew with --fresh (the run "
+                    f"{error}\nno checkpoint before it is left. start over with --fresh (the run "
                     "is kept aside)"
                 ) from error
             say(f"{error}; using the checkpoint before it")

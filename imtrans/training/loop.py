@@ -179,7 +179,7 @@ class Loop:
         names = some(pairs[index].name for _, index in keys)
         return Ruined(
             f"{error} in step {self.position.step - error.ago}, on the pairs {names}. checkpoints "
-            "before it are kept. look at these pairs, or start anew (--fresh) with a smaller "
+            "before it are kept. look at these pairs, or start over (--fresh) with a smaller "
             "train.learning_rate, or train.clip_norm = 1.0"
         )
 

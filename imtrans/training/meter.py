@@ -22,7 +22,7 @@ class Meter:
     """Gathers losses, which stay on the device until they are read, and time."""
 
     def __init__(self) -> None:
-        self._start_anew()
+        self._start_over()
 
     @property
     def steps(self) -> int:
@@ -66,10 +66,10 @@ class Meter:
             steps_per_second=self.steps / seconds,
             waiting=self._waited / seconds,
         )
-        self._start_anew()
+        self._start_over()
         return reading
 
-    def _start_anew(self) -> None:
+    def _start_over(self) -> None:
         self._losses: list[dict[str, Tensor]] = []
         self._images = 0
         self._waited = 0.0

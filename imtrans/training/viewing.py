@@ -14,7 +14,7 @@ def viewing(*translators: Translator) -> Iterator[None]:
     """Have translators whose networks are in training translate for a while.
 
     Nothing is compiled meanwhile: a network in another mode, for a handful of images, would be
-    compiled anew each time.
+    compiled again each time.
     """
     with (
         torch.compiler.set_stance("force_eager"),

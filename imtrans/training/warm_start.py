@@ -17,7 +17,7 @@ def start_from(path: str, method: Method, say: Callable[[str], None]) -> None:
     """Fill the networks with the weights of a run, a checkpoint or a generator.safetensors.
 
     Tensors of other names or shapes stay as they were drawn, and are named. Networks without a file
-    beside the generator's start anew. Raises ImtransError when there is no such checkpoint, or
+    beside the generator's start over. Raises ImtransError when there is no such checkpoint, or
     nothing of the generator's fits.
     """
     file = checkpoint.translator_file(Path(path))

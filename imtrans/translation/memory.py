@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_leaves
 from imtrans.host.devices import free_memory
 
 PROBE = 256  # px; a side of what is counted with, or more where the stride asks for it
-# A convolution may lay its input out anew, and allocators keep more than they are asked for.
+# A convolution may copy its input into another layout, and allocators keep more than was asked for.
 SPARE = 1.5
 READING = 64  # bytes a pixel: the decoder's copy, ours, and floats of four channels
 

@@ -258,7 +258,7 @@ def test_when_all_are_damaged_it_says_what_is_left_to_do(trained, finished):
     told = err.splitlines()
     assert len(told) == 2
     assert "step_00000003: damaged: discriminator.safetensors changed" in told[0]
-    assert "start anew with --fresh" in told[1]
+    assert "start over with --fresh" in told[1]
 
 
 def test_a_checkpoint_of_before_there_were_checksums_is_gone_on_from(trained, finished, expected):

@@ -9,9 +9,12 @@ from imtrans.cli.common import SetOption, console, echo, installed, not_empty, s
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rich.console import Console
+
     from imtrans.api.pictures import Pair
+    from imtrans.checking.finding import Finding
     from imtrans.recipe.catalog import Catalog
-    from imtrans.recipe.schema import Recipe
+    from imtrans.recipe.schema import DataTable, Recipe
 
 # The other tables that a recipe must have; nothing is built from them.
 NETWORKS = {
@@ -51,10 +54,10 @@ def check(
 
     Example: `imtrans data check recipes/facades.toml`
     """
-    from imtrans.checking.data.run_checks import pairs_to_read, run_checks, what_is_read
+    from imtrans.checking.data.run_checks import what_is_read
     from imtrans.cli.data import findings as report
     from imtrans.cli.findings import any_error
-    from imtrans.host.terminal import Terminal, progress
+    from imtrans.host.terminal import Terminal
     from imtrans.recipe import reading as recipes
 
     started = time.monotonic()
@@ -65,25 +68,13 @@ def check(
     else:
         resolved, origin = recipes.read(what, set_ or (), catalog), what
         found = _find(resolved, catalog)
-    training, validation, paired = found.training, found.validation, found.paired
-    pairs = what_is_read(training, validation, paired=paired)
-    unit = "pairs" if paired else "unpaired pictures"
+    pairs = what_is_read(found.training, found.validation, paired=found.paired)
+    unit = "pairs" if found.paired else "unpaired pictures"
     summary = report.Summary(origin, len(pairs.training), len(pairs.validation), unit)
     out = Terminal(stderr=True) if as_json else console()
     if not as_json:
         say(out, summary.opening)
-    total = pairs_to_read(training, validation, resolved.data, paired=paired)
-    with progress(out, "opening pairs", total) as on_pair:
-        findings = run_checks(
-            training,
-            validation,
-            resolved.data,
-            paired=paired,
-            missing=found.missing,
-            guessed=guessed,
-            workers=resolved.data.workers,
-            on_pair=on_pair,
-        )
+    findings = _checked(resolved.data, found, guessed, out)
     summary.seconds = time.monotonic() - started
     if as_json:
         echo(report.document(summary, findings))
@@ -99,6 +90,28 @@ class FoundPairs(NamedTuple):
     validation: "Sequence[Pair]"
     missing: list[tuple[str, str]]  # files without a partner, and what they miss
     paired: bool  # whether a source is trained on with its own target
+
+
+def _checked(
+    data: "DataTable", found: FoundPairs, guessed: bool, out: "Console"
+) -> "list[Finding]":
+    """The findings of all checks, with a progress bar meanwhile."""
+    from imtrans.checking.data.run_checks import pairs_to_read, run_checks
+    from imtrans.host.terminal import progress
+
+    training, validation, paired = found.training, found.validation, found.paired
+    total = pairs_to_read(training, validation, data, paired=paired)
+    with progress(out, "opening pairs", total) as on_pair:
+        return run_checks(
+            training,
+            validation,
+            data,
+            paired=paired,
+            missing=found.missing,
+            guessed=guessed,
+            workers=data.workers,
+            on_pair=on_pair,
+        )
 
 
 def _find(recipe: "Recipe", catalog: "Catalog") -> FoundPairs:

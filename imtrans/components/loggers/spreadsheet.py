@@ -26,7 +26,7 @@ class CSV(Listener):
     def begun(self, at: Moment) -> None:
         for path in (self.losses, self.metrics):
             if path.exists():
-                _keep_until(path, at.step or -1)  # step 0 is taken anew
+                _keep_until(path, at.step or -1)  # step 0 is taken again
 
     def logged(self, at: Moment, reading: Reading) -> None:
         speeds = {"images_per_second": reading.images_per_second, "waiting": reading.waiting}

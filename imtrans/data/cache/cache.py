@@ -30,7 +30,7 @@ DTYPES = {torch.uint8: "uint8", torch.int32: "uint16", torch.float32: "float32"}
 
 
 class Unusable(Exception):
-    """A folder is no whole cache of this version: it is to be built anew."""
+    """A folder is no whole cache of this version: it is to be built again."""
 
 
 @dataclass(frozen=True)

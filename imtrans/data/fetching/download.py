@@ -16,7 +16,7 @@ from imtrans.host.words import plain, size
 
 CHUNK = 2**16  # bytes
 PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)  # s before each new try
-ENOUGH = 2**20  # bytes: a try that brought so many was a success, and the pauses start anew
+ENOUGH = 2**20  # bytes: a try that brought so many was a success, and the pauses start over
 
 
 class Unreachable(ImtransError):

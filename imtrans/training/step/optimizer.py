@@ -129,7 +129,7 @@ class FusedAdam(LoopAdam):
     It is given one-dimensional views of parameters and gradients, in the order of memory. On the
     CPU torch's fused Adam (2.13) copies parameters in channels_last to and fro, and, far worse,
     applies a wrong update without a word when a gradient's strides are not its parameter's: such a
-    gradient is laid out anew here.
+    gradient is copied into its layout here.
 
     `capturable` keeps the rate and the count of steps on the device, for a CUDA graph.
     """
