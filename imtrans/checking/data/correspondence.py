@@ -25,7 +25,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, pad
 
 from imtrans.checking.data.colours import UsualColours, no_colours
 from imtrans.checking.data.signatures import Signatures, signatures_of
@@ -39,6 +38,7 @@ ENOUGH = 500
 INDEPENDENT = 0.6
 MOST = 0.95  # canonical correlations are clipped to this
 RIDGE = 0.05  # of the power of a channel, added before whitening
+LEAST = 1e-6  # squared singular values below are noise: chance alone gives more
 
 
 @dataclass(frozen=True)
@@ -207,30 +207,42 @@ def _canonical(sums: _Sums) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor, Tenso
     source = _whitening(_smooth(sums.source, width) / sums.count)
     target = _whitening(_smooth(sums.target, width) / sums.count)
     both = _smooth(sums.both, width) / sums.count
-    left, r, right = torch.linalg.svd(target @ both @ source.mH, full_matrices=False)
+    whitened = target @ both @ source.mH
+    # Its singular value decomposition, from eigenvectors: twice as fast for so many so small ones.
+    squares, right = torch.linalg.eigh(whitened.mH @ whitened)
+    left = whitened @ right * squares.clamp_min(LEAST).rsqrt()[..., None, :]
     # The r^2 that unrelated channels would show by chance, from as many numbers.
     chance = 2 * CHANNELS / (sums.count * width**2 * INDEPENDENT)
-    r = ((r**2 - chance) / (1 - chance)).clamp(0, MOST**2).sqrt()
-    return source, target, (left, r, right)
+    r = ((squares - chance) / (1 - chance)).clamp(0, MOST**2).sqrt()
+    return source, target, (left, r, right.mH)
 
 
 def _whitening(power: Tensor) -> Tensor:
     """W (..., C, C) such that W power W^H is about the identity; 0 for channels without power."""
     scale = torch.diagonal(power, dim1=-2, dim2=-1).real.clamp_min(1e-9).rsqrt()
     relative = power * scale[..., :, None] * scale[..., None, :]
-    values, vectors = torch.linalg.eigh(relative + RIDGE * torch.eye(CHANNELS))
-    root = vectors * values.clamp_min(RIDGE / 2).rsqrt()[..., None, :]
-    return torch.as_tensor(root @ vectors.mH * scale[..., None, :])
+    lower = torch.linalg.cholesky(relative + RIDGE * torch.eye(CHANNELS))
+    return torch.linalg.solve_triangular(lower, torch.diag_embed(scale), upper=False)
 
 
 def _smooth(products: Tensor, width: int) -> Tensor:
-    """(SIDE, SIDE / 2 + 1, C, C) averaged over width x width neighbouring frequencies."""
+    """(SIDE, SIDE / 2 + 1, C, C) averaged over width x width frequencies, width odd."""
     reach = width // 2
-    planes = torch.view_as_real(products).flatten(2).permute(2, 0, 1)[None]
-    planes = pad(planes, (0, 0, reach, reach), mode="circular")
-    planes = pad(planes, (reach, reach, 0, 0), mode="replicate")
-    mean = avg_pool2d(avg_pool2d(planes, (width, 1), 1), (1, width), 1)[0].permute(1, 2, 0)
-    return torch.view_as_complex(mean.reshape(*products.shape, 2).contiguous())
+    if not reach:
+        return products
+    # Rows go round; at the zero frequency and the highest, the outer column is repeated.
+    rows = torch.cat([products[-reach:], products, products[:reach]])
+    mean = _moving_mean(rows, 0, width)
+    first, last = (mean[:, i : i + 1].expand(-1, reach, -1, -1) for i in (0, mean.shape[1] - 1))
+    return _moving_mean(torch.cat([first, mean, last], 1), 1, width)
+
+
+def _moving_mean(values: Tensor, dim: int, width: int) -> Tensor:
+    count = values.shape[dim] - width + 1
+    total = torch.zeros_like(values.narrow(dim, 0, count))
+    for start in range(width):
+        total += values.narrow(dim, start, count)
+    return total / width
 
 
 def _standardised(surface: NDArray[np.float32]) -> NDArray[np.float16]:
