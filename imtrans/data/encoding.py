@@ -15,6 +15,8 @@ from imtrans.data.pixels.formats.stored import Depth, Fitting, PixelSpec
 from imtrans.data.pixels.masks import mask_beside
 from imtrans.recipe.schema import DTYPE_RANGES, DataTable, SideTable
 
+ROWS = 32
+
 
 class Encoding(Protocol):
     """Stored tensors and network tensors are batches (N, C, H, W); results are one image each."""
@@ -84,9 +86,12 @@ class Side:
 
     def decode(self, image: Tensor) -> Tensor:
         if self.palette is None:
-            # A channel at a time: of large pictures each copy of all of them is a gigabyte.
-            units = ((one.float() + 1).div_(2) for one in image.unbind(-3))
-            return torch.stack([self._stored(unit) for unit in units], -3)
+            stored = torch.empty(image.shape, dtype=self.stored_dtype, device=image.device)
+            # Some rows at a time: of large pictures each copy of all of them is a gigabyte.
+            for at in range(0, image.shape[-2], ROWS):
+                rows = (..., slice(at, at + ROWS), slice(None))
+                stored[rows] = self._stored((image[rows].float() + 1).div_(2))
+            return stored
         colours = self.palette.to(image.device)[image.argmax(dim=-3)]
         return colours.movedim(-1, -3).to(self.stored_dtype)
 

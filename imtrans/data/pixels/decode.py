@@ -26,6 +26,8 @@ from imtrans.data.pixels.formats.png import read_png
 from imtrans.data.pixels.formats.stored import STORED, TOP, Depth, PixelSpec, Reader, Stored
 from imtrans.data.pixels.formats.tiff import read_tiff
 
+ROWS = 32
+
 
 def decode(picture: Picture, expected: PixelSpec) -> Tensor:
     """The pixels (C, H, W) of a picture, upright, contiguous; of a half, that half's.
@@ -148,10 +150,20 @@ def _transparency(pixels: Tensor, stored: Stored, expected: PixelSpec) -> Tensor
     if opaque or expected.alpha == "drop":
         return colours.clone()
     behind = top if expected.alpha == "white" else 0
-    if expected.dtype == "float32":
+    found = torch.empty_like(colours)
+    # Some rows at a time: of all of a large image the products would be gigabytes.
+    for at in range(0, colours.shape[1], ROWS):
+        rows = slice(at, at + ROWS)
+        found[:, rows] = _over(behind, top, colours[:, rows], alpha[:, rows])
+    return found
+
+
+def _over(behind: float, top: float, colours: Tensor, alpha: Tensor) -> Tensor:
+    """Colours over a uniform ground; integers rounded."""
+    if colours.is_floating_point():
         return colours * alpha + behind * (1 - alpha)
-    wide = colours.long() * alpha + behind * (top - alpha.long())
-    return ((wide + int(top) // 2) // int(top)).to(pixels.dtype)
+    wide = colours.long() * alpha + int(behind) * (int(top) - alpha.long())
+    return (wide + int(top) // 2) // int(top)
 
 
 def _check_channels(channels: int, expected: PixelSpec) -> None:

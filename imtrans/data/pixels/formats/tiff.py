@@ -71,7 +71,8 @@ WITH_KORNIA = (("uint16", 1, 1), ("uint16", 3, 2))
 
 
 def read_tiff(content: bytes, picture: Picture, expected: PixelSpec) -> Stored:
-    with opened(io.BytesIO(content)) as tiff:
+    # Closed here: tifffile's objects refer to each other, and would keep the bytes for long.
+    with io.BytesIO(content) as file, opened(file) as tiff:
         return _read(content, _pages(tiff), picture, expected)
 
 
