@@ -1,20 +1,32 @@
-"""imtrans learns a picture-to-picture task from paired images and applies it to folders."""
+"""imtrans learns the way from one picture to another, from pairs, and applies it to others.
 
+`train` and `check` a recipe, `load` what was trained; `hookimpl` marks what a plugin offers.
+"""
+
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from imtrans.api.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from imtrans.translation.translator import load
+    from imtrans.functions import check, train
+    from imtrans.translation.loading import load
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "hookimpl", "load"]
+__all__ = ["__version__", "check", "hookimpl", "load", "train"]
+# torch takes seconds to import; `imtrans --help` and plugin modules must not pay for it.
+_LATER = {
+    "check": "imtrans.functions",
+    "load": "imtrans.translation.loading",
+    "train": "imtrans.functions",
+}
 
 
 def __getattr__(name: str) -> Any:
-    # torch takes seconds to import; `imtrans --help` and plugin modules must not pay for it.
-    if name == "load":
-        from imtrans.translation.translator import load
-
-        return load
+    if name in _LATER:
+        return getattr(import_module(_LATER[name]), name)
     raise AttributeError(f"module 'imtrans' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

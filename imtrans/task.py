@@ -15,8 +15,9 @@ from imtrans.api.pictures import Layout, Pair, is_paired
 from imtrans.data.encoding import Derived, Direct, Encoding
 from imtrans.data.identity import files_sum
 from imtrans.data.loader import stack
-from imtrans.data.pairs import check_sides, split_pairs
+from imtrans.data.pairs import check_sides, split_pairs, spread
 from imtrans.data.samples import Sampler
+from imtrans.data.scale import LOOKED_AT, TrainingScale, scale_of
 from imtrans.recipe.building import RecipeParts, built, check_translator
 from imtrans.recipe.catalog import Catalog
 from imtrans.recipe.components import component_tables
@@ -107,6 +108,25 @@ class Task:
     def files_sum(self) -> str:
         """A sum over the files to train on as they are now, when it is first asked for."""
         return files_sum(self.pairs)
+
+    @cached_property
+    def scale(self) -> TrainingScale:
+        """The scale at which sources are translated, as the pairs to train on have it."""
+        return self._scale(0)
+
+    @cached_property
+    def target_scale(self) -> TrainingScale:
+        """Likewise of targets, for what translates back."""
+        return self._scale(1)
+
+    def scale_of(self, translator: str) -> TrainingScale:
+        forward = self.directions[translator] == "forward"
+        return self.scale if forward else self.target_scale
+
+    def _scale(self, side: int) -> TrainingScale:
+        some = (self.pairs[i] for i in spread(len(self.pairs), LOOKED_AT))
+        reader = self.sampler.reader
+        return scale_of(self.recipe.data, (reader.sides(pair)[side][0] for pair in some))
 
     @cached_property
     def sampler(self) -> Sampler:

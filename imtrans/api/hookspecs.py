@@ -67,7 +67,8 @@ class Derivation(Protocol):
     source_channels: int  # of what the networks see
     target_channels: int
     # `takes_mask = True` may be added: then a mask beside a picture that is given, NAME.mask.png
-    # with white for the hole, becomes its transparency.
+    # with white for the hole, becomes its transparency. `pixel_by_pixel = True` may be added: then
+    # what is given is never resized to the scale of training.
 
     def derive(self, photo: Tensor, draw: Random) -> Tensor:
         """The source of a photograph (3, H, W): a pure function of it and of the draws."""

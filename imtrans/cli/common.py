@@ -87,8 +87,3 @@ def progress(
     from imtrans.host import terminal
 
     return terminal.progress(out, doing, total)
-
-
-def run_name(recipe: str) -> str:
-    """The name of a recipe's run: that of the recipe's file."""
-    return Path(recipe).stem if recipe.endswith(".toml") else Path(recipe).name

@@ -13,9 +13,9 @@ from imtrans.cli.common import (
     console,
     exit_if_interrupted,
     installed,
-    run_name,
     say,
 )
+from imtrans.recipe.naming import run_name
 
 if TYPE_CHECKING:
     from rich.console import Console

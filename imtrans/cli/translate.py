@@ -2,11 +2,11 @@ from enum import StrEnum
 from pathlib import Path
 from shlex import quote
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from imtrans.api.errors import ImtransError
+from imtrans.api.errors import ImtransError, quoted
 from imtrans.cli.common import (
     CheckpointHelp,
     DeviceOption,
@@ -15,13 +15,19 @@ from imtrans.cli.common import (
     echo,
     installed,
     progress,
-    run_name,
     say,
 )
+from imtrans.recipe.naming import run_name
 
 if TYPE_CHECKING:
     from imtrans.translation.folder import TranslatedFolder
+    from imtrans.translation.loading import SizeChoice
     from imtrans.translation.translator import Translator
+
+UNKNOWN_SCALE = (
+    "note: this checkpoint is older and does not say at which scale it was trained: images are "
+    "translated pixel by pixel. --size PX brings them to the size of training, data.crop_size"
+)
 
 
 class Precision(StrEnum):
@@ -34,6 +40,14 @@ class Statistics(StrEnum):
     running = "running"
 
 
+SizeOption = Annotated[
+    str,
+    typer.Option(
+        metavar="trained|native|PX",
+        help="At which size the network sees an image: that of training, its own, or PX. The "
+        "result has the image's own size.",
+    ),
+]
 MaxPixelsOption = Annotated[
     int | None,
     typer.Option(
@@ -50,13 +64,11 @@ DropoutSeedOption = Annotated[
 
 def translate(
     input_: Annotated[
-        Path,
-        typer.Argument(
-            parser=a_path, metavar="INPUT", help="A folder of images of any size, or one image."
-        ),
+        Path, typer.Argument(parser=a_path, metavar="INPUT", help="A folder of images, or one.")
     ],
     recipe: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The recipe whose run in runs/ is used.")
+        str | None,
+        typer.Option(metavar="NAME", help="The recipe, or the run in runs/, that was trained."),
     ] = None,
     checkpoint: Annotated[
         Path | None, typer.Option(parser=a_path, metavar="PATH", help=CheckpointHelp)
@@ -65,13 +77,18 @@ def translate(
         bool,
         typer.Option("--best", help="The run's best on validation pairs, not its newest."),
     ] = False,
+    size: SizeOption = "trained",
     translator: Annotated[
         str,
         typer.Option(metavar="NAME", help="One of several, as generator_back; `inspect` has them."),
     ] = "generator",
     output: Annotated[
         Path | None,
-        typer.Option(parser=a_path, metavar="DIR", help="Where results go; INPUT-NAME by default."),
+        typer.Option(
+            parser=a_path,
+            metavar="PATH",
+            help="The folder of the results, or the file of one; INPUT-NAME by default.",
+        ),
     ] = None,
     device: DeviceOption = None,
     precision: Annotated[
@@ -84,21 +101,22 @@ def translate(
     dropout_seed: DropoutSeedOption = None,
     max_pixels: MaxPixelsOption = None,
 ) -> None:
-    """Translate every image below a folder; same tree, same names, same sizes.
+    """Translate every image below a folder: same tree, same names, same sizes. Or one image.
 
-    Results of formats that would lose something, like JPEG, are written as .png. An image that
-    cannot be read is reported and skipped, and the exit code is 1.
+    The network sees each image at the scale of training, and its result is brought back to the
+    image's own size. Results of formats that would lose something, like JPEG, are written as .png.
+    An image that cannot be read is reported and skipped, and the exit code is 1.
 
     Example: `imtrans translate --recipe maps photos/ --output maps/`
     """
-    from imtrans.translation.translator import load
+    from imtrans.translation.loading import load
 
     name, source = _model(recipe, checkpoint, best)
     name = name if translator == "generator" else f"{name}-{translator}"
-    target = output or _beside(input_, name)
     installed()
     loaded = load(
         source,
+        size=_size(size),
         translator=translator,
         device=device,
         precision=precision or "auto",
@@ -106,33 +124,70 @@ def translate(
         dropout_seed=dropout_seed,
         max_pixels=max_pixels,
     )
-    raise typer.Exit(1 if _translate(loaded, input_, target).broken else 0)
+    if loaded.scale is None and size == "trained":
+        echo(UNKNOWN_SCALE, err=True)
+    outcome = _translate(loaded, input_, output, name)
+    raise typer.Exit(1 if outcome.broken else 0)
 
 
-def _translate(translator: "Translator", inputs: Path, target: Path) -> "TranslatedFolder":
+def _size(text: str) -> "SizeChoice":
+    if text in ("trained", "native"):
+        return cast("SizeChoice", text)
+    if text.isascii() and text.isdecimal() and 0 < int(text) < 2**31:
+        return int(text)
+    raise typer.BadParameter(
+        f"'{text}' is not trained, native, or a number of px", param_hint="--size"
+    )
+
+
+def _translate(
+    translator: "Translator", inputs: Path, output: Path | None, name: str
+) -> "TranslatedFolder":
     """Translate, with a progress bar, and say what became of the images."""
-    from imtrans.translation.folder import plan, translate_files
+    from imtrans.translation.folder import plan, plan_file, translate_files
 
-    jobs, out, start = plan(inputs, target, translator.encoding), console(), monotonic()
+    out, start = console(), monotonic()
+    if _is_for_a_file(inputs, output):
+        jobs, folder = [plan_file(inputs, output, name, translator.encoding)], None
+        target = jobs[0][1]
+    else:
+        target = folder = output or _beside(inputs, name)
+        jobs = plan(inputs, folder, translator.encoding)
     with progress(out, "translating", len(jobs)) as advance:
-        outcome = translate_files(translator, jobs, target, advance)
+        outcome = translate_files(translator, jobs, folder, advance)
     for broken in outcome.broken:
         echo(f"skipped: {broken}", err=True)
-    say(out, _summary(outcome, target, monotonic() - start))
+    if outcome.far:
+        more = f"; likewise {len(outcome.far) - 1} more" if outcome.far[1:] else ""
+        echo(f"note: {outcome.far[0]}{more}. --size chooses another", err=True)
+    say(out, _summary(outcome, target, folder, monotonic() - start))
     return outcome
 
 
-def _summary(outcome: "TranslatedFolder", target: Path, seconds: float) -> str:
+def _is_for_a_file(inputs: Path, output: Path | None) -> bool:
+    from imtrans.api.pictures import SUFFIXES
+
+    named = output is not None and output.suffix.lower() in SUFFIXES and not output.is_dir()
+    if named and inputs.is_dir():
+        raise ImtransError(
+            f"{output}: the name of an image, and {inputs} is a folder. name a folder with --output"
+        )
+    return inputs.is_file() and (output is None or named)
+
+
+def _summary(outcome: "TranslatedFolder", target: Path, folder: Path | None, seconds: float) -> str:
+    if not folder:
+        return str(target) if outcome.done else f"nothing written to {target}"
     images = "1 image" if outcome.done == 1 else f"{outcome.done} images"
     skipped = f", {len(outcome.broken)} skipped" if outcome.broken else ""
     return f"{images} in {target}{skipped} ({outcome.done / max(seconds, 1e-9):.1f} images/s)"
 
 
 def _beside(inputs: Path, name: str) -> Path:
-    """INPUT-NAME beside the input; of a single file without its suffix."""
+    """INPUT-NAME beside the input."""
     whole = inputs.resolve()
     beside = inputs.parent if inputs.name else whole.parent
-    return beside / f"{whole.name if inputs.is_dir() else whole.stem}-{name}"
+    return beside / f"{whole.name}-{name}"
 
 
 def _model(recipe: str | None, checkpoint: Path | None, best: bool) -> tuple[str, Path]:
@@ -146,10 +201,16 @@ def _model(recipe: str | None, checkpoint: Path | None, best: bool) -> tuple[str
         return name, best_checkpoint(checkpoint) if best else checkpoint
     if not recipe:
         raise ImtransError("which model? name the --recipe that you trained, or a --checkpoint")
-    run = Path("runs") / run_name(recipe)
+    run = Path(recipe) if Path(recipe).is_dir() else Path("runs") / run_name(recipe)
     if not run.exists():
-        raise ImtransError(
-            f"{run}: no such run. train it with `imtrans train {quote(recipe)}`, or name a "
-            "--checkpoint"
-        )
-    return run.name, best_checkpoint(run) if best else run
+        raise ImtransError(_no_run(run, recipe))
+    return run.resolve().name, best_checkpoint(run) if best else run
+
+
+def _no_run(run: Path, recipe: str) -> str:
+    runs = sorted(path.name for path in run.parent.glob("*") if path.is_dir())
+    there = f"there are {quoted(runs[:10])}" if runs else f"nothing is in {run.parent}/ yet"
+    return (
+        f"{run}: no such run; {there}. name one of them, train it with "
+        f"`imtrans train {quote(recipe)}`, or name a --checkpoint"
+    )

@@ -1,6 +1,6 @@
 """Between stored pixels and what the networks see, [-1, 1], and what is written and shown of it."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -13,6 +13,8 @@ from imtrans.api.pictures import Picture
 from imtrans.data.pixels.decode import decode
 from imtrans.data.pixels.formats.stored import Depth, Fitting, PixelSpec
 from imtrans.data.pixels.masks import mask_beside
+from imtrans.data.pixels.resize import interpolated, resize
+from imtrans.data.scale import Size, TrainingScale
 from imtrans.recipe.schema import DTYPE_RANGES, DataTable, SideTable
 
 ROWS = 32
@@ -31,9 +33,15 @@ class Encoding(Protocol):
         """A batch of the sampler as the networks see it, float32 in [-1, 1]."""
         ...
 
-    def given(self, picture: Picture, fitting: Fitting = None) -> Tensor:
-        """The source (1, C, H, W) of what a user has. Raises ImtransError naming the picture, also
-        where it has more pixels than memory has room for."""
+    def given(
+        self, picture: Picture, fitting: Fitting = None, scale: TrainingScale | None = None
+    ) -> "Given":
+        """What a user has, as the networks see it: pixel by pixel, or at a scale. Raises
+        ImtransError naming the picture, also where it has more pixels than memory has room for."""
+        ...
+
+    def resized(self, output: Tensor, height: int, width: int) -> Tensor:
+        """An output (1, C, h, w) at another size, with the filter that suits the target."""
         ...
 
     def result(self, output: Tensor, source: Tensor) -> Tensor:
@@ -47,6 +55,17 @@ class Encoding(Protocol):
     def show_target(self, output: Tensor, source: Tensor) -> Tensor:
         """A output, or a target, as a person can look at it: uint8 (3, H, W)."""
         ...
+
+
+@dataclass(frozen=True)
+class Given:
+    """A picture that was given to be translated: its `source` (1, C, h, w) in [-1, 1] as a network
+    is to see it, and the picture's own `size`, height and width in px. `composed_with`: the source
+    that makes a result of an output of that size."""
+
+    source: Tensor
+    size: tuple[int, int]
+    composed_with: Tensor
 
 
 class Side:
@@ -95,6 +114,26 @@ class Side:
         colours = self.palette.to(image.device)[image.argmax(dim=-3)]
         return colours.movedim(-1, -3).to(self.stored_dtype)
 
+    def at(self, scale: TrainingScale | None, stored: Tensor) -> Tensor:
+        """Stored pixels (C, H, W) at a scale: resized as in training."""
+        if scale is None:
+            return stored
+        return self.resized_to(scale.of(stored.shape[-1], stored.shape[-2]), stored)
+
+    def resized_to(self, size: Size, stored: Tensor) -> Tensor:
+        """Stored pixels (C, H, W) at a width and height."""
+        width, height = size
+        return resize(stored, height, width, self.table.resample)
+
+    def resized(self, image: Tensor, height: int, width: int) -> Tensor:
+        """What a network sees or makes (N, C, h, w), in [-1, 1], at another size."""
+        if image.shape[-2:] == (height, width):
+            return image
+        # Apple's GPUs have no such filters.
+        there = image.cpu() if image.device.type == "mps" else image
+        resized = interpolated(there, height, width, self.table.resample)
+        return resized.clamp_(-1, 1).to(image.device)
+
     def show(self, image: Tensor) -> Tensor:
         """uint8 (3, H, W) of the first image: grey, the first three channels, or label colours."""
         unit = self.to_unit(self.decode(image[0])).cpu()
@@ -111,6 +150,9 @@ class Side:
         )
 
 
+_NEAREST = Side(SideTable(resample="nearest"))
+
+
 class Direct:
     """Both sides are stored."""
 
@@ -120,13 +162,20 @@ class Direct:
         self.result_dtype: Depth = data.target.dtype
         self.result_channels = data.target.channels
         self.takes_mask = False
-        self._expected = expected_pixels(data, data.source)
+        self._expected = replace(expected_pixels(data, data.source), fixed=True)
 
     def encode(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         return self.source.encode(source), self.target.encode(target)
 
-    def given(self, picture: Picture, fitting: Fitting = None) -> Tensor:
-        return self.source.encode(decode(picture, replace(self._expected, fitting=fitting))[None])
+    def given(
+        self, picture: Picture, fitting: Fitting = None, scale: TrainingScale | None = None
+    ) -> Given:
+        pixels = decode(picture, replace(self._expected, fitting=fitting))
+        source = self.source.encode(self.source.at(scale, pixels)[None])
+        return Given(source, (pixels.shape[-2], pixels.shape[-1]), composed_with=source)
+
+    def resized(self, output: Tensor, height: int, width: int) -> Tensor:
+        return self.target.resized(output, height, width)
 
     def result(self, output: Tensor, source: Tensor) -> Tensor:
         return self.target.decode(output[0]).cpu()
@@ -145,29 +194,43 @@ class Derived:
     result_channels = 3
 
     def __init__(self, derivation: Derivation, data: DataTable) -> None:
-        self.derivation = derivation
+        self.derivation, self.target = derivation, Side(data.target)
+        self._pixel_by_pixel = getattr(derivation, "pixel_by_pixel", False)
         self.source_channels = derivation.source_channels
         self.target_channels = derivation.target_channels
         self.takes_mask: bool = getattr(derivation, "takes_mask", False)
-        self._expected = PixelSpec(None, "uint8", "keep", data.max_pixels)
+        self._expected = PixelSpec(None, "uint8", "keep", data.max_pixels, fixed=True)
 
     def encode(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         return source, target
 
-    def given(self, picture: Picture, fitting: Fitting = None) -> Tensor:
-        pixels = decode(picture, replace(self._expected, fitting=fitting)) / 255
+    def given(
+        self, picture: Picture, fitting: Fitting = None, scale: TrainingScale | None = None
+    ) -> Given:
+        pixels = decode(picture, replace(self._expected, fitting=fitting))
         if len(pixels) == 2:  # grey with transparency
             pixels = torch.cat([pixels[:1].expand(3, -1, -1), pixels[1:]])
         if self.takes_mask and (mask := mask_beside(picture)):
             pixels = self._with_hole(pixels, mask)
-        return self.derivation.given(pixels)[None]
+        whole = source = self._source(pixels)
+        if scale and not self._pixel_by_pixel:
+            colour, hole = self.target.at(scale, pixels[:3]), _NEAREST.at(scale, pixels[3:])
+            source = self._source(torch.cat([colour, hole]))
+        # A derivation may enlarge.
+        return Given(source, (whole.shape[-2], whole.shape[-1]), composed_with=whole)
+
+    def _source(self, pixels: Tensor) -> Tensor:
+        return self.derivation.given(pixels / 255)[None]
+
+    def resized(self, output: Tensor, height: int, width: int) -> Tensor:
+        return self.target.resized(output, height, width)
 
     def _with_hole(self, pixels: Tensor, mask: Picture) -> Tensor:
-        hole = decode(mask, PixelSpec(1, "uint8", "drop", self._expected.max_pixels)) / 255
+        hole = decode(mask, PixelSpec(1, "uint8", "drop", self._expected.max_pixels))
         if hole.shape[1:] != pixels.shape[1:]:
             raise ImtransError(f"{mask}: of another size than its picture")
         colour = pixels.expand(3, -1, -1) if len(pixels) == 1 else pixels[:3]
-        return torch.cat([colour, 1 - hole])
+        return torch.cat([colour, 255 - hole])
 
     def result(self, output: Tensor, source: Tensor) -> Tensor:
         photo = self.derivation.compose(output[0].cpu(), source[0].cpu())

@@ -84,9 +84,16 @@ class Reader:
         like = target if self.paired else source
         return FittedPair(self._fitted(source, self.data.source, like, size), target_fitted)
 
+    def stored(self, pair: Pair) -> Sample:
+        """Both sides of a pair as their files hold them. Raises ImtransError as `open`."""
+        source, target = self._stored(pair, None)
+        if self.paired and source is not target:
+            _same_shape(pair, source, target)
+        return source, target
+
     def side(self, pair: Pair, name: SideName, size: int) -> Fitted:
         """One side of a pair by itself; of a source that is to be derived, the target."""
-        sources, targets = self._sides(pair)
+        sources, targets = self.sides(pair)
         if name == "target" or self.data.derive:
             pictures, table = targets, self.data.target
         else:
@@ -102,11 +109,13 @@ class Reader:
         scale = size / min(height, width)
         return Decoded(pixels, round(height * scale), round(width * scale), table.resample)
 
-    def _sides(self, pair: Pair) -> tuple[Sequence[Picture], Sequence[Picture]]:
-        return (pair.a, pair.b) if self.data.direction == "AtoB" else (pair.b, pair.a)
+    def sides(self, pair: Pair) -> tuple[Sequence[Picture], Sequence[Picture]]:
+        """The pictures of the source, or of what it is derived from, and those of the target."""
+        source, target = (pair.a, pair.b) if self.data.direction == "AtoB" else (pair.b, pair.a)
+        return (target if self.data.derive else source), target
 
-    def _stored(self, pair: Pair, size: int) -> Sample:
-        sources, targets = self._sides(pair)
+    def _stored(self, pair: Pair, size: int | None) -> Sample:
+        sources, targets = self.sides(pair)
         if self.data.source == self.data.target and _are_halves(pair):
             return self._halves(sources[0], targets[0], size)  # of one file: it is decoded once
         target = self._side(targets, self.data.target, size)
@@ -114,14 +123,14 @@ class Reader:
             return target, target
         return self._side(sources, self.data.source, size), target
 
-    def _halves(self, source: Picture, target: Picture, size: int) -> Sample:
+    def _halves(self, source: Picture, target: Picture, size: int | None) -> Sample:
         whole = decode(replace(target, half=None), self._expected(self.data.target, size, True))
         try:
             return take_half(whole, source.half), take_half(whole, target.half)
         except ImtransError as error:
             raise ImtransError(f"{target}: {error}") from error
 
-    def _side(self, pictures: Sequence[Picture], side: SideTable, size: int) -> Tensor:
+    def _side(self, pictures: Sequence[Picture], side: SideTable, size: int | None) -> Tensor:
         halves = pictures[0].half is not None
         if len(pictures) == 1:
             return decode(pictures[0], self._expected(side, size, halves))
@@ -138,8 +147,8 @@ class Reader:
             )
         return joined
 
-    def _expected(self, side: SideTable, size: int, halves: bool) -> PixelSpec:
-        draft = (size * 2 if halves else size, size) if self.data.draft else None
+    def _expected(self, side: SideTable, size: int | None, halves: bool) -> PixelSpec:
+        draft = (size * 2 if halves else size, size) if size and self.data.draft else None
         return replace(expected_pixels(self.data, side), draft=draft)
 
 

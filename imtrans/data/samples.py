@@ -22,7 +22,11 @@ from imtrans.data.draws import sample_draw
 from imtrans.data.encoding import Side
 from imtrans.data.pixels.resize import Window
 from imtrans.data.reading import Fitted, FittedPair, Reader, Sample, SideName
+from imtrans.data.scale import Size, TrainingScale
 from imtrans.recipe.schema import DataTable
+
+# Of larger results the measure would say the same, and take gigabytes and minutes.
+MOST_MEASURED = 2**20
 
 
 class Place(NamedTuple):
@@ -100,11 +104,37 @@ class Sampler:
         left, top = draw.randint(0, width - crop), draw.randint(0, height - crop)
         return Place(left, top, self.data.flip and draw.random() < 0.5)
 
-    def plain(self, pair: Pair) -> Sample:
-        """The pair at crop_size, without jitter; of a longer side the middle."""
+    def plain(self, pair: Pair, size: int | None = None) -> Sample:
+        """The middle of a pair, crop_size px, without jitter; of the whole at `size`, by default
+        crop_size too."""
         crop = self.data.crop_size
-        source, target = self.reader.open(pair, crop).middle(crop)
+        source, target = self.reader.open(pair, size or crop).middle(crop)
         return self._derive(source, target, Random(f"{self.seed} {pair.name}"))
+
+    def scaled(self, pair: Pair, scale: TrainingScale, target_scale: TrainingScale) -> Sample:
+        """The whole pair at the scale of its source, as that is translated; sides that do not
+        belong together each at their own. What is derived: as `plain`, at that scale."""
+        if self.derivation:
+            return self.plain(pair, scale.size)
+        source, target = self.reader.stored(pair)
+        source_at = scale.of(*_size(source))
+        target_at = source_at if self.paired else target_scale.of(*_size(target))
+        return self.source.resized_to(source_at, source), self.target.resized_to(target_at, target)
+
+    def measured(self, pair: Pair, scale: TrainingScale) -> Sample:
+        """The source at its scale, and the target at the size of the source's file, which a
+        translation has: what a result is measured with. Of more than MOST_MEASURED pixels the
+        target is smaller. What is derived: as `plain`, at that scale."""
+        if self.derivation:
+            return self.plain(pair, scale.size)
+        source, target = self.reader.stored(pair)
+        width, height = _size(source)
+        shrunk = min(1.0, (MOST_MEASURED / (width * height)) ** 0.5)
+        measured_at = round(width * shrunk), round(height * shrunk)
+        return (
+            self.source.resized_to(scale.of(width, height), source),
+            self.target.resized_to(measured_at, target),
+        )
 
     def _together(self, pairs: Sequence[Pair], index: int, draw: Random) -> Sample:
         """Both sides of one pair, cut and mirrored alike."""
@@ -163,6 +193,10 @@ class Sampler:
                 colour = augmentation(colour, Random(draw.getrandbits(64)), "bilinear") * 2 - 1
                 derived = torch.cat([colour, derived[3:]])
         return derived, self.derivation.target(photo)
+
+
+def _size(pixels: Tensor) -> Size:
+    return pixels.shape[-1], pixels.shape[-2]
 
 
 def _augmented(pixels: Tensor, side: Side, augmentation: Augmentation, key: int) -> Tensor:

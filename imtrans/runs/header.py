@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 
 import imtrans
 from imtrans.api.errors import ImtransError
+from imtrans.data.scale import TrainingScale
 from imtrans.host.foreign import FAULTS, whole_number
 from imtrans.host.words import plain
 from imtrans.recipe import reading as recipes
@@ -50,6 +51,12 @@ class Header:
                 f"{self.path}: its header has no number '{fact}': '{plain(text, 60)}'"
             )
         return number
+
+    @property
+    def scale(self) -> TrainingScale | None:
+        """At which scale this part translates; None where that is not known."""
+        noted = self.facts.get(f"scale/{self.part}")
+        return TrainingScale.loads(noted, self.path) if noted else None
 
     @property
     def parts(self) -> list[str]:

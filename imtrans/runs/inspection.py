@@ -1,10 +1,12 @@
 """What a checkpoint is, in words."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from safetensors import safe_open
 
 from imtrans.api.errors import ImtransError
+from imtrans.data.scale import TrainingScale
 from imtrans.runs.checkpoint import checkpoints
 from imtrans.runs.checksums import verify
 from imtrans.runs.header import GENERATOR, SUFFIX, TRAINING, Header, read_header
@@ -31,6 +33,7 @@ def describe(path: Path) -> str:
             "sizes",
             f"multiples of {facts['stride']} px; others are padded" if "stride" in facts else "any",
         ),
+        *[(name, str(scale)) for name, scale in _scales(headers)],
         ("written by", f"imtrans {facts.get('imtrans')}, torch {facts.get('torch')}"),
         ("checked", _checked(all(summed))),
         ("plugins", facts.get("plugins", "{}").strip("{}") or "none but imtrans itself"),
@@ -40,6 +43,16 @@ def describe(path: Path) -> str:
     width = max(len(name) for name, _ in rows)
     table = [f"{name:<{width}} {value}" for name, value in rows]
     return "\n".join([*table, "", first.recipe_text.rstrip()])
+
+
+def _scales(headers: list[Header]) -> Iterator[tuple[str, TrainingScale | str]]:
+    """At which scale each translator works; once, where all work alike."""
+    translating = {header.part: header.scale for header in headers if header.translates}
+    alike = len(set(translating.values())) == 1
+    for part, scale in translating.items():
+        yield "scale" if alike else f"scale of {part}", scale or "not known: images as they are"
+        if alike:
+            return
 
 
 def _checked(summed: bool) -> str:

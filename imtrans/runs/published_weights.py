@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from imtrans.api.errors import ImtransError
+from imtrans.data.scale import TrainingScale
 from imtrans.recipe.catalog import Catalog
 from imtrans.recipe.schema import Recipe
 from imtrans.runs import checkpoint
@@ -67,6 +68,11 @@ def import_weights(
         parts[name] = translate_names(each, network)
         if name == "generator":
             facts["stride"] = str(network.stride)
+        if name != DISCRIMINATOR:
+            # As the published test does: every picture is brought to one size.
+            facts[f"scale/{name}"] = TrainingScale(
+                recipe.data.crop_size, recipe.data.resize
+            ).dumps()
     output.parent.mkdir(parents=True, exist_ok=True)
     checkpoint.save(output, parts, task, facts)
     return list(found.values())

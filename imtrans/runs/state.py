@@ -84,17 +84,17 @@ def save(path: Path, training: Training, position: Position, task: Task, per_epo
         | {RANDOM + name: value for name, value in random_state(training.device).items()}
     )
     data = {"batches_per_epoch": str(per_epoch), "files": task.files_sum}
-    facts = _facts(training, position) | data
+    facts = _facts(training, position, task) | data
     checkpoint.save(path, parts | {"training": state}, task, facts)
 
 
 def save_translators(path: Path, training: Training, position: Position, task: Task) -> None:
     """Write a checkpoint that translates and no more. Raises ImtransError."""
     parts = {name: module.state_dict() for name, module in training.translating.items()}
-    checkpoint.save(path, parts, task, _facts(training, position))
+    checkpoint.save(path, parts, task, _facts(training, position, task))
 
 
-def _facts(training: Training, position: Position) -> dict[str, str]:
+def _facts(training: Training, position: Position, task: Task) -> dict[str, str]:
     generator = next(iter(training.translating.values()))
     return {
         "step": str(position.step),
@@ -102,6 +102,7 @@ def _facts(training: Training, position: Position) -> dict[str, str]:
         "batch": str(position.batch),
         "best": position.best.dumps(),
         "stride": str(generator.stride),
+        **{f"scale/{name}": task.scale_of(name).dumps() for name in training.translating},
     }
 
 

@@ -94,6 +94,7 @@ def _translators(task: Task, step: Step) -> dict[str, Translator]:
             task.encoding_of(name),
             device=step.device,
             precision=step.engine.precision,
+            scale=task.scale_of(name),
         )
         for name, module in step.translating.items()
     }

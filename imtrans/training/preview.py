@@ -16,7 +16,8 @@ ROWS = 4
 
 class Preview:
     """Translates the same pairs again and again, exactly as `imtrans translate` would: rows of
-    source | output | target for the first translator, then rows for the next.
+    source | output | target for the first translator, then rows for the next. Seen is the middle,
+    at the scale of training.
 
     Where a source has no target of its own, source and output are shown.
     """
@@ -24,7 +25,8 @@ class Preview:
     def __init__(self, task: Task, translators: Mapping[str, Translator]) -> None:
         self.task, self.translators = task, translators
         pairs = task.validation_pairs or task.pairs
-        self.samples = [task.sampler.plain(pairs[i]) for i in spread(len(pairs), ROWS)]
+        scales = task.scale, task.target_scale
+        self.samples = [task.sampler.scaled(pairs[i], *scales) for i in spread(len(pairs), ROWS)]
 
     def draw(self) -> Image.Image:
         """The grid of this moment."""
@@ -44,4 +46,6 @@ class Preview:
         source, target = batch if self.task.directions[name] == "forward" else reversed(batch)
         output = translator.output(source)
         row = [encoding.show_source(source), encoding.show_target(output, source)]
-        return [*row, encoding.show_target(target, source)] if self.task.has_targets else row
+        if self.task.has_targets:
+            row.append(encoding.show_target(target, source))
+        return [images.middle(image, self.task.recipe.data.crop_size) for image in row]

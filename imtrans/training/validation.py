@@ -14,8 +14,8 @@ from imtrans.translation.translator import Translator
 
 
 class Validation:
-    """Translates validation pairs, exactly as `imtrans translate` would, and measures the
-    outputs."""
+    """Translates validation pairs, exactly as `imtrans translate` would: at the scale of training,
+    with results of the size of their files. Those are measured against the targets."""
 
     def __init__(self, task: Task, translator: Translator) -> None:
         self.task, self.translator = task, translator
@@ -46,9 +46,10 @@ class Validation:
 
     def _update(self, pair: Pair) -> None:
         device = self.translator.device
-        source, target = (side[None].to(device) for side in self.task.sampler.plain(pair))
-        source, target = self.task.encoding.encode(source, target)
+        sample = self.task.sampler.measured(pair, self.task.scale)
+        source, target = self.task.encoding.encode(*(side[None].to(device) for side in sample))
+        output = self.translator.output_at(source, target.shape[-2], target.shape[-1])
         # In the usual order of memory: torchmetrics' own MeanSquaredError takes no other.
-        output, target = self.translator.output(source).contiguous(), target.contiguous()
+        output, target = output.contiguous(), target.contiguous()
         for metric in self.metrics.values():
             metric.update(output, target)

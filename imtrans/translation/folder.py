@@ -1,18 +1,20 @@
-"""Every image below a folder through a translator: same tree, same names, nothing lost."""
+"""Every image below a folder through a translator: same tree, same names, nothing lost; or one file
+into another."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 
 from torch import Tensor
 
 from imtrans.api.errors import ImtransError, is_out_of_memory, some
 from imtrans.api.pictures import SUFFIXES, Picture, find_images
-from imtrans.data.encoding import Encoding
-from imtrans.data.pixels.encode import encode, result_suffix
+from imtrans.data.encoding import Encoding, Given
+from imtrans.data.pixels.encode import encode, is_written_here, result_suffix
 from imtrans.data.pixels.masks import without_masks
 from imtrans.host.files import MARK, is_ours, mark
 from imtrans.host.locks import Locked, locked
@@ -28,13 +30,13 @@ class TranslatedFolder:
 
     done: int = 0
     broken: list[str] = field(default_factory=list)  # one line each, naming the file
+    far: list[str] = field(default_factory=list)  # likewise, of another size than training saw
 
 
 def plan(inputs: Path, output: Path, encoding: Encoding) -> list[Job]:
     """What will be read and what written. Raises ImtransError when there is nothing to do, or when
     a result would replace a file that an earlier translation has not written."""
-    if not inputs.exists():
-        raise ImtransError(f"{inputs}: no such file or folder")
+    check_there(inputs)
     if output.exists() and not output.is_dir():
         raise ImtransError(f"{output}: is a file; the output is a folder")
     root = inputs if inputs.is_dir() else inputs.parent
@@ -56,32 +58,59 @@ def plan(inputs: Path, output: Path, encoding: Encoding) -> list[Job]:
     return [(root / path, output / result) for path, result in zip(paths, results, strict=True)]
 
 
+def check_there(inputs: Path) -> None:
+    if not inputs.exists():
+        raise ImtransError(f"{inputs}: no such file or folder")
+
+
+def plan_file(image: Path, output: Path | None, name: str, encoding: Encoding) -> Job:
+    """One image and the file that its result goes to, by default IMAGE-NAME beside it. Raises
+    ImtransError as `plan`, or when the output's format would lose something."""
+    check_there(image)
+    suffix = _suffix((output or image).suffix, encoding)
+    result = output or image.with_name(f"{image.stem}-{name}{suffix}")
+    if output and suffix != output.suffix:
+        raise ImtransError(
+            f"{output}: {output.suffix} would lose something of the result. use "
+            f"--output {quote(str(output.with_suffix(suffix)))}"
+        )
+    if result.is_dir() or (result.exists() and not is_written_here(result)):
+        raise ImtransError(
+            f"{result}: exists already, and is not the result of a translation. choose another "
+            "--output"
+        )
+    return image, result
+
+
 def _is_a_result(root: Path, name: Path) -> bool:
     """Whether an image below the input is in the output folder of an earlier translation."""
     return any(is_ours(root / parent) for parent in list(name.parents)[:-1])
 
 
 def translate_files(
-    translator: Translator, jobs: list[Job], output: Path, on_done: Callable[[], None]
+    translator: Translator, jobs: list[Job], output: Path | None, on_done: Callable[[], None]
 ) -> TranslatedFolder:
-    """Translate each input into its place below `output`; what cannot be read, or is too large for
-    the memory, is skipped.
+    """Translate each input into its place, below the folder `output` if there is one; what cannot
+    be read, or is too large for the memory, is skipped.
 
     Reading and writing run in threads beside the network. Raises ImtransError when a result
     cannot be written: the rest would fail too; and when another process writes there.
     """
     outcome = TranslatedFolder()
-    with alone_in(output), ThreadPoolExecutor(max_workers=2) as pool:
+    alone = alone_in(output) if output else nullcontext()
+    with alone, ThreadPoolExecutor(max_workers=2) as pool:
         writing: deque[Future[None]] = deque()
         try:
-            for (path, place), source in _read_ahead(pool, jobs, translator):
-                result = _result(translator, path, source)
+            for (path, place), given in _read_ahead(pool, jobs, translator):
+                result = _result(translator, path, given)
                 if isinstance(result, ImtransError):
                     outcome.broken.append(str(result))
                 else:
                     dtype = translator.encoding.result_dtype
                     writing.append(pool.submit(encode, result, place, dtype))
                     outcome.done += 1
+                    if isinstance(given, Given) and (far := translator.far(given)):
+                        outcome.far.append(f"{path}: {far}")
                 while len(writing) > AHEAD:
                     writing.popleft().result()
                 on_done()
@@ -109,17 +138,17 @@ def alone_in(output: Path) -> Iterator[None]:
 
 
 def _result(
-    translator: Translator, path: Path, source: Tensor | ImtransError
+    translator: Translator, path: Path, given: Given | ImtransError
 ) -> Tensor | ImtransError:
     """The translation of what was read; or why there is none."""
-    if isinstance(source, ImtransError):
-        return source
+    if isinstance(given, ImtransError):
+        return given
     try:
-        return translator.result(source)
+        return translator.result(given)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        height, width = source.shape[-2:]
+        height, width = given.size
         return ImtransError(
             f"{path}: not enough memory for {width} x {height} px. cut it into parts, or scale it "
             "down"
@@ -129,28 +158,30 @@ def _result(
 def _results(names: list[Path], encoding: Encoding) -> list[Path]:
     """Each input's own name, with another suffix where its format would lose something."""
 
-    def suffix(name: Path) -> str:
-        return result_suffix(name.suffix, encoding.result_channels, encoding.result_dtype)
-
-    kept = {name for name in names if suffix(name) == name.suffix}
+    kept = {name for name in names if _suffix(name.suffix, encoding) == name.suffix}
     taken, results = set(kept), []
     for name in names:
         result = name
         if name not in kept:
-            result = name.with_suffix(suffix(name))
+            suffix = _suffix(name.suffix, encoding)
+            result = name.with_suffix(suffix)
             while result in taken:
                 # Beside a.png the translation of a.jpg is a.jpg.png: neither replaces the other.
-                name = name.with_name(f"{name.name}{suffix(name)}")
+                name = name.with_name(f"{name.name}{suffix}")
                 result = name
         taken.add(result)
         results.append(result)
     return results
 
 
+def _suffix(suffix: str, encoding: Encoding) -> str:
+    return result_suffix(suffix, encoding.result_channels, encoding.result_dtype)
+
+
 def _read_ahead(
     pool: ThreadPoolExecutor, jobs: list[Job], translator: Translator
-) -> Iterator[tuple[Job, Tensor | ImtransError]]:
-    reading: deque[tuple[Job, Future[Tensor | ImtransError]]] = deque()
+) -> Iterator[tuple[Job, Given | ImtransError]]:
+    reading: deque[tuple[Job, Future[Given | ImtransError]]] = deque()
     for job in jobs:
         reading.append((job, pool.submit(_read, job[0], translator)))
         if len(reading) > AHEAD:
@@ -160,7 +191,7 @@ def _read_ahead(
         yield before, image.result()
 
 
-def _read(path: Path, translator: Translator) -> Tensor | ImtransError:
+def _read(path: Path, translator: Translator) -> Given | ImtransError:
     try:
         return translator.given(Picture(str(path)))
     except ImtransError as error:

@@ -17,10 +17,13 @@ SPARE = 1.5
 READING = 64  # bytes a pixel: the decoder's copy, ours, and floats of four channels
 
 
-def most_pixels(module: nn.Module, channels: int, device: torch.device) -> int | None:
+def most_pixels(
+    module: nn.Module, channels: int, device: torch.device, share: float = 1.0
+) -> int | None:
     """The largest picture that fits into what is free; None where that is unknown.
 
-    `module` takes (1, channels, H, W), its sides multiples of its `stride`.
+    `module` takes (1, channels, H, W), its sides multiples of its `stride`. `share`: how many
+    pixels it takes for each of the picture, which is resized.
     """
     free = [free_memory(device), free_memory(torch.device("cpu"))]
     taken = bytes_per_pixel(module, channels)
@@ -28,8 +31,8 @@ def most_pixels(module: nn.Module, channels: int, device: torch.device) -> int |
         return None
     network, reading = (float(bytes_ or 0) for bytes_ in free)
     if device.type == "cpu":
-        return int(reading / (SPARE * taken + READING))
-    return int(min(network / (SPARE * taken), reading / READING))
+        return int(reading / (SPARE * taken * share + READING))
+    return int(min(network / (SPARE * taken * share), reading / READING))
 
 
 def bytes_per_pixel(module: nn.Module, channels: int) -> float | None:

@@ -1,35 +1,33 @@
-"""One image through a trained translator."""
+"""Images through a trained translator, one by one."""
 
+import math
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from typing import Any
 
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
-from imtrans.api.errors import ImtransError, quoted
+from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Picture
-from imtrans.data.encoding import Encoding
-from imtrans.data.pixels.images import to_image, to_picture
-from imtrans.host.devices import Precision, autocast, choose_device, choose_precision
-from imtrans.recipe.catalog import catalog
-from imtrans.runs import checkpoint
-from imtrans.runs.header import read_header
-from imtrans.runs.weights import load_into
-from imtrans.task import Task
+from imtrans.data.encoding import Encoding, Given
+from imtrans.data.scale import TrainingScale
+from imtrans.host.devices import Precision, autocast
+from imtrans.translation.forms import in_form_of, picture_of, several
 from imtrans.translation.memory import most_pixels
-from imtrans.translation.modes import Statistics, set_modes
-from imtrans.translation.noise import Noise, seeded_torch, with_seeded_dropout
+from imtrans.translation.noise import Noise, seeded_torch
 from imtrans.translation.padding import pad_to_multiple
 
 
 class Translator:
     """Takes and returns images of any size; several threads may use one.
 
-    The module is called as it is: `load` puts it into the modes in which it translates, a training
-    does so for as long as it needs. With `seed`, every image is translated with the noise of that
-    seed, in dropout and in modules that draw random numbers (which use seed 0 otherwise).
+    With a `scale`, a picture is resized to it, translated, and its result resized to the picture's
+    own size; without, it is translated pixel by pixel. The module is called as it is: `load` puts
+    it into the modes in which it translates, a training does so for as long as it needs. With
+    `seed`, every image is translated with the noise of that seed, in dropout and in modules that
+    draw random numbers (which use seed 0 otherwise).
     """
 
     def __init__(
@@ -39,41 +37,74 @@ class Translator:
         *,
         device: torch.device,
         precision: Precision = "fp32",
+        scale: TrainingScale | None = None,
         seed: int | None = None,
         noise: Noise | None = None,
     ) -> None:
         self.module = module.to(device)
-        self.encoding = encoding
+        self.encoding, self.scale = encoding, scale
         self.device, self.precision = device, precision
         self.seed, self._noise = seed, noise
 
-    def __call__(self, image: Image.Image) -> Image.Image:
-        """The translation of an image. Raises ImtransError when it is not what the recipe takes, or
-        when Pillow has no image for the result (more than four channels, 16-bit colour)."""
-        return to_image(self.translate(to_picture(image)))
+    def __call__(self, image: Any) -> Any:
+        """The translation of an image: of a PIL image or a path a PIL image, of an array (H, W, C)
+        an array, of a tensor (C, H, W) a tensor; stored pixels, as files have them. Of a list, or
+        of an array or a tensor with a first axis more, a list of these; of any other iterable an
+        iterator over them.
+
+        Raises ImtransError when it is not what the recipe takes, or when Pillow has no image for
+        the result (more than four channels, 16-bit colour: use arrays there).
+        """
+        if not several(image):
+            return in_form_of(image, self.translate(picture_of(image)))
+        results = (self(one) for one in image)
+        return results if isinstance(image, Iterator) else list(results)
 
     def translate(self, picture: Picture) -> Tensor:
         """The translation of a picture, (C, H, W), in the dtype of the recipe's target.
 
-        Raises ImtransError when the picture cannot be read, or is not what the recipe takes.
+        Raises ImtransError when the picture cannot be read, or is not what the recipe takes. Warns
+        when it is far larger or smaller than all that training saw.
         """
-        return self.result(self.given(picture))
+        given = self.given(picture)
+        if far := self.far(given):
+            warnings.warn(f"{picture}: {far}", UserWarning, stacklevel=3)
+        return self.result(given)
 
-    def given(self, picture: Picture) -> Tensor:
-        """The source (1, C, H, W) in [-1, 1] of a picture. Raises ImtransError as `translate`, also
-        where memory has no room for what the module makes of so many pixels."""
+    def far(self, given: Given) -> str | None:
+        """What to say of a picture that is far larger or smaller than all that training saw, with
+        both sizes; None for others."""
+        height, width = given.size
+        if not self.scale or not self.scale.is_far(width, height):
+            return None
+        seen_height, seen_width = given.source.shape[-2:]
+        return (
+            f"{width} x {height} px is far from what training saw, {self.scale.seen}; it is "
+            f"translated as {seen_width} x {seen_height} px"
+        )
+
+    def given(self, picture: Picture) -> Given:
+        """A picture as the module is to see it, at the translator's scale. Raises ImtransError as
+        `translate`, also where memory has no room for what the module makes of so many pixels."""
         try:
-            return self.encoding.given(picture, self._most_pixels)
+            return self.encoding.given(picture, self._most_pixels, self.scale)
         except MemoryError as error:
             raise ImtransError(f"{picture}: not enough memory to read it") from error
 
-    def _most_pixels(self) -> int | None:
-        return most_pixels(self.module, self.encoding.source_channels, self.device)
+    def _most_pixels(self, width: int, height: int) -> int | None:
+        share = 1.0
+        if self.scale:
+            share = math.prod(self.scale.of(width, height)) / (width * height)
+        return most_pixels(self.module, self.encoding.source_channels, self.device, share)
 
-    def result(self, source: Tensor) -> Tensor:
-        """What a source (1, C, H, W) in [-1, 1] becomes, as it is written: (C, H, W)."""
-        source = source.to(self.device)
-        return self.encoding.result(self.output(source), source)
+    def result(self, given: Given) -> Tensor:
+        """What a picture becomes, as it is written: (C, H, W), of its own size."""
+        output = self.output_at(given.source.to(self.device), *given.size)
+        return self.encoding.result(output, given.composed_with.to(self.device))
+
+    def output_at(self, source: Tensor, height: int, width: int) -> Tensor:
+        """The output for a source (1, C, h, w), resized to a height and width."""
+        return self.encoding.resized(self.output(source), height, width)
 
     def output(self, source: Tensor) -> Tensor:
         """What the module makes of a source (1, C, H, W) in [-1, 1] of any size, on the device."""
@@ -90,53 +121,3 @@ class Translator:
             if getattr(self.module, "draws", False):
                 stack.enter_context(seeded_torch(self.seed or 0, self.device))
             yield
-
-
-def load(
-    path: str | Path,
-    *,
-    translator: str = "generator",
-    device: str | None = None,
-    precision: str = "auto",
-    statistics: Statistics = "image",
-    dropout_seed: int | None = None,
-    max_pixels: int | None = None,
-) -> Translator:
-    """The translator of a run, a checkpoint directory or a generator.safetensors.
-
-    `imtrans.load("runs/maps")(image)` takes a PIL image and returns one. `translator` names another
-    one than the first of a method that has several. `statistics` is what batch norm normalises
-    with: each image's own (`image`: what the paper does, with its batch size of 1, and independent
-    of what else is translated) or the averages gathered in training (`running`). Dropout is off
-    unless `dropout_seed` is given; then every image is translated with the noise of that seed.
-    Images of more than `max_pixels` are refused, or of more than the recipe's data.max_pixels.
-    """
-    file = checkpoint.translator_file(Path(path), translator)
-    header = read_header(file)
-    if not header.translates:
-        raise ImtransError(
-            f"{file}: holds the {header.part}, which does not translate; use "
-            f"{quoted(header.translators)}"
-        )
-    recipe = header.recipe(catalog(), translator_only=True)
-    if max_pixels is not None:
-        data = recipe.data.model_copy(update={"max_pixels": max_pixels})
-        recipe = recipe.model_copy(update={"data": data})
-    task = Task(recipe, catalog())
-    module = task.translator(header.part)
-    load_into(module, file)
-    # As the fast engine trains it, whose previews show what is written here.
-    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    noise = Noise() if dropout_seed is not None else None
-    if noise:
-        with_seeded_dropout(module, noise)
-    set_modes(module, statistics)
-    chosen = choose_device(device)
-    return Translator(
-        module,
-        task.encoding_of(header.part),
-        device=chosen,
-        precision=choose_precision(precision, chosen),
-        seed=dropout_seed,
-        noise=noise,
-    )

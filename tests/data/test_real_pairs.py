@@ -9,7 +9,7 @@ from imtrans.recipe.catalog import catalog
 from imtrans.task import Task
 from imtrans.training.fit import fit
 from imtrans.translation.folder import plan, translate_files
-from imtrans.translation.translator import load
+from imtrans.translation.loading import load
 
 SMALL = [
     *("generator.name=resnet_6", "generator.width=4", "discriminator.width=4"),

@@ -26,7 +26,7 @@ FLOORS = [
     {"api"},
 ]
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-FACADE = {"__init__", "__main__"}
+FACADE = {"__init__", "__main__", "functions"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

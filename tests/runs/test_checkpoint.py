@@ -260,7 +260,7 @@ def test_without_the_plugin_of_its_derivation_translating_says_what_to_install(
         tmp_path / "c", states(networks), Task(recipe, catalog_with({"grayscale": THEIRS}))
     )
     poorer = catalog_without("grayscale")
-    monkeypatch.setattr("imtrans.translation.translator.catalog", lambda: poorer)
+    monkeypatch.setattr("imtrans.translation.loading.catalog", lambda: poorer)
     with pytest.raises(ImtransError, match="no derivation 'grayscale'") as caught:
         public.load(tmp_path / "c")
     assert "pip install imtrans-third==1.2" in str(caught.value)
@@ -277,7 +277,7 @@ def test_translating_needs_only_the_plugins_of_method_generator_and_derivation(
         poor.registries[role].components |= rich.registries[role].components
     picture = draw_picture(1, (64, 64))
     expected = public.load(tmp_path / "c", precision="fp32")(picture).tobytes()
-    monkeypatch.setattr("imtrans.translation.translator.catalog", lambda: poor)
+    monkeypatch.setattr("imtrans.translation.loading.catalog", lambda: poor)
     assert public.load(tmp_path / "c", precision="fp32")(picture).tobytes() == expected
     with pytest.raises(ImtransError) as caught:
         read_header(tmp_path / "c" / GENERATOR).recipe(poor)

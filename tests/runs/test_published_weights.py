@@ -15,7 +15,7 @@ from imtrans.recipe.catalog import catalog
 from imtrans.runs.header import read_header
 from imtrans.runs.published_weights import import_weights, recognise
 from imtrans.runs.weights import read_tensors
-from imtrans.translation.translator import load
+from imtrans.translation.loading import load
 
 GOLDEN = Path(__file__).parents[1] / "given" / "golden"
 

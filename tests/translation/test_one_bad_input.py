@@ -2,6 +2,7 @@
 
 import sys
 
+import numpy as np
 import pytest
 import torch
 from drawn import draw_picture
@@ -160,7 +161,13 @@ def test_modes_of_pillow_are_taken(mode):
     [
         (Image.new("I", (4, 4)), "has the mode 'I'; use image.convert with one of 1, L, "),
         (Image.new("RGB", (0, 5)), "no pixels: it is 0 x 5"),
-        ("house.png", "a PIL image is expected, not a str"),
+        ("house.png", "house.png: no such file"),
+        (7, "an image of PIL, an array, a tensor or a path is expected, not a int"),
+        (np.zeros(3, np.uint8), r"an array .H, W. or .H, W, C. is expected, of one image"),
+        (torch.zeros(2, 2), r"a tensor .C, H, W. is expected, of one image; this one is .2, 2."),
+        (np.zeros((4, 4, 3)), "'float64' channels; only uint8, uint16, float32 can be read"),
+        (np.zeros((4, 4, 3), np.float32), "only 8-bit images are read. convert it to 8-bit"),
+        (np.zeros((4, 4, 2), np.uint8), "2 channels; 3 expected. convert it$"),
     ],
 )
 def test_what_is_no_image_is_refused(given, said):

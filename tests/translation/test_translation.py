@@ -383,7 +383,8 @@ def test_a_preview_shows_exactly_what_translate_writes(tiny, tmp_path):
     outcome = fit(Task(tiny, catalog()), tmp_path / "run")
     grid = images.to_tensor(pixels(outcome.run_dir / "samples" / f"step_{outcome.step:08d}.png"))
     source, output = grid[:, :64, :64], grid[:, :64, 68 : 68 + 64]
-    translated = public.load(tmp_path / "run", precision="fp32")(images.to_image(source))
+    translator = public.load(tmp_path / "run", precision="fp32", size="native")
+    translated = translator(images.to_image(source))
     assert torch.equal(images.to_tensor(translated), output)
 
 

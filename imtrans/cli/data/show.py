@@ -4,7 +4,8 @@ from typing import Annotated
 import typer
 
 from imtrans.api.errors import ImtransError
-from imtrans.cli.common import RecipeArgument, SetOption, a_path, console, installed, run_name, say
+from imtrans.cli.common import RecipeArgument, SetOption, a_path, console, installed, say
+from imtrans.recipe.naming import run_name
 
 
 def show(

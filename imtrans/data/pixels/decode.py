@@ -140,8 +140,13 @@ def _transparency(pixels: Tensor, stored: Stored, expected: PixelSpec) -> Tensor
     opaque = bool((alpha >= top).all())
     if not opaque and expected.alpha is None:
         raise ImtransError(
-            "has transparent pixels. say what they are: set data.source.alpha "
-            '(or data.target.alpha) = "white", "black", "drop" or "keep"'
+            "has transparent pixels. "
+            + (
+                "save it without transparency"
+                if expected.fixed
+                else "say what they are: set data.source.alpha (or data.target.alpha) = "
+                '"white", "black", "drop" or "keep"'
+            )
         )
     if not opaque and stored.premultiplied:
         raise ImtransError("its colours are multiplied by its transparency; save it without that")
@@ -169,9 +174,8 @@ def _over(behind: float, top: float, colours: Tensor, alpha: Tensor) -> Tensor:
 def _check_channels(channels: int, expected: PixelSpec) -> None:
     if expected.channels not in (None, channels):
         some = f"{channels} channel{'s' if channels != 1 else ''}"
-        raise ImtransError(
-            f"{some}; {expected.channels} expected. convert it, or set the side's channels"
-        )
+        other = "" if expected.fixed else ", or set the side's channels"
+        raise ImtransError(f"{some}; {expected.channels} expected. convert it{other}")
 
 
 def _reason(error: Exception) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from tifffile import imwrite
 from torch import Tensor
 
@@ -19,6 +20,7 @@ from imtrans.data.pixels.formats.npy import NPY_CHANNELS
 from imtrans.data.pixels.formats.stored import Depth
 
 TIFF = (".tif", ".tiff")
+SIGNED = ("Software", "imtrans")  # in the text of a PNG
 # The channels that a format can hold; 2 and 4 are grey and RGB with alpha.
 HELD: dict[tuple[str, str], tuple[int, ...]] = {
     (".png", "uint8"): (1, 2, 3, 4),
@@ -88,12 +90,27 @@ def _write(values: NDArray[Any], path: Path, suffix: str) -> None:
             np.lib.format.write_array(file, grey, allow_pickle=False)
         elif values.dtype == np.uint8 and channels <= 4:
             # Level 1: PNG's default takes four times as long for files a tenth smaller.
-            options = {"compress_level": 1} if suffix == ".png" else {}
+            options = {"compress_level": 1, "pnginfo": _signed()} if suffix == ".png" else {}
             image = Image.fromarray(grey)
             image.save(file, format=Image.registered_extensions()[suffix], **options)
         else:
             _write_tiff(values, file)
     return None
+
+
+def _signed() -> PngInfo:
+    info = PngInfo()
+    info.add_text(*SIGNED)
+    return info
+
+
+def is_written_here(path: Path) -> bool:
+    """Whether imtrans wrote this file: PNGs of 8 bits say so."""
+    try:
+        with Image.open(path) as image:
+            return image.info.get(SIGNED[0]) == SIGNED[1]
+    except Exception:  # whatever it is, it is not ours
+        return False
 
 
 def _write_16_bit(values: NDArray[Any], path: Path, suffix: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
+from torch.nn.functional import pad
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Picture
@@ -49,12 +50,13 @@ def to_tensor(image: Image.Image) -> Tensor:
     return flat.view(height, width, len(image.getbands())).permute(2, 0, 1)
 
 
-def to_picture(image: Image.Image) -> Picture:
+def to_picture(image: object) -> Picture:
     """An image in memory as a picture, to be read as a file would be: upright, if it says how it
     was taken. Raises ImtransError for what is no image, or has no pixels."""
     if not isinstance(image, Image.Image):
         raise ImtransError(
-            f"a PIL image is expected, not a {type(image).__name__}. use PIL.Image.open for a file"
+            f"an image of PIL, an array, a tensor or a path is expected, not a "
+            f"{type(image).__name__}"
         )
     if not image.width or not image.height:
         raise ImtransError(f"the image has no pixels: it is {image.width} x {image.height}")
@@ -69,6 +71,14 @@ def to_picture(image: Image.Image) -> Picture:
     file = io.BytesIO()
     image.save(file, "TIFF" if image.mode in ("F", "CMYK") else "PNG", compress_level=0)
     return Picture("the image", content=file.getvalue())
+
+
+def middle(image: Tensor, size: int) -> Tensor:
+    """The square of `size` px in the middle of an image (3, H, W); white where it is smaller."""
+    height, width = image.shape[-2:]
+    top, left = (size - height) // 2, (size - width) // 2  # below 0 it is cut
+    borders = (left, size - width - left, top, size - height - top)
+    return pad(image, borders, value=255)
 
 
 def grid(rows: Sequence[Sequence[Tensor]], gap: int = GAP) -> Tensor:

@@ -41,13 +41,19 @@ def resize(
         rows = rows[window.top : window.top + window.height]
         columns = columns[window.left : window.left + window.width]
         return pixels[:, rows][:, :, columns]
-    resized = interpolate(
-        pixels[None].float(), (height, width), mode=resample, antialias=True, align_corners=False
-    )[0]
+    resized = interpolated(pixels[None].float(), height, width, resample)[0]
     if not pixels.dtype.is_floating_point:
         # Bicubic overshoots at edges: what the original did not hold is cut off.
         resized = resized.round().clamp(pixels.min(), pixels.max()).to(pixels.dtype)
     return window.of(resized)
+
+
+def interpolated(images: Tensor, height: int, width: int, resample: str) -> Tensor:
+    """Floats (N, C, h, w) at another size, on any device. Bicubic overshoots at edges."""
+    if resample == "nearest":
+        rows, columns = _nearest(images.shape[-2], height), _nearest(images.shape[-1], width)
+        return images[..., rows.to(images.device), :][..., columns.to(images.device)]
+    return interpolate(images, (height, width), mode=resample, antialias=True, align_corners=False)
 
 
 def _with_pillow(pixels: Tensor, height: int, width: int, resample: str, window: Window) -> Tensor:

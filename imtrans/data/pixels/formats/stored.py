@@ -27,8 +27,9 @@ BITS = {
 NAMES = {"uint8": "8-bit", "uint16": "16-bit", "float32": "32-bit float"}
 
 
-# Says how many pixels memory has room for; asked for large pictures alone, since it takes a moment.
-Fitting = Callable[[], int | None] | None
+# Says for a picture of this width and height how many pixels memory has room for; asked for large
+# ones alone, since it takes a moment.
+Fitting = Callable[[int, int], int | None] | None
 LARGE = 2**22  # pixels
 # Width x height: photographs of 24 megapixels and a little more. What says it is larger may be a
 # small file that would take gigabytes.
@@ -45,6 +46,7 @@ class PixelSpec:
     max_pixels: int = MAX_PIXELS  # width x height
     fitting: Fitting = None
     draft: tuple[int, int] | None = None  # a JPEG may be decoded smaller, but not than this
+    fixed: bool = False  # a trained model asks for it: the file is to change, and no recipe
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,11 @@ def check_size(
     if width * height > (most or expected.max_pixels):
         raise ImtransError(
             f"too many pixels for one image: {width} x {height}; "
-            f"at most {expected.max_pixels:,} are read. raise data.max_pixels, or --max-pixels of "
-            "`imtrans translate`"
+            f"at most {expected.max_pixels:,} are read. raise "
+            + ("--max-pixels" if expected.fixed else "data.max_pixels")
         )
     if expected.fitting and width * height > LARGE:
-        most_fitting = expected.fitting()
+        most_fitting = expected.fitting(width, height)
         if most_fitting is not None and width * height > most_fitting:
             raise ImtransError(
                 f"{width} x {height} px do not fit into memory; about {most_fitting:,} px would. "
@@ -86,9 +88,10 @@ def check_dtype(dtype: str, expected: PixelSpec) -> None:
     if dtype not in STORED:
         raise ImtransError(f"'{dtype}' channels; only {', '.join(STORED)} can be read. convert it")
     if dtype != expected.dtype:
+        setting = f'set data.source.dtype = "{dtype}" (or data.target.dtype), or '
         raise ImtransError(
-            f"{BITS[dtype]}; only {NAMES[expected.dtype]} images are read. set data.source.dtype = "
-            f'"{dtype}" (or data.target.dtype), or convert it to {NAMES[expected.dtype]}'
+            f"{BITS[dtype]}; only {NAMES[expected.dtype]} images are read. "
+            f"{'' if expected.fixed else setting}convert it to {NAMES[expected.dtype]}"
         )
 
 

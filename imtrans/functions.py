@@ -1,0 +1,61 @@
+"""What the commands do, for Python: the same recipes, the same runs, the same errors."""
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from imtrans.checking import recipe as checks
+from imtrans.checking.data.look_first import look_first
+from imtrans.checking.finding import Finding
+from imtrans.host.terminal import Terminal, say
+from imtrans.recipe import reading as recipes
+from imtrans.recipe.catalog import catalog
+from imtrans.recipe.naming import run_name
+from imtrans.task import Task
+from imtrans.training.fit import fit
+from imtrans.training.loop import Outcome
+
+Overrides = Mapping[str, Any]  # a key of the recipe -> its value: {"train.epochs": 5}
+
+
+def train(
+    recipe: str | Path,
+    overrides: Overrides | None = None,
+    *,
+    run_dir: str | Path | None = None,
+    fresh: bool = False,
+    device: str | None = None,
+    quiet: bool = False,
+) -> Outcome:
+    """Train a recipe, a file or the name of one, as `imtrans train` does: into `run_dir`,
+    runs/NAME by default, and from its newest checkpoint on if there is one.
+
+    `imtrans.train("my-task.toml", {"train.epochs": 5}).checkpoint` is where the last one is.
+    `overrides` are keys of the recipe and their values. With `fresh`, an older run is moved aside.
+    `quiet` prints nothing. Ctrl-C saves a checkpoint and ends the training: see `interrupted_by`.
+    Raises ImtransError for whatever its caller can mend.
+    """
+    task = _task(recipe, overrides)
+    out = Terminal(quiet=quiet)
+    look_first(task, partial(say, out))
+    folder = Path(run_dir) if run_dir else Path("runs") / run_name(str(recipe))
+    return fit(task, folder, device=device, fresh=fresh, console=out)
+
+
+def check(
+    recipe: str | Path, overrides: Overrides | None = None, *, device: str | None = None
+) -> list[Finding]:
+    """Check a recipe as `imtrans check` does: its components, its data, and one step.
+
+    `[f.message for f in imtrans.check("my-task.toml") if f.severity == "error"]` is what is wrong.
+    Raises ImtransError when the recipe itself is.
+    """
+    return list(checks.check(_task(recipe, overrides), device))
+
+
+def _task(recipe: str | Path, overrides: Overrides | None) -> Task:
+    found = catalog()
+    settings = [f"{key}={json.dumps(value)}" for key, value in (overrides or {}).items()]
+    return Task(recipes.read(str(recipe), settings, found), found)

@@ -1,0 +1,102 @@
+"""A trained translator, from the files of a run."""
+
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from imtrans.api.errors import ImtransError, quoted
+from imtrans.data.scale import TrainingScale
+from imtrans.host.devices import choose_device, choose_precision
+from imtrans.recipe.catalog import catalog
+from imtrans.recipe.schema import Recipe
+from imtrans.runs import checkpoint
+from imtrans.runs.header import Header, read_header
+from imtrans.runs.listing import best_checkpoint
+from imtrans.runs.weights import load_into
+from imtrans.task import Task
+from imtrans.translation.modes import Statistics, set_modes
+from imtrans.translation.noise import Noise, with_seeded_dropout
+from imtrans.translation.translator import Translator
+
+# trained: at the scale of training; native: pixel by pixel; or to so many px, as in data.resize.
+SizeChoice = Literal["trained", "native"] | int
+
+
+def load(
+    run: str | Path,
+    *,
+    best: bool = False,
+    size: SizeChoice = "trained",
+    translator: str = "generator",
+    device: str | None = None,
+    precision: str = "auto",
+    statistics: Statistics = "image",
+    dropout_seed: int | None = None,
+    max_pixels: int | None = None,
+) -> Translator:
+    """The translator of a run (its folder, or its name in runs/), of a checkpoint directory or of a
+    generator.safetensors.
+
+    `imtrans.load("maps")("photo.jpg")` is a PIL image. With `best`, it is the run's best on
+    validation pairs, not its newest. `size` is at which a picture is translated, before its result
+    is brought back to the picture's own: `trained`, at the scale of training; `native`, pixel by
+    pixel; or a number of px, as data.resize of the recipe understands it. `translator` names
+    another one than the first of a method that has several. `statistics` is what batch norm
+    normalises with: each image's own (`image`: what the paper does, with its batch size of 1, and
+    independent of what else is translated) or the averages gathered in training (`running`).
+    Dropout is off unless `dropout_seed` is given; then every image is translated with the noise of
+    that seed. Images of more than `max_pixels` are refused, or of more than the recipe's
+    data.max_pixels.
+
+    Raises ImtransError when there is no such run, or when a file of it is damaged.
+    """
+    file = checkpoint.translator_file(_place(Path(run), best), translator)
+    header = read_header(file)
+    if not header.translates:
+        raise ImtransError(
+            f"{file}: holds the {header.part}, which does not translate; use "
+            f"{quoted(header.translators)}"
+        )
+    recipe = header.recipe(catalog(), translator_only=True)
+    if max_pixels is not None:
+        data = recipe.data.model_copy(update={"max_pixels": max_pixels})
+        recipe = recipe.model_copy(update={"data": data})
+    task = Task(recipe, catalog())
+    module = task.translator(header.part)
+    load_into(module, file)
+    # As the fast engine trains it, whose previews show what is written here.
+    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    noise = Noise() if dropout_seed is not None else None
+    if noise:
+        with_seeded_dropout(module, noise)
+    set_modes(module, statistics)
+    chosen = choose_device(device)
+    return Translator(
+        module,
+        task.encoding_of(header.part),
+        device=chosen,
+        precision=choose_precision(precision, chosen),
+        scale=_scale(size, header, recipe),
+        seed=dropout_seed,
+        noise=noise,
+    )
+
+
+def _place(run: Path, best: bool) -> Path:
+    """Where a run is, or its best; of a name alone, in runs/."""
+    named = len(run.parts) == 1 and not run.exists() and (Path("runs") / run).exists()
+    place = Path("runs") / run if named else run
+    return best_checkpoint(place) if best else place
+
+
+def _scale(size: SizeChoice, header: Header, recipe: Recipe) -> TrainingScale | None:
+    if size == "native":
+        return None
+    if isinstance(size, int) and size >= 1:
+        return TrainingScale(size, recipe.data.resize)
+    if size != "trained":
+        raise ImtransError(f"no size '{size}'; use 'trained', 'native', or a number of px")
+    # Before it was noted: what was imported is brought to one size, as the published test does.
+    usual = None if header.step else TrainingScale(recipe.data.crop_size, recipe.data.resize)
+    return header.scale or usual
