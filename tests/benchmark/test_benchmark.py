@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from imtrans.api.errors import ImtransError
-from imtrans.benchmark import data_sets, rates, rounds
+from imtrans.benchmark import data_sets, own_process, rates, rounds
 from imtrans.benchmark.data_sets import DRAWN, drawn, set_cost
 from imtrans.benchmark.loader_timing import time_loader
 from imtrans.benchmark.memory import peak
@@ -117,6 +117,14 @@ def test_the_matrix_rate_is_a_rate_and_changes_no_setting(precision, monkeypatch
     assert torch.get_float32_matmul_precision() == before
 
 
+@pytest.fixture
+def forked(monkeypatch):
+    """A process of its own is forked, where that can be: a fresh one takes seconds to start."""
+    if "fork" in multiprocessing.get_all_start_methods():
+        context = multiprocessing.get_context("fork")
+        monkeypatch.setattr(own_process, "get_context", lambda method: context)
+
+
 def test_a_process_of_its_own_answers_with_as_many_threads():
     assert in_own_process(torch.get_num_threads) == torch.get_num_threads()
     assert multiprocessing.active_children() == []
@@ -132,7 +140,7 @@ def test_a_process_of_its_own_answers_with_as_many_threads():
     ],
     ids=["mistake", "memory", "killed", "fault"],
 )
-def test_a_process_of_its_own_says_why_it_failed(function, arguments, error, message):
+def test_a_process_of_its_own_says_why_it_failed(forked, function, arguments, error, message):
     with pytest.raises(error, match=message):
         in_own_process(function, *arguments)
     assert multiprocessing.active_children() == []

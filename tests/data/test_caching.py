@@ -6,36 +6,38 @@ import pickle
 import resource
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from drawn import write_pairs
+from forking import Child
 from loading import Loading
 from pixel_files import png16
 
 from imtrans.api.errors import ImtransError
 from imtrans.data.cache import store
 from imtrans.data.cache.cache import Cache, Writer
+from imtrans.data.cache.obtain import obtain
 from imtrans.data.loader import Batches
 from imtrans.host.locks import locked
-from imtrans.runs.weights import read_tensors
-
-BUILD = """
-import sys
 from imtrans.recipe import reading as recipes
-from imtrans.task import Task
-from imtrans.data.cache.obtain import obtain
 from imtrans.recipe.catalog import catalog
-recipe = recipes.read(sys.argv[1], sys.argv[2:], catalog())
-task = Task(recipe, catalog())
-obtain(task.sampler, task.pairs, passes=9, say=print)
-"""
+from imtrans.runs.weights import read_tensors
+from imtrans.task import Task
+
+
+def build(recipe_file, *overrides, largest=None):
+    """Build the cache of a recipe, in a process of its own; no file larger than `largest` bytes."""
+    if largest:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writing fails instead
+    task = Task(recipes.read(recipe_file, overrides, catalog()), catalog())
+    obtain(task.sampler, task.pairs, passes=9, say=print)
 
 
 @pytest.fixture
@@ -191,55 +193,41 @@ def test_a_cache_of_another_version_or_damaged_is_built_anew(loading, damage):
     assert len([line for line in loading.said if line.startswith("cached in")]) == 2
 
 
-def test_a_build_that_is_killed_leaves_nothing_that_counts(tiny_file, pairs):
-    write_pairs(pairs / "train", 300, (200, 200))
+def test_a_build_that_is_killed_leaves_nothing_that_counts(tiny_file, pairs, tmp_path):
+    write_pairs(pairs / "train", 100, (200, 200))
     loading = Loading(tiny_file)
-    process = subprocess.Popen(
-        [sys.executable, "-c", BUILD, str(tiny_file)], stdout=subprocess.PIPE, text=True
-    )
+    child = Child(tmp_path / "child", build, tiny_file)
     deadline = time.monotonic() + 60
     while not list(store.home().glob("*.building/pixels.bin")):
-        assert process.poll() is None, process.stdout.read()
+        assert child.poll() is None, child.out + child.err
         assert time.monotonic() < deadline
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
+        time.sleep(0.001)
+    child.kill()
     left = store.entries()
     assert [(entry.name[32:], entry.about) for entry in left] == [(".building", None)]
     loading.check()
     assert [entry.name[32:] for entry in store.entries()] == [""]
 
 
-def test_two_builds_at_once_are_one(tiny_file, pairs):
-    write_pairs(pairs / "train", 200, (200, 200))
-    command = [sys.executable, "-c", BUILD, str(tiny_file)]
-    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    said = [process.communicate(timeout=120)[0] for process in both]
-    assert [process.returncode for process in both] == [0, 0]
+def test_two_builds_at_once_are_one(tiny_file, pairs, tmp_path):
+    write_pairs(pairs / "train", 60, (200, 200))
+    both = [Child(tmp_path / f"child{n}", build, tiny_file) for n in range(2)]
+    assert [child.wait() for child in both] == [0, 0]
+    said = [child.out for child in both]
     assert "".join(said).count("cached in") == 1
-    assert all("reading 200 pairs from their cache" in told for told in said)
+    assert all("reading 60 pairs from their cache" in told for told in said)
     Loading(tiny_file).check()
 
 
 @pytest.mark.parametrize(("cache", "code"), [("auto", 0), ("true", 1)])
-def test_a_full_disk_leaves_no_cache_and_says_so(tiny_file, pairs, cache, code):
+def test_a_full_disk_leaves_no_cache_and_says_so(tiny_file, pairs, tmp_path, cache, code):
     """A limit on the size of files is the nearest to a full disk that needs no rights."""
     write_pairs(pairs / "train", 60, (200, 200))
-
-    def little():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6))
-
-    done = subprocess.run(
-        [sys.executable, "-c", BUILD, str(tiny_file), f"data.cache={cache}"],
-        capture_output=True,
-        text=True,
-        preexec_fn=little,
-        check=False,
-    )
-    assert done.returncode == code
-    assert ("not cached: " in done.stdout) == (cache == "auto")
-    assert ("data.cache = true, but: " in done.stderr) == (cache == "true")
+    build_little = partial(build, largest=10**6)
+    child = Child(tmp_path / "child", build_little, tiny_file, f"data.cache={cache}")
+    assert child.wait() == code
+    assert ("not cached: " in child.out) == (cache == "auto")
+    assert ("data.cache = true, but: " in child.err) == (cache == "true")
     assert store.entries() == []
     Loading(tiny_file).check()
 
