@@ -32,10 +32,14 @@ def train(
     """Train a recipe, a file or the name of one, as `imtrans train` does: into `run_dir`,
     runs/NAME by default, and from its newest checkpoint on if there is one.
 
-    `imtrans.train("my-task.toml", {"train.epochs": 5}).checkpoint` is where the last one is.
     `overrides` are keys of the recipe and their values. With `fresh`, an older run is moved aside.
     `quiet` prints nothing. Ctrl-C saves a checkpoint and ends the training: see `interrupted_by`.
     Raises ImtransError for whatever its caller can mend.
+
+    >>> import imtrans
+    >>> outcome = imtrans.train("my-task.toml", {"train.epochs": 1}, quiet=True)
+    >>> outcome.checkpoint.as_posix()
+    'runs/my-task/checkpoints/step_00000006'
     """
     task = _task(recipe, overrides)
     out = Terminal(quiet=quiet)
@@ -47,10 +51,12 @@ def train(
 def check(
     recipe: str | Path, overrides: Overrides | None = None, *, device: str | None = None
 ) -> list[Finding]:
-    """Check a recipe as `imtrans check` does: its components, its data, and one step.
+    """Check a recipe as `imtrans check` does: its components, its data, and one step. Raises
+    ImtransError when the recipe itself is wrong.
 
-    `[f.message for f in imtrans.check("my-task.toml") if f.severity == "error"]` is what is wrong.
-    Raises ImtransError when the recipe itself is.
+    >>> import imtrans
+    >>> {finding.severity for finding in imtrans.check("my-task.toml")}
+    {'ok'}
     """
     return list(checks.check(_task(recipe, overrides), device))
 

@@ -1,5 +1,6 @@
 """imtrans from Python."""
 
+import doctest
 import subprocess
 import sys
 import warnings
@@ -40,6 +41,17 @@ def test_a_recipe_is_checked_trained_and_loaded(tiny_file, tmp_path, monkeypatch
     longer = imtrans.train(tiny_file, {"train.epochs": 2, "validate.every": 3}, run_dir="runs/tiny")
     assert longer.step == 12
     assert "continuing after" in capsys.readouterr().out
+
+
+def test_the_examples_of_the_docstrings_run(tiny_file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tiny_file.rename("my-task.toml")
+    draw_picture(1, (96, 64)).save("photo.jpg")
+    draw_picture(1, (64, 64)).save("other.jpg")
+    for function in (imtrans.check, imtrans.train, imtrans.load):
+        (test,) = doctest.DocTestFinder(recurse=False).find(function, globs={})
+        assert test.examples
+        assert doctest.DocTestRunner().run(test).failed == 0
 
 
 def test_mistakes_are_one_line(tiny_file, tmp_path, monkeypatch):

@@ -35,6 +35,8 @@ def check(task: Task, device: str | None = None) -> Iterator[Finding]:
         yield Finding("components", str(error), "error")
     data = _data(task)
     yield data
+    if data.severity != "error":
+        yield Finding("scale", f"{task.scale}; translate does it too")
     if method and task.recipe.train.init_from:
         yield _first_weights(task.recipe.train.init_from, method)
     if method:

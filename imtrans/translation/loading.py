@@ -38,18 +38,23 @@ def load(
     """The translator of a run (its folder, or its name in runs/), of a checkpoint directory or of a
     generator.safetensors.
 
-    `imtrans.load("maps")("photo.jpg")` is a PIL image. With `best`, it is the run's best on
-    validation pairs, not its newest. `size` is at which a picture is translated, before its result
-    is brought back to the picture's own: `trained`, at the scale of training; `native`, pixel by
-    pixel; or a number of px, as data.resize of the recipe understands it. `translator` names
-    another one than the first of a method that has several. `statistics` is what batch norm
-    normalises with: each image's own (`image`: what the paper does, with its batch size of 1, and
-    independent of what else is translated) or the averages gathered in training (`running`).
-    Dropout is off unless `dropout_seed` is given; then every image is translated with the noise of
-    that seed. Images of more than `max_pixels` are refused, or of more than the recipe's
-    data.max_pixels.
+    With `best`, it is the run's best on validation pairs, not its newest. `size` is at which a
+    picture is translated, before its result is brought back to the picture's own: `trained`, at the
+    scale of training; `native`, pixel by pixel; or a number of px, as data.resize of the recipe
+    understands it. `translator` names another one than the first of a method that has several.
+    `statistics` is what batch norm normalises with: each image's own (`image`: what the paper does,
+    with its batch size of 1, and independent of what else is translated) or the averages gathered
+    in training (`running`). Dropout is off unless `dropout_seed` is given; then every image is
+    translated with the noise of that seed. Images of more than `max_pixels` are refused, or of more
+    than the recipe's data.max_pixels.
 
     Raises ImtransError when there is no such run, or when a file of it is damaged.
+
+    >>> import imtrans
+    >>> translator = imtrans.load("my-task")
+    >>> translator("photo.jpg").save("translated.png")
+    >>> [image.size for image in translator(["photo.jpg", "other.jpg"])]
+    [(96, 64), (64, 64)]
     """
     file = checkpoint.translator_file(_place(Path(run), best), translator)
     header = read_header(file)

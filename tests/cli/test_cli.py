@@ -307,11 +307,12 @@ def test_check_says_what_a_recipe_builds_has_and_does(imtrans, tiny_file, tmp_pa
     before = sorted(tmp_path.rglob("*"))
     code, out, err = imtrans("check", tiny_file)
     assert (code, err) == (0, "")
-    recipe, components, data, step = out.splitlines()
+    recipe, components, data, scale, step = out.splitlines()
     assert recipe.split() == ["ok", "recipe", str(tiny_file)]
     assert "pix2pix, resnet_6 + patch_16, vanilla + 100 l1 (generator " in components
     assert "sizes in multiples of 4, discriminator sees 16 px" in components
     assert data.endswith("6 pairs to train on, 3 for validation")
+    assert "resized by 0.8 across and 1 down, as in training on files of 80 x 64 px" in scale
     assert re.search(r"on the first pairs, cpu, .* s: d [\d.]+  g [\d.]+  l1 [\d.]+", step)
     assert sorted(tmp_path.rglob("*")) == before  # nothing is trained or kept
 
