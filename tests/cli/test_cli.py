@@ -21,8 +21,6 @@ from imtrans.data.pixels.encode import encode
 from imtrans.data.pixels.formats.stored import PixelSpec
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
-from imtrans.task import Task
-from imtrans.training.fit import fit
 
 GOLDEN = Path(__file__).parents[1] / "given" / "golden"
 
@@ -93,9 +91,8 @@ def test_from_a_recipe_to_a_translated_folder(imtrans, tiny_file, tmp_path):
 
 
 @pytest.fixture
-def trained(tiny, tmp_path):
-    fit(Task(tiny, catalog()), tmp_path / "runs" / "tiny")
-    return tmp_path / "runs" / "tiny"
+def trained(finished_run, tmp_path):
+    return finished_run(tmp_path / "runs" / "tiny")
 
 
 @pytest.fixture

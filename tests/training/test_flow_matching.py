@@ -108,7 +108,7 @@ def test_it_trains_is_measured_and_translates_by_the_command_line(file, imtrans,
     assert all("velocity" in json.loads(row) for row in rows)
     measured = (tmp_path / "run" / "validation.jsonl").read_text().splitlines()
     assert all("l1" in json.loads(row) for row in measured)
-    image = Image.new("RGB", (45, 31), "teal")
+    image = Image.new("RGB", (61, 43), "teal")
     image.save(tmp_path / "teal.png")
     for output in ("one", "two"):
         code, _, err = imtrans(
@@ -116,13 +116,13 @@ def test_it_trains_is_measured_and_translates_by_the_command_line(file, imtrans,
         )
         assert (code, err) == (0, "")
     one, two = (Image.open(tmp_path / output / "teal.png") for output in ("one", "two"))
-    assert one.size == (45, 31)
+    assert one.size == (61, 43)
     assert one.tobytes() == two.tobytes()  # it draws, and is repeatable
 
 
 def test_its_noise_is_that_of_a_seed(file, tmp_path):
     fit(task_of(file, "train.epochs=1"), tmp_path / "run")
-    image = Image.new("RGB", (32, 32), "teal")
+    image = Image.new("RGB", (64, 64), "teal")
     seeds = (None, None, 1, 1, 2)
     translators = [package.load(tmp_path / "run", dropout_seed=seed) for seed in seeds]
     before = torch.get_rng_state()

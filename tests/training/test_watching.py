@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from drawn import write_pairs
 from steps import step_of
 
 from imtrans.api.advice import LONG
@@ -100,7 +101,9 @@ def test_an_image_too_small_for_a_metric_is_left_out_of_its_mean():
     assert math.isnan(measure()["l1"])
 
 
-def test_a_metric_without_a_value_is_not_in_the_log(tiny_file, tmp_path):
+def test_a_metric_without_a_value_is_not_in_the_log(tiny_file, pairs, tmp_path):
+    for split in ("train", "val"):
+        write_pairs(pairs / split, 3, (8, 8))  # too small for the window of SSIM
     small = ("data.crop_size=8", "data.load_size=8", "discriminator.name=pixel")
     fit(Task(read(tiny_file, *small), catalog()), tmp_path / "run")
     assert {tuple(row) for row in rows(tmp_path / "run")} == {("step", "epoch", "l1", "psnr")}
