@@ -20,7 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NoReturn, Self
 
-from cells import CELLS, Cell, Start
+from cells import CELLS, Cell, Start, register_small
 from operations import Operation, read
 from traces import traces
 
@@ -109,6 +109,7 @@ def serve() -> None:
     import torch
 
     torch.set_num_threads(1)
+    register_small()
     _warm_up()
     gc.collect()
     gc.freeze()  # else each child would copy all of this memory when it collects garbage
@@ -123,7 +124,7 @@ def _warm_up() -> None:
     with TemporaryDirectory() as folder, open(os.devnull, "w") as nothing:
         cell.prepare(Path(folder))
         with redirect_stdout(nothing):
-            _command(cell.start(Path(folder), Path(folder)).arguments)
+            command(cell.start(Path(folder), Path(folder)).arguments)
 
 
 def _forked(order: dict[str, Any]) -> dict[str, Any]:
@@ -188,7 +189,7 @@ def _run(order: dict[str, Any], printed: list[int], record: mmap.mmap) -> NoRetu
         sys.stdout, sys.stderr = (open(n, "w", buffering=1, closefd=False) for n in (1, 2))
         os.environ["IMTRANS_CACHE"] = os.path.join(order["place"], "caches")
         Numbering(order["place"], record, order).begin()
-        code = _command(order["arguments"])
+        code = command(order["arguments"])
     except BaseException:
         traceback.print_exc()
     finally:
@@ -197,7 +198,7 @@ def _run(order: dict[str, Any], printed: list[int], record: mmap.mmap) -> NoRetu
         os._exit(code if isinstance(code, int) else 1)
 
 
-def _command(arguments: list[str]) -> object:
+def command(arguments: list[str]) -> object:
     from imtrans.cli.main import main
 
     sys.argv = ["imtrans", *arguments]

@@ -6,14 +6,14 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
-from cells import CELLS
+from cells import CELLS, register_small
+from forking import Child
+from killing import command
 from operations import instants, one_of_each
 from resealing import reseal
 from safetensors.torch import load_file
@@ -280,18 +280,14 @@ def test_of_two_processes_in_one_run_the_second_is_refused_and_the_first_undistu
     trained, start, expected
 ):
     run, lock = start.run, start.place / ".run.lock"
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(
-        [sys.executable, "-m", "imtrans", *start.arguments],
-        stdout=subprocess.DEVNULL,
-        env=environment,
-    ) as first:
-        while not (lock.exists() and run.exists()) and first.poll() is None:
-            time.sleep(0.005)
-        first.send_signal(signal.SIGSTOP)  # so that it is there as long as it takes
-        code, _, err = trained()
-        first.send_signal(signal.SIGCONT)
-        assert first.wait(timeout=120) == 0
+    register_small()
+    first = Child(start.place / "first", command, start.arguments)
+    while not (lock.exists() and run.exists()) and first.poll() is None:
+        time.sleep(0.001)
+    os.kill(first.pid, signal.SIGSTOP)  # so that it is there as long as it takes
+    code, _, err = trained()
+    os.kill(first.pid, signal.SIGCONT)
+    assert first.wait() == 0
     assert code == 2
     assert err.startswith(f"error: {run}: another process trains there. wait for it")
     assert err.count("\n") == 1
