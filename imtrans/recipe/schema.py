@@ -225,7 +225,7 @@ class TrainTable(Table):
 class ValidateTable(Table):
     """What is measured on the validation pairs, and what follows from it."""
 
-    every: Every = 1000
+    every: Every | Literal["auto"] = "auto"  # auto: 1000 steps or one epoch, whichever is shorter
     pairs: Count = 100  # how many of them are measured, spread evenly
     metrics: tuple[Component, ...] = tuple(ComponentTable(name=n) for n in defaults.METRICS)
     keep_best: str | Literal[False] | None = None  # the translator with the best of this metric is

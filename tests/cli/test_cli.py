@@ -14,6 +14,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 import imtrans as public
+from imtrans.api.listener import Measured
 from imtrans.api.pictures import Picture
 from imtrans.cli.main import app
 from imtrans.data.pixels.decode import decode
@@ -90,6 +91,32 @@ def test_from_a_recipe_to_a_translated_folder(imtrans, tiny_file, tmp_path):
     code, out, _ = imtrans("inspect", "runs/tiny")
     assert code == 0
     assert "12 steps, 2 epochs" in out
+
+
+def test_training_names_the_best_generator_where_it_is_not_the_last(
+    imtrans, tiny_file, monkeypatch
+):
+    values = iter([9.0, 0.5, 0.08476, 0.4])
+    monkeypatch.setattr(
+        "imtrans.training.validation.Validation.measure",
+        lambda self: {"l1": Measured(next(values), False)},
+    )
+    code, out, _ = imtrans("train", tiny_file, "--set", "validate.every=4")
+    assert code == 0
+    assert out.splitlines()[-3:] == [
+        "12 steps trained: runs/tiny/checkpoints/step_00000012",
+        "translate with: imtrans translate --checkpoint runs/tiny INPUT",
+        "best on validation pairs: step 8, l1 0.08476; add --best to translate with it",
+    ]
+
+
+def test_training_names_no_best_where_the_last_is(imtrans, tiny_file, monkeypatch):
+    values = iter([9.0, 0.5, 0.4, 0.3])
+    monkeypatch.setattr(
+        "imtrans.training.validation.Validation.measure",
+        lambda self: {"l1": Measured(next(values), False)},
+    )
+    assert "--best" not in imtrans("train", tiny_file, "--set", "validate.every=4")[1]
 
 
 @pytest.fixture

@@ -321,7 +321,7 @@ def test_both_displays_show_what_matters(tiny, tmp_path, terminal):
         fit(Task(tiny, catalog()), tmp_path / "run", console=console)
         file.seek(0)
         text = file.read()
-    for part in ("2/2", "12/12", "images/s", "waiting", "d 0.", "g 0.", "l1 0."):
+    for part in ("2/2", "12/12", "images/s", "data wait", "d 0.", "g 0.", "l1 0."):
         assert part in text, part
 
 
