@@ -99,6 +99,7 @@ def _plan(task: Task, run_dir: Path, device: torch.device, fresh: bool, say: Say
     eager = replace(engine, compiled=False)
     if fits:
         step = tried_step(method, eager, train, task.first_batch(device), say)
+        engine = engine if step.engine == eager else step.engine  # as training will choose it
     else:
         step = Step(method, eager, train)  # whose trial would end this process too
     found = Plan(
