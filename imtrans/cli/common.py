@@ -70,6 +70,13 @@ def say(out: "Console", line: str) -> None:
     terminal.say(out, line)
 
 
+def say_wrapped(out: "Console", line: str, *, hang: int = 2) -> None:
+    """Print a line that may be long: a terminal gets it broken between words."""
+    from imtrans.host import terminal
+
+    terminal.say_wrapped(out, line, hang=hang)
+
+
 def exit_if_interrupted(outcome: "Outcome", out: "Console") -> None:
     """After Ctrl-C or SIGTERM: say how to continue, and exit with the code that is customary."""
     if outcome.interrupted_by is None:

@@ -29,17 +29,15 @@ def list_() -> None:
 
     Example: `imtrans plugins list`
     """
-    from rich.table import Table
+    from imtrans.cli.tables import print_table
 
-    table = Table(box=None, pad_edge=False)
-    for heading in ("role", "name", "distribution", "options"):
-        table.add_column(heading, overflow="fold")
+    rows = []
     for role, registry in installed().registries.items():
         for component in registry:
             plugin = component.plugin
             source = f"{plugin.distribution} {plugin.version}"
-            table.add_row(role, component.name, source, ", ".join(component.options))
-    console().print(table)
+            rows.append([role, component.name, source, ", ".join(component.options)])
+    print_table(console(), ["role", "name", "distribution", "options"], rows)
 
 
 @plugins.command()

@@ -37,6 +37,7 @@ COMMANDS = [
     ("runs",),
     ("runs", "list"),
     ("runs", "clean"),
+    ("runs", "compare"),
     ("recipes",),
     ("recipes", "list"),
     ("recipes", "show"),
