@@ -6,6 +6,7 @@ import typer
 
 from imtrans.api.errors import ImtransError
 from imtrans.cli.common import DeviceOption, SetOption, console, echo, installed, say
+from imtrans.cli.groups import Group
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from imtrans.benchmark.results import Report, Result
 
 bench = typer.Typer(
+    cls=Group,
     help="Measure how fast this machine trains.\n\nExample: `imtrans bench train --batch 1,4`",
     no_args_is_help=True,
 )

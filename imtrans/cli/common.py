@@ -23,7 +23,9 @@ SetOption = Annotated[
 ]
 DeviceOption = Annotated[
     str | None,
-    typer.Option(metavar="DEVICE", help="cpu, cuda, cuda:1 or mps; by default the fastest here."),
+    typer.Option(
+        metavar="DEVICE", help="cpu, cuda, cuda:1 or mps; default: cuda, else mps, else cpu."
+    ),
 ]
 CheckpointHelp = "A run, a checkpoint directory, or a generator.safetensors."
 

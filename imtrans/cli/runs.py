@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imtrans.cli.common import a_path, console, echo, say, say_wrapped
+from imtrans.cli.groups import Group
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,6 +23,7 @@ ONLY_IF_WIDE = ("last written", "task", "epochs")  # columns, the first to go fi
 SETS = 3  # of validation pairs, whose runs are named
 
 runs = typer.Typer(
+    cls=Group,
     help="List the runs with their progress and metrics, compare some, or delete leftovers.\n\n"
     "Example: `imtrans runs compare runs/one runs/other`",
     invoke_without_command=True,

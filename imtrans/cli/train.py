@@ -34,12 +34,15 @@ def train(
         ),
     ] = None,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Start anew; an old run is moved aside, not deleted.")
+        bool, typer.Option("--fresh", help="Start over; the old run is renamed to NAME.old-1.")
     ] = False,
     device: DeviceOption = None,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Say what it would be and take; write nothing."),
+        typer.Option(
+            "--dry-run",
+            help="Show the full recipe and the estimated memory, disk and time, then exit.",
+        ),
     ] = False,
 ) -> None:
     """Train a recipe; the same command again continues where it stopped.
