@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from imtrans.cli import completion
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
@@ -15,11 +17,21 @@ if TYPE_CHECKING:
     from imtrans.training.loop import Outcome
 
 RecipeArgument = Annotated[
-    str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a recipe.")
+    str,
+    typer.Argument(
+        metavar="RECIPE",
+        help="A recipe file, or the name of a recipe.",
+        autocompletion=completion.recipes,
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a key: `--set train.epochs=5`."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override a key: `--set train.epochs=5`.",
+        autocompletion=completion.keys,
+    ),
 ]
 DeviceOption = Annotated[
     str | None,

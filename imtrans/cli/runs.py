@@ -3,6 +3,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from imtrans.cli import completion
 from imtrans.cli.common import a_path, console, echo, say, say_wrapped
 from imtrans.cli.groups import Group
 
@@ -17,7 +18,13 @@ FolderArgument = Annotated[
 ]
 
 CompareArgument = Annotated[
-    list[Path], typer.Argument(parser=a_path, metavar="RUN...", help="Two runs or more.")
+    list[Path],
+    typer.Argument(
+        parser=a_path,
+        metavar="RUN...",
+        help="Two runs or more.",
+        autocompletion=completion.runs,
+    ),
 ]
 ONLY_IF_WIDE = ("last written", "task", "epochs")  # columns, the first to go first
 SETS = 3  # of validation pairs, whose runs are named

@@ -214,7 +214,10 @@ class TrainTable(Table):
     def _within_the_epochs(cls, start: int | None, info: ValidationInfo) -> int | None:
         epochs = info.data.get("epochs")
         if start is not None and epochs is not None and start > epochs:
-            raise ValueError(f"{start} is after the last epoch, which is {epochs}")
+            raise ValueError(
+                f"{start} is after the last epoch, which is {epochs}; lower it too, as in "
+                f"--set train.decay_from={max(epochs // 2, 1)}"
+            )
         if start is not None and info.data.get("schedule") == "constant":
             raise ValueError('it has no effect with schedule = "constant"; remove it')
         return start

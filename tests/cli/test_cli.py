@@ -126,6 +126,19 @@ def trained(tiny, tmp_path):
     return tmp_path / "runs" / "tiny"
 
 
+def test_several_checkpoints_are_inspected_one_below_the_other(imtrans, trained):
+    code, out, err = imtrans("inspect", trained, trained / "checkpoints" / "step_00000008")
+    assert (code, err) == (0, "")
+    found = [line.split()[1] for line in out.splitlines() if line.startswith("checkpoint ")]
+    assert [path.split("/")[-1] for path in found] == ["step_00000012", "step_00000008"]
+
+
+def test_a_hint_names_a_file_that_there_could_be(imtrans, tiny_file):
+    keys = ("data.layout=folders", "data.layout.a='.'", "data.layout.b='.'", "data.train='.'")
+    _, out, err = imtrans("check", tiny_file, *(part for key in keys for part in ("--set", key)))
+    assert 'a list of files: "train.txt"' in out + err
+
+
 @pytest.fixture
 def photos(tmp_path):
     (tmp_path / "photos").mkdir()
@@ -252,6 +265,18 @@ def broken_state(trained, how):
 
 
 MISTAKES = [
+    (["data", "check", "photo"], "photo: no such folder, and no recipe of that name; did you mean"),
+    (["data", "check", "./photo"], "./photo: no such folder, and no recipe of that name"),
+    (
+        ["data", "check", "sli"],
+        "sli: no such folder, and no recipe of that name; `imtrans rec",
+    ),
+    (["data", "check", "mapz"], "mapz: no such folder, and no recipe of that name; did you mean"),
+    (["check", "tiny.toml", "--set", "generator=resnet_6"], "write generator.name=resnet_6"),
+    (["check", "tiny.toml", "--set", 'loss=["l1"]'], 'is not a table; write { name = "l1" }'),
+    (["bench", "train", "maps", "--recipe", "facades"], "two recipes, 'maps' and 'facades'"),
+    (["inspect", "nowhere", "file"], "nowhere: no such checkpoint"),
+    (["train", "facades", "--set", "train.epochs=4"], "as in --set train.decay_from=2"),
     (["train", "nothing.toml"], "nothing.toml: no such recipe file"),
     (["train", "mapz"], "no recipe 'mapz'"),
     (["train", "maps"], "datasets/maps: no such folder"),
