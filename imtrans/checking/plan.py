@@ -128,7 +128,7 @@ def _progress(recipe: Recipe, run_dir: Path, per_epoch: int, fresh: bool) -> Pro
     whole = train.epochs * per_epoch
     busy = ". another process trains there now" if is_trained_in(run_dir) else ""
     if fresh and run_dir.exists():
-        there = f"{run_dir}: new; the run that is there would be moved aside{busy}"
+        there = f"{run_dir}: new; the run that is there would be renamed{busy}"
         return Progress(there, 0, whole)
     run = RunDir(run_dir, recipe)  # refuses another recipe
     header = newest_whole(run_dir) if run.learned() else None

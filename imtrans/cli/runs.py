@@ -104,7 +104,7 @@ def clean(
         typer.Option("--checkpoints", help="Also all checkpoints but the newest and the best."),
     ] = False,
     aside: Annotated[
-        bool, typer.Option("--aside", help="Also whole runs that --fresh moved aside (.old-1).")
+        bool, typer.Option("--aside", help="Also whole runs that --fresh renamed to NAME.old-1.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:

@@ -104,7 +104,7 @@ class Loop:
                 self.listeners.stepped(self._now())
                 self._write_what_is_due(losses)
                 if interrupt.received:
-                    self.listeners.said(f"{interrupt.received.name}: saving a checkpoint")
+                    self.listeners.said(f"{interrupt.name}: saving, one moment")
                     return self._end(interrupt.received)
                 if self._has_lost_patience():
                     return self._end()

@@ -126,7 +126,7 @@ def test_a_run_that_is_there_would_be_continued_or_moved_aside(tiny_file, tmp_pa
     before = state_of(tmp_path)
     found = predicted(read(tiny_file, "train.epochs=3"), tmp_path / "run", fresh=fresh).progress
     assert (found.done, found.left) == ((0, 18) if fresh else (12, 6))
-    assert ("would be moved aside" if fresh else "would continue after step 12") in found.run
+    assert ("would be renamed" if fresh else "would continue after step 12") in found.run
     assert state_of(tmp_path) == before
 
 

@@ -120,6 +120,43 @@ def test_training_names_no_best_where_the_last_is(imtrans, tiny_file, monkeypatc
     assert "--best" not in imtrans("train", tiny_file, "--set", "validate.every=4")[1]
 
 
+def test_a_run_says_in_plain_words_what_it_is_and_how_to_train_longer(imtrans, tiny_file):
+    out = imtrans("train", tiny_file)[1]
+    assert "generator 32 k, discriminator 1 k parameters; cpu, fast, fp32" in out
+    assert "data wait " in out
+    assert "ETA 0:00:0" in out
+    out = imtrans("train", tiny_file)[1]
+    assert "step_00000012: finished; to train longer: --set train.epochs=4\n" in out
+    assert "continuing after" in imtrans("train", tiny_file, "--set", "train.epochs=4")[1]
+
+
+def test_inspect_says_that_checksums_are_ok(imtrans, trained):
+    out = imtrans("inspect", trained)[1]
+    assert re.search(r"^checked +checksums ok$", out, re.MULTILINE)
+    assert re.search(r"^generator +\d+ tensors, [\d,]+ values, ", out, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("train", "Show the full recipe and the estimated memory, disk and time, then exit."),
+        ("train", "Start over; the old run is renamed to NAME.old-1."),
+        ("train", "default: cuda, else mps, else cpu."),
+        ("runs clean", "Delete leftovers: half-written files, damaged checkpoints."),
+        ("data bench", "`imtrans bench train` measures the step.".replace("`", "")),
+        ("data cache", "They are in ~/.cache/imtrans"),
+    ],
+)
+def test_help_says_it_in_plain_words(imtrans, command, words):
+    out = imtrans(*command.split(), "--help")[1]
+    assert words in " ".join(out.replace("│", " ").split())
+
+
+def test_the_layout_folders_speaks_of_extensions(imtrans):
+    out = imtrans("plugins", "show", "folders")[1]
+    assert "the extension may differ (a.jpg, a.png)" in out
+
+
 @pytest.fixture
 def trained(tiny, tmp_path):
     fit(Task(tiny, catalog()), tmp_path / "runs" / "tiny")

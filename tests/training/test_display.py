@@ -196,7 +196,7 @@ def test_what_is_said_stands_above_and_only_warnings_are_coloured():
 
 
 def test_before_the_first_reading_the_time_left_comes_from_the_steps(view):
-    assert "the first step is being taken" in drawn(view._console, view)
+    assert "computing the first step" in drawn(view._console, view)
     view.stepped(moment(10))
     assert any(line.startswith("ETA ") for line in drawn(view._console, view))
 

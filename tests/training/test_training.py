@@ -358,6 +358,8 @@ def test_ctrl_c_and_sigterm_finish_the_step_save_and_say_how_to_continue(
     assert end.code == code, out
     assert "Traceback" not in out
     (newest,) = checkpoints(tmp_path / "run")[-1:]
+    name = "Ctrl-C" if sent == signal.SIGINT else sent.name
+    assert f"{name}: saving, one moment" in out
     assert f"saved as {newest}" in out
     assert "the same command continues" in out
 

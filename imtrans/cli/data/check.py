@@ -77,6 +77,8 @@ def check(
     pairs = what_is_read(found.training, found.validation, paired=found.paired)
     unit = "pairs" if found.paired else "unpaired pictures"
     summary = report.Summary(origin, len(pairs.training), len(pairs.validation), unit)
+    if guessed and resolved.data.derive:  # a folder of single images, which a recipe makes pairs of
+        summary.unit, summary.note = "photographs", " (sources would be derived from them)"
     out = Terminal(stderr=True) if as_json else console()
     if not as_json:
         say(out, summary.opening)

@@ -138,7 +138,7 @@ class LiveView(Listener):
             parts.append(f"took {duration(monotonic() - self._begun)}")
         elif rate := self._steps_per_second():
             parts.append(f"ETA {duration((self._at.steps - self._at.step) / rate)}")
-        return parts or ["the first step is being taken"]
+        return parts or ["computing the first step"]
 
     def _steps_per_second(self) -> float:
         """As last read, or until then as the first steps show."""
