@@ -60,10 +60,11 @@ class TwoFolders:
         if split.endswith(".txt"):
             raise no_folder(Path(self.root, split))  # a file list
         if self._one_split and split != "train":
+            listing = split.strip("./") or "train"
             raise ImtransError(
                 f"layout '{self.name}': {quoted([self.a, self.b], ' and ')} hold the split 'train' "
                 f"only; '{split}' is not there. put '{MARK}' where its name belongs, as in "
-                f'a = "photos/{MARK}", or name a list of files: "{split}.txt"'
+                f'a = "photos/{MARK}", or name a list of files: "{listing}.txt"'
             )
         places = list(self._places(split))
         whole = [sides for sides in places if all(folder.is_dir() for folder in sides)]

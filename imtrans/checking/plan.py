@@ -99,6 +99,7 @@ def _plan(task: Task, run_dir: Path, device: torch.device, fresh: bool, say: Say
     eager = replace(engine, compiled=False)
     if fits:
         step = tried_step(method, eager, train, task.first_batch(device), say)
+        engine = engine if step.engine == eager else step.engine  # as training will choose it
     else:
         step = Step(method, eager, train)  # whose trial would end this process too
     found = Plan(
@@ -127,7 +128,7 @@ def _progress(recipe: Recipe, run_dir: Path, per_epoch: int, fresh: bool) -> Pro
     whole = train.epochs * per_epoch
     busy = ". another process trains there now" if is_trained_in(run_dir) else ""
     if fresh and run_dir.exists():
-        there = f"{run_dir}: new; the run that is there would be moved aside{busy}"
+        there = f"{run_dir}: new; the run that is there would be renamed{busy}"
         return Progress(there, 0, whole)
     run = RunDir(run_dir, recipe)  # refuses another recipe
     header = newest_whole(run_dir) if run.learned() else None

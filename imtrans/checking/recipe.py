@@ -40,7 +40,7 @@ def check(task: Task, device: str | None = None) -> Iterator[Finding]:
     if method and task.recipe.train.init_from:
         yield _first_weights(task.recipe.train.init_from, method)
     if method:
-        yield _step(task, method, chosen, on_pairs=data.severity != "error")
+        yield from _step(task, method, chosen, on_pairs=data.severity != "error")
 
 
 def _data(task: Task) -> Finding:
@@ -80,7 +80,7 @@ def _components(task: Task, method: Method) -> str:
     return f"{described(task.recipe)} ({counts}; {facts})"
 
 
-def _step(task: Task, method: Method, device: torch.device, *, on_pairs: bool) -> Finding:
+def _step(task: Task, method: Method, device: torch.device, *, on_pairs: bool) -> Iterator[Finding]:
     remarks: list[str] = []
     try:
         batch = task.first_batch(device) if on_pairs else task.noise(device)
@@ -93,9 +93,11 @@ def _step(task: Task, method: Method, device: torch.device, *, on_pairs: bool) -
         seconds = monotonic() - start
     except (ImtransError, NotFinite, ValueError, RuntimeError) as error:
         said = " ".join(str(error).split()) if isinstance(error, ImtransError) else reason(error)
-        return Finding("one step", said, "error")
+        yield Finding("one step", said, "error")
+        return
     shown = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
-    rest = "".join(f". {remark}" for remark in remarks)
     on = "the first pairs" if on_pairs else "noise"
-    text = f"on {on}, {device}, {step.engine}, {seconds:.2f} s: {shown}{rest}"
-    return Finding("one step", text)
+    text = f"on {on}, {device}, {step.engine}, {seconds:.2f} s: {shown}"
+    yield Finding("one step", text)
+    for remark in remarks:
+        yield Finding("one step", remark.removeprefix("note: "), "note")

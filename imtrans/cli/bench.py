@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imtrans.api.errors import ImtransError
+from imtrans.cli import completion
 from imtrans.cli.common import DeviceOption, SetOption, console, echo, installed, say
+from imtrans.cli.groups import Group
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from imtrans.benchmark.results import Report, Result
 
 bench = typer.Typer(
+    cls=Group,
     help="Measure how fast this machine trains.\n\nExample: `imtrans bench train --batch 1,4`",
     no_args_is_help=True,
 )
@@ -26,9 +29,17 @@ def _group() -> None:
 
 @bench.command()
 def train(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[RECIPE]",
+            help="Its networks, losses and image size; facades by default.",
+            autocompletion=completion.recipes,
+        ),
+    ] = None,
     recipe: Annotated[
-        str, typer.Option(metavar="RECIPE", help="Its networks, losses and image size are used.")
-    ] = "facades",
+        str | None, typer.Option(metavar="RECIPE", help="The same, as an option.")
+    ] = None,
     set_: SetOption = None,
     batch: Annotated[
         str, typer.Option(metavar="N,...", help="Batch sizes; stops when memory runs out.")
@@ -61,7 +72,7 @@ def train(
 
     `--pairs 10,1000,100000` and `--sizes 128,256,512` measure what large data sets and images cost.
 
-    Example: `imtrans bench train --recipe facades --batch 1,4 --profile`
+    Example: `imtrans bench train facades --batch 1,4 --profile`
     """
     from functools import partial
 
@@ -71,6 +82,9 @@ def train(
     from imtrans.host.terminal import Terminal
     from imtrans.recipe import reading as recipes
 
+    if name and recipe and name != recipe:
+        raise ImtransError(f"two recipes, '{name}' and '{recipe}'; name one")
+    chosen = name or recipe or "facades"
     options = BenchOptions(
         numbers(batch, "--batch"),
         numbers(sizes, "--sizes") if sizes else (),
@@ -79,11 +93,11 @@ def train(
         rounds,
     )
     catalog = installed()
-    resolved = recipes.read(recipe, set_ or (), catalog)
+    resolved = recipes.read(chosen, set_ or (), catalog)
     notes = Terminal(stderr=True)
     measuring = Bench(resolved, catalog, choose_device(device), options, partial(say, notes))
     with _cleaning_up_on_sigterm():
-        report = Report(measuring.setting(recipe))
+        report = Report(measuring.setting(chosen))
         (_print_json if as_json else _print_lines)(measuring.run(), report)
     raise typer.Exit(0 if report.batches else 1)
 

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from imtrans.cli import completion
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
@@ -15,15 +17,27 @@ if TYPE_CHECKING:
     from imtrans.training.loop import Outcome
 
 RecipeArgument = Annotated[
-    str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a recipe.")
+    str,
+    typer.Argument(
+        metavar="RECIPE",
+        help="A recipe file, or the name of a recipe.",
+        autocompletion=completion.recipes,
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a key: `--set train.epochs=5`."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override a key: `--set train.epochs=5`.",
+        autocompletion=completion.keys,
+    ),
 ]
 DeviceOption = Annotated[
     str | None,
-    typer.Option(metavar="DEVICE", help="cpu, cuda, cuda:1 or mps; by default the fastest here."),
+    typer.Option(
+        metavar="DEVICE", help="cpu, cuda, cuda:1 or mps; default: cuda, else mps, else cpu."
+    ),
 ]
 CheckpointHelp = "A run, a checkpoint directory, or a generator.safetensors."
 
@@ -68,6 +82,13 @@ def say(out: "Console", line: str) -> None:
     from imtrans.host import terminal
 
     terminal.say(out, line)
+
+
+def say_wrapped(out: "Console", line: str, *, hang: int = 2) -> None:
+    """Print a line that may be long: a terminal gets it broken between words."""
+    from imtrans.host import terminal
+
+    terminal.say_wrapped(out, line, hang=hang)
 
 
 def exit_if_interrupted(outcome: "Outcome", out: "Console") -> None:

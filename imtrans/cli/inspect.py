@@ -3,18 +3,26 @@ from typing import Annotated
 
 import typer
 
+from imtrans.cli import completion
 from imtrans.cli.common import CheckpointHelp, a_path, echo
 
 
 def inspect(
-    checkpoint: Annotated[
-        Path, typer.Argument(parser=a_path, metavar="CHECKPOINT", help=CheckpointHelp)
+    checkpoints: Annotated[
+        list[Path],
+        typer.Argument(
+            parser=a_path,
+            metavar="CHECKPOINT...",
+            help=CheckpointHelp,
+            autocompletion=completion.runs,
+        ),
     ],
 ) -> None:
-    """Describe a checkpoint: networks, sizes, training so far, versions and the whole recipe.
+    """Describe checkpoints: networks, sizes, training so far, versions and the whole recipe.
 
     Example: `imtrans inspect runs/maps`
     """
     from imtrans.runs.inspection import describe
 
-    echo(describe(checkpoint))
+    for number, checkpoint in enumerate(checkpoints):
+        echo(f"\n{describe(checkpoint)}" if number else describe(checkpoint))

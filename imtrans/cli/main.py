@@ -5,6 +5,7 @@ import os
 import sys
 import traceback
 from importlib.metadata import metadata
+from shutil import get_terminal_size
 
 import typer
 
@@ -25,7 +26,7 @@ from imtrans.cli.third_party import Commands
 from imtrans.cli.train import train
 from imtrans.cli.translate import translate
 from imtrans.host.foreign import is_overflow
-from imtrans.host.words import readable
+from imtrans.host.words import readable, wrapped
 
 TOO_LARGE = (
     "not enough memory. use a smaller train.batch_size, data.crop_size or generator.width, "
@@ -38,7 +39,7 @@ app = typer.Typer(
     help="Learn a picture-to-picture task from paired images, and apply it to folders.",
     epilog="New here? `imtrans quickstart demo` trains on pairs it draws itself, in minutes.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,  # imtrans --install-completion
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -108,5 +109,8 @@ def _fail_by_mistake() -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    print(f"error: {readable(message)}", file=sys.stderr)
+    text = f"error: {readable(message)}"
+    if sys.stderr.isatty():
+        text = wrapped(text, get_terminal_size().columns)
+    print(text, file=sys.stderr)
     sys.exit(code)

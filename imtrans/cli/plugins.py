@@ -4,6 +4,7 @@ import typer
 
 from imtrans.api.errors import ImtransError, did_you_mean
 from imtrans.cli.common import console, echo, installed
+from imtrans.cli.groups import Group
 
 if TYPE_CHECKING:
     import inspect
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from imtrans.recipe.registry import Component
 
 plugins = typer.Typer(
+    cls=Group,
     help="List the installed components and the plugins they come from, or show one.\n\n"
     "Example: `imtrans plugins show unet_256`",
     invoke_without_command=True,
@@ -29,17 +31,15 @@ def list_() -> None:
 
     Example: `imtrans plugins list`
     """
-    from rich.table import Table
+    from imtrans.cli.tables import print_table
 
-    table = Table(box=None, pad_edge=False)
-    for heading in ("role", "name", "distribution", "options"):
-        table.add_column(heading, overflow="fold")
+    rows = []
     for role, registry in installed().registries.items():
         for component in registry:
             plugin = component.plugin
             source = f"{plugin.distribution} {plugin.version}"
-            table.add_row(role, component.name, source, ", ".join(component.options))
-    console().print(table)
+            rows.append([role, component.name, source, ", ".join(component.options)])
+    print_table(console(), ["role", "name", "distribution", "options"], rows)
 
 
 @plugins.command()

@@ -4,9 +4,11 @@ import typer
 
 from imtrans.api.errors import ImtransError
 from imtrans.cli.common import RecipeArgument, SetOption, console
+from imtrans.cli.groups import Group
 from imtrans.host.words import readable
 
 recipes = typer.Typer(
+    cls=Group,
     help="List the recipes, or show one.\n\nExample: `imtrans recipes show maps > my-maps.toml`",
     invoke_without_command=True,
 )
@@ -24,23 +26,21 @@ def list_() -> None:
 
     Example: `imtrans recipes list`
     """
-    from rich.table import Table
-
+    from imtrans.cli.tables import print_table
     from imtrans.recipe import reading as all_recipes
 
-    table = Table(box=None, pad_edge=False)
-    for heading in ("recipe", "task", "networks", "epochs"):
-        table.add_column(heading, overflow="fold")
+    rows = []
     for name, path in all_recipes.available().items():
         try:
             recipe = all_recipes.read(path)
         except ImtransError as error:
-            table.add_row(name, f"cannot be read: {str(error).splitlines()[-1].strip()}", "", "")
+            problem = f"cannot be read: {str(error).splitlines()[-1].strip()}"
+            rows.append([name, problem, "", ""])
             continue
         tables = (recipe.generator, recipe.discriminator)
         networks = " + ".join(table.name for table in tables if table)
-        table.add_row(name, recipe.title, networks, str(recipe.train.epochs))
-    console().print(table)
+        rows.append([name, recipe.title, networks, str(recipe.train.epochs)])
+    print_table(console(), ["recipe", "task", "networks", "epochs"], rows)
 
 
 @recipes.command()

@@ -3,21 +3,36 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imtrans.cli.common import a_path, console, echo, say
+from imtrans.cli import completion
+from imtrans.cli.common import a_path, console, echo, say, say_wrapped
+from imtrans.cli.groups import Group
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from imtrans.runs.listing import Run
+    from imtrans.runs.measurements import Series
 
 FolderArgument = Annotated[
     Path, typer.Argument(parser=a_path, metavar="[FOLDER]", help="A folder of runs, or one run.")
 ]
 
-WIDE = 70  # characters of a terminal that is wide enough for every column of the table
-ONLY_IF_WIDE = ("task", "epochs", "last written")
+CompareArgument = Annotated[
+    list[Path],
+    typer.Argument(
+        parser=a_path,
+        metavar="RUN...",
+        help="Two runs or more.",
+        autocompletion=completion.runs,
+    ),
+]
+ONLY_IF_WIDE = ("last written", "task", "epochs")  # columns, the first to go first
+SETS = 3  # of validation pairs, whose runs are named
 
 runs = typer.Typer(
-    help="List the runs with their progress and best validation, or remove files not needed.\n\n"
-    "Example: `imtrans runs clean --checkpoints`",
+    cls=Group,
+    help="List the runs with their progress and metrics, compare some, or delete leftovers.\n\n"
+    "Example: `imtrans runs compare runs/one runs/other`",
     invoke_without_command=True,
 )
 
@@ -33,7 +48,10 @@ def list_(
     folder: FolderArgument = Path("runs"),
     json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
-    """List the runs below a folder: steps, best validation, size and state.
+    """List the runs below a folder: steps, best value of each metric, size and state.
+
+    A metric has one column for all runs: its best value on the validation pairs, whatever
+    `validate.keep_best` is. `best` is the metric and the step of the generator that is kept.
 
     A run is `running` while a process trains it, `done` after its last epoch, `damaged` if it has
     no complete checkpoint (by headers alone; `imtrans inspect` verifies checksums), and `stopped`
@@ -43,8 +61,11 @@ def list_(
     """
     from imtrans.host.words import counted, size
     from imtrans.runs.listing import find_runs, look_at
+    from imtrans.runs.measurements import directions
 
-    found = [look_at(path, folder) for path in find_runs(folder)] if _may_exist(folder) else []
+    paths = find_runs(folder) if _may_exist(folder) else []
+    higher = directions() if paths else {}
+    found = [look_at(path, folder, higher) for path in paths]
     if json:
         from json import dumps
 
@@ -54,12 +75,25 @@ def list_(
         say(console(), f"no runs in {folder}")
         return
     out = console()
-    out.print(_table(found, out.width))
+    _print_runs(out, found)
     for run in found:
         if run.problem:
             echo(f"warning: {run.name}: {run.problem}", err=True)
     total = size(sum(run.bytes for run in found))
     say(out, f"{counted(len(found), 'run')}, {total}, in {folder}")
+    if caution := _compare_caution(found):
+        say_wrapped(out, caution)
+
+
+@runs.command()
+def compare(folders: CompareArgument) -> None:
+    """Compare runs: what differs between their recipes, and every metric, best and last.
+
+    Example: `imtrans runs compare runs/one runs/other`
+    """
+    from imtrans.cli.comparison import print_comparison
+
+    print_comparison(console(), folders)
 
 
 @runs.command()
@@ -70,11 +104,11 @@ def clean(
         typer.Option("--checkpoints", help="Also all checkpoints but the newest and the best."),
     ] = False,
     aside: Annotated[
-        bool, typer.Option("--aside", help="Also whole runs that --fresh moved aside (.old-1).")
+        bool, typer.Option("--aside", help="Also whole runs that --fresh renamed to NAME.old-1.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Remove files that runs no longer need: half-written files and damaged checkpoints.
+    """Delete leftovers: half-written files, damaged checkpoints.
 
     They are listed first, and removed after confirmation. A run that a process is training is not
     touched.
@@ -118,20 +152,22 @@ def _confirmed(question: str) -> bool:
         return False
 
 
-def _table(found: "list[Run]", width: int) -> object:
-    from rich.table import Table
+def _print_runs(out: "Console", found: "list[Run]") -> None:
+    """The table, with as many columns as there is room for; the metrics are those of most runs."""
+    from imtrans.cli.tables import natural_width, print_table
+    from imtrans.runs.measurements import in_common
 
-    table = Table(box=None, pad_edge=False)
-    rows = [_row(run) for run in found]
-    shown = [name for name in rows[0] if width >= WIDE or name not in ONLY_IF_WIDE]
-    for name in shown:
-        table.add_column(name, overflow="fold", no_wrap=name in ("state", "size"))
-    for row in rows:
-        table.add_row(*(row[name] for name in shown))
-    return table
+    metrics = in_common(run.metrics for run in found)
+    rows = [_row(run, metrics) for run in found]
+    shown = list(rows[0])
+    for name in (*ONLY_IF_WIDE, *reversed(metrics[1:]), "best", "size"):
+        if natural_width([shown, *([row[name] for name in shown] for row in rows)]) <= out.width:
+            break
+        shown.remove(name)
+    print_table(out, shown, [[row[name] for name in shown] for row in rows])
 
 
-def _row(run: "Run") -> dict[str, str]:
+def _row(run: "Run", metrics: list[str]) -> dict[str, str]:
     from datetime import datetime
 
     from imtrans.host.words import size
@@ -142,13 +178,28 @@ def _row(run: "Run") -> dict[str, str]:
         "state": run.state,
         "step": f"{run.step}/{run.steps}" if run.steps is not None else str(run.step),
         "epochs": f"{run.epoch}/{run.epochs}" if run.epochs is not None else "",
-        "best": _best(run),
+        **{name: _best_of(run.metrics.get(name)) for name in metrics},
+        "best": f"{run.metric} at {run.best.step}" if run.best.value is not None else "",
         "size": size(run.bytes),
         "last written": datetime.fromtimestamp(run.written).strftime("%Y-%m-%d %H:%M"),
     }
 
 
-def _best(run: "Run") -> str:
-    if run.best.value is None:
+def _best_of(series: "Series | None") -> str:
+    return "-" if series is None or series.best is None else f"{series.best:.4g}"
+
+
+def _compare_caution(found: "list[Run]") -> str:
+    """A line where the numbers of some runs do not compare; empty where all do."""
+    from imtrans.api.errors import some
+
+    groups: dict[str, list[str]] = {}
+    for run in found:
+        if run.measured_on:
+            groups.setdefault(run.measured_on, []).append(run.name)
+    if len(groups) < 2:
         return ""
-    return f"{run.metric or 'best'} {run.best.value:.4g} at {run.best.step}"
+    sets = " | ".join(some(names) for names in groups.values())
+    if len(groups) > SETS:
+        sets = f"{len(groups)} sets; `imtrans runs compare A B` says what differs"
+    return f"metrics compare only within the same validation pairs and size: {sets}"

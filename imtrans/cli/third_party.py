@@ -8,14 +8,15 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
 
 from imtrans.api.errors import ImtransError
+from imtrans.cli.groups import Pointing
 
 GROUP = "imtrans.commands"
 
 
-class Commands(TyperGroup):
+class Commands(Pointing):
     """The commands of imtrans, and behind them those of third parties. Ours keep their names."""
 
     def list_commands(self, ctx: Any) -> list[str]:

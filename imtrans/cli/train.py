@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from imtrans.task import Task
+    from imtrans.training.loop import Outcome
 
 
 def train(
@@ -33,12 +34,15 @@ def train(
         ),
     ] = None,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Start anew; an old run is moved aside, not deleted.")
+        bool, typer.Option("--fresh", help="Start over; the old run is renamed to NAME.old-1.")
     ] = False,
     device: DeviceOption = None,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Say what it would be and take; write nothing."),
+        typer.Option(
+            "--dry-run",
+            help="Show the full recipe and the estimated memory, disk and time, then exit.",
+        ),
     ] = False,
 ) -> None:
     """Train a recipe; the same command again continues where it stopped.
@@ -68,7 +72,17 @@ def train(
     if outcome.interrupted_by is None:
         say(out, f"{outcome.step} steps trained: {outcome.checkpoint}")
         say(out, f"translate with: imtrans translate --checkpoint {quote(str(folder))} INPUT")
+        _name_the_best(outcome, task.recipe.validation.best_metric, out)
     exit_if_interrupted(outcome, out)
+
+
+def _name_the_best(outcome: "Outcome", metric: str | None, out: "Console") -> None:
+    """A better translator than the last, if there is one: the last is what a command takes."""
+    best = outcome.best
+    if not best or not metric or best.value is None or best.step == outcome.step:
+        return
+    found = f"step {best.step}, {metric} {best.value:.4g}"
+    say(out, f"best on validation pairs: {found}; add --best to translate with it")
 
 
 def _dry_run(task: "Task", folder: Path, device: str | None, fresh: bool, out: "Console") -> None:

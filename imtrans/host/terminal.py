@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from imtrans.host.words import readable
+from imtrans.host.words import readable, wrapped
 
 
 class Terminal(Console):
@@ -32,6 +32,12 @@ class Terminal(Console):
 def say(console: Console, line: str) -> None:
     """Print a line as it is, but for control characters; on any console, without wrapping."""
     console.print(readable(line), soft_wrap=True, markup=False, emoji=False, highlight=False)
+
+
+def say_wrapped(console: Console, line: str, *, hang: int = 2) -> None:
+    """Print a line that a terminal gets broken between words, what goes on indented by `hang`. A
+    file or a pipe gets it whole, as whatever searches it there expects."""
+    say(console, wrapped(readable(line), console.width, hang) if console.is_terminal else line)
 
 
 @contextmanager

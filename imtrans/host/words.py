@@ -1,5 +1,6 @@
 """Byte counts and untrusted text, formatted for display."""
 
+import textwrap
 import unicodedata
 
 
@@ -41,3 +42,21 @@ def duration(seconds: float) -> str:
     minutes, seconds = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}"
+
+
+def wrapped(text: str, width: int, hang: int = 2) -> str:
+    """Lines broken between words so that they fit `width` columns; what goes on is indented by
+    `hang` more than its line. Words that are longer, as paths, stay whole."""
+    return "\n".join(_wrapped_line(line, width, hang) for line in text.split("\n"))
+
+
+def _wrapped_line(line: str, width: int, hang: int) -> str:
+    indent = " " * min(len(line) - len(line.lstrip(" ")) + hang, width // 2)
+    rows = textwrap.wrap(
+        line,
+        max(width, 1),
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\n".join(rows)

@@ -21,6 +21,7 @@ class Problem:
     message: str
 
 
+COMPONENTS = ("ComponentTable", "LossTable")  # tables that begin with a name
 DEPTH = 50  # tables and lists within each other
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -99,6 +100,11 @@ def _explain(
     location = _within(values, location)
     if kind == "literal_error":
         return location, f"{_show(found)} is not one of {context['expected'].replace(' or ', ', ')}"
+    if isinstance(found, str) and str(context.get("class_name")).endswith(COMPONENTS):
+        path = ".".join(map(str, location))
+        one_of_many = isinstance(location[-1], int)
+        written = f'{{ name = "{found}" }}' if one_of_many else f"{path}.name={found}"
+        return location, f"{_show(found)} is not a table; write {written}"
     expected = detail["msg"].removeprefix("Input should be ").removeprefix("a valid ")
     return location, f"{_show(found)} is not {_TYPES.get(kind, expected)}"
 

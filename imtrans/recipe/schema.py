@@ -214,7 +214,10 @@ class TrainTable(Table):
     def _within_the_epochs(cls, start: int | None, info: ValidationInfo) -> int | None:
         epochs = info.data.get("epochs")
         if start is not None and epochs is not None and start > epochs:
-            raise ValueError(f"{start} is after the last epoch, which is {epochs}")
+            raise ValueError(
+                f"{start} is after the last epoch, which is {epochs}; lower it too, as in "
+                f"--set train.decay_from={max(epochs // 2, 1)}"
+            )
         if start is not None and info.data.get("schedule") == "constant":
             raise ValueError('it has no effect with schedule = "constant"; remove it')
         return start
@@ -225,7 +228,7 @@ class TrainTable(Table):
 class ValidateTable(Table):
     """What is measured on the validation pairs, and what follows from it."""
 
-    every: Every = 1000
+    every: Every | Literal["auto"] = "auto"  # auto: 1000 steps or one epoch, whichever is shorter
     pairs: Count = 100  # how many of them are measured, spread evenly
     metrics: tuple[Component, ...] = tuple(ComponentTable(name=n) for n in defaults.METRICS)
     keep_best: str | Literal[False] | None = None  # the translator with the best of this metric is

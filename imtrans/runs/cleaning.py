@@ -82,7 +82,7 @@ def _removed(one: Removable) -> Removable | str:
 
 def _of_run(run: Path, options: CleaningOptions) -> Iterator[Removable]:
     if options.aside and ASIDE.fullmatch(run.name) and is_run(run) and not run.is_symlink():
-        yield Removable(run, run, "run moved aside by --fresh", _bytes(run))
+        yield Removable(run, run, "run renamed by --fresh", _bytes(run))
         return
     for path, why in (*_leftovers(run), *(_superfluous(run) if options.checkpoints else ())):
         if not path.is_symlink():

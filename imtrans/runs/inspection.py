@@ -56,7 +56,7 @@ def _scales(headers: list[Header]) -> Iterator[tuple[str, TrainingScale | str]]:
 
 
 def _checked(summed: bool) -> str:
-    return "as it was written" if summed else "readable; from before there were checksums"
+    return "checksums ok" if summed else "readable; written before there were checksums"
 
 
 def _files(path: Path) -> list[Path]:
@@ -87,7 +87,7 @@ def _tensors(header: Header) -> str:
         names = list(file.keys())
         numbers = sum(_size(file.get_slice(name).get_shape()) for name in names)
     megabytes = header.path.stat().st_size / 1e6
-    return f"{len(names)} tensors, {numbers:,} numbers, {megabytes:.1f} MB"
+    return f"{len(names)} tensors, {numbers:,} values, {megabytes:.1f} MB"
 
 
 def _size(shape: list[int]) -> int:

@@ -1,8 +1,11 @@
 """What a run writes down while it trains: losses, metrics, and samples."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from PIL.Image import Image
 
@@ -10,6 +13,19 @@ from imtrans.api.errors import ImtransError
 from imtrans.api.listener import Listener, Measured, Moment, Reading
 from imtrans.host.files import write_whole
 from imtrans.runs.records import Records
+
+# What else is in a line of losses or metrics.
+NO_LOSS = {"step", "epoch", "learning_rate", "images_per_second", "waiting"}
+
+Values = list[tuple[int, dict[str, float]]]  # by step
+
+
+@dataclass(frozen=True)
+class Past:
+    """What a run has measured so far: the losses that were read, and the metrics."""
+
+    losses: Values = field(default_factory=list)
+    metrics: Values = field(default_factory=list)
 
 
 class Journal(Listener):
@@ -48,6 +64,13 @@ class Journal(Listener):
         except OSError as error:
             raise unwritable(path, error) from error
 
+    def past(self, step: int) -> Past:
+        """What was written until a step, in the sessions before this one. Nothing where it cannot
+        be read: it is shown, and no more."""
+        with suppress(OSError):
+            return Past([*_values(self.metrics, step)], [*_values(self.validation, step)])
+        return Past()
+
     def has_sample(self, step: int) -> bool:
         return self._sample_path(step).exists()
 
@@ -77,3 +100,12 @@ class Journal(Listener):
 
 def unwritable(path: Path, error: OSError) -> ImtransError:
     return ImtransError(f"{path}: cannot write there: {(error.strerror or str(error)).lower()}")
+
+
+def _values(records: Records, until: int) -> Iterator[tuple[int, dict[str, float]]]:
+    for record in records.up_to(until):
+        yield int(record["step"]), {k: float(v) for k, v in record.items() if _is_value(k, v)}
+
+
+def _is_value(key: str, value: Any) -> bool:
+    return key not in NO_LOSS and isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,9 +1,9 @@
 """The runs below a folder: how far each is, how good, how large. Nothing here writes."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,9 +14,13 @@ from imtrans.recipe.schema import Recipe
 from imtrans.runs import checkpoint
 from imtrans.runs.best import Best
 from imtrans.runs.header import GENERATOR, Header, read_headers
+from imtrans.runs.measurements import Series, measured_on, measurements
 from imtrans.runs.run_dir import BEST, is_trained_in
 
+NONE_KNOWN: Mapping[str, bool] = {}
 DEPTH = 3  # folders below the one named, in which runs are looked for
+
+OWN_FACTS = ("metric", "best", "metrics", "recipe")  # which JSON has otherwise, or not at all
 
 State = Literal["running", "done", "stopped", "damaged"]
 
@@ -38,13 +42,21 @@ class Run:
     bytes: int
     written: float  # seconds since 1970
     problem: str | None = None
+    metrics: dict[str, Series] = field(default_factory=dict)
+    recipe: Recipe | None = None
+
+    @property
+    def measured_on(self) -> str:
+        """Equal for runs whose metrics compare; empty where nothing was measured."""
+        return measured_on(self.recipe) if self.recipe and self.metrics else ""
 
     def facts(self) -> dict[str, Any]:
         """All of it, as JSON has it."""
         best = {"metric": self.metric, "value": self.best.value, "step": self.best.step}
         return {
-            **{key: value for key, value in vars(self).items() if key not in ("metric", "best")},
+            **{key: value for key, value in vars(self).items() if key not in OWN_FACTS},
             "path": str(self.path),
+            "metrics": {name: series.facts() for name, series in self.metrics.items()},
             "best": best if self.best.value is not None else None,
         }
 
@@ -77,8 +89,9 @@ def is_run(folder: Path) -> bool:
         return False
 
 
-def look_at(path: Path, folder: Path) -> Run:
-    """Summarise one run below `folder`; problems are recorded, not raised."""
+def look_at(path: Path, folder: Path, higher: Mapping[str, bool] = NONE_KNOWN) -> Run:
+    """Summarise one run below `folder`; problems are recorded, not raised. `higher` says of metrics
+    whether higher is better: only of these the best is known."""
     problems: list[str] = []
     header = newest_whole(path, problems)
     recipe = _recipe(path, header, problems)
@@ -102,6 +115,8 @@ def look_at(path: Path, folder: Path) -> Run:
         total,
         written,
         "; ".join(problems) or None,
+        measurements(path, higher),
+        recipe,
     )
 
 

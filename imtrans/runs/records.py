@@ -3,8 +3,9 @@
 import errno
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from imtrans.host.files import write_whole
 from imtrans.host.foreign import FAULTS
@@ -30,6 +31,14 @@ class Records:
     def has(self, step: int) -> bool:
         """Whether a step has its record."""
         return any(_step(row) == step for row in self._rows())
+
+    def up_to(self, step: int) -> Iterator[dict[str, Any]]:
+        """The records of the steps until this one, oldest first; lines that are none are left
+        out."""
+        for row in self._rows():
+            found = _step(row)
+            if found is not None and found <= step:
+                yield json.loads(row)
 
     def forget_after(self, step: int) -> None:
         """Drop the records of steps that will be taken again, and a line that is torn."""

@@ -153,7 +153,7 @@ def _refuse_another(path: Path, recipe: Recipe) -> None:
         diff = "\n  ".join(rows)
         raise ImtransError(
             f"{path}: another recipe was trained there\n  {diff}\n"
-            "choose another --run-dir, or start over with --fresh (the old run is kept aside)"
+            "choose another --run-dir, or start over with --fresh (the old run is renamed)"
         )
 
 

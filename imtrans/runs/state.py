@@ -141,7 +141,7 @@ def resume(
     per_epoch_then = header.number("batches_per_epoch")
     epochs = run.recipe.train.epochs
     where = f", in epoch {position.epoch} of {epochs}"
-    done = f": all {epochs} epochs are done; a larger train.epochs would go on"
+    done = f": finished; to train longer: --set train.epochs={2 * epochs}"
     say(f"continuing after {path}{where if position.epoch <= epochs else done}")
     if position.batch and per_epoch != per_epoch_then:
         # A place inside an epoch means nothing in other data.
@@ -170,7 +170,7 @@ def _newest_whole(
             if path == paths[0]:
                 raise ImtransError(
                     f"{error}\nno checkpoint before it is left. start over with --fresh (the run "
-                    "is kept aside)"
+                    "is renamed, not deleted)"
                 ) from error
             say(f"{error}; using the checkpoint before it")
             _set_aside(path)

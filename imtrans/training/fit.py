@@ -68,12 +68,15 @@ def _fit(task: Task, run_dir: Path, device: torch.device, fresh: bool, console: 
     run.begin()
     sampler = _sampler(task, train.epochs - position.epoch + 1, console)
     translators = _translators(task, step)
+    validation = Validation(task, translators["generator"])
+    higher = {name: bool(one.higher_is_better) for name, one in validation.metrics.items()}
+    shown.recall(run.journal.past(position.step), higher, position.best.step)
     return Loop(
         task,
         Stepper(step, shown.said),
         _loading(task, sampler, device, shown),
         Preview(task, translators),
-        Validation(task, translators["generator"]),
+        validation,
         run,
         position,
         Listeners([run.journal, shown], task.loggers(run_dir)),
@@ -113,8 +116,13 @@ def _loading(
 
 
 def _parameters(method: Method) -> str:
-    return " + ".join(f"{_millions(network):.1f} M" for network in method.networks().values())
+    """`generator 54.4 M, discriminator 10 k`"""
+    counts = (f"{name} {_count(network)}" for name, network in method.networks().items())
+    return ", ".join(counts)
 
 
-def _millions(network: nn.Module) -> float:
-    return sum(p.numel() for p in network.parameters()) / 1e6
+def _count(network: nn.Module) -> str:
+    count = sum(parameter.numel() for parameter in network.parameters())
+    if count < 1000:
+        return str(count)
+    return f"{count / 1e6:.1f} M" if count >= 100_000 else f"{count / 1e3:.0f} k"

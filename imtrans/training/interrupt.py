@@ -32,6 +32,13 @@ class Interrupt:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    @property
+    def name(self) -> str:
+        """What arrived, as a person knows it."""
+        if self.received is None or self.received == signal.SIGINT:
+            return "Ctrl-C"
+        return self.received.name
+
     def _note(self, number: int, _: FrameType | None) -> None:
         if self.received is None:
             self.received, self._at = signal.Signals(number), monotonic()

@@ -24,6 +24,8 @@ from imtrans.training.step.step import Losses
 from imtrans.training.step.stepper import Stepper
 from imtrans.training.validation import Validation
 
+USUAL = 1000  # steps between validations; less where an epoch is shorter
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -33,6 +35,7 @@ class Outcome:
     checkpoint: Path
     step: int
     interrupted_by: signal.Signals | None = None
+    best: Best | None = None  # on validation pairs; None where none is kept
 
 
 class Walk(Protocol):
@@ -101,7 +104,7 @@ class Loop:
                 self.listeners.stepped(self._now())
                 self._write_what_is_due(losses)
                 if interrupt.received:
-                    self.listeners.said(f"{interrupt.received.name}: saving a checkpoint")
+                    self.listeners.said(f"{interrupt.name}: saving, one moment")
                     return self._end(interrupt.received)
                 if self._has_lost_patience():
                     return self._end()
@@ -148,7 +151,9 @@ class Loop:
             self._save()
 
     def _is_due(self, every: int | str) -> bool:
-        """Whether it is time for what is done every N steps, or every "N epochs"."""
+        """Whether it is time for what is done every N steps, every "N epochs", or "auto"."""
+        if every == "auto":
+            every = min(USUAL, self.batches.per_epoch)
         if isinstance(every, str):
             every = int(every.split()[0]) * self.batches.per_epoch
         return self.position.step % every == 0
@@ -221,7 +226,8 @@ class Loop:
         path = self.run_dir.checkpoint_path(self.position.step)
         if self.position.step and not path.exists():
             self._save()
-        return Outcome(self.run_dir.path, path, self.position.step, signal_)
+        best = self.position.best if self.position.best.value is not None else None
+        return Outcome(self.run_dir.path, path, self.position.step, signal_, best)
 
     def _save(self) -> None:
         self._log()  # which stops here when a loss is not finite: such weights are not kept

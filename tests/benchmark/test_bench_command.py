@@ -52,7 +52,7 @@ def test_a_report_is_complete(imtrans, tiny_file, quick_bench):
 
 def test_every_figure_has_its_line(imtrans, tiny_file, quick_bench):
     options = ("--set", "data.root=nowhere", "--batch", 2, "--rounds", 2, "--pairs", 10)
-    code, out, err = imtrans("bench", "train", "--recipe", tiny_file, *options, "--profile")
+    code, out, err = imtrans("bench", "train", tiny_file, *options, "--profile")
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert "1 threads; torch" in lines[0]

@@ -46,6 +46,17 @@ def test_an_error_is_a_table_with_its_remedy_and_exit_code_1(imtrans, root):
     assert "1 error, 0 warnings" in lines[-1]
 
 
+def test_single_images_are_called_photographs(imtrans, tmp_path):
+    (tmp_path / "set").mkdir()
+    for number in range(3):
+        Image.new("RGB", (40, 40), (9 * number, 50, 99)).save(tmp_path / "set" / f"{number}x.png")
+    keys = ("data.workers=0", "data.layout=photos", "data.derive=grayscale", "data.train='.'")
+    out = imtrans("data", "check", "set", *(part for key in keys for part in ("--set", key)))[1]
+    head = out.splitlines()[0]
+    assert "3 photographs to train on, 0 for validation (sources would be derived from th" in head
+    assert "pairs" not in head
+
+
 def test_a_warning_alone_leaves_exit_code_0(imtrans, root):
     Image.new("RGB", (64, 64)).save(root / "trainB" / "003.png")
     code, out, _ = imtrans("data", "check", root, "--set", "data.workers=0")

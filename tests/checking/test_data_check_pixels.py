@@ -230,9 +230,11 @@ def test_a_shift_is_reported_in_px_of_the_stored_target_and_of_the_right_pair(ro
     found = findings(root)
     row = only(found, "misaligned").rows[0]
     assert row.name == pair(2)
-    assert row.detail == "the target is about 10 px right and 5 px up of where it fits best"
+    assert row.detail == "shifted about 10 px to the right and 5 px up"
     assert [row.name for row in only(found, "swapped").rows] == [pair(12, "val")]
-    assert "about 3 px down of where" in only(found, "shifted").rows[0].detail
+    assert only(found, "shifted").rows[0].detail == "targets are shifted about 3 px down"
+    assert only(found, "shifted").message == "targets are shifted about 3 px down, in the whole set"
+    assert only(found, "shifted").remedy == "shift them back, or results will be blurred"
     grave = {key: only(found, key).severity for key in ("misaligned", "swapped", "shifted")}
     assert grave == {"misaligned": "error", "swapped": "error", "shifted": "warning"}
 
@@ -261,4 +263,4 @@ def test_real_pairs_that_are_shifted_or_swapped_are_named(real_data, tmp_path):
     assert [row.name for row in only(found, "swapped").rows] == ["train/07.png"]
     shifted = {row.name: row.detail for row in only(found, "misaligned").rows}
     assert "train/11.png" in shifted
-    assert re.search(r"about \d px left and \d+ px down of", shifted["train/11.png"])
+    assert re.search(r"about \d px to the left and \d+ px down", shifted["train/11.png"])

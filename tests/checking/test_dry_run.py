@@ -3,6 +3,7 @@
 import io
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -125,7 +126,7 @@ def test_a_run_that_is_there_would_be_continued_or_moved_aside(tiny_file, tmp_pa
     before = state_of(tmp_path)
     found = predicted(read(tiny_file, "train.epochs=3"), tmp_path / "run", fresh=fresh).progress
     assert (found.done, found.left) == ((0, 18) if fresh else (12, 6))
-    assert ("would be moved aside" if fresh else "would continue after step 12") in found.run
+    assert ("would be renamed" if fresh else "would continue after step 12") in found.run
     assert state_of(tmp_path) == before
 
 
@@ -187,6 +188,22 @@ def test_a_batch_that_fits_no_machine_is_reported_by_this_one(
     assert "not measured, since it would not fit" in text
     # The rest is known all the same.
     assert found.disk.checkpoint > 3 * 4 * sum(found.networks.values())
+
+
+def test_the_engine_shown_is_the_one_that_will_train(tiny_file, tmp_path, monkeypatch):
+    """It had been shown as asked for, below the line that it cannot be used."""
+    real = plans.tried_step
+
+    def too_inexact(method, engine, train, batch, say):
+        say("note: bf16 is too inexact for this network")
+        return real(method, replace(engine, precision="fp32"), train, batch, say)
+
+    monkeypatch.setattr(plans, "tried_step", too_inexact)
+    said = []
+    recipe = read(tiny_file, "train.precision=bf16")
+    found = predicted(recipe, tmp_path / "run", say=said.append)
+    assert said == ["note: bf16 is too inexact for this network"]
+    assert "engine         cpu, fast, fp32" in "\n".join(lines(found))
 
 
 def kill_itself():

@@ -14,6 +14,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 import imtrans as public
+from imtrans.api.listener import Measured
 from imtrans.api.pictures import Picture
 from imtrans.cli.main import app
 from imtrans.data.pixels.decode import decode
@@ -34,6 +35,7 @@ COMMANDS = [
     ("runs",),
     ("runs", "list"),
     ("runs", "clean"),
+    ("runs", "compare"),
     ("recipes",),
     ("recipes", "list"),
     ("recipes", "show"),
@@ -90,9 +92,85 @@ def test_from_a_recipe_to_a_translated_folder(imtrans, tiny_file, tmp_path):
     assert "12 steps, 2 epochs" in out
 
 
+def test_training_names_the_best_generator_where_it_is_not_the_last(
+    imtrans, tiny_file, monkeypatch
+):
+    values = iter([9.0, 0.5, 0.08476, 0.4])
+    monkeypatch.setattr(
+        "imtrans.training.validation.Validation.measure",
+        lambda self: {"l1": Measured(next(values), False)},
+    )
+    code, out, _ = imtrans("train", tiny_file, "--set", "validate.every=4")
+    assert code == 0
+    assert out.splitlines()[-3:] == [
+        "12 steps trained: runs/tiny/checkpoints/step_00000012",
+        "translate with: imtrans translate --checkpoint runs/tiny INPUT",
+        "best on validation pairs: step 8, l1 0.08476; add --best to translate with it",
+    ]
+
+
+def test_training_names_no_best_where_the_last_is(imtrans, tiny_file, monkeypatch):
+    values = iter([9.0, 0.5, 0.4, 0.3])
+    monkeypatch.setattr(
+        "imtrans.training.validation.Validation.measure",
+        lambda self: {"l1": Measured(next(values), False)},
+    )
+    assert "--best" not in imtrans("train", tiny_file, "--set", "validate.every=4")[1]
+
+
+def test_a_run_says_in_plain_words_what_it_is_and_how_to_train_longer(imtrans, tiny_file):
+    out = imtrans("train", tiny_file)[1]
+    assert "generator 32 k, discriminator 1 k parameters; cpu, fast, fp32" in out
+    assert "data wait " in out
+    assert "ETA 0:00:0" in out
+    out = imtrans("train", tiny_file)[1]
+    assert "step_00000012: finished; to train longer: --set train.epochs=4\n" in out
+    assert "continuing after" in imtrans("train", tiny_file, "--set", "train.epochs=4")[1]
+
+
+def test_inspect_says_that_checksums_are_ok(imtrans, trained):
+    out = imtrans("inspect", trained)[1]
+    assert re.search(r"^checked +checksums ok$", out, re.MULTILINE)
+    assert re.search(r"^generator +\d+ tensors, [\d,]+ values, ", out, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("train", "Show the full recipe and the estimated memory, disk and time, then exit."),
+        ("train", "Start over; the old run is renamed to NAME.old-1."),
+        ("train", "default: cuda, else mps, else cpu."),
+        ("runs clean", "Delete leftovers: half-written files, damaged checkpoints."),
+        ("data bench", "`imtrans bench train` measures the step.".replace("`", "")),
+        ("data cache", "They are in ~/.cache/imtrans"),
+    ],
+)
+def test_help_says_it_in_plain_words(imtrans, command, words):
+    out = imtrans(*command.split(), "--help")[1]
+    assert words in " ".join(out.replace("│", " ").split())
+
+
+def test_the_layout_folders_speaks_of_extensions(imtrans):
+    out = imtrans("plugins", "show", "folders")[1]
+    assert "the extension may differ (a.jpg, a.png)" in out
+
+
 @pytest.fixture
 def trained(finished_run, tmp_path):
     return finished_run(tmp_path / "runs" / "tiny")
+
+
+def test_several_checkpoints_are_inspected_one_below_the_other(imtrans, trained):
+    code, out, err = imtrans("inspect", trained, trained / "checkpoints" / "step_00000008")
+    assert (code, err) == (0, "")
+    found = [line.split()[1] for line in out.splitlines() if line.startswith("checkpoint ")]
+    assert [path.split("/")[-1] for path in found] == ["step_00000012", "step_00000008"]
+
+
+def test_a_hint_names_a_file_that_there_could_be(imtrans, tiny_file):
+    keys = ("data.layout=folders", "data.layout.a='.'", "data.layout.b='.'", "data.train='.'")
+    _, out, err = imtrans("check", tiny_file, *(part for key in keys for part in ("--set", key)))
+    assert 'a list of files: "train.txt"' in out + err
 
 
 @pytest.fixture
@@ -224,6 +302,18 @@ def broken_state(trained, how):
 
 
 MISTAKES = [
+    (["data", "check", "photo"], "photo: no such folder, and no recipe of that name; did you mean"),
+    (["data", "check", "./photo"], "./photo: no such folder, and no recipe of that name"),
+    (
+        ["data", "check", "sli"],
+        "sli: no such folder, and no recipe of that name; `imtrans rec",
+    ),
+    (["data", "check", "mapz"], "mapz: no such folder, and no recipe of that name; did you mean"),
+    (["check", "tiny.toml", "--set", "generator=resnet_6"], "write generator.name=resnet_6"),
+    (["check", "tiny.toml", "--set", 'loss=["l1"]'], 'is not a table; write { name = "l1" }'),
+    (["bench", "train", "maps", "--recipe", "facades"], "two recipes, 'maps' and 'facades'"),
+    (["inspect", "nowhere", "file"], "nowhere: no such checkpoint"),
+    (["train", "facades", "--set", "train.epochs=4"], "as in --set train.decay_from=2"),
     (["train", "nothing.toml"], "nothing.toml: no such recipe file"),
     (["train", "mapz"], "no recipe 'mapz'"),
     (["train", "maps"], "datasets/maps: no such folder"),

@@ -62,12 +62,14 @@ def test_bench_measures_each_stage_and_says_what_a_step_needs(imtrans, tiny_file
 
 
 def test_the_command_lists_and_clears(imtrans, tiny_file):
-    cache = Loading(tiny_file).obtain()
+    cache = Loading(tiny_file, "data.root=pairs").obtain()
     cache._held.close()
     code, out, _ = imtrans("data", "cache")
     assert code == 0
-    assert f"{cache.folder.name}    187 kB" in out
-    assert "6 pairs at 72 px" in out
+    (row,) = [line.split() for line in out.splitlines() if line.startswith(cache.folder.name)]
+    assert row[1:3] == ["187", "kB"]
+    assert row[-1] == str(tiny_file.parent / "pairs")  # from wherever it is listed
+    assert "6 at 72 px" in out
     assert imtrans("data", "cache", "--clear", "abc")[0] == 2
     assert "removed 1 cache, 187 kB" in imtrans("data", "cache", "--clear")[1]
     assert not cache.folder.exists()

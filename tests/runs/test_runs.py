@@ -52,7 +52,18 @@ def listed(imtrans, *arguments):
 def test_a_run_is_listed_with_step_best_size_and_state(imtrans, run):
     code, out, err = imtrans("runs")
     assert (code, err) == (0, "")
-    for part in ("tiny", "done", "12/12", "2/2", "l1 0.", " at 12", "1 run, "):
+    for part in (
+        "tiny",
+        "done",
+        "12/12",
+        "2/2",
+        "l1",
+        "psnr",
+        "ssim",
+        " 0.",
+        "l1 at 12",
+        "1 run, ",
+    ):
         assert part in out, part
     row = listed(imtrans)["tiny"]
     facts = {key: row[key] for key in ("state", "step", "steps", "epoch", "epochs", "title")}
@@ -173,9 +184,101 @@ def test_a_narrow_terminal_still_tells_what_matters(imtrans, run, monkeypatch, w
     monkeypatch.setenv("COLUMNS", str(width))
     out = imtrans("runs")[1]
     assert max(map(len, out.splitlines())) <= width
-    for part in ("tiny", "done", "12/12", "l1 0."):
+    for part in ("tiny", "done", "12/12", "l1", " 0."):
         assert part in out, part
-    assert ("last written" in out) == (width >= 80)
+    assert ("last written" in out) == (width == 200)
+    assert ("ssim" in out) == (width >= 60)
+
+
+def measured(run, *rows):
+    (run / "validation.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+
+
+def change(run, old, new):
+    """Another recipe in a run's files."""
+    path = run / "recipe.toml"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+
+
+def row_of(out, name):
+    return next(line.split() for line in out.splitlines() if line.startswith(name))
+
+
+@pytest.fixture
+def two_runs(run):
+    """`tiny` keeps the best l1, `other` the best ssim; both have measured more."""
+    other = run.with_name("other")
+    shutil.copytree(run, other)
+    first = {"step": 0, "epoch": 1, "l1": 0.01, "ssim": 0.99}  # of untrained networks
+    measured(
+        run,
+        first,
+        {"step": 6, "epoch": 1, "l1": 0.2, "ssim": 0.5},
+        {"step": 12, "epoch": 2, "l1": 0.3, "ssim": 0.4},
+    )
+    measured(other, first, {"step": 12, "epoch": 2, "l1": 0.1, "ssim": 0.7, "new": 3})
+    change(other, "width = 4\n", "width = 8\n")
+    change(other, "[validate]\n", '[validate]\nkeep_best = "ssim"\n')
+    return run, other
+
+
+def test_runs_are_listed_by_the_same_metrics_whatever_they_keep(imtrans, two_runs):
+    out = imtrans("runs")[1]
+    head = out.splitlines()[0].split()
+    columns = [head.index(name) for name in ("l1", "ssim")]
+    assert [row_of(out, "tiny")[column] for column in columns] == ["0.2", "0.5"]
+    assert [row_of(out, "other")[column] for column in columns] == ["0.1", "0.7"]
+    assert "do not compare" not in out
+    assert "compare only" not in out
+    facts = listed(imtrans)["tiny"]["metrics"]["l1"]
+    assert facts == {"best": 0.2, "best_step": 6, "last": 0.3, "last_step": 12}
+
+
+def test_the_listing_says_which_metrics_do_not_compare(imtrans, two_runs):
+    _, other = two_runs
+    change(other, "crop_size = 64", "crop_size = 32")
+    line = imtrans("runs")[1].splitlines()[-1]
+    assert line == ("metrics compare only within the same validation pairs and size: other | tiny")
+
+
+def test_two_runs_are_compared_by_recipe_and_metrics(imtrans, two_runs):
+    code, out, err = imtrans("runs", "compare", "runs/tiny", "runs/other")
+    assert (code, err) == (0, "")
+    assert row_of(out, "generator.width") == ["generator.width", "4", "8"]
+    assert row_of(out, "discriminator.width") == ["discriminator.width", "4", "8"]
+    assert "train.epochs" not in out
+    assert "0.2 at 6, last 0.3  0.1 at 12, last 0.1" in out
+    assert "0.5 at 6, last 0.4  0.7 at 12, last 0.7" in out
+    assert "l1 (lower is better)" in out
+    assert "ssim (higher is better)" in out
+    assert row_of(out, "new") == ["new", "-", "last", "3"]  # of no metric that is installed
+    assert "do not compare" not in out
+    change(two_runs[1], "load_size = 72", "load_size = 64")
+    assert "do not compare" in imtrans("runs", "compare", *two_runs)[1]
+
+
+def test_equal_runs_and_runs_without_metrics_are_compared_too(imtrans, run):
+    shutil.copytree(run, run.with_name("other"))
+    for one in ("tiny", "other"):
+        (run.with_name(one) / "validation.jsonl").unlink()
+    code, out, _ = imtrans("runs", "compare", "runs/tiny", "runs/other")
+    assert code == 0
+    assert "the recipes are equal" in out
+    assert "nothing was measured on validation pairs" in out
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["runs/tiny"], "name two runs or more"),
+        (["runs/tiny", "runs/none"], "runs/none: no such run"),
+        (["runs/tiny", "runs"], "runs: not a run; `imtrans runs list runs` lists those below"),
+    ],
+)
+def test_what_cannot_be_compared_is_one_line(imtrans, run, names, said):
+    code, _, err = imtrans("runs", "compare", *names)
+    assert (code, said in err) == (2, True)
 
 
 def test_no_runs_is_no_mistake_but_a_misspelt_folder_is(imtrans):

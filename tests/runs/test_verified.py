@@ -142,7 +142,7 @@ def test_files_of_before_there_were_sums_are_read(run, alone):
         save_file(copies, file, metadata=facts)
     (newest / SUMS).unlink()
     assert public.load(newest)(draw_picture(1, (40, 40))).size == (40, 40)
-    assert "from before there were checksums" in describe(newest)
+    assert "written before there were checksums" in describe(newest)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

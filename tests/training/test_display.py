@@ -1,6 +1,7 @@
 """Training as a person watches it, in terminals of all kinds."""
 
 import io
+import json
 import math
 import re
 
@@ -10,7 +11,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from imtrans.api.listener import Measured, Moment, Reading
+from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
+from imtrans.runs.journal import Journal, Past
 from imtrans.task import Task
 from imtrans.training.display import display
 from imtrans.training.display.lines import PlainLines
@@ -19,6 +22,7 @@ from imtrans.training.display.sparkline import BLOCKS, LENGTH, Curve, number, sp
 from imtrans.training.fit import fit
 
 STEPS = 21_900
+HIGHER = {"l1": False, "psnr": True}
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -85,7 +89,7 @@ def test_the_view_shows_progress_speed_curves_and_validation(view):
     train(view)
     text = "\n".join(drawn(view._console, view))
     for part in (
-        *("epoch 2/55", "step 600/21900", "3%", "7.6 images/s", "waiting 2%", "left 1:33:25"),
+        *("epoch 2/55", "step 600/21900", "3%", "7.6 images/s", "data wait 2%", "ETA 1:33:25"),
         *("l1 0.033", "first 0.400  min 0.033", "g 1.900", "first 0.800  min 0.800"),
         *("validation at step 600  best at step 400", "psnr 22.000", "best 22.000 ★"),
         "l1 0.300   ▃▁█  best 0.062\n",
@@ -93,6 +97,34 @@ def test_the_view_shows_progress_speed_curves_and_validation(view):
         assert part in text, part
     assert re.search(r"memory \d+(\.\d)? [MG]B", text)
     assert "█▄▃▂▂" in text  # l1, which falls as 1 / x
+
+
+def test_a_continued_run_shows_what_it_measured_before(view):
+    """The journals of all sessions: a curve that began again at each would look like noise."""
+    losses = [(50 * n, {"d": 0.5, "l1": 0.4 / n}) for n in range(1, 9)]
+    metrics = [(0, {"l1": 0.01, "psnr": 30.0}), (200, {"l1": 0.08, "psnr": 21.0})]
+    view.recall(Past(losses, [*metrics, (400, {"l1": 0.2, "psnr": 20.0})]), HIGHER, 200)
+    view.begun(moment(400))
+    text = "\n".join(drawn(view._console, view))
+    assert "validation at step 400  best at step 200" in text
+    assert "l1 0.200   ▁▄█  best 0.080" in text
+    assert "psnr 20.000" in text
+    assert "best 21.000" in text
+    view.logged(moment(450), reading(d=0.6, l1=0.3))
+    view.validated(moment(450), measured(0.1, 19.0), 200)
+    text = "\n".join(drawn(view._console, view))
+    assert "first 0.400  min 0.050" in text
+    assert "first 0.500  min 0.500" in text
+    assert "best 0.080" in text
+
+
+def test_untrained_networks_are_never_the_best(view):
+    view.validated(moment(0), measured(0.1, 9.0), 0)
+    assert "best" not in "\n".join(drawn(view._console, view))
+    view.validated(moment(400), measured(0.2, 8.0), 400)
+    text = "\n".join(drawn(view._console, view))
+    assert "best 0.200 ★" in text
+    assert "best 8.000 ★" in text
 
 
 def test_a_new_best_is_marked(view):
@@ -116,7 +148,7 @@ def test_it_fits_every_terminal(width, encoding):
         if width >= 24:
             assert max(map(len, lines)) <= width
         if width >= 40:
-            assert sum("images/s" in line and "waiting" in line for line in lines) == 1
+            assert sum("images/s" in line and "data wait" in line for line in lines) == 1
         assert all(len(set(line) & set(BLOCKS)) == 0 or encoding == "utf-8" for line in lines)
     finally:
         shown.closed()
@@ -146,7 +178,7 @@ def test_at_the_end_the_last_state_is_left_and_says_how_long_it_took():
     shown.closed()
     last = CONTROL.sub("", written(console)).splitlines()[-7:]
     assert re.search(r"took 0:00:\d\d", "\n".join(last))
-    assert "left" not in "\n".join(last)
+    assert "ETA" not in "\n".join(last)
     assert last[-1].startswith("psnr 22.000")
 
 
@@ -164,9 +196,9 @@ def test_what_is_said_stands_above_and_only_warnings_are_coloured():
 
 
 def test_before_the_first_reading_the_time_left_comes_from_the_steps(view):
-    assert "the first step is being taken" in drawn(view._console, view)
+    assert "computing the first step" in drawn(view._console, view)
     view.stepped(moment(10))
-    assert any(line.startswith("left ") for line in drawn(view._console, view))
+    assert any(line.startswith("ETA ") for line in drawn(view._console, view))
 
 
 @pytest.mark.parametrize("term", ["dumb", "unknown"])
@@ -217,6 +249,35 @@ def test_a_training_in_a_terminal_ends_with_its_last_state(tiny, tmp_path):
     last = "\n".join(text.splitlines()[-10:])
     for part in ("epoch 2/2  step 12/12  100%", "validation at step 12  best so far", "took 0:00:"):
         assert part in last, part
+
+
+def test_after_a_restart_the_view_is_that_of_the_whole_run(tiny_file, tmp_path):
+    """Trained in two sessions, the last state is that of one session but for times."""
+    keys = ("train.log_every=1", "validate.every=2", "train.deterministic=true")
+    last = []
+    for sessions in ([3], [1, 3]):
+        run = tmp_path / f"run{len(sessions)}"
+        for epochs in sessions:
+            console = terminal(100)
+            recipe = recipes.read(tiny_file, [*keys, f"train.epochs={epochs}"], catalog())
+            fit(Task(recipe, catalog()), run, console=console)
+        lines = CONTROL.sub("", written(console)).splitlines()[-8:]
+        last.append([line.rstrip() for line in lines if "images/s" not in line])
+    assert any("first " in line for line in last[0])
+    assert last[0] == last[1]
+
+
+def test_journals_that_cannot_be_read_are_no_past(tmp_path):
+    journal = Journal(tmp_path)
+    assert journal.past(10) == Past()
+    good = {"step": 2, "epoch": 1, "l1": 0.5, "learning_rate": 1e-4, "waiting": 0.1, "new": "x"}
+    rows = ["", "[]", "7", '{"step": "x"}', json.dumps(good), '{"step": 11, "l1": 1}', '{"ste']
+    (tmp_path / "metrics.jsonl").write_text("\n".join(rows))
+    (tmp_path / "validation.jsonl").write_text('{"step": 0, "epoch": 1, "psnr": 3}\n')
+    assert journal.past(10) == Past([(2, {"l1": 0.5})], [(0, {"psnr": 3.0})])
+    (tmp_path / "metrics.jsonl").unlink()
+    (tmp_path / "metrics.jsonl").mkdir()
+    assert journal.past(10) == Past()
 
 
 @given(st.lists(st.floats(), max_size=60), st.integers(-3, 60), st.booleans())

@@ -321,7 +321,7 @@ def test_both_displays_show_what_matters(tiny, tmp_path, terminal):
         fit(Task(tiny, catalog()), tmp_path / "run", console=console)
         file.seek(0)
         text = file.read()
-    for part in ("2/2", "12/12", "images/s", "waiting", "d 0.", "g 0.", "l1 0."):
+    for part in ("2/2", "12/12", "images/s", "data wait", "d 0.", "g 0.", "l1 0."):
         assert part in text, part
 
 
@@ -358,6 +358,8 @@ def test_ctrl_c_and_sigterm_finish_the_step_save_and_say_how_to_continue(
     assert end.code == code, out
     assert "Traceback" not in out
     (newest,) = checkpoints(tmp_path / "run")[-1:]
+    name = "Ctrl-C" if sent == signal.SIGINT else sent.name
+    assert f"{name}: saving, one moment" in out
     assert f"saved as {newest}" in out
     assert "the same command continues" in out
 

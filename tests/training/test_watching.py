@@ -203,6 +203,23 @@ def test_what_cannot_be_measured_is_refused(tiny_file, override, said):
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize(("usual", "steps"), [(1000, [0, 6, 12]), (4, [0, 4, 8, 12])])
+def test_validation_comes_once_an_epoch_or_more_often(
+    tiny_file, tmp_path, monkeypatch, usual, steps
+):
+    monkeypatch.setattr("imtrans.training.loop.USUAL", usual)
+    fit(Task(read(tiny_file), catalog()), tmp_path / "run")
+    assert [row["step"] for row in rows(tmp_path / "run")] == steps
+
+
+def test_a_run_of_the_older_default_continues(imtrans, tiny_file, tmp_path):
+    """Until the default was "auto", a checkpoint's recipe said 1000."""
+    fit(Task(read(tiny_file, "validate.every=1000", "train.epochs=1"), catalog()), tmp_path / "run")
+    code, out, err = imtrans("train", tiny_file, "--run-dir", "run")
+    assert (code, err) == (0, "")
+    assert "continuing after run/checkpoints/step_00000006" in out
+
+
 def test_intervals_may_be_epochs(tiny_file, tmp_path):
     keys = ('validate.every="1 epoch"', 'train.checkpoint_every="2 epochs"')
     fit(Task(read(tiny_file, *keys, "train.epochs=3"), catalog()), tmp_path / "run")

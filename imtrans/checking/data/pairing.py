@@ -124,9 +124,10 @@ def pairing(
 
 
 def _common(inspection: Inspection, shift: Shift | None, place: int) -> Iterator[Finding]:
-    rows = [Row("the whole set", _offset(inspection, place, shift))] if shift else []
-    message = "the targets of the whole set are shifted from where they fit best"
-    remedy = "shift one side back by that amount: misaligned pairs teach blur"
+    offset = _offset(inspection, place, shift) if shift else ""
+    rows = [Row("the whole set", f"targets are shifted {offset}")] if shift else []
+    message = f"targets are shifted {offset}, in the whole set"
+    remedy = "shift them back, or results will be blurred"
     yield from finding_of("shifted", message, "warning", rows, remedy)
 
 
@@ -134,9 +135,10 @@ def _misaligned(inspection: Inspection, shifts: dict[int, Shift]) -> Iterator[Fi
     worst = sorted(shifts, key=lambda place: -shifts[place].score)
     number = counted(len(shifts), "pair looks", "pairs look")
     message = f"{number} misaligned, compared with the rest"
-    remedy = "look at both sides; shift one, or remove the pair: misaligned pairs teach blur"
+    remedy = "look at both sides; shift one back, or remove the pair, or results will be blurred"
     rows = (
-        Row(inspection.name(place), _offset(inspection, place, shifts[place])) for place in worst
+        Row(inspection.name(place), f"shifted {_offset(inspection, place, shifts[place])}")
+        for place in worst
     )
     yield from finding_of("misaligned", message, "error", rows, remedy)
 
@@ -151,12 +153,11 @@ def _swapped(inspection: Inspection, places: list[int]) -> Iterator[Finding]:
 
 
 def _offset(inspection: Inspection, place: int, shift: Shift) -> str:
-    """The shift in words, in px of the stored target."""
+    """The shift of a target in words, in px of the stored target: `about 10 px to the left`."""
     target = inspection.inspected[place].target
     size = target.size if target else None
     scale = max(1.0, max(size) / VIEW) if size else 1.0
     x, y = round(shift.x * scale), round(shift.y * scale)
-    parts = [f"{abs(x)} px {'right' if x > 0 else 'left'}"] if x else []
+    parts = [f"{abs(x)} px to the {'right' if x > 0 else 'left'}"] if x else []
     parts += [f"{abs(y)} px {'down' if y > 0 else 'up'}"] if y else []
-    offset = " and ".join(parts) or "a little off"
-    return f"the target is about {offset} of where it fits best"
+    return f"about {' and '.join(parts)}" if parts else "a little"

@@ -31,7 +31,7 @@ def bench(
 ) -> None:
     """Measure how fast pairs are loaded, stage by stage, and what a training step needs.
 
-    The cache is built, if the recipe allows one. How long a step takes, `imtrans bench train` says.
+    The cache is built, if the recipe allows one. `imtrans bench train` measures the step.
 
     Example: `imtrans data bench recipes/facades.toml --step 300`
     """

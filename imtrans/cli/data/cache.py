@@ -1,9 +1,12 @@
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from imtrans.api.errors import ImtransError, did_you_mean, quoted
 from imtrans.cli.common import console, say
+
+if TYPE_CHECKING:
+    from imtrans.data.cache.store import Entry
 
 
 def cache(
@@ -17,11 +20,12 @@ def cache(
 ) -> None:
     """List the caches of decoded pairs, or clear them.
 
-    Training makes them where `data.cache` says so. They are in the user's folder for caches, or in
-    $IMTRANS_CACHE.
+    Training makes them unless `data.cache = false`. They are in ~/.cache/imtrans (on macOS
+    ~/Library/Caches/imtrans), or in $IMTRANS_CACHE.
 
     Example: `imtrans data cache --clear`
     """
+    from imtrans.cli.tables import print_table
     from imtrans.data.cache.store import entries, home, remove
     from imtrans.host.words import size
 
@@ -37,12 +41,20 @@ def cache(
         freed = size(sum(entry.bytes for entry in removed))
         say(out, f"removed {counted(len(removed))}, {freed}{kept}")
         return
-    for entry in reversed(chosen):
-        of = entry.about
-        what = f"{of.pairs} pairs at {of.size} px, {of.root}" if of else "not whole"
-        say(out, f"{entry.name}  {size(entry.bytes):>8}  used {_day(entry.used)}  {what}")
+    rows = [_row(entry) for entry in reversed(chosen)]
+    if rows:
+        print_table(out, ["cache", "size", "last used", "pairs"], rows)
     total = size(sum(entry.bytes for entry in chosen))
     say(out, f"{counted(len(chosen))}, {total}, in {home()}")
+
+
+def _row(entry: "Entry") -> list[str]:
+    from imtrans.host.words import size
+
+    of = entry.about
+    # Absolute: `.` would be another folder by now.
+    what = f"{of.pairs} at {of.size} px, {of.root}" if of else "incomplete"
+    return [entry.name, size(entry.bytes), _day(entry.used), what]
 
 
 def counted(caches: int) -> str:

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from imtrans.api.errors import ImtransError, did_you_mean
+from imtrans.cli import completion
 from imtrans.cli.common import SetOption, console, echo, installed, not_empty, say
 
 if TYPE_CHECKING:
@@ -29,7 +31,10 @@ def check(
     what: Annotated[
         str,
         typer.Argument(
-            parser=not_empty, metavar="RECIPE|DIR", help="A recipe, or a folder of pairs."
+            parser=not_empty,
+            metavar="RECIPE|DIR",
+            help="A recipe, or a folder of pairs.",
+            autocompletion=completion.recipes,
         ),
     ],
     set_: SetOption = None,
@@ -66,11 +71,14 @@ def check(
     if guessed:
         resolved, found, origin = _of_folder(what, set_ or (), catalog)
     else:
+        _refuse_missing(what)
         resolved, origin = recipes.read(what, set_ or (), catalog), what
         found = _find(resolved, catalog)
     pairs = what_is_read(found.training, found.validation, paired=found.paired)
     unit = "pairs" if found.paired else "unpaired pictures"
     summary = report.Summary(origin, len(pairs.training), len(pairs.validation), unit)
+    if guessed and resolved.data.derive:  # a folder of single images, which a recipe makes pairs of
+        summary.unit, summary.note = "photographs", " (sources would be derived from them)"
     out = Terminal(stderr=True) if as_json else console()
     if not as_json:
         say(out, summary.opening)
@@ -81,6 +89,20 @@ def check(
     else:
         report.print_report(out, summary, findings)
     raise typer.Exit(1 if any_error(findings) else 0)
+
+
+def _refuse_missing(what: str) -> None:
+    """Raise ImtransError for what is neither a folder nor a recipe: either may have been meant."""
+    from imtrans.recipe.reading import available
+
+    known = available()
+    if what.endswith(".toml") or what in known:
+        return
+    path = Path(what)
+    beside = path.parent if path.parent.is_dir() else Path()
+    folders = [str(one) for one in sorted(beside.iterdir()) if one.is_dir()]
+    near = did_you_mean(what, [*folders, *known]) or "; `imtrans recipes` lists the recipes"
+    raise ImtransError(f"{what}: no such folder, and no recipe of that name{near}")
 
 
 class FoundPairs(NamedTuple):

@@ -23,11 +23,12 @@ class Summary:
     training: int  # pairs, or unpaired pictures
     validation: int
     unit: str = "pairs"
+    note: str = ""  # on the unit
     seconds: float = 0.0
 
     @property
     def opening(self) -> str:
-        return f"{self._training} to train on, {self.validation} for validation"
+        return f"{self._training} to train on, {self.validation} for validation{self.note}"
 
     @property
     def _training(self) -> str:

@@ -41,10 +41,10 @@ class SideFolder:
 class Folders(TwoFolders):
     """ROOT/trainA and ROOT/trainB, or ROOT/A/train and ROOT/B/train, or the folders `a` and `b`.
 
-    Images belong together that have the same path there; the suffix may differ. In `a` and `b`,
-    `{split}` is replaced by the split; a folder named without it has every split, and if both do,
-    the only split is `train`. A split that ends in `.txt` is a file below ROOT: a list of names
-    in `a` and `b`, or in ROOT/A and ROOT/B.
+    Images belong together that have the same path there; the extension may differ (a.jpg, a.png).
+    In `a` and `b`, `{split}` is replaced by the split; a folder named without it has every split,
+    and if both do, the only split is `train`. A split that ends in `.txt` is a file below ROOT: a
+    list of names in `a` and `b`, or in ROOT/A and ROOT/B.
     """
 
     name = "folders"
@@ -93,7 +93,7 @@ def _by_name(folder: Path) -> dict[str, str]:
         count = f"{len(twice)} names appear" if len(twice) > 1 else "a name appears"
         raise ImtransError(
             f"{folder}: {count} twice: {some(twice)}. "
-            "pairs are matched by name without suffix: remove one of each"
+            "pairs are matched by name without extension: remove one of each"
         )
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -110,7 +111,7 @@ class _Making:
             raise NotCached(why)
         self.say(f"caching {len(self.pairs)} pairs, about {size(needed)}, in {home()}")
         begun = monotonic()
-        writer = Writer(building, self.data.root, self.sampler.load_size)
+        writer = Writer(building, os.path.abspath(self.data.root), self.sampler.load_size)
         try:
             self._write(writer, limit)
             writer.finish()

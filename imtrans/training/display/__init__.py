@@ -2,12 +2,11 @@
 
 from rich.console import Console
 
-from imtrans.api.listener import Listener
 from imtrans.training.display.lines import PlainLines
 from imtrans.training.display.live import LiveView
 
 
-def display(console: Console) -> Listener:
+def display(console: Console) -> LiveView | PlainLines:
     """The display that suits this console."""
     in_terminal = console.is_terminal and not console.is_dumb_terminal
     return LiveView(console) if in_terminal else PlainLines(console)

@@ -8,6 +8,7 @@ from rich.console import Console
 from imtrans.api.listener import Listener, Measured, Moment, Reading
 from imtrans.host.terminal import say
 from imtrans.host.words import duration
+from imtrans.runs.journal import Past
 from imtrans.training.display.progress import losses, seconds_left, speed
 
 
@@ -16,6 +17,9 @@ class PlainLines(Listener):
 
     def __init__(self, console: Console) -> None:
         self._console = console
+
+    def recall(self, past: Past, higher: Mapping[str, bool], best_step: int) -> None:
+        """Lines say what is new: the sessions before have had theirs."""
 
     def said(self, line: str) -> None:
         # A reader that is gone (`| head`) or a full disk behind `>` must not end a training.
@@ -27,7 +31,7 @@ class PlainLines(Listener):
             f"epoch {at.epoch}/{at.epochs}",
             f"step {at.step}/{at.steps}",
             *speed(reading),
-            f"left {duration(seconds_left(at, reading))}",
+            f"ETA {duration(seconds_left(at, reading))}",
             losses(reading),
         ]
         self.said("  ".join(parts))

@@ -1,16 +1,18 @@
 """The view of a training in a terminal: progress, speed, and a small curve of each loss.
 
     epoch 3/200  step 12340/219000  6%  ━━╸───────────────
-    7.6 images/s  waiting 2%  memory 3.2 GB  left 7:32:11
+    7.6 images/s  data wait 2%  memory 3.2 GB  ETA 7:32:11
      d 0.412   ▃▄▅▄▃▂▁▂  first 0.693  min 0.301
     l1 0.183   █▆▅▄▃▂▂▁  first 0.402  min 0.181
     validation at step 12000, best at step 10000
     l1 0.143   █▅▃▂▁     best 0.139
 
 Lines for a person, warnings too, are printed above it and stay. The last state remains when it
-ends. First, least and best values are those of this session; the best step is of the whole run.
+ends. Curves, first, least and best values are those of the whole run, also after it was continued.
+Best is a metric after training began: the values of step 0 are those of untrained networks.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from time import monotonic
@@ -22,6 +24,7 @@ from rich.text import Text
 from imtrans.api.listener import Listener, Measured, Moment, Reading
 from imtrans.host.footprint import footprint
 from imtrans.host.words import duration, readable, size
+from imtrans.runs.journal import Past
 from imtrans.training.display.progress import speed
 from imtrans.training.display.sparkline import LENGTH, Curve, number, sparkline
 
@@ -46,6 +49,16 @@ class LiveView(Listener):
         self._ended = False
         self._live = Live(self, console=console, refresh_per_second=4)
 
+    def recall(self, past: Past, higher: Mapping[str, bool], best_step: int) -> None:
+        """Show what the run has measured before this session. `higher` says of each metric whether
+        higher is better."""
+        for _, losses in past.losses:
+            self._losses = _with(self._losses, losses)
+        for step, metrics in past.metrics:
+            self._metrics = _with(self._metrics, metrics, counts=step > 0)
+            self._validated = step
+        self._higher, self._best_step = dict(higher), best_step
+
     def begun(self, at: Moment) -> None:
         self._at, self._first_step = at, at.step
         self._begun = self._last = monotonic()
@@ -69,7 +82,8 @@ class LiveView(Listener):
 
     def validated(self, at: Moment, metrics: Mapping[str, Measured], best_step: int) -> None:
         self._higher = {name: found.higher_is_better for name, found in metrics.items()}
-        self._metrics = _with(self._metrics, {n: found.value for n, found in metrics.items()})
+        values = {name: found.value for name, found in metrics.items()}
+        self._metrics = _with(self._metrics, values, counts=at.step > 0)
         self._validated, self._best_step = at.step, best_step
 
     def closed(self) -> None:
@@ -101,6 +115,7 @@ class LiveView(Listener):
             best = curve.greatest if self._higher.get(name) else curve.least
             star = "*" if ascii_only else "★"
             rest = f"best {number(best)}" + (f" {star}" if curve.last == best else "")
+            rest = "" if math.isnan(best) else rest  # nothing was measured since training began
             yield _row(name.rjust(names), curve, rest, width, ascii_only)
 
     def _progress(self, width: int, ascii_only: bool) -> Iterator[Text]:
@@ -122,8 +137,8 @@ class LiveView(Listener):
         if self._ended:
             parts.append(f"took {duration(monotonic() - self._begun)}")
         elif rate := self._steps_per_second():
-            parts.append(f"left {duration((self._at.steps - self._at.step) / rate)}")
-        return parts or ["the first step is being taken"]
+            parts.append(f"ETA {duration((self._at.steps - self._at.step) / rate)}")
+        return parts or ["computing the first step"]
 
     def _steps_per_second(self) -> float:
         """As last read, or until then as the first steps show."""
@@ -132,17 +147,19 @@ class LiveView(Listener):
         return (self._at.step - self._first_step) / max(self._last - self._begun, 1e-9)
 
 
-def _with(curves: Mapping[str, Curve], values: Mapping[str, float]) -> dict[str, Curve]:
+def _with(
+    curves: Mapping[str, Curve], values: Mapping[str, float], *, counts: bool = True
+) -> dict[str, Curve]:
     found = {name: curves.get(name) or Curve() for name in values}
     for name, value in values.items():
-        found[name].append(value)
+        found[name].append(value, counts=counts)
     return found
 
 
 def _row(name: str, curve: Curve, rest: str, width: int, ascii_only: bool) -> Text:
     """`l1 0.183  ▃▄▅▄▃▂  first 0.402  min 0.181`, as much of it as there is room for."""
     row = Text(f"{name} {number(curve.last):<8}")
-    beside = len(rest) + 2 if width >= ROOMY else 0
+    beside = len(rest) + 2 if rest and width >= ROOMY else 0
     drawn = sparkline(
         tuple(curve.values), min(LENGTH, width - len(row) - beside), ascii_only=ascii_only
     )

@@ -5,7 +5,7 @@ from imtrans.api.listener import Moment, Reading
 
 def speed(reading: Reading) -> list[str]:
     """How fast it is, and the share of time in which it waits for data."""
-    return [f"{reading.images_per_second:.1f} images/s", f"waiting {reading.waiting:.0%}"]
+    return [f"{reading.images_per_second:.1f} images/s", f"data wait {reading.waiting:.0%}"]
 
 
 def losses(reading: Reading) -> str:

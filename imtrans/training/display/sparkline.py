@@ -10,17 +10,21 @@ SIGNS = ".:-=+*#@"
 
 
 class Curve:
-    """The last readings of a quantity; and its first, its least and its greatest of all."""
+    """The last readings of a quantity; its first; and the least and the greatest of those that
+    count, NaN before there is one."""
 
     def __init__(self) -> None:
         self.values: deque[float] = deque(maxlen=LENGTH)
         self.first = self.least = self.greatest = math.nan
 
-    def append(self, value: float) -> None:
+    def append(self, value: float, *, counts: bool = True) -> None:
         if not self.values:
-            self.first = self.least = self.greatest = value
+            self.first = value
         self.values.append(value)
-        self.least, self.greatest = min(self.least, value), max(self.greatest, value)
+        if counts and math.isnan(self.least):
+            self.least = self.greatest = value
+        elif counts:
+            self.least, self.greatest = min(self.least, value), max(self.greatest, value)
 
     @property
     def last(self) -> float:

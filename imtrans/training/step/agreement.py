@@ -85,6 +85,28 @@ class Parameter:
         return largest + FLOOR * self.norm
 
 
+@dataclass(frozen=True)
+class Difference:
+    """What differs beyond what rounding explains."""
+
+    line: str
+    where: str  # phase, term and parameter
+    cosine: float | None = None  # between the gradients; None where there is only one
+    length: float = 1.0  # of the other gradient, in lengths of the exact one
+
+    def __str__(self) -> str:
+        return self.line
+
+    @property
+    def short(self) -> str:
+        """How well the gradients agree: `gradient agreement 0.85`."""
+        if self.cosine is None:
+            return self.line
+        if self.cosine >= 0.995:  # which is 1.00 in print
+            return f"gradient length {self.length:.2f}"
+        return f"gradient agreement {self.cosine:.2f}"
+
+
 class Agreement:
     """The exact gradients, of which a copy is kept, and what roundings make of them.
 
@@ -110,26 +132,28 @@ class Agreement:
                 parameter.roundings.append(change)
         return True
 
-    def disagreement(self, found: Gradients, precision: Precision) -> str | None:
-        """None, or one line: what differs most beyond what rounding explains."""
-        while line := self._unexplained(found, precision):
+    def disagreement(self, found: Gradients, precision: Precision) -> Difference | None:
+        """What differs most beyond what rounding explains, if anything does."""
+        while difference := self._unexplained(found, precision):
             if not self.learn():
-                return line
+                return difference
         return None
 
-    def _unexplained(self, found: Gradients, precision: Precision) -> str | None:
+    def _unexplained(self, found: Gradients, precision: Precision) -> Difference | None:
         if unknown := next(self._unknown(found), None):
-            return f"{unknown} has a gradient, but none with the reference engine"
-        worst = 1.0, ""
+            line = f"{unknown} has a gradient, but none with the reference engine"
+            return Difference(line, unknown)
+        worst: tuple[float, Difference | None] = 1.0, None
         for phase, parameters in self.phases.items():
             if precision == "bf16" and not (cosine := _kept(parameters)) >= LEAST:
-                return f"rounding to bf16 ruins the gradient of the {phase} (cosine {cosine:.2f})"
+                line = f"rounding to bf16 ruins the gradient of the {phase} (cosine {cosine:.2f})"
+                return Difference(line, phase, cosine)
             changes = [p.change(found[phase].get(p.name)) for p in parameters]
             excess = excesses(parameters, changes)
             for parameter, change, times in zip(parameters, changes, excess, strict=True):
                 if times > worst[0]:
-                    worst = times, f"{phase}.{_line(parameter, change)}"
-        return f"the gradient of {worst[1]}" if worst[1] else None
+                    worst = times, _difference(phase, parameter, change)
+        return worst[1]
 
     def _unknown(self, found: Gradients) -> Iterator[str]:
         for phase, rows in found.items():
@@ -179,14 +203,16 @@ def _kept(parameters: Sequence[Parameter]) -> float:
     return math.nan if any(map(math.isnan, cosines)) else min(cosines)
 
 
-def _line(parameter: Parameter, change: Change) -> str:
+def _difference(phase: str, parameter: Parameter, change: Change) -> Difference:
     cosine, length = change.cosine_and_length(parameter.norm)
     most = max(parameter.roundings, key=lambda c: c.distance, default=Change(0.0, 0.0))
     explained = most.cosine_and_length(parameter.norm)
-    return (
-        f"{parameter.name} differs from the reference engine's (cosine {cosine:.2f}, length "
+    where = f"{phase}.{parameter.name}"
+    line = (
+        f"the gradient of {where} differs from the reference engine's (cosine {cosine:.2f}, length "
         f"{length:.2f}; rounding to bf16 explains {explained[0]:.2f}, {explained[1]:.2f})"
     )
+    return Difference(line, where, cosine, length)
 
 
 def _norm(values: Tensor) -> float:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from imtrans.api.errors import ImtransError, is_out_of_memory
 from imtrans.api.method import Batch, Method, Phase
 from imtrans.recipe.schema import TrainTable
-from imtrans.training.step.agreement import DRAWS, Agreement
+from imtrans.training.step.agreement import DRAWS, Agreement, Difference
 from imtrans.training.step.contract import check_values
 from imtrans.training.step.engine import Engine, plain
 from imtrans.training.step.preserving import preserving_state
@@ -24,17 +24,21 @@ ENOUGH = 4  # images that show what an engine computes
 
 
 class Disagreement(ArithmeticError):
-    """An engine found another gradient than the reference engine, in one line."""
+    """An engine found another gradient than the reference engine."""
+
+    def __init__(self, difference: Difference) -> None:
+        super().__init__(str(difference))
+        self.difference = difference
 
 
 def tried_step(method: Method, engine: Engine, train: TrainTable, batch: Batch, say: Say) -> Step:
     """The step of a method on the engine, or on the next simpler one that can compute it.
 
     An engine has to find the gradient of the reference engine on this batch, as nearly as rounding
-    explains: a plugin's network may not bear another memory format or precision, torch may compute
-    something wrong there without a warning, and a machine may lack the compiler. One line says so
-    then. Raises ImtransError when the method breaks its contract; what the reference engine cannot
-    compute either, fails in it.
+    explains: a plugin's network may not support another memory format or precision, torch may
+    compute something wrong there without a warning, and a machine may lack the compiler. One note
+    says so then. Raises ImtransError when the method breaks its contract; what the reference engine
+    cannot compute either, fails in it.
     """
     if not engine.fast:
         step = Step(method, engine, train)
@@ -43,16 +47,39 @@ def tried_step(method: Method, engine: Engine, train: TrainTable, batch: Batch, 
     if not engine.compiled:  # which would be compiled for another size
         batch = Batch(*(side[:ENOUGH] for side in batch))
     agreement = _measured(method, engine, train, batch)
-    for simpler in _simpler(engine):
+    wanted, failure = engine, None
+    found: Step | None = None
+    for simpler in _simpler(wanted):
         try:
-            return _agreeing_step(method, engine, train, batch, agreement)
+            found = _agreeing_step(method, engine, train, batch, agreement)
+            break
         except Exception as error:
             if is_out_of_memory(error):
                 raise
-            reason = next(iter(str(error).splitlines()), "") or type(error).__name__
-            say(f"the engine '{engine}' cannot train this recipe ({reason}); using '{simpler}'")
-            engine = simpler
-    return Step(method, engine, train)
+            engine, failure = simpler, error
+    if failure:
+        say(_note(wanted, engine, failure))
+    return found or Step(method, engine, train)
+
+
+def _note(wanted: Engine, chosen: Engine, failure: Exception) -> str:
+    """What is used instead of the engine that was asked for, and why: nobody has to act."""
+    if not chosen.fast:
+        failing, instead = "the fast engine", "training with the plain engine"
+    elif chosen.precision != wanted.precision:
+        failing, instead = wanted.precision, f"training in {chosen.precision}"
+    else:
+        failing, instead = "torch.compile", "training without it"
+    if not isinstance(failure, Disagreement):
+        reason = next(iter(str(failure).splitlines()), "") or type(failure).__name__
+        return f"note: {failing} fails on this network ({reason}); {instead}. Nothing to do."
+    found = failure.difference
+    if failing == "bf16":
+        why = f"bf16 is too inexact for this network ({found.short})"
+    else:  # no rounding, but a fault: its author will want to know where
+        where = f" in {found.where}" if found.cosine is not None else ""
+        why = f"{failing} computes other gradients of this network ({found.short}{where})"
+    return f"note: {why}; {instead}. Nothing to do."
 
 
 def _simpler(engine: Engine) -> Iterator[Engine]:
