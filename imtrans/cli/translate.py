@@ -63,8 +63,9 @@ DropoutSeedOption = Annotated[
 
 
 def translate(
-    input_: Annotated[
-        Path, typer.Argument(parser=a_path, metavar="INPUT", help="A folder of images, or one.")
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(parser=a_path, metavar="INPUT", help="A folder of images, or one."),
     ],
     recipe: Annotated[
         str | None,
@@ -111,6 +112,7 @@ def translate(
     """
     from imtrans.translation.loading import load
 
+    input_ = _only(inputs)
     name, source = _model(recipe, checkpoint, best)
     name = name if translator == "generator" else f"{name}-{translator}"
     installed()
@@ -128,6 +130,16 @@ def translate(
         echo(UNKNOWN_SCALE, err=True)
     outcome = _translate(loaded, input_, output, name)
     raise typer.Exit(1 if outcome.broken else 0)
+
+
+def _only(inputs: list[Path]) -> Path:
+    first, *others = inputs
+    if not others:
+        return first
+    if not first.exists() and len(others) == 1:
+        recipe, folder = quote(str(first)), quote(str(others[0]))
+        raise ImtransError(f"two inputs; is {recipe} a recipe? use --recipe {recipe} {folder}")
+    raise ImtransError(f"{len(inputs)} inputs; translate their folder, or one image at a time")
 
 
 def _size(text: str) -> "SizeChoice":

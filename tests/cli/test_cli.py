@@ -332,6 +332,8 @@ MISTAKES = [
         "runs/maps: no such run; nothing is in runs/ yet. ",
     ),
     (["translate", "photos", "--checkpoint", "none"], "none: no such checkpoint"),
+    (["translate", "maps", "photos"], "two inputs; is maps a recipe? use --recipe maps photos"),
+    (["translate", "photos/0.png", "photos/1.png"], "2 inputs; translate their folder, or one"),
     (["translate", "photos", "--checkpoint", "photos"], "photos: no checkpoint there"),
     (["translate", "photos", "--checkpoint", "file"], "file: not a whole safetensors file"),
     (["translate", "nowhere", "--checkpoint", "x"], "x: no such checkpoint"),
