@@ -105,7 +105,7 @@ def _fail_by_mistake() -> None:
     pages = dict(page.split(", ", 1) for page in facts.get_all("Project-URL") or ())
     where = pages.get("Issues") or next(iter(pages.values()), "")
     at = f" at {where}," if where else ""
-    _fail(f"a mistake of imtrans or of a plugin. please report it{at} with the text above", 1)
+    _fail(f"a bug in imtrans or a plugin. please report it{at} with the text above", 1)
 
 
 def _fail(message: str, code: int) -> None:
