@@ -1,6 +1,8 @@
 """Arguments and output that several commands share."""
 
+import sys
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -66,7 +68,7 @@ def installed() -> "Catalog":
 
     found = catalog()
     for broken in found.broken:
-        echo(f"warning: {broken}", err=True)
+        complain(f"warning: {broken}")
     return found
 
 
@@ -75,6 +77,16 @@ def echo(text: str, *, err: bool = False) -> None:
     from imtrans.host.words import readable
 
     typer.echo(readable(text), err=err)
+
+
+def complain(text: str) -> None:
+    """Print a text to stderr; in a terminal it is broken between words."""
+    from imtrans.host.words import readable, wrapped
+
+    text = readable(text)
+    if sys.stderr.isatty():
+        text = wrapped(text, get_terminal_size().columns)
+    print(text, file=sys.stderr)
 
 
 def say(out: "Console", line: str) -> None:

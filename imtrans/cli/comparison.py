@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imtrans.api.errors import ImtransError
-from imtrans.cli.common import echo, say, say_wrapped
+from imtrans.cli.common import complain, say, say_wrapped
 from imtrans.cli.tables import print_table
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def print_comparison(out: "Console", folders: Sequence[Path]) -> None:
         raise ImtransError("name two runs or more: imtrans runs compare runs/one runs/other")
     for run in runs:
         if run.problem:
-            echo(f"warning: {run.path}: {run.problem}", err=True)
+            complain(f"warning: {run.path}: {run.problem}")
     names = [str(folder) for folder in folders]
     _print_recipes(out, names, [run.recipe for run in runs])
     say(out, "")

@@ -5,7 +5,6 @@ import os
 import sys
 import traceback
 from importlib.metadata import metadata
-from shutil import get_terminal_size
 
 import typer
 
@@ -13,6 +12,7 @@ import imtrans
 from imtrans.api.errors import ImtransError, is_out_of_memory
 from imtrans.cli.bench import bench
 from imtrans.cli.check import check
+from imtrans.cli.common import complain
 from imtrans.cli.data import data
 from imtrans.cli.data.fetch import fetch_hint
 from imtrans.cli.doctor import doctor
@@ -26,7 +26,7 @@ from imtrans.cli.third_party import Commands
 from imtrans.cli.train import train
 from imtrans.cli.translate import translate
 from imtrans.host.foreign import is_overflow
-from imtrans.host.words import readable, wrapped
+from imtrans.host.words import readable
 
 TOO_LARGE = (
     "not enough memory. use a smaller train.batch_size, data.crop_size or generator.width, "
@@ -105,12 +105,9 @@ def _fail_by_mistake() -> None:
     pages = dict(page.split(", ", 1) for page in facts.get_all("Project-URL") or ())
     where = pages.get("Issues") or next(iter(pages.values()), "")
     at = f" at {where}," if where else ""
-    _fail(f"a mistake of imtrans or of a plugin. please report it{at} with the text above", 1)
+    _fail(f"a bug in imtrans or a plugin. please report it{at} with the text above", 1)
 
 
 def _fail(message: str, code: int) -> None:
-    text = f"error: {readable(message)}"
-    if sys.stderr.isatty():
-        text = wrapped(text, get_terminal_size().columns)
-    print(text, file=sys.stderr)
+    complain(f"error: {message}")
     sys.exit(code)

@@ -43,8 +43,8 @@ def _disk(plan: Plan) -> str:
     best = f" and the best generator of {size(disk.best)}" if disk.best else ""
     short = ". too little: use a smaller train.keep_last" if disk.total > disk.free else ""
     return (
-        f"{size(disk.total)} at the most: {disk.count} checkpoints of {size(disk.checkpoint)}{best}"
-        f", samples beside; {size(disk.free)} are free{short}"
+        f"{size(disk.total)} at most: {disk.count} checkpoints of {size(disk.checkpoint)}{best}"
+        f", plus samples; {size(disk.free)} are free{short}"
     )
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imtrans.cli import completion
-from imtrans.cli.common import a_path, console, echo, say, say_wrapped
+from imtrans.cli.common import a_path, complain, console, echo, say, say_wrapped
 from imtrans.cli.groups import Group
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def list_(
     _print_runs(out, found)
     for run in found:
         if run.problem:
-            echo(f"warning: {run.name}: {run.problem}", err=True)
+            complain(f"warning: {run.name}: {run.problem}")
     total = size(sum(run.bytes for run in found))
     say(out, f"{counted(len(found), 'run')}, {total}, in {folder}")
     if caution := _compare_caution(found):

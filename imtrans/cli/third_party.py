@@ -59,7 +59,7 @@ class ThirdParty(TyperCommand):
         if isinstance(app, typer.Typer):
             return typer.main.get_command(app)
         raise ImtransError(
-            f"the command '{self._point.name}' ({self._point.value}) is no Typer app but "
+            f"the command '{self._point.name}' ({self._point.value}) is not a Typer app but "
             f"{type(app).__name__}"
         )
 

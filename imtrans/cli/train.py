@@ -14,6 +14,7 @@ from imtrans.cli.common import (
     exit_if_interrupted,
     installed,
     say,
+    say_wrapped,
 )
 from imtrans.recipe.naming import run_name
 
@@ -93,5 +94,5 @@ def _dry_run(task: "Task", folder: Path, device: str | None, fresh: bool, out: "
     report = partial(say, out)
     report(recipes.dumps(task.recipe))
     for line in lines(plan(task, folder, device=device, fresh=fresh, say=report)):
-        report(line)
+        say_wrapped(out, line, hang=15)
     report("dry run: nothing was written")

@@ -17,6 +17,7 @@ from imtrans.api.errors import ImtransError
 from imtrans.host.files import write_whole
 from imtrans.host.locks import Locked, locked
 from imtrans.recipe import reading as recipes
+from imtrans.recipe import toml
 from imtrans.recipe.catalog import catalog
 from imtrans.recipe.schema import Recipe
 from imtrans.runs import checkpoint
@@ -138,13 +139,13 @@ def _refuse_another(path: Path, recipe: Recipe) -> None:
             raise ImtransError(f"{path}: holds other files, but no run; choose another --run-dir")
         return  # nothing was learned there yet
     origin, before = _trained_there(path, learned)
-    old, new = _binding(before), _binding(recipe)
-    if old["train"]["epochs"] < new["train"]["epochs"]:
-        old["train"]["epochs"] = new["train"]["epochs"]  # training longer is no other run
-    if old != new:
+    if before.train.epochs < recipe.train.epochs:  # training longer is no other run
+        train = before.train.model_copy(update={"epochs": recipe.train.epochs})
+        before = before.model_copy(update={"train": train})
+    if _binding(before) != _binding(recipe):
         rows = difflib.unified_diff(
-            recipes.dumps(before).splitlines(),
-            recipes.dumps(recipe).splitlines(),
+            _binding_text(before).splitlines(),
+            _binding_text(recipe).splitlines(),
             origin,
             "the recipe given",
             lineterm="",
@@ -179,6 +180,18 @@ def _binding(recipe: Recipe) -> dict[str, Any]:
         for key in keys:
             del values[table][key]
     return values | {"best": recipe.validation.best_metric}
+
+
+def _binding_text(recipe: Recipe) -> str:
+    """The recipe without what may change: only what differs and matters is to be shown."""
+    values = recipes.values_of(recipe)
+    for table, keys in FREE.items():
+        for key in keys:
+            values[table].pop(key, None)
+    for key in FREE_KEYS:
+        values.pop(key, None)
+    values["validate"] = {"keep_best": recipe.validation.best_metric or False}
+    return toml.dumps(values)
 
 
 def _move_aside(path: Path) -> None:

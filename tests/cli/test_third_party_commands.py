@@ -71,7 +71,7 @@ def test_what_is_no_typer_app_is_one_line(imtrans, install):
     code, _, err = imtrans("ray")
     assert (code, err) == (
         2,
-        "error: the command 'ray' (imtrans_ray_four:app) is no Typer app but int\n",
+        "error: the command 'ray' (imtrans_ray_four:app) is not a Typer app but int\n",
     )
 
 

@@ -159,7 +159,7 @@ def test_a_fault_of_the_program_shows_where_it_is_and_that_it_is_to_be_reported(
     assert err.startswith("Traceback")
     assert "in fails" in err
     assert err.splitlines()[-1] == (
-        "error: a mistake of imtrans or of a plugin. please report it with the text above"
+        "error: a bug in imtrans or a plugin. please report it with the text above"
     )
     assert "\x1b" not in err
 

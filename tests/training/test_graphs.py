@@ -125,7 +125,7 @@ def test_a_step_that_cannot_be_recorded_is_taken_one_by_one(tiny):
     step.method.generator.forward = synchronising
     found = rows(stepper(step, said), batches(2))
     (line,) = said
-    assert line.startswith("no CUDA graph of this step (")
+    assert line.startswith("note: no CUDA graph of this step (")
     assert torch.isfinite(found).all()
 
 

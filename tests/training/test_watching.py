@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import pytest
 import torch
@@ -218,6 +219,17 @@ def test_a_run_of_the_older_default_continues(imtrans, tiny_file, tmp_path):
     code, out, err = imtrans("train", tiny_file, "--run-dir", "run")
     assert (code, err) == (0, "")
     assert "continuing after run/checkpoints/step_00000006" in out
+
+
+def test_the_refusal_of_another_recipe_shows_only_what_binds(imtrans, tiny_file, tmp_path):
+    fit(Task(read(tiny_file, "validate.every=1000", "train.epochs=1"), catalog()), tmp_path / "run")
+    keys = ("seed=1", "train.log_every=3", "title=other")
+    code, _, err = imtrans(
+        "train", tiny_file, "--run-dir", "run", *(part for key in keys for part in ("--set", key))
+    )
+    assert code == 2
+    changed = [line.strip() for line in err.splitlines() if re.match(r"  [-+]\w", line)]
+    assert changed == ["-seed = 0", "+seed = 1"]
 
 
 def test_intervals_may_be_epochs(tiny_file, tmp_path):

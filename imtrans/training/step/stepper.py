@@ -48,4 +48,6 @@ class Stepper:
             if is_out_of_memory(error):
                 raise
             reason = str(error).splitlines()[0]
-            self.say(f"no CUDA graph of this step ({reason}); taking its parts one by one")
+            self.say(
+                f"note: no CUDA graph of this step ({reason}); running it in parts. Nothing to do."
+            )
