@@ -1,0 +1,166 @@
+"""Find the family of names in a list of paths: what tells the sides apart, and who are partners.
+
+Every path is read in all ways (imtrans.data.families.readings): as a label and the key that is
+left. Two labels under which the same keys are found are the two sides.
+"""
+
+import re
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import NamedTuple
+
+from imtrans.data.families.pattern_of import pattern_of
+from imtrans.data.families.readings import Key, Label, Stored, common_affixes, readings, stored
+
+MOST = 20_000  # images whose names are compared
+LABELS = 60  # that may be sides, most frequent first
+NAMED, UNNAMED = 0.5, 0.9  # share of images in pairs: if a side has a known word, and if not
+FEWEST = 2  # names with all sides
+BESIDE = 0.8  # share of the pairs that a further side must have too
+
+Images = dict[Key, Stored]
+
+
+@dataclass(frozen=True)
+class FamilySide:
+    """One side: what tells it from the others, and the pattern of its files."""
+
+    word: str  # as 'he' or 'labels'
+    pattern: str  # as '{name}_he.png'
+
+
+@dataclass(frozen=True)
+class Family:
+    """Images that come in pairs by their names; the side that is usually the source is first."""
+
+    sides: tuple[FamilySide, ...]
+    names: int  # that the first two sides have both
+    images: int  # among which they were found: of very many, some
+    total: int  # images there are
+    splits: tuple[str, ...]  # what `{split}` is
+    known: bool  # whether the words say which side is the source
+
+    @property
+    def text(self) -> str:
+        """`50 names come in pairs: {name}_he.png and {name}_ihc.png`"""
+        patterns = [side.pattern for side in self.sides]
+        listed = f"{', '.join(patterns[:-1])} and {patterns[-1]}"
+        come = "come in pairs" if len(patterns) == 2 else f"have {len(patterns)} files each"
+        most = f"{self.names:,}" if self.images == self.total else "most"
+        return f"{most} names {come}: {listed}"
+
+
+class _Couple(NamedTuple):
+    a: Label
+    b: Label
+    keys: frozenset[Key]
+
+
+def find_family(paths: Iterable[str]) -> Family | None:
+    """The family of these paths, relative to a folder, or None if their names show no pairs."""
+    listed = list(paths)
+    images = stored(_some(listed))
+    found = _by_label(images)
+    couples = [couple for couple in _couples(found) if _is_family(couple, found, len(images))]
+    if not couples:
+        return None
+    best = max(couples, key=lambda couple: _rank(couple, found, len(images)))
+    return _family(best, found, images, len(listed))
+
+
+def _some(paths: list[str]) -> list[str]:
+    """Of very many, those whose digits have certain sums: partners have the same digits."""
+    parts = -(-len(paths) // MOST)
+    if parts <= 1:
+        return paths
+    return [p for p in paths if zlib.crc32(re.sub(r"\D", "", p).encode()) % parts == 0]
+
+
+def _by_label(images: Sequence[Stored]) -> dict[Label, Images]:
+    """The images under every label that enough of them have, by their keys."""
+    starts, ends = common_affixes(images)
+    found: dict[Label, Images] = defaultdict(dict)
+    for image in images:
+        for label, key in readings(image, starts, ends):
+            found[label].setdefault(key, image)
+    frequent = sorted(found, key=lambda label: (-len(found[label]), label))[:LABELS]
+    return {label: found[label] for label in frequent if len(found[label]) >= FEWEST}
+
+
+def _couples(found: dict[Label, Images]) -> Iterator[_Couple]:
+    for a, b in combinations(found, 2):
+        keys = found[a].keys() & found[b].keys()
+        if len(keys) >= FEWEST and all(found[a][key] is not found[b][key] for key in keys):
+            yield _Couple(a, b, frozenset(keys))
+
+
+def _is_family(couple: _Couple, found: dict[Label, Images], total: int) -> bool:
+    named = couple.a.role or couple.b.role
+    if not named and couple.a.letters == couple.b.letters:
+        return False  # 2021/ and 2022/, or sub-01/ and sub-02/, are no sides
+    return _share(couple, found, total) >= (NAMED if named else UNNAMED)
+
+
+def _share(couple: _Couple, found: dict[Label, Images], total: int) -> float:
+    """The share of all images that are of these sides, or of further ones of the same names."""
+    return (2 + len(_beside(couple, found))) * len(couple.keys) / total
+
+
+def _beside(couple: _Couple, found: dict[Label, Images]) -> list[Label]:
+    """Further sides of the same names."""
+    taken = {id(found[label][key]) for label in couple[:2] for key in couple.keys}
+    sides = []
+    for label, images in found.items():
+        shared = [key for key in couple.keys if key in images]
+        new = {id(images[key]) for key in shared} - taken
+        if label not in couple[:2] and len(new) >= BESIDE * len(couple.keys):
+            taken |= new
+            sides.append(label)
+    return sides
+
+
+def _rank(couple: _Couple, found: dict[Label, Images], total: int) -> tuple[float, ...]:
+    """Which of several readings is best: known words, then most images, then the simplest."""
+    roles = couple.a.role, couple.b.role
+    return (
+        min(roles) < 0 < max(roles),
+        any(roles),
+        round(_share(couple, found, total), 2),
+        len(couple.keys) / total,
+        abs(roles[0] - roles[1]),
+        -couple.a.parts - couple.b.parts,
+        len(couple.a.text) + len(couple.b.text),
+    )
+
+
+def _family(
+    couple: _Couple, found: dict[Label, Images], images: Sequence[Stored], total: int
+) -> Family:
+    source_first = sorted(couple[:2], key=lambda label: (-label.role, label.text))
+    labels = [*source_first, *_beside(couple, found)]
+    words = _words(labels)
+    sides = tuple(
+        FamilySide(word, pattern_of([found[at][k] for k in couple.keys if k in found[at]], at))
+        for word, at in zip(words, labels, strict=True)
+    )
+    splits = tuple(sorted({image.split for image in images} - {""}))
+    known = labels[0].role > labels[1].role
+    return Family(sides, len(couple.keys), len(images), total, splits, known)
+
+
+def _words(labels: Sequence[Label]) -> list[str]:
+    """What a person calls each side: its folder if that is its own, else what differs of its
+    names."""
+    folders = [label.folder.replace("{split}", "").strip("_-. ") for label in labels]
+    if all(folders) and len(set(folders)) == len(folders):
+        return folders
+    names = [re.split(r"[_\-. ]+", f"{label.start}{label.end}".strip("_-. ")) for label in labels]
+    while all(len(name) > 1 for name in names) and len({name[0] for name in names}) == 1:
+        names = [name[1:] for name in names]
+    while all(len(name) > 1 for name in names) and len({name[-1] for name in names}) == 1:
+        names = [name[:-1] for name in names]
+    words = ["_".join(name) for name in names]
+    return [word or folder or "plain" for word, folder in zip(words, folders, strict=True)]
