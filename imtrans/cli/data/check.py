@@ -139,7 +139,8 @@ def _of_folder(
     folder: str, overrides: "Sequence[str]", catalog: "Catalog"
 ) -> "tuple[Recipe, FoundPairs, str]":
     """A recipe guessed for the folder, its pairs, and a description of the guess."""
-    from imtrans.checking.data.guess import as_stored, guess, with_sides
+    from imtrans.checking.data.as_stored import as_stored, with_sides
+    from imtrans.checking.data.guess import guess
     from imtrans.recipe import reading as recipes
     from imtrans.recipe import toml
 

@@ -176,10 +176,11 @@ def _fits_better(rival: Pattern, pattern: Pattern, path: str) -> bool:
     )
 
 
-def _same_files(a: str, b: str, files: str) -> ImtransError:
-    return ImtransError(
+def _same_files(a: str, b: str, files: str) -> MissingSplit:
+    return MissingSplit(
         f"layout 'folders': a = '{a}' and b = '{b}' are the same files ({files}): source and "
-        "target would be one picture. name what is the source and what the target"
+        "target would be one picture",
+        "name what is the source and what the target",
     )
 
 

@@ -13,7 +13,14 @@ from itertools import combinations
 from typing import NamedTuple
 
 from imtrans.data.families.pattern_of import pattern_of
-from imtrans.data.families.readings import Key, Label, Stored, common_affixes, readings, stored
+from imtrans.data.families.readings import (
+    Key,
+    Label,
+    NamedImage,
+    common_affixes,
+    in_parts,
+    readings,
+)
 
 MOST = 20_000  # images whose names are compared
 LABELS = 60  # that may be sides, most frequent first
@@ -21,7 +28,7 @@ NAMED, UNNAMED = 0.5, 0.9  # share of images in pairs: if a side has a known wor
 FEWEST = 2  # names with all sides
 BESIDE = 0.8  # share of the pairs that a further side must have too
 
-Images = dict[Key, Stored]
+Images = dict[Key, NamedImage]
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,7 @@ class _Couple(NamedTuple):
 def find_family(paths: Iterable[str]) -> Family | None:
     """The family of these paths, relative to a folder, or None if their names show no pairs."""
     listed = list(paths)
-    images = stored(_some(listed))
+    images = in_parts(_some(listed))
     found = _by_label(images)
     couples = [couple for couple in _couples(found) if _is_family(couple, found, len(images))]
     if not couples:
@@ -79,7 +86,7 @@ def _some(paths: list[str]) -> list[str]:
     return [p for p in paths if zlib.crc32(re.sub(r"\D", "", p).encode()) % parts == 0]
 
 
-def _by_label(images: Sequence[Stored]) -> dict[Label, Images]:
+def _by_label(images: Sequence[NamedImage]) -> dict[Label, Images]:
     """The images under every label that enough of them have, by their keys."""
     starts, ends = common_affixes(images)
     found: dict[Label, Images] = defaultdict(dict)
@@ -137,7 +144,7 @@ def _rank(couple: _Couple, found: dict[Label, Images], total: int) -> tuple[floa
 
 
 def _family(
-    couple: _Couple, found: dict[Label, Images], images: Sequence[Stored], total: int
+    couple: _Couple, found: dict[Label, Images], images: Sequence[NamedImage], total: int
 ) -> Family:
     source_first = sorted(couple[:2], key=lambda label: (-label.role, label.text))
     labels = [*source_first, *_beside(couple, found)]

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from imtrans.api.patterns import NAME
-from imtrans.data.families.readings import Label, Stored
+from imtrans.data.families.readings import Label, NamedImage
 
 
-def pattern_of(images: Sequence[Stored], label: Label) -> str:
+def pattern_of(images: Sequence[NamedImage], label: Label) -> str:
     """The narrowest pattern that fits all these images of a side."""
     if label.folder:
         at = [image.folders.index(label.folder) for image in images]

@@ -16,7 +16,7 @@ LEAST = 0.02  # share of all images that an end or a beginning must have
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class NamedImage:
     """An image's path in parts. In `folders` the word of a split is replaced by `{split}`."""
 
     path: str
@@ -56,15 +56,15 @@ class Label(NamedTuple):
 Key = tuple[str, ...]  # what is left of a path without its label: the same for partners
 
 
-def stored(paths: Iterable[str]) -> list[Stored]:
+def in_parts(paths: Iterable[str]) -> list[NamedImage]:
     """The paths in parts; splits only if one of them is for training."""
-    found = [_stored(path) for path in paths]
+    found = [_in_parts(path) for path in paths]
     if any(image.split.lower() in TRAIN for image in found):
         return found
-    return [_stored(image.path, splits=False) for image in found]
+    return [_in_parts(image.path, splits=False) for image in found]
 
 
-def _stored(path: str, *, splits: bool = True) -> Stored:
+def _in_parts(path: str, *, splits: bool = True) -> NamedImage:
     *folders, file = path.split("/")
     stem, split = without_suffix(file), ""
     for at, folder in enumerate(folders if splits else ()):
@@ -72,11 +72,11 @@ def _stored(path: str, *, splits: bool = True) -> Stored:
             split = word[0]
             folders[at] = f"{folder[: word.start()]}{MARK}{folder[word.end() :]}"
             break
-    return Stored(path, tuple(folders), stem, file[len(stem) :], split)
+    return NamedImage(path, tuple(folders), stem, file[len(stem) :], split)
 
 
 def readings(
-    image: Stored, starts: Sequence[str], ends: Sequence[str]
+    image: NamedImage, starts: Sequence[str], ends: Sequence[str]
 ) -> Iterator[tuple[Label, Key]]:
     """Every label that the image may have, and the key that is left of its path."""
     names = [("", "", image.stem)]
@@ -91,7 +91,7 @@ def readings(
                 yield Label(folder, start, end), (image.split, *left, name)
 
 
-def common_affixes(images: Sequence[Stored]) -> tuple[list[str], list[str]]:
+def common_affixes(images: Sequence[NamedImage]) -> tuple[list[str], list[str]]:
     """The beginnings and the ends that enough names share to be the label of a side."""
     starts: Counter[str] = Counter()
     ends: Counter[str] = Counter()
