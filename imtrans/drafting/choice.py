@@ -1,13 +1,15 @@
 """One choice of a drafted recipe, and the whole of them as text."""
 
-import json
 import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from imtrans.host.words import plain
 from imtrans.recipe import toml
 
 WIDTH = 100
+LONGEST = 2000  # letters of a comment
+COLUMN = 36  # before which reasons begin, where rows are as short
 LOSS = "[[loss]]"
 
 
@@ -41,16 +43,19 @@ def recipe_text(opening: str, choices: Sequence[Choice]) -> str:
 
 def _rows(choices: Sequence[Choice]) -> Iterator[str]:
     width = max(len(choice.key) for choice in choices)
-    for choice in choices:
-        row = f"{choice.key:<{width}} = {choice.shown}"
-        if len(row) + len(choice.reason) + 4 > WIDTH:
-            yield from _comment(choice.reason)
-            yield row
-        else:
-            yield f"{row}  # {choice.reason}" if choice.reason else row
+    rows = [f"{choice.key:<{width}} = {choice.shown}" for choice in choices]
+    # Reasons begin in one column, but for those of long rows.
+    column = max((len(row) for row in rows if len(row) <= COLUMN), default=0)
+    for row, choice in zip(rows, choices, strict=True):
+        reason = plain(choice.reason, LONGEST)
+        whole = f"{row:<{column}}  # {reason}"
+        if len(whole) > WIDTH:
+            yield from _comment(reason)
+        yield whole if reason and len(whole) <= WIDTH else row
 
 
 def _comment(text: str) -> list[str]:
-    # Whatever a name holds, a line break of it must not end the comment.
-    printable = json.dumps(text, ensure_ascii=False)[1:-1].replace('\\"', '"')
-    return [f"# {line}" for line in textwrap.wrap(printable, WIDTH - 2, break_on_hyphens=False)]
+    wrapped = textwrap.wrap(
+        plain(text, LONGEST), WIDTH - 2, break_on_hyphens=False, break_long_words=False
+    )
+    return [f"# {line}" for line in wrapped]

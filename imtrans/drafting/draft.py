@@ -57,13 +57,14 @@ def draft(root: str, source: str | None, catalog: Catalog) -> Draft:
     pairs = layout.pairs(train)
     a, b = (sample_side(pictures) for pictures in sides(pairs))
     found = _derived(found, b) if "derive" in found.table else _directed(found, source, a, b)
+    target = _in_direction(found, a, b)[1]
     choices = (
         Choice("", "title", _title(root, found)),
         *_data(found, source, layout, pairs, a, b),
-        *_networks(b, len(pairs)),
+        *_networks(crop_size(target.sizes), len(pairs)),
     )
     missing = [name for name, _ in layout.orphans]
-    opening = f"{root}: {found.reason}. {len(pairs)} to train on"
+    opening = f"{root}: {found.reason}"
     return Draft(opening, choices, tuple(_remarks(found, missing)))
 
 
@@ -113,7 +114,7 @@ def _data(
     where = "the folder, seen from where imtrans is started"
     yield Choice("data", "root", table["root"], where)
     if isinstance(table["layout"], str):
-        yield Choice("data", "layout", table["layout"], f"how pairs are stored: {found.reason}")
+        yield Choice("data", "layout", table["layout"], found.reason)
     if "train" in table:
         yield Choice("data", "train", table["train"], "the split that is trained on")
     yield from _validation(layout, table, len(pairs))
@@ -123,12 +124,12 @@ def _data(
     else:
         reason = _why_direction(found, source, a, b)
         yield Choice("data", "direction", table.get("direction", "AtoB"), reason)
-    yield from sizes(b.sizes)
+    yield from sizes(_in_direction(found, a, b)[1].sizes)
     flip = "mirrored copies too; false if left and right differ, as in text"
     yield Choice("data", "flip", True, flip)
     if not isinstance(table["layout"], str):
         for key, value in table["layout"].items():
-            reason = f"how pairs are stored: {found.reason}" if key == "name" else ""
+            reason = found.reason if key == "name" else ""
             yield Choice("data.layout", key, value, reason)
     yield from _pixels(found, pairs, a, b)
 
@@ -147,7 +148,8 @@ def _validation(layout: Layout, table: dict[str, Any], count: int) -> Iterator[C
     if "validation" in table:
         names = [table["validation"]]
     else:
-        names = [name for name in VALIDATION if name != table.get("train") and layout.has(name)]
+        words = (name for word in VALIDATION for name in (word, word.capitalize()))
+        names = [name for name in words if name != table.get("train") and layout.has(name)]
     if names:
         reason = "pairs that are not trained on, to measure on: this split is there"
         yield Choice("data", "validation", names[0], reason)
@@ -172,9 +174,9 @@ def _why_direction(found: Guess, source: str | None, a: SideSample, b: SideSampl
     return f"{what} is a guess: look with `imtrans data show`; the other way round: {turned}"
 
 
-def _networks(target: SideSample, count: int) -> Iterator[Choice]:
-    yield generator(crop_size(target.sizes))
-    small = crop_size(target.sizes) < 128
+def _networks(crop: int, count: int) -> Iterator[Choice]:
+    yield generator(crop)
+    small = crop < 128
     sees = "16 px, for small pictures" if small else "70 px, as in the paper"
     name = "patch_16" if small else "patch_70"
     yield Choice("discriminator", "name", name, f"judges patches of {sees}")

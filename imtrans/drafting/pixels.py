@@ -23,8 +23,7 @@ def pixels(side: str, stored: dict[str, Any], sample: SideSample) -> Iterator[Ch
     files = f"all {number} files looked at are" if len(kinds) == 1 else "most files are"
     yield Choice(table, "channels", stored["channels"], f"{files} {kind}")
     yield Choice(table, "dtype", stored["dtype"], "what the files hold; nothing is converted")
-    if span := _range(stored["dtype"], sample):
-        yield Choice(table, "range", *span)
+    yield Choice(table, "range", *_range(stored["dtype"], sample))
     if any(found.alpha for found in sample.headers):
         reason = 'what transparent pixels become; also "black", "drop", "keep"'
         yield Choice(table, "alpha", "white", reason)
@@ -49,23 +48,21 @@ def _labels(table: str, sample: SideSample) -> Iterator[Choice]:
             f'resample = "nearest" and classes = [{listed}]'
         )
         yield Choice(table, "resample", "bicubic", reason)
+    else:
+        yield Choice(table, "resample", "bicubic", 'smooth; "nearest" is for label maps')
 
 
-def _range(dtype: str, sample: SideSample) -> tuple[list[float], str] | None:
-    """What becomes -1 and 1, and why; None for all of the dtype."""
+def _range(dtype: str, sample: SideSample) -> tuple[list[float], str]:
+    """What becomes -1 and 1, and why."""
     low, high = sample.low, sample.high
-    if sample.colours or low == high:
-        return (
-            ([0.0, 1.0], "float32 needs a range; give that of your values")
-            if (dtype == "float32")
-            else None
-        )
-    if dtype in DTYPE_RANGES:
-        whole = DTYPE_RANGES[dtype]
-        if high - low >= SPAN * (whole[1] - whole[0]):
-            return None
-    span = _rounded(low, high, whole=dtype in DTYPE_RANGES)
-    return span, f"the files looked at have {low:g} ... {high:g}; values beyond are clipped"
+    whole = DTYPE_RANGES.get(dtype)
+    if whole and (sample.colours or low == high or high - low >= SPAN * (whole[1] - whole[0])):
+        return [int(end) for end in whole], f"what becomes -1 and 1: all that {dtype} can be"
+    if low == high:
+        return [0.0, 1.0], "what becomes -1 and 1: float32 needs it; give that of your values"
+    span = _rounded(low, high, whole=whole is not None)
+    found = f"the files looked at have {low:g} ... {high:g}"
+    return span, f"what becomes -1 and 1: {found}; values beyond are clipped"
 
 
 def _rounded(low: float, high: float, *, whole: bool) -> list[float]:

@@ -16,6 +16,9 @@ MUCH = 2.0  # times load_size: then detail is lost
 def sizes(found: Sequence[tuple[int, int]]) -> Iterator[Choice]:
     """Load and crop size, for pictures of these sizes (px)."""
     crop = crop_size(found)
+    if not found:
+        yield Choice("data", "crop_size", crop, "px; no file could be read")
+        return
     listed = _listed(found)
     if all(size == (crop, crop) for size in found):
         yield Choice("data", "crop_size", crop, f"px; the files are {listed}: nothing is resized")

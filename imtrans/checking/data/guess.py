@@ -15,8 +15,8 @@ from imtrans.checking.data.guess_table import guess_table
 from imtrans.checking.data.inspected_pair import same_shape
 from imtrans.checking.data.seam import have_seams
 from imtrans.data.families.find import Family, FamilySide, find_family
-from imtrans.data.families.words import SPLITS, TRAIN
-from imtrans.data.pairs import spread
+from imtrans.data.families.words import SPLITS, TRAIN, VALIDATION
+from imtrans.data.pairs import VALIDATION_NAMES, spread
 
 HALVES = 1.9  # width / height from which a picture is rather two halves than one photograph
 SURE = 0.9  # share of images in pairs by name that outweighs two folders without a common name
@@ -129,6 +129,9 @@ def _family(root: str, source: str | None) -> Guess | None:
     train = [split for split in family.splits if split.lower() in TRAIN]
     if train and train[0] != "train":
         table["train"] = train[0]
+    kept = [split for word in VALIDATION for split in family.splits if split.lower() == word]
+    if kept and kept[0] not in VALIDATION_NAMES:
+        table["validation"] = kept[0]
     others = tuple(side.word for side in family.sides if side not in (a, b))
     share = len(family.sides) * family.names / family.images
     return Guess(table, family.text, (a.word, b.word, *others), family.known, share=share)
@@ -160,7 +163,8 @@ def _fit(root: str, paths: Sequence[str], a: FamilySide, b: FamilySide) -> bool:
 
 
 def _pictures(root: str) -> Guess | None:
-    split = next((name for name in SPLITS if Path(root, name).is_dir()), ".")
+    there = sorted(path.name for path in Path(root).iterdir() if path.is_dir())
+    split = next((name for word in SPLITS for name in there if name.lower() == word), ".")
     images = find_images(Path(root, split))
     if not images:
         return None
@@ -179,8 +183,8 @@ def _pictures(root: str) -> Guess | None:
         )
     return Guess(
         {"layout": "side_by_side", "train": split},
-        f"{where}; if they are single photographs, give --set data.layout=photos --set "
-        "data.derive=grayscale",
+        f"{where}, each two halves",
         ("left", "right"),
-        otherwise='if they are single photographs, set layout = "photos" and derive = "grayscale"',
+        otherwise='if they are single photographs, set data.layout = "photos" and data.derive = '
+        '"grayscale"',
     )

@@ -157,5 +157,6 @@ def _of_folder(
         if not any(override.startswith(f"data.{side}") for override in overrides)
     }
     recipe = recipe.model_copy(update={"data": with_sides(recipe.data, sides)})
-    origin = f"{folder}, guessed layout '{recipe.data.layout.name}' ({guessed.reason})"
+    reason = "; ".join(filter(None, (guessed.reason, guessed.otherwise)))
+    origin = f"{folder}, guessed layout '{recipe.data.layout.name}' ({reason})"
     return recipe, found, origin

@@ -25,6 +25,7 @@ from imtrans.data.families.readings import (
 MOST = 20_000  # images whose names are compared
 LABELS = 60  # that may be sides, most frequent first
 NAMED, UNNAMED = 0.5, 0.9  # share of images in pairs: if a side has a known word, and if not
+SIDES = 3  # at most, if no side has a known word: more are something else, as the wells of a plate
 FEWEST = 2  # names with all sides
 BESIDE = 0.8  # share of the pairs that a further side must have too
 
@@ -106,9 +107,13 @@ def _couples(found: dict[Label, Images]) -> Iterator[_Couple]:
 
 def _is_family(couple: _Couple, found: dict[Label, Images], total: int) -> bool:
     named = couple.a.role or couple.b.role
-    if not named and couple.a.letters == couple.b.letters:
-        return False  # 2021/ and 2022/, or sub-01/ and sub-02/, are no sides
-    return _share(couple, found, total) >= (NAMED if named else UNNAMED)
+    if named:
+        return _share(couple, found, total) >= NAMED
+    numbered = couple.a.letters == couple.b.letters
+    if numbered and (couple.a.folder or couple.b.folder or not couple.a.letters):
+        return False  # 2021/ and 2022/, or sub-01/ and sub-02/, are no sides; _w1 and _w2 are
+    few = 2 + len(_beside(couple, found)) <= SIDES
+    return few and _share(couple, found, total) >= UNNAMED
 
 
 def _share(couple: _Couple, found: dict[Label, Images], total: int) -> float:
@@ -138,6 +143,7 @@ def _rank(couple: _Couple, found: dict[Label, Images], total: int) -> tuple[floa
         round(_share(couple, found, total), 2),
         len(couple.keys) / total,
         abs(roles[0] - roles[1]),
+        couple.a.is_apart and couple.b.is_apart,
         -couple.a.parts - couple.b.parts,
         len(couple.a.text) + len(couple.b.text),
     )

@@ -11,6 +11,8 @@ from imtrans.data.families.words import SPLIT, TRAIN, role
 
 MARK = "{split}"
 TOKEN = re.compile(r"[^\W\d_]+|\d+|[\W_]")
+LAST_LETTER = re.compile(r"(?<![^\W\d_])[^\W\d_]$")
+FIRST_LETTER = re.compile(r"^[^\W\d_](?![^\W\d_])")
 LONGEST = 6  # tokens of an end or a beginning, as the five of _leftImg8bit
 LEAST = 0.02  # share of all images that an end or a beginning must have
 
@@ -44,9 +46,14 @@ class Label(NamedTuple):
     @property
     def role(self) -> int:
         """How much it sounds like a source (above 0) or a target (below 0)."""
-        # A letter beside a digit may be anything: a well of a plate, as in A01.
-        start, end = (text if len(text) > 1 else "" for text in (self.start, self.end))
+        # A single letter beside the rest of a name may be anything: the row of a well, as in A01.
+        start, end = LAST_LETTER.sub("", self.start), FIRST_LETTER.sub("", self.end)
         return role(f"{self.folder} {start} {end}")
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether `_`, `-` and the like divide it from the rest of the name."""
+        return not (self.start[-1:].isalnum() or self.end[:1].isalnum())
 
     @property
     def letters(self) -> str:

@@ -24,7 +24,7 @@ TARGETS = frozenset(
     "photo photograph photographs photos pic pics picture pictures rgb sharp stained t2 t2w "
     "target targets tgt truth winter y".split()
 )
-WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")  # also of camelCase
+WORD = re.compile(r"[A-Z]?[a-z]{2,}|[A-Z]{2,}")  # also of camelCase; the A of A01 is none
 
 
 def role(text: str) -> int:
