@@ -127,8 +127,9 @@ def test_further_sides_are_named_after_those_that_are_taken():
     sides = [("leftImg8bit", "leftImg8bit")]
     sides += [("gtFine", f"gtFine_{kind}") for kind in ("color", "labelIds", "instanceIds")]
     family = find_family(
-        f"{folder}/{split}/ulm/ulm_{n}_{end}.png"
+        f"{folder}/{split}/{city}/{city}_{n}_{end}.png"
         for split in ("train", "val")
+        for city in ("bonn", "ulm")
         for n in FEW
         for folder, end in sides
     )
@@ -137,7 +138,7 @@ def test_further_sides_are_named_after_those_that_are_taken():
     assert {side.word for side in family.sides[2:]} == {"gtFine_color", "gtFine_instanceIds"}
     assert family.splits == ("train", "val")
     assert family.known
-    assert "16 names have 4 files each" in family.text
+    assert "32 names have 4 files each" in family.text
 
 
 def test_some_missing_partners_do_not_hide_a_family():

@@ -19,8 +19,8 @@ from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
 
 SMALL = [
-    *("generator.width=4", "discriminator.width=4", "train.epochs=1", "data.workers=0"),
-    *("generator.name=resnet_6", "train.precision=fp32", "validate.pairs=1"),
+    *("generator.width=4", "discriminator.width=4", "train.epochs=1", "train.decay_from=1"),
+    *("generator.name=resnet_6", "train.precision=fp32", "data.workers=0"),
 ]
 
 
@@ -48,7 +48,7 @@ def test_the_recipe_passes_the_checks_as_it_is_written(imtrans, tmp_path, kept):
     assert all(line.startswith("ok") for line in out.splitlines())
     code, out, _ = imtrans("data", "check", "set.toml", "--set", "data.workers=0")
     assert code == 0
-    assert "range" not in out.replace(".range", "")
+    assert "of its range" not in out
 
 
 def test_every_choice_about_the_data_has_its_reason(imtrans, tmp_path):

@@ -1,6 +1,7 @@
 """Pairs as laboratories keep them, drawn: each function fills a folder with raw files."""
 
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -96,12 +97,12 @@ def sheet_of_a_spreadsheet(root: Path) -> None:
 
 def greenhouse(root: Path) -> None:
     """A folder for every plant and day, with three files of fixed names; 12 bits in 16."""
-    for tray, pot, day in [(t, p, d) for t in (1, 2) for p in (4, 7, 9) for d in (3, 8)]:
+    plants = product((1, 2), (4, 7, 9), (3, 8))
+    for number, (tray, pot, day) in enumerate(plants):
         folder = root / f"tray {tray}" / f"pot-{pot:02d}" / f"2026-05-{day:02d}"
-        number = 10 * tray + pot + day
         save(deep(number, 3900), folder / "nir.tif")
         save(photo(number), folder / "rgb.jpg")
-        save(labels(number % 5).convert("L").point(lambda v: 255 * (v > 0)), folder / "mask.png")
+        save(labels(number).convert("L").point(lambda v: 255 * (v > 0)), folder / "mask.png")
 
 
 def drone(root: Path) -> None:

@@ -21,6 +21,7 @@ from imtrans.data.families.readings import (
     in_parts,
     readings,
 )
+from imtrans.data.families.words import roles
 
 MOST = 20_000  # images whose names are compared
 LABELS = 60  # that may be sides, most frequent first
@@ -106,8 +107,7 @@ def _couples(found: dict[Label, Images]) -> Iterator[_Couple]:
 
 
 def _is_family(couple: _Couple, found: dict[Label, Images], total: int) -> bool:
-    named = couple.a.role or couple.b.role
-    if named:
+    if any(roles(couple.a.words, couple.b.words)):
         return _share(couple, found, total) >= NAMED
     numbered = couple.a.letters == couple.b.letters
     if numbered and (couple.a.folder or couple.b.folder or not couple.a.letters):
@@ -136,13 +136,13 @@ def _beside(couple: _Couple, found: dict[Label, Images]) -> list[Label]:
 
 def _rank(couple: _Couple, found: dict[Label, Images], total: int) -> tuple[float, ...]:
     """Which of several readings is best: known words, then most images, then the simplest."""
-    roles = couple.a.role, couple.b.role
+    a, b = roles(couple.a.words, couple.b.words)
     return (
-        min(roles) < 0 < max(roles),
-        any(roles),
+        min(a, b) < 0 < max(a, b),
+        bool(a or b),
         round(_share(couple, found, total), 2),
         len(couple.keys) / total,
-        abs(roles[0] - roles[1]),
+        abs(a - b),
         couple.a.is_apart and couple.b.is_apart,
         -couple.a.parts - couple.b.parts,
         len(couple.a.text) + len(couple.b.text),
@@ -152,16 +152,19 @@ def _rank(couple: _Couple, found: dict[Label, Images], total: int) -> tuple[floa
 def _family(
     couple: _Couple, found: dict[Label, Images], images: Sequence[NamedImage], total: int
 ) -> Family:
-    source_first = sorted(couple[:2], key=lambda label: (-label.role, label.text))
-    labels = [*source_first, *_beside(couple, found)]
+    a, b = roles(couple.a.words, couple.b.words)
+    in_order = a > b or (a == b and couple.a.text < couple.b.text)
+    labels = [
+        *((couple.a, couple.b) if in_order else (couple.b, couple.a)),
+        *_beside(couple, found),
+    ]
     words = _words(labels)
     sides = tuple(
         FamilySide(word, pattern_of([found[at][k] for k in couple.keys if k in found[at]], at))
         for word, at in zip(words, labels, strict=True)
     )
     splits = tuple(sorted({image.split for image in images} - {""}))
-    known = labels[0].role > labels[1].role
-    return Family(sides, len(couple.keys), len(images), total, splits, known)
+    return Family(sides, len(couple.keys), len(images), total, splits, a != b)
 
 
 def _words(labels: Sequence[Label]) -> list[str]:

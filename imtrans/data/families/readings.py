@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from imtrans.api.layouts import without_suffix
-from imtrans.data.families.words import SPLIT, TRAIN, role
+from imtrans.data.families.words import SPLIT, TRAIN
 
 MARK = "{split}"
 TOKEN = re.compile(r"[^\W\d_]+|\d+|[\W_]")
@@ -44,11 +44,11 @@ class Label(NamedTuple):
         return sum(map(bool, self))
 
     @property
-    def role(self) -> int:
-        """How much it sounds like a source (above 0) or a target (below 0)."""
+    def words(self) -> str:
+        """What may say whether it is the source or the target."""
         # A single letter beside the rest of a name may be anything: the row of a well, as in A01.
         start, end = LAST_LETTER.sub("", self.start), FIRST_LETTER.sub("", self.end)
-        return role(f"{self.folder} {start} {end}")
+        return f"{self.folder} {start} {end}"
 
     @property
     def is_apart(self) -> bool:
