@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from imtrans.api.errors import ImtransError, some
@@ -58,6 +59,7 @@ def draft(root: str, source: str | None, catalog: Catalog) -> Draft:
     a, b = (sample_side(pictures) for pictures in sides(pairs))
     found = _derived(found, b) if "derive" in found.table else _directed(found, source, a, b)
     target = _in_direction(found, a, b)[1]
+    sure = source is not None or found.known or a.is_labels != b.is_labels
     choices = (
         Choice("", "title", _title(root, found)),
         *_data(found, source, layout, pairs, a, b),
@@ -65,7 +67,7 @@ def draft(root: str, source: str | None, catalog: Catalog) -> Draft:
     )
     missing = [name for name, _ in layout.orphans]
     opening = f"{root}: {found.reason}"
-    return Draft(opening, choices, tuple(_remarks(found, missing)))
+    return Draft(opening, choices, tuple(_remarks(found, missing, sure)))
 
 
 def _unpaired(root: str, found: Guess) -> ImtransError:
@@ -191,15 +193,17 @@ def _networks(crop: int, count: int) -> Iterator[Choice]:
     yield Choice("train", "batch_size", 1, "as in the paper; 4 or more is faster on a GPU")
 
 
-def _remarks(found: Guess, missing: Sequence[str]) -> Iterator[str]:
+def _remarks(found: Guess, missing: Sequence[str], sure: bool) -> Iterator[str]:
     """What else it could be, and what is missing."""
     if found.otherwise:
         yield found.otherwise
     if len(found.sides) > 1:
         given, made = _in_direction(found, *found.sides[:2])
-        yield f"the source is '{given}'; to learn from '{made}' to '{given}': --source {made}"
+        guessed = "" if sure else ", which is a guess"
+        turn = f"to learn from '{made}' to '{given}': --source {quote(made)}"
+        yield f"the source is '{given}'{guessed}; {turn}"
     if others := found.sides[2:]:
-        listed = ", ".join(f"--source {other}" for other in others)
+        listed = ", ".join(f"--source {quote(other)}" for other in others)
         yield f"further sides are there, which are not used: {listed}"
     if missing:
         count = f"{len(missing)} images have" if len(missing) > 1 else "1 image has"

@@ -30,6 +30,7 @@ COMMANDS = [
     ("train",),
     ("translate",),
     ("check",),
+    ("init",),
     ("doctor",),
     ("bench",),
     ("bench", "train"),

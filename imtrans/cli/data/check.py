@@ -1,5 +1,6 @@
 import time
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
@@ -80,6 +81,8 @@ def check(
         echo(report.document(summary, findings))
     else:
         report.print_report(out, summary, findings)
+        if guessed:
+            say(out, f"`imtrans init {quote(what)}` writes a recipe for it")
     raise typer.Exit(1 if any_error(findings) else 0)
 
 
