@@ -59,7 +59,7 @@ def draft(root: str, source: str | None, catalog: Catalog) -> Draft:
     a, b = (sample_side(pictures) for pictures in sides(pairs))
     found = _derived(found, b) if "derive" in found.table else _directed(found, source, a, b)
     target = _in_direction(found, a, b)[1]
-    sure = source is not None or found.known or a.is_labels != b.is_labels
+    sure = source is not None or found.known or bool(a.kind) != bool(b.kind)
     choices = (
         Choice("", "title", _title(root, found)),
         *_data(found, source, layout, pairs, a, b),
@@ -85,8 +85,8 @@ def _derived(found: Guess, photos: SideSample) -> Guess:
 
 
 def _directed(found: Guess, source: str | None, a: SideSample, b: SideSample) -> Guess:
-    """Where names do not say which side is the source: labels usually are."""
-    if source is None and not found.known and b.is_labels and not a.is_labels:
+    """Where names do not say which side is the source: labels and drawings usually are."""
+    if source is None and not found.known and b.kind and not a.kind:
         return replace(found, table={**found.table, "direction": "BtoA"})
     return found
 
@@ -171,8 +171,9 @@ def _why_direction(found: Guess, source: str | None, a: SideSample, b: SideSampl
         return f"{what}, as --source says"
     if found.known:
         return f"{what}, as is usual for such names; the other way round: {turned}"
-    if a.is_labels != b.is_labels:
-        return f"{what}, since {given} looks like labels; the other way round: {turned}"
+    if bool(a.kind) != bool(b.kind):
+        looks = f"since {given} looks like {a.kind or b.kind}"
+        return f"{what}, {looks}; the other way round: {turned}"
     return f"{what} is a guess: look with `imtrans data show`; the other way round: {turned}"
 
 

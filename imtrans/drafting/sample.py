@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 
 import torch
 from torch import Tensor
@@ -18,6 +19,8 @@ from imtrans.data.pixels.formats.stored import PixelSpec
 HEADERS = 100  # pictures whose headers are read
 DECODED = 24  # and whose pixels are
 COLOURS = 64  # more are no label map
+DRAWN = 0.85  # share of black and white in a drawing; of a shoe on white paper it is 0.6
+DARK, BRIGHT = 25, 230
 RECUR = 0.6  # share of a label map's colours that are in several files
 
 Colour = tuple[int, ...]
@@ -33,10 +36,14 @@ class SideSample:
     high: float = 0.0
     colours: list[Colour] = field(default_factory=list)  # all that there are, if they are few
     blurred: list[Colour] = field(default_factory=list)  # of label maps in JPEG
+    ink: float = 0.0  # share of pixels that are nearly black or nearly white
 
     @property
-    def is_labels(self) -> bool:
-        return len(self.colours) > 2 or bool(self.blurred)
+    def kind(self) -> str:
+        """What the pictures look like, if that is something one usually translates from."""
+        if len(self.colours) > 2 or self.blurred:
+            return "labels"
+        return "a drawing" if self.ink > DRAWN else ""
 
 
 def sample_side(pictures: Sequence[Picture]) -> SideSample:
@@ -57,6 +64,7 @@ def sample_side(pictures: Sequence[Picture]) -> SideSample:
         jpeg = any(one.format == "JPEG" for one in found.headers)
         if pixels[0].dtype == torch.uint8:
             found.colours = [] if jpeg else _few_colours(pixels)
+            found.ink = median(float(_ink(one)) for one in pixels)
             found.blurred = list(dominant_colours([viewable(p) for p in pixels])) if jpeg else []
     return found
 
@@ -75,6 +83,11 @@ def _pixels(pictures: Sequence[Picture]) -> Iterator[Tensor]:
             yield decode(picture, expected)
         except ImtransError:
             continue
+
+
+def _ink(pixels: Tensor) -> Tensor:
+    """The share of pixels (C, H, W) that are nearly black or nearly white."""
+    return ((pixels.amax(0) < DARK) | (pixels.amin(0) > BRIGHT)).float().mean()
 
 
 def _few_colours(pixels: Sequence[Tensor]) -> list[Colour]:

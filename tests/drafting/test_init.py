@@ -13,8 +13,10 @@ from kept_sets import (
     stains_in_one_folder,
     tree_of_subjects,
 )
+from PIL import Image, ImageDraw
 
 from imtrans.checking.data.guess import guess
+from imtrans.drafting.draft import draft
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
 
@@ -153,3 +155,32 @@ def test_pictures_with_a_seam_in_the_middle_are_halves(tmp_path):
         whole.paste(negative(number, (60, 80)), (60, 0))
         save(whole, tmp_path / f"{number}.png")
     assert guess(str(tmp_path)).table["layout"] == "side_by_side"
+
+
+def test_a_drawing_is_the_source_where_names_do_not_say_it(imtrans, tmp_path):
+    for number in range(4):
+        whole = Image.new("RGB", (128, 64), "white")
+        whole.paste(photo(number), (0, 0))
+        ImageDraw.Draw(whole).line((70, 5 + number, 120, 50), "black", 2)
+        save(whole, tmp_path / "set" / f"{number}.jpg")
+    _, out, _ = imtrans("init", "set")
+    assert "the source is 'right'; to learn from 'left' to 'right': --source left" in out
+    assert "since right looks like a drawing" in " ".join(
+        (tmp_path / "set.toml").read_text().replace("#", "").split()
+    )
+
+
+def test_a_guess_is_called_a_guess(imtrans, tmp_path):
+    for number in range(4):
+        for side in "pq":
+            save(photo(number), tmp_path / "set" / f"{number}_left{side}.png")
+    _, out, _ = imtrans("init", "set")
+    assert "the source is 'leftp', which is a guess; " in out
+
+
+@pytest.mark.parametrize("name", ["edges2shoes", "facades", "sketch2shiba"])
+def test_the_source_of_real_pairs_is_recognised(real_data, name):
+    found = draft(str(real_data / name), None, catalog())
+    chosen = {choice.path: choice.value for choice in found.choices}
+    assert chosen["data.layout"] == "side_by_side"
+    assert chosen["data.direction"] == "BtoA"  # as these sets are stored there
