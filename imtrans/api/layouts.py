@@ -257,6 +257,8 @@ def _what_is_there(path: Path, listing: bool) -> str:
     inside = holder.glob("*.txt") if listing else filter(Path.is_dir, holder.iterdir())
     there = sorted(inner.name for inner in inside if not inner.name.startswith("."))
     if not there:
-        return f"{holder} holds no {'file list' if listing else 'folder'}"
+        images = sorted(p.name for p in holder.iterdir() if p.suffix.lower() in SUFFIXES)
+        besides = f", but images: {some(images, 3)}" if images else ""
+        return f"{holder} holds no {'file list' if listing else 'folder'}{besides}"
     near = did_you_mean(path.relative_to(holder).parts[0], there)
     return f"{holder} holds {some(quoted([name]) for name in there)}{near}"

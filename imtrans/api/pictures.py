@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+RESULTS = ".imtrans"  # an empty file of this name is in a folder that imtrans wrote
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".npy")
 
 
@@ -70,7 +71,8 @@ def has_sources(layout: Layout) -> bool:
 
 
 def find_images(folder: str | Path) -> list[str]:
-    """Every image below a folder, as sorted relative paths with `/`; hidden files are left out."""
+    """Every image below a folder, as sorted relative paths with `/`. Hidden files are left out, and
+    folders below it that hold results of a translation."""
     root = str(folder)
     return sorted(os.path.relpath(path, root).replace(os.sep, "/") for path in _walk(root))
 
@@ -80,14 +82,22 @@ def _walk(folder: str, above: frozenset[tuple[int, int]] = frozenset()) -> Itera
     here = (found.st_dev, found.st_ino)
     if here in above:
         return  # a link to a folder above would be walked without end
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if _is_folder(entry):
-                yield from _walk(entry.path, above | {here})
-            elif entry.name.lower().endswith(SUFFIXES):
-                yield entry.path
+    with os.scandir(folder) as found_entries:
+        entries = list(found_entries)
+    if above and any(entry.name == RESULTS and _is_empty(entry) for entry in entries):
+        return
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if _is_folder(entry):
+            yield from _walk(entry.path, above | {here})
+        elif entry.name.lower().endswith(SUFFIXES):
+            yield entry.path
+
+
+def _is_empty(entry: "os.DirEntry[str]") -> bool:
+    # In a folder that was fetched the file names the data set; in one of results it is empty.
+    return entry.is_file() and not entry.stat().st_size
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:

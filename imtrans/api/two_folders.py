@@ -56,7 +56,13 @@ class TwoFolders:
         for a, b in ((self.a, self.b),) if self.a else STORED:
             yield Path(self.root, a.replace(MARK, split)), Path(self.root, b.replace(MARK, split))
 
-    def _folders(self, split: str) -> tuple[Path, Path]:
+    def check_split(self, split: str) -> None:
+        """Raise ImtransError when a split cannot be in `a` and `b`, as they are written."""
+        check_root(self.root)
+        if file_list(self.root, split):
+            if MARK in self.a + self.b:
+                raise self._split_of_a_list(self.a, self.b)
+            return
         if split.endswith(".txt"):
             raise no_folder(Path(self.root, split))  # a file list
         if self._one_split and split != "train":
@@ -66,6 +72,9 @@ class TwoFolders:
                 f"only; '{split}' is not there. put '{MARK}' where its name belongs, as in "
                 f'a = "photos/{MARK}", or name a list of files: "{listing}.txt"'
             )
+
+    def _folders(self, split: str) -> tuple[Path, Path]:
+        self.check_split(split)
         places = list(self._places(split))
         whole = [sides for sides in places if all(folder.is_dir() for folder in sides)]
         if len(whole) > 1:
@@ -82,15 +91,18 @@ class TwoFolders:
     def _listed_folders(self, split: str) -> tuple[Path, Path]:
         a, b = self.a or "A", self.b or "B"
         if MARK in a + b:
-            raise ImtransError(
-                f"layout '{self.name}': with a list of files, name 'a' and 'b' without '{MARK}'. "
-                f"found {quoted([a, b], ' and ')}"
-            )
+            raise self._split_of_a_list(a, b)
         folders = Path(self.root, a), Path(self.root, b)
         for folder in folders:
             if not folder.is_dir():
                 raise no_folder(folder)
         return folders
+
+    def _split_of_a_list(self, a: str, b: str) -> ImtransError:
+        return ImtransError(
+            f"layout '{self.name}': with a list of files, name 'a' and 'b' without '{MARK}'. "
+            f"found {quoted([a, b], ' and ')}"
+        )
 
 
 def stored_folders(root: str, split: str) -> tuple[str, str] | None:

@@ -53,7 +53,8 @@ def _data(task: Task) -> Finding:
     counts = (
         f"{len(task.pairs)} {task.unit} to train on, {len(task.validation_pairs)} for validation"
     )
-    return Finding("data", ". ".join([counts, *remarks]))
+    warned = any(remark.startswith("warning") for remark in remarks)
+    return Finding("data", ". ".join([counts, *remarks]), "warning" if warned else "ok")
 
 
 def _first_weights(path: str, method: Method) -> Finding:

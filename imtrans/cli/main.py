@@ -17,6 +17,7 @@ from imtrans.cli.data import data
 from imtrans.cli.data.fetch import fetch_hint
 from imtrans.cli.doctor import doctor
 from imtrans.cli.import_weights import import_weights
+from imtrans.cli.init import init
 from imtrans.cli.inspect import inspect
 from imtrans.cli.plugins import plugins
 from imtrans.cli.quickstart import quickstart
@@ -44,6 +45,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command()(init)
 app.command()(train)
 app.command()(translate)
 app.command()(check)

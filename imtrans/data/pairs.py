@@ -5,9 +5,11 @@ from contextlib import suppress
 from typing import overload
 
 from imtrans.api.errors import ImtransError
-from imtrans.api.layouts import MissingSplit, check_root
-from imtrans.api.pictures import Layout, Pair, has_sources, is_paired
+from imtrans.api.layouts import MissingPartners, MissingSplit, check_root
+from imtrans.api.pictures import Layout, Pair, find_images, has_sources, is_paired
 from imtrans.data.draws import validation_indices
+from imtrans.data.families.advice import advice
+from imtrans.data.families.find import find_family
 from imtrans.recipe.registry import Component
 from imtrans.recipe.schema import DataTable
 
@@ -60,9 +62,18 @@ def _pairs(
         return layout.pairs(split)
     except MissingSplit as error:
         others = [one for one in layouts if one.name != data.layout.name]
-        if hints := [hint for one in others if (hint := _hint(one, data.root, split))]:
+        hints = [hint for one in others if (hint := _hint(one, data.root, split))]
+        if family := find_family(find_images(data.root)):
+            hints = [f"{family.text}: {advice(family, data.root)}"]
+        if hints:
             raise ImtransError(f"{error.what}. {'; '.join(hints)}") from error
         raise
+    except MissingPartners as error:
+        family = None if error.pairs else find_family(find_images(data.root))
+        if family is None:
+            raise
+        more = f"{error}\n{family.text}: {advice(family, data.root)}"
+        raise MissingPartners(more, error.orphans) from error
 
 
 def _hint(layout: Component, root: str, split: str) -> str | None:

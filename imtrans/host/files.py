@@ -3,7 +3,9 @@
 import os
 from pathlib import Path
 
-MARK = ".imtrans"  # in a folder that imtrans made: its files may be overwritten
+from imtrans.api.pictures import RESULTS
+
+MARK = RESULTS  # in a folder that imtrans made: its files may be overwritten
 
 
 def no_link(path: str, flags: int) -> int:

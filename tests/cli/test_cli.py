@@ -29,6 +29,7 @@ COMMANDS = [
     ("train",),
     ("translate",),
     ("check",),
+    ("init",),
     ("doctor",),
     ("bench",),
     ("bench", "train"),

@@ -115,7 +115,7 @@ def test_targets_of_one_name_keep_their_suffix(tmp_path):
     ("header", "said"),
     [
         ("sorce,target", "line 1: no column 'source'; did you mean 'sorce'?; the columns are"),
-        ("source;target", "no column 'source', 'target'; did you mean 'source;target'?"),
+        ("source|target", "no column 'source', 'target'; did you mean 'source|target'?"),
         ("source,target,source", "line 1: the column 'source' appears twice; rename one"),
     ],
 )
@@ -169,6 +169,73 @@ def test_a_table_that_is_missing_or_empty_or_no_text_is_told(tmp_path):
 def test_a_table_needs_a_target(tmp_path):
     with pytest.raises(ImtransError, match="'target' names no column"):
         TableLayout(str(tmp_path), target=[])
+
+
+SPREADSHEETS = {
+    "semicolons": "source;target\n1.png;a/2.png\n",
+    "tabs": "source\ttarget\n1.png\ta/2.png\n",
+    "quotes": '"source","target"\n"1.png","a/2.png"\n',
+    "semicolons and quotes": '"source";"target, stained"\r\n1.png;"a/2.png"\r\n',
+    "a mark and CRLF": "\ufeffsource,target\r\n1.png,a/2.png\r\n\r\n",
+    "old line ends": "source,target\r1.png,a/2.png\r",
+    "backslashes": "source,target\n1.png,a\\2.png\n",
+    "Excel's first line": "sep=;\nsource;target\n1.png;a/2.png\n",
+}
+
+
+@pytest.mark.parametrize("written", SPREADSHEETS)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_table_is_read_as_spreadsheets_write_it(tmp_path, written, encoding):
+    touch(tmp_path / "1.png", tmp_path / "a" / "2.png")
+    text = SPREADSHEETS[written].lstrip("\ufeff" if encoding == "utf-16" else "")
+    (tmp_path / "pairs.csv").write_bytes(text.encode(encoding))
+    target = "target, stained" if "stained" in text else "target"
+    (pair,) = TableLayout(str(tmp_path), target=target).pairs("train")
+    assert pair.b[0].path == str(tmp_path / "a" / "2.png")
+
+
+def test_lines_are_counted_below_excels_first_line(tmp_path):
+    write_table(tmp_path, "source;target", "1.png;absent.jpg", header="sep=;")
+    assert "pairs.csv, line 3: column" in told(TableLayout(str(tmp_path)))
+
+
+def test_a_file_whose_name_holds_a_backslash_is_found(tmp_path):
+    touch(tmp_path / "1.png", tmp_path / "a\\2.png")
+    (tmp_path / "pairs.csv").write_text("source,target\n1.png,a\\2.png\n")
+    assert TableLayout(str(tmp_path)).pairs("train")[0].b[0].path == str(tmp_path / "a\\2.png")
+
+
+@pytest.mark.parametrize(
+    ("below", "root", "file"),
+    [("study", ".", "study/pairs.csv"), ("lab/study", ".", "lab/study/pairs.csv")],
+)
+def test_paths_that_begin_above_the_table_name_the_root_that_fits(tmp_path, below, root, file):
+    root = tmp_path / root
+    write_table(tmp_path / below, *(f"{below}/{n}.png,{below}/{n}b.png" for n in range(30)))
+    touch(*(tmp_path / below / f"{n}{b}.png" for n in range(30) for b in ("", "b")))
+    for path in (tmp_path / below / below).glob("*.png"):
+        path.unlink()
+    said = told(TableLayout(str(tmp_path / below)))
+    assert said.splitlines()[-1] == (
+        f"these files are below '{root}': set data.root = \"{root}\" and "
+        f'data.layout.file = "{file}"'
+    )
+
+
+def test_paths_below_a_folder_beside_the_table_name_it(tmp_path):
+    write_table(tmp_path, "1.png,2.png")
+    touch(tmp_path / "pictures" / "1.png", tmp_path / "pictures" / "2.png")
+    (tmp_path / "1.png").unlink()
+    (tmp_path / "2.png").unlink()
+    said = told(TableLayout(str(tmp_path)))
+    assert f'set data.root = "{tmp_path}/pictures" and data.layout.file = "../pairs.csv"' in said
+
+
+def test_paths_of_another_machine_name_what_to_remove(tmp_path):
+    touch(tmp_path / "in" / "1.png", tmp_path / "out" / "1.png")
+    (tmp_path / "pairs.csv").write_text("source,target\nC:\\me\\in\\1.png,C:\\me\\out\\1.png\n")
+    said = told(TableLayout(str(tmp_path)))
+    assert f"these files are below '{tmp_path}' without 'C:/me/': remove it from the table" in said
 
 
 # Tar files

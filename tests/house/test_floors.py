@@ -14,6 +14,7 @@ PLUGINS = sorted(ROOT.glob("plugins/*/*.py"))
 # From the top of the house to the ground. What is in a room may import from those below it.
 FLOORS = [
     {"cli"},
+    {"drafting"},
     {"checking"},
     {"benchmark"},
     {"training"},

@@ -16,7 +16,8 @@ def look_first(task: Task, say: Callable[[str], None]) -> None:
     for finding in check_headers(task.pairs, task.validation_pairs, data, paired=paired):
         rows = some((f"{row.name}: {row.detail}" for row in finding.rows), SHOWN)
         all_of_them = "; `imtrans data check` lists all" if len(finding.rows) > SHOWN else ""
-        line = f"{finding.message}: {rows}. {finding.remedy}{all_of_them}"
+        shown = f": {rows}" if rows else ""
+        line = f"{finding.message}{shown}. {finding.remedy}{all_of_them}"
         if finding.severity == "error":
             errors.append(line)
         else:

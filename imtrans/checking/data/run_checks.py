@@ -8,6 +8,7 @@ from imtrans.checking.data.equal_sides import equal_sides
 from imtrans.checking.data.files import mixed, orphans, refused
 from imtrans.checking.data.inspection import AllPairs, inspect, inspect_headers, one_sided
 from imtrans.checking.data.labels import blurred, off_palette
+from imtrans.checking.data.misread import misread
 from imtrans.checking.data.pairing import pairing, sample_pairs, sample_size
 from imtrans.checking.data.shapes import rotated, shapes, sizes
 from imtrans.checking.data.unlike import unlike
@@ -49,6 +50,7 @@ def run_checks(
     )
     findings = [
         *orphans(missing),
+        *misread(inspection, training, validation),
         *refused(inspection),
         *shapes(inspection),
         *copies(inspection),
@@ -94,6 +96,7 @@ def check_headers(
     some = [pairs[index] for index in spread(len(pairs), HEADERS)]
     inspection = inspect_headers(what_is_read(some, [], paired=paired), data, paired=paired)
     return [
+        *misread(inspection, training, validation),
         *refused(inspection),
         *shapes(inspection),
         *same_files(training, validation, inspection.noun),

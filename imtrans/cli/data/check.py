@@ -1,5 +1,6 @@
 import time
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
@@ -88,6 +89,8 @@ def check(
         echo(report.document(summary, findings))
     else:
         report.print_report(out, summary, findings)
+        if guessed:
+            say(out, f"`imtrans init {quote(what)}` writes a recipe for it")
     raise typer.Exit(1 if any_error(findings) else 0)
 
 
@@ -161,7 +164,8 @@ def _of_folder(
     folder: str, overrides: "Sequence[str]", catalog: "Catalog"
 ) -> "tuple[Recipe, FoundPairs, str]":
     """A recipe guessed for the folder, its pairs, and a description of the guess."""
-    from imtrans.checking.data.guess import as_stored, guess, with_sides
+    from imtrans.checking.data.as_stored import as_stored, with_sides
+    from imtrans.checking.data.guess import guess
     from imtrans.recipe import reading as recipes
     from imtrans.recipe import toml
 
@@ -178,5 +182,6 @@ def _of_folder(
         if not any(override.startswith(f"data.{side}") for override in overrides)
     }
     recipe = recipe.model_copy(update={"data": with_sides(recipe.data, sides)})
-    origin = f"{folder}, guessed layout '{recipe.data.layout.name}' ({guessed.reason})"
+    reason = "; ".join(filter(None, (guessed.reason, guessed.otherwise)))
+    origin = f"{folder}, guessed layout '{recipe.data.layout.name}' ({reason})"
     return recipe, found, origin

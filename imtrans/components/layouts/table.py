@@ -1,10 +1,9 @@
 """Pairs named in a table: any files, several pictures on a side, every split in one place."""
 
-import csv
 import os
 import posixpath
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from imtrans.api.errors import ImtransError, did_you_mean, quoted
@@ -19,9 +18,14 @@ from imtrans.api.layouts import (
     problems_in,
 )
 from imtrans.api.pictures import Pair
-
-TABS = (".tsv", ".tab")
-Row = tuple[int, list[str]]  # its line in the file, its cells
+from imtrans.api.table_rows import (
+    Row,
+    is_table,
+    other_root,
+    other_start,
+    read_table,
+    with_slashes,
+)
 
 
 @hookimpl
@@ -31,6 +35,7 @@ def register_layouts(register: Register) -> None:
 
 class TableLayout:
     """ROOT/pairs.csv (or .tsv) with a header; a row is a pair, its cells are paths below ROOT.
+    Cells are separated by commas, semicolons or tabs.
 
     `source` and `target` name columns; the channels of several are concatenated, in this order.
     `source = []` means targets only. A row belongs to the split in its column `split`; without
@@ -57,7 +62,7 @@ class TableLayout:
 
     @classmethod
     def found_in(cls, root: str, split: str) -> str | None:
-        tables = sorted(path.name for path in Path(root).iterdir() if _is_table(path))
+        tables = sorted(path.name for path in Path(root).iterdir() if is_table(path))
         return f"{tables[0]} is there" if tables else None
 
     @property
@@ -80,8 +85,9 @@ class TableLayout:
             raise ImtransError(f"{self.path}: {self._no_rows(split, header, rows)}")
         if orphans := self._missing_files(header, rows_in):
             whole = [row for row in rows_in if row[0] not in orphans]
+            elsewhere = "" if whole else self._elsewhere(header, rows_in)
             raise MissingPartners(
-                str(problems_in(self.path, orphans)),
+                f"{problems_in(self.path, orphans)}{elsewhere}",
                 [(f"{self.path}, line {line}", what) for line, what in sorted(orphans.items())],
                 self._paired(header, whole),
             )
@@ -99,21 +105,18 @@ class TableLayout:
         return FilePairs((names[i] for i in order), a, b)
 
     def _rows(self) -> list[Row]:
-        """The header and every row that is not empty, without space around the cells."""
+        """The header and the rows; paths with `/`."""
         if not self.path.is_file():
             raise ImtransError(f"{self.path}: no such file. {self._tables_there()}")
-        try:
-            rows = list(_read(self.path))
-        except csv.Error as error:
-            raise ImtransError(f"{self.path}: {error}") from error
-        except UnicodeDecodeError as error:
-            raise ImtransError(f"{self.path}: not UTF-8 text; save it as UTF-8") from error
-        if not rows:
-            raise ImtransError(f"{self.path}: it is empty. its first line names the columns")
-        return rows
+        header, *rows = read_table(self.path)
+        used = {n for n, name in enumerate(header[1]) if name in (*self.source, *self.target)}
+        for _, cells in rows:
+            for place in used & set(range(len(cells))):
+                cells[place] = with_slashes(self.root, cells[place])
+        return [header, *rows]
 
     def _tables_there(self) -> str:
-        there = [path.name for path in Path(self.root).iterdir() if _is_table(path)]
+        there = [path.name for path in Path(self.root).iterdir() if is_table(path)]
         if there:
             return f'{self.root} holds {quoted(sorted(there))}: name one, as in file = "{there[0]}"'
         return "write there what belongs together, under the header source,target"
@@ -166,6 +169,22 @@ class TableLayout:
                     problems[line] = f"column '{name}': no such file '{path}'"
         return problems
 
+    def _elsewhere(self, header: Row, rows: list[Row]) -> str:
+        """Where the files are, if none is below the root."""
+        places = [header[1].index(name) for name in (*self.source, *self.target)]
+        cells = [row[at] for _, row in rows for at in places if at < len(row) and row[at]]
+        if folder := other_root(self.root, cells):
+            file = os.path.relpath(self.path, folder).replace(os.sep, "/")
+            return (
+                f"\nthese files are below '{folder}': set data.root = \"{folder}\" and "
+                f'data.layout.file = "{file}"'
+            )
+        if start := other_start(self.root, cells):
+            return (
+                f"\nthese files are below '{self.root}' without '{start}': remove it from the table"
+            )
+        return ""
+
     def _names(self, header: Row, rows: list[Row]) -> list[str]:
         place = header[1].index(self.names or self.target[0])
         texts = [cells[place] if self.names else self._below(cells[place]) for _, cells in rows]
@@ -191,17 +210,3 @@ class TableLayout:
         path = os.path.relpath(cell, self.root) if os.path.isabs(cell) else cell
         parts = posixpath.normpath(path.replace(os.sep, "/")).split("/")
         return "/".join(part for part in parts if part not in ("..", "."))
-
-
-def _read(path: Path) -> Iterator[Row]:
-    with open(path, encoding="utf-8-sig", newline="") as lines:
-        separator = "\t" if path.suffix.lower() in TABS else ","
-        reader = csv.reader(lines, delimiter=separator, skipinitialspace=separator == ",")
-        for cells in reader:
-            row = [cell.strip() for cell in cells]
-            if any(row):
-                yield reader.line_num, row
-
-
-def _is_table(path: Path) -> bool:
-    return path.suffix.lower() in (".csv", *TABS)

@@ -1,0 +1,186 @@
+"""`imtrans init`: from raw files to a recipe that trains, however the pairs are kept."""
+
+import tomllib
+
+import pytest
+from kept_sets import (
+    SETS,
+    greenhouse,
+    negative,
+    photo,
+    photographs,
+    save,
+    stains_in_one_folder,
+    tree_of_subjects,
+)
+from PIL import Image, ImageDraw
+
+from imtrans.checking.data.guess import guess
+from imtrans.drafting.draft import draft
+from imtrans.recipe import reading as recipes
+from imtrans.recipe.catalog import catalog
+
+SMALL = [
+    *("generator.width=4", "discriminator.width=4", "train.epochs=1", "train.decay_from=1"),
+    *("generator.name=resnet_6", "train.precision=fp32", "data.workers=0"),
+]
+
+
+@pytest.mark.parametrize("kept", SETS, ids=lambda kept: kept.__name__)
+def test_raw_files_train_with_two_commands(imtrans, tmp_path, kept):
+    kept(tmp_path / "set")
+    code, out, err = imtrans("init", "set")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-1] == "  imtrans train set.toml"
+    data = tomllib.loads((tmp_path / "set.toml").read_text())["data"]
+    assert {key: data.get(key) for key in SETS[kept]} == SETS[kept]
+    small = [word for key in SMALL for word in ("--set", key)]
+    code, out, err = imtrans("train", "set.toml", *small)
+    assert (code, err) == (0, "")
+    assert "steps trained" in out
+    assert "warning" not in out
+
+
+@pytest.mark.parametrize("kept", [stains_in_one_folder, greenhouse], ids=lambda kept: kept.__name__)
+def test_the_recipe_passes_the_checks_as_it_is_written(imtrans, tmp_path, kept):
+    kept(tmp_path / "set")
+    imtrans("init", "set")
+    code, out, _ = imtrans("check", "set.toml")
+    assert code == 0
+    assert all(line.startswith("ok") for line in out.splitlines())
+    code, out, _ = imtrans("data", "check", "set.toml", "--set", "data.workers=0")
+    assert code == 0
+    assert "of its range" not in out
+
+
+def test_every_choice_about_the_data_has_its_reason(imtrans, tmp_path):
+    tree_of_subjects(tmp_path / "set")
+    imtrans("init", "set")
+    lines = (tmp_path / "set.toml").read_text().splitlines()
+    for number, line in enumerate(lines):
+        if " = " in line and not line.startswith(("#", "title", "a ", "b ")):
+            assert "  # " in line or lines[number - 1].startswith("# "), line
+        assert len(line) <= 100
+
+
+def test_the_side_that_is_given_may_be_named(imtrans, tmp_path):
+    stains_in_one_folder(tmp_path / "set")
+    _, out, _ = imtrans("init", "set")
+    assert "the source is 'he'; to learn from 'ihc' to 'he': --source ihc" in out
+    code, out, _ = imtrans("init", "set", "--source", "IHC", "-o", "turned.toml")
+    assert code == 0
+    recipe = recipes.read("turned.toml", catalog=catalog())
+    assert recipe.data.direction == "BtoA"
+    assert recipe.title == "set: ihc to he"
+
+
+def test_a_further_side_may_be_the_source(imtrans, tmp_path):
+    greenhouse(tmp_path / "set")
+    _, out, _ = imtrans("init", "set")
+    assert "further sides are there, which are not used: --source nir" in out
+    imtrans("init", "set", "--source", "nir", "-o", "nir.toml")
+    data = recipes.read("nir.toml", catalog=catalog()).data
+    assert data.layout.options == {"a": "*/*/{name}/nir.tif", "b": "*/*/{name}/rgb.jpg"}
+    assert (data.source.dtype, data.source.channels, data.direction) == ("uint16", 1, "AtoB")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["absent"], "absent: no such folder"),
+        (["set", "--source", "ich"], "no side 'ich'; did you mean 'ihc'?; the sides are 'he', 'i"),
+        (["set", "-o", "set.txt"], "'set.txt': a recipe is a .toml file"),
+        (["empty"], "empty: no pairs there"),
+        (["strangers"], "it does not show which pictures are pairs. give partners the same name"),
+    ],
+)
+def test_what_cannot_be_drafted_is_explained(imtrans, tmp_path, arguments, said):
+    stains_in_one_folder(tmp_path / "set")
+    (tmp_path / "empty").mkdir()
+    for side, names in (("A", ("oak", "elm", "ash")), ("B", ("cod", "eel", "bass"))):
+        for number, name in enumerate(names):
+            save(photo(number), tmp_path / "strangers" / f"train{side}" / f"{name}.png")
+    code, _, err = imtrans("init", *arguments)
+    assert code == 2
+    assert said in err
+    assert not list(tmp_path.glob("*.toml"))
+
+
+def test_no_file_is_replaced(imtrans, tmp_path):
+    stains_in_one_folder(tmp_path / "set")
+    (tmp_path / "set.toml").write_text("mine")
+    code, _, err = imtrans("init", "set")
+    assert code == 2
+    assert err == "error: set.toml: is there already. choose another name with -o, or remove it\n"
+    assert (tmp_path / "set.toml").read_text() == "mine"
+
+
+def test_missing_partners_are_named(imtrans, tmp_path):
+    stains_in_one_folder(tmp_path / "set")
+    (tmp_path / "set" / "img_003_ihc.png").unlink()
+    code, out, _ = imtrans("init", "set")
+    assert code == 0
+    assert "1 image has no partner, and training refuses that: " in out
+    assert "img_003_he.png. add or remove them" in out
+
+
+def test_names_that_a_recipe_must_quote(imtrans, tmp_path):
+    folder = 'my "new" pictures [red]\\'
+    for number in range(4):
+        save(photo(number), tmp_path / folder / f'{number} "x" in.png')
+        save(negative(number), tmp_path / folder / f'{number} "x" out.png')
+    code, _, err = imtrans("init", folder)
+    assert (code, err) == (0, "")
+    data = recipes.read(tmp_path / f"{folder}.toml", catalog=catalog()).data
+    assert data.root == folder
+    assert data.layout.options["a"] == '{name} "x" in.png'
+
+
+def test_what_else_it_could_be_is_said(imtrans, tmp_path):
+    photographs(tmp_path / "set")
+    _, out, _ = imtrans("init", "set")
+    assert 'note: if each is a pair, A | B in one file, set data.layout = "side_by_side"' in out
+
+
+@pytest.mark.parametrize(("size", "layout"), [((150, 100), "photos"), ((200, 100), "side_by_side")])
+def test_wide_pictures_are_halves_if_they_have_a_seam_or_are_very_wide(tmp_path, size, layout):
+    for number in range(4):
+        save(photo(number, size), tmp_path / f"{number}.png")
+    assert guess(str(tmp_path)).table["layout"] == layout
+
+
+def test_pictures_with_a_seam_in_the_middle_are_halves(tmp_path):
+    for number in range(4):
+        whole = photo(number, (120, 80))
+        whole.paste(negative(number, (60, 80)), (60, 0))
+        save(whole, tmp_path / f"{number}.png")
+    assert guess(str(tmp_path)).table["layout"] == "side_by_side"
+
+
+def test_a_drawing_is_the_source_where_names_do_not_say_it(imtrans, tmp_path):
+    for number in range(4):
+        whole = Image.new("RGB", (128, 64), "white")
+        whole.paste(photo(number), (0, 0))
+        ImageDraw.Draw(whole).line((70, 5 + number, 120, 50), "black", 2)
+        save(whole, tmp_path / "set" / f"{number}.jpg")
+    _, out, _ = imtrans("init", "set")
+    assert "the source is 'right'; to learn from 'left' to 'right': --source left" in out
+    assert "since right looks like a drawing" in " ".join(
+        (tmp_path / "set.toml").read_text().replace("#", "").split()
+    )
+
+
+def test_a_guess_is_called_a_guess(imtrans, tmp_path):
+    for number in range(4):
+        for side in "pq":
+            save(photo(number), tmp_path / "set" / f"{number}_left{side}.png")
+    _, out, _ = imtrans("init", "set")
+    assert "the source is 'leftp', which is a guess; " in out
+
+
+@pytest.mark.parametrize("name", ["edges2shoes", "facades", "sketch2shiba"])
+def test_the_source_of_real_pairs_is_recognised(real_data, name):
+    found = draft(str(real_data / name), None, catalog())
+    chosen = {choice.path: choice.value for choice in found.choices}
+    assert chosen["data.layout"] == "side_by_side"
+    assert chosen["data.direction"] == "BtoA"  # as these sets are stored there
