@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from drawn import draw_picture, write_pairs
+from drawn import draw_picture
 
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import GROUP, catalog, collect
@@ -31,10 +31,11 @@ def snippets(text, language):
 @pytest.fixture
 def desk(tmp_path):
     """What a reader of the README has at hand."""
-    for split, count in (("train", 2), ("val", 3)):
-        write_pairs(tmp_path / "datasets" / "maps" / split, count, size=(64, 64))
-    for number in range(2):  # what is trained on is not held out
-        (tmp_path / "datasets" / "maps" / "val" / f"00{number}.png").unlink()
+    (tmp_path / "slides").mkdir()
+    for number in range(4):
+        picture = draw_picture(number, (64, 64))
+        picture.save(tmp_path / "slides" / f"{number}_he.png")
+        picture.rotate(180).save(tmp_path / "slides" / f"{number}_ihc.png")
     (tmp_path / "photos").mkdir()
     draw_picture(1, (70, 50)).save(tmp_path / "photos" / "house.png")
     for name, file in (
