@@ -68,7 +68,7 @@ def test_a_logger_hears_everything(tiny_file, tmp_path):
     assert logger.recipe["logger"] == [{"name": "logger_0"}]
     counts = {event: logger.count(event) for event in EVENTS if event != "said"}
     assert counts == {
-        **{"begun": 1, "stepped": 12, "logged": 6, "validated": 2, "sampled": 5},
+        **{"begun": 1, "stepped": 12, "logged": 6, "validated": 3, "sampled": 5},
         **{"saved": 4, "closed": 1},
     }
     assert logger.heard[0][0] == "begun"
