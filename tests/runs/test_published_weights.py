@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from imtrans.api.errors import ImtransError
+from imtrans.data.pixels.images import to_picture
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
 from imtrans.runs.header import read_header
@@ -105,6 +106,15 @@ def test_generator_and_discriminator_become_one_checkpoint_with_the_recipe_in_it
     assert recipe.generator.name == "unet_128"
     assert recipe.discriminator.name == "patch_286"
     assert recipe.title == facades.title
+
+
+def test_pictures_are_brought_to_the_size_of_the_published_test(facades, tmp_path):
+    state = torch.load(GOLDEN / "generator-unet_256-batch-3ch.pth", weights_only=True)
+    import_weights([stored(state, tmp_path)], facades, catalog(), tmp_path / "out")
+    given = load(tmp_path / "out").given(to_picture(Image.new("RGB", (300, 200))))
+    assert (given.source.shape[-2:], given.size) == ((256, 256), (200, 300))
+    native = load(tmp_path / "out", size="native").given(to_picture(Image.new("RGB", (300, 200))))
+    assert native.source.shape[-2:] == (200, 300)
 
 
 def test_channels_follow_the_weights_where_the_data_can(facades, tmp_path):

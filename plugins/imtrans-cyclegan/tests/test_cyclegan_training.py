@@ -128,6 +128,13 @@ def test_both_generators_are_averaged_and_saved(run):
     }
 
 
+def test_each_direction_has_the_scale_of_the_files_it_was_given(run):
+    """Files of 45 x 40 px, brought to 32 x 32."""
+    for name in ("generator", "generator_back"):
+        (newest, *_) = sorted(run.glob(f"checkpoints/step_*/{name}.safetensors"), reverse=True)
+        assert read_header(newest).scale.of(90, 40) == (64, 32)
+
+
 def test_the_log_has_every_loss_and_the_samples_both_directions(run):
     rows = [json.loads(row) for row in (run / "metrics.jsonl").read_text().splitlines()]
     names = {"g", "g_back", "cycle", "cycle_back", "identity", "identity_back", "d", "d_back"}
