@@ -21,7 +21,8 @@ def pixels(side: str, stored: dict[str, Any], sample: SideSample) -> Iterator[Ch
         return
     kind, number = kinds[0]
     files = f"all {number} files looked at are" if len(kinds) == 1 else "most files are"
-    yield Choice(table, "channels", stored["channels"], f"{files} {kind}")
+    read = ", read as RGB" if stored["channels"] == 3 and "RGB" not in kind else ""
+    yield Choice(table, "channels", stored["channels"], f"{files} {kind}{read}")
     yield Choice(table, "dtype", stored["dtype"], "what the files hold; nothing is converted")
     yield Choice(table, "range", *_range(stored["dtype"], sample))
     if any(found.alpha for found in sample.headers):

@@ -5,6 +5,7 @@ import tomllib
 import pytest
 from kept_sets import (
     SETS,
+    deep,
     greenhouse,
     negative,
     photo,
@@ -91,6 +92,7 @@ def test_a_further_side_may_be_the_source(imtrans, tmp_path):
         (["set", "--source", "ich"], "no side 'ich'; did you mean 'ihc'?; the sides are 'he', 'i"),
         (["set", "-o", "set.txt"], "'set.txt': a recipe is a .toml file"),
         (["empty"], "empty: no pairs there"),
+        (["deep"], "single pictures, 16-bit grey; a source can be derived from 8-bit photographs"),
         (["strangers"], "it does not show which pictures are pairs. give partners the same name"),
     ],
 )
@@ -100,6 +102,7 @@ def test_what_cannot_be_drafted_is_explained(imtrans, tmp_path, arguments, said)
     for side, names in (("A", ("oak", "elm", "ash")), ("B", ("cod", "eel", "bass"))):
         for number, name in enumerate(names):
             save(photo(number), tmp_path / "strangers" / f"train{side}" / f"{name}.png")
+    save(deep(1, 60_000), tmp_path / "deep" / "1.png")
     code, _, err = imtrans("init", *arguments)
     assert code == 2
     assert said in err

@@ -137,6 +137,11 @@ def photographs(root: Path) -> None:
         save(photo(number, (80, 64)), root / "Train" / f"IMG_{number:04d}.jpg")
 
 
+def grey_photographs(root: Path) -> None:
+    for number in range(10):
+        save(photo(number, (64, 80)).convert("L"), root / f"{number}.jpg")
+
+
 def pairs_side_by_side(root: Path) -> None:
     write_pairs(root, 12, (64, 64))
 
@@ -208,5 +213,6 @@ SETS: dict[Callable[[Path], None], Expected] = {
     },
     halves: {"layout": "side_by_side", "direction": "BtoA", "validation": 0.1, "crop_size": 64},
     photographs: {"layout": "photos", "train": "Train", "derive": "grayscale"},
+    grey_photographs: {"layout": "photos", "train": ".", "derive": "edges"},
     pairs_side_by_side: {"layout": "side_by_side", "train": "."},
 }

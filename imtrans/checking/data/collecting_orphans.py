@@ -11,7 +11,7 @@ class CollectingOrphans:
 
     def __init__(self, layout: Layout, required: str) -> None:
         """`required`: the split that must have pairs."""
-        self._layout, self._required = layout, required
+        self._layout, self.required = layout, required
         self.orphans: list[tuple[str, str]] = []  # the file, and what it misses
 
     @property
@@ -31,6 +31,6 @@ class CollectingOrphans:
             return self._layout.pairs(split)
         except MissingPartners as error:
             self.orphans += error.orphans
-            if not error.pairs and split == self._required:
+            if not error.pairs and split == self.required:
                 raise
             return error.pairs
