@@ -48,7 +48,8 @@ def check(
     Errors, with which training fails or reports what is not true: unreadable files, files without
     a partner, sizes, bit depths or channels that do not fit, transparency, values outside the
     range, a side of one colour, pairs in both training and validation, pairs that look misaligned,
-    swapped, mirrored, turned or inverted, sets whose sources and targets do not belong together.
+    swapped, mirrored, turned or inverted, sets whose sources and targets do not belong together,
+    one file as source and target, single pictures that would be cut into halves.
 
     Warnings: single pairs whose sides do not belong together or are the same picture; pictures of
     one colour, cut off, dark, grey, or with channels in another order, unlike the others; copies
@@ -89,7 +90,7 @@ def check(
         echo(report.document(summary, findings))
     else:
         report.print_report(out, summary, findings)
-        if guessed:
+        if guessed and found.paired:
             say(out, f"`imtrans init {quote(what)}` writes a recipe for it")
     raise typer.Exit(1 if any_error(findings) else 0)
 
