@@ -22,9 +22,15 @@ class MissingPartners(ImtransError):
     """Partners are missing: training refuses all of it, a check goes on with what is whole."""
 
     def __init__(
-        self, message: str, orphans: Sequence[tuple[str, str]] = (), pairs: Sequence[Pair] = ()
+        self,
+        message: str,
+        orphans: Sequence[tuple[str, str]] = (),
+        pairs: Sequence[Pair] = (),
+        *,
+        explained: bool = False,
     ) -> None:
         super().__init__(message)
+        self.explained = explained  # the message says why there are no pairs at all
         self.orphans = orphans  # what has no partner, and what it misses
         self.pairs = pairs
 

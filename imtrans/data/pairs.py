@@ -69,7 +69,9 @@ def _pairs(
             raise ImtransError(f"{error.what}. {'; '.join(hints)}") from error
         raise
     except MissingPartners as error:
-        family = None if error.pairs else find_family(find_images(data.root))
+        if error.pairs or error.explained:
+            raise
+        family = find_family(find_images(data.root))
         if family is None:
             raise
         more = f"{error}\n{family.text}: {advice(family, data.root)}"

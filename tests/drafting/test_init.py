@@ -11,6 +11,7 @@ from kept_sets import (
     photo,
     photographs,
     save,
+    sheet_of_a_spreadsheet,
     stains_in_one_folder,
     tree_of_subjects,
 )
@@ -52,6 +53,18 @@ def test_the_recipe_passes_the_checks_as_it_is_written(imtrans, tmp_path, kept):
     code, out, _ = imtrans("data", "check", "set.toml", "--set", "data.workers=0")
     assert code == 0
     assert "of its range" not in out
+
+
+def test_a_table_whose_paths_begin_elsewhere_names_the_root_alone(imtrans, tiny_file, tmp_path):
+    sheet_of_a_spreadsheet(tmp_path / "set")
+    layout = '{name="table", file="list.csv", source="Label map", target="Photo", split="Split"}'
+    keys = [f"data.root={tmp_path / 'set'}", f"data.layout={layout}", "data.train=Train"]
+    code, _, err = imtrans("train", tiny_file, *(word for key in keys for word in ("--set", key)))
+    assert code == 2
+    assert err.splitlines()[-1] == (
+        f"these files are below '{tmp_path}': set data.root = \"{tmp_path}\" and "
+        'data.layout.file = "set/list.csv"'
+    )
 
 
 def test_every_choice_about_the_data_has_its_reason(imtrans, tmp_path):

@@ -65,12 +65,10 @@ def sixteen_bit_to_colour(root: Path) -> None:
 
 
 def tree_of_subjects(root: Path) -> None:
-    for subject in (1, 2, 3):
-        for session in (1, 2):
-            for number in range(2):
-                folder = root / f"sub-{subject:02d}" / f"ses-{session}"
-                save(photo(number), folder / "photos" / f"img_{number}.JPG")
-                save(labels(number), folder / "labels" / f"img_{number}.png")
+    for seed, (subject, session, number) in enumerate(product((1, 2, 3), (1, 2), (0, 1))):
+        folder = root / f"sub-{subject:02d}" / f"ses-{session}"
+        save(photo(seed), folder / "photos" / f"img_{number}.JPG")
+        save(labels(seed), folder / "labels" / f"img_{number}.png")
 
 
 def stains_in_one_folder(root: Path) -> None:

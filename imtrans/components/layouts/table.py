@@ -90,6 +90,7 @@ class TableLayout:
                 f"{problems_in(self.path, orphans)}{elsewhere}",
                 [(f"{self.path}, line {line}", what) for line, what in sorted(orphans.items())],
                 self._paired(header, whole),
+                explained=bool(elsewhere),
             )
         return self._paired(header, rows_in)
 
