@@ -5,13 +5,16 @@ BIN := .venv/bin
 PARALLEL := -n auto --maxprocesses 8 --dist worksteal
 PLUGINS := $(wildcard plugins/imtrans-*)
 
-.PHONY: demo test soak lint clean
+.PHONY: demo test thorough soak lint clean
 
 demo: .venv/installed  ## train on drawn pairs and translate new plans, in minutes
 	$(BIN)/imtrans quickstart demo
 
 test: .venv/installed  ## everything that runs without a GPU
 	$(BIN)/python -m pytest $(PARALLEL)
+
+thorough: .venv/installed  ## what shows more of the same, and takes longer
+	$(BIN)/python -m pytest $(PARALLEL) -m "thorough and not gpu"
 
 soak: .venv/installed  ## kill 300 trainings and compare how they end; all that takes longer
 	nice $(BIN)/python tests/soak.py --kills 300

@@ -25,8 +25,9 @@ def count(network):
 )
 def test_generators_have_the_published_numbers_of_parameters(name, batch, instance):
     build = GENERATORS[name].build
-    assert count(build(3, 3)) == batch
-    assert count(build(3, 3, norm="instance")) == instance
+    with torch.device("meta"):  # nothing is drawn: counting is all
+        assert count(build(3, 3)) == batch
+        assert count(build(3, 3, norm="instance")) == instance
 
 
 @pytest.mark.parametrize(
