@@ -57,7 +57,13 @@ def _encoding(path: Path) -> str:
     with open(path, "rb") as file:
         start = file.read(2)
     # "Unicode text" of a spreadsheet is UTF-16.
-    return "utf-16" if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+    if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return "utf-16"
+    try:
+        path.read_text(encoding="utf-8-sig")
+    except UnicodeError:
+        return "cp1252"  # as Excel saves "CSV" in western Europe; a wrong name is no file's
+    return "utf-8-sig"
 
 
 def _separator(header: str, path: Path) -> str:

@@ -34,13 +34,14 @@ def print_comparison(out: "Console", folders: Sequence[Path]) -> None:
 
 
 def _run(folder: Path, higher: dict[str, bool]) -> "Run":
-    from imtrans.runs.listing import is_run, look_at
+    from imtrans.runs.listing import find_run, is_run, look_at
 
-    if not folder.is_dir():
+    found = find_run(folder)
+    if found is None and not folder.is_dir():
         raise ImtransError(f"{folder}: no such run")
-    if not is_run(folder):
+    if found is None or not is_run(found):
         raise ImtransError(f"{folder}: not a run; `imtrans runs list {folder}` lists those below")
-    return look_at(folder, folder, higher)
+    return look_at(found, found, higher)
 
 
 def _print_recipes(out: "Console", names: list[str], recipes: "list[Recipe | None]") -> None:

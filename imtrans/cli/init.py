@@ -71,4 +71,8 @@ def _report(out: "Console", drafted: "Draft", path: Path) -> None:
         say(out, f"note: {remark}")
     say(out, f"written to {path}, with a reason for every choice. next:")
     say(out, f"  imtrans data show {quote(str(path))}   # a picture of the pairs: look at it")
+    say(
+        out,
+        f"  imtrans data check {quote(str(path))}   # opens every picture",
+    )
     say(out, f"  imtrans train {quote(str(path))}")

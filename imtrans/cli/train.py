@@ -46,7 +46,8 @@ def train(
         ),
     ] = False,
 ) -> None:
-    """Train a recipe; the same command again continues where it stopped.
+    """Train a recipe; the same command again continues where it stopped, and so does the folder of
+    a run in the place of its recipe.
 
     Ctrl-C finishes the step and saves. The run directory gets the resolved recipe, the losses
     (metrics.jsonl), sample pictures and checkpoints.
@@ -62,8 +63,10 @@ def train(
     from imtrans.training.fit import fit
 
     catalog = installed()
-    task = Task(recipes.read(recipe, set_ or (), catalog), catalog)
-    folder = run_dir or Path("runs") / run_name(recipe)
+    run = Path(recipe) / "recipe.toml"
+    again = run.is_file()
+    task = Task(recipes.read(run if again else recipe, set_ or (), catalog, old=again), catalog)
+    folder = run_dir or (run.parent if again else Path("runs") / run_name(recipe))
     out = console()
     if dry_run:
         _dry_run(task, folder, device, fresh, out)

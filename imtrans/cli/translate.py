@@ -136,8 +136,8 @@ def _only(inputs: list[Path]) -> Path:
     first, *others = inputs
     if not others:
         return first
-    if not first.exists() and len(others) == 1:
-        recipe, folder = quote(str(first)), quote(str(others[0]))
+    if len(others) == 1 and (first.suffix == ".toml" or not first.exists()):
+        recipe, folder = quote(run_name(str(first))), quote(str(others[0]))
         raise ImtransError(f"two inputs; is {recipe} a recipe? use --recipe {recipe} {folder}")
     raise ImtransError(f"{len(inputs)} inputs; translate their folder, or one image at a time")
 
@@ -169,9 +169,10 @@ def _translate(
         outcome = translate_files(translator, jobs, folder, advance)
     for broken in outcome.broken:
         echo(f"skipped: {broken}", err=True)
-    if outcome.far:
-        more = f"; likewise {len(outcome.far) - 1} more" if outcome.far[1:] else ""
-        echo(f"note: {outcome.far[0]}{more}. --size chooses another", err=True)
+    for kind, (first, *others) in outcome.remarks.items():
+        more = f"; likewise {len(others)} more" if others else ""
+        remedy = ". --size chooses another" if kind == "size" else ""
+        echo(f"note: {first}{more}{remedy}", err=True)
     say(out, _summary(outcome, target, folder, monotonic() - start))
     return outcome
 
@@ -204,7 +205,7 @@ def _beside(inputs: Path, name: str) -> Path:
 
 def _model(recipe: str | None, checkpoint: Path | None, best: bool) -> tuple[str, Path]:
     """What the results are named after, and the run, checkpoint or file to translate with."""
-    from imtrans.runs.listing import best_checkpoint
+    from imtrans.runs.listing import best_checkpoint, find_run
 
     if checkpoint:
         whole = checkpoint.resolve()
@@ -213,9 +214,9 @@ def _model(recipe: str | None, checkpoint: Path | None, best: bool) -> tuple[str
         return name, best_checkpoint(checkpoint) if best else checkpoint
     if not recipe:
         raise ImtransError("which model? name the --recipe that you trained, or a --checkpoint")
-    run = Path(recipe) if Path(recipe).is_dir() else Path("runs") / run_name(recipe)
-    if not run.exists():
-        raise ImtransError(_no_run(run, recipe))
+    run = find_run(recipe)
+    if run is None:
+        raise ImtransError(_no_run(Path("runs") / run_name(recipe), recipe))
     return run.resolve().name, best_checkpoint(run) if best else run
 
 

@@ -28,6 +28,7 @@ class Encoding(Protocol):
     result_dtype: Depth  # of what is written
     result_channels: int
     takes_mask: bool  # whether a mask may be beside a picture that is given
+    range_text: str  # of the source's stored values, as 0 ... 255
 
     def encode(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """A batch of the sampler as the networks see it, float32 in [-1, 1]."""
@@ -66,6 +67,7 @@ class Given:
     source: Tensor
     size: tuple[int, int]
     composed_with: Tensor
+    beyond: float = 0.0  # share of its values outside the range of training
 
 
 class Side:
@@ -80,6 +82,13 @@ class Side:
     def to_unit(self, stored: Tensor) -> Tensor:
         """Stored pixels as float32, their range as 0 .. 1."""
         return stored.to(torch.float32, copy=True).sub_(self.low).div_(self.high - self.low)
+
+    def beyond(self, stored: Tensor) -> float:
+        """The share of stored pixels that are outside the range."""
+        if self.table.range is None or self.palette is not None:
+            return 0.0
+        outside = (stored < self.low).sum() + (stored > self.high).sum()
+        return float(outside) / stored.numel()
 
     def from_unit(self, unit: Tensor) -> Tensor:
         """0 .. 1 back to stored pixels; what is beyond is clamped, never wrapped around."""
@@ -162,6 +171,7 @@ class Direct:
         self.result_dtype: Depth = data.target.dtype
         self.result_channels = data.target.channels
         self.takes_mask = False
+        self.range_text = f"{self.source.low:g} ... {self.source.high:g}"
         self._expected = replace(expected_pixels(data, data.source), fixed=True)
 
     def encode(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -172,7 +182,8 @@ class Direct:
     ) -> Given:
         pixels = decode(picture, replace(self._expected, fitting=fitting))
         source = self.source.encode(self.source.at(scale, pixels)[None])
-        return Given(source, (pixels.shape[-2], pixels.shape[-1]), composed_with=source)
+        size = pixels.shape[-2], pixels.shape[-1]
+        return Given(source, size, composed_with=source, beyond=self.source.beyond(pixels))
 
     def resized(self, output: Tensor, height: int, width: int) -> Tensor:
         return self.target.resized(output, height, width)
@@ -192,6 +203,7 @@ class Derived:
 
     result_dtype: Depth = "uint8"
     result_channels = 3
+    range_text = "0 ... 255"
 
     def __init__(self, derivation: Derivation, data: DataTable) -> None:
         self.derivation, self.target = derivation, Side(data.target)

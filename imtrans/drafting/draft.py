@@ -1,17 +1,20 @@
 """A recipe for a folder, and what a person should hear of it."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
 from imtrans.api.errors import some
+from imtrans.checking.data.guess_table import unused_tables
 from imtrans.drafting.choice import LOSS, Choice, recipe_text
 from imtrans.drafting.data import data
 from imtrans.drafting.look import Looked, look
 from imtrans.drafting.sizes import crop_size, generator
 from imtrans.recipe.catalog import Catalog
 
+FEWEST_FOLDERS = 2  # fewer are sides, or splits
 STEPS = 80_000  # of the paper's smallest sets: 400 pairs, 200 epochs
 EPOCHS = (5, 10, 15, 20, 30, 50, 100, 200)
 
@@ -73,6 +76,8 @@ def _remarks(looked: Looked) -> Iterator[str]:
     """What else it could be, and what is missing."""
     if looked.guess.otherwise:
         yield looked.guess.otherwise
+    stored = looked.table["layout"]
+    yield from unused_tables(looked.root, stored.get("file") if isinstance(stored, dict) else None)
     if not looked.is_derived:
         source, target = looked.names
         guessed = "" if looked.why else ", which is a guess"
@@ -81,6 +86,22 @@ def _remarks(looked: Looked) -> Iterator[str]:
     if others := looked.guess.sides[2:]:
         listed = ", ".join(f"--source {quote(other)}" for other in others)
         yield f"further sides are there, which are not used: {listed}"
+    yield from _groups(looked)
     if missing := [name for name, _ in looked.layout.orphans]:
         count = f"{len(missing)} images have" if len(missing) > 1 else "1 image has"
         yield f"{count} no partner, and training refuses that: {some(missing)}. add or remove them"
+
+
+def _groups(looked: Looked) -> Iterator[str]:
+    """Folders with several pairs: those of a patient, perhaps, that validation would part."""
+    folders = Counter(str(Path(pair.b[0].path).parent) for pair in looked.pairs)
+    if not FEWEST_FOLDERS < len(folders) < len(looked.pairs):
+        return
+    shares = (choice for choice in data(looked) if choice.path == "data.validation")
+    if any(isinstance(choice.value, float) for choice in shares):
+        yield (
+            f"{len(looked.pairs)} pairs are in {len(folders)} folders, and validation draws single "
+            "pairs: if a folder is one patient or place, keep whole folders for validation, or its "
+            'figures will be too good. lists of names do that: data.train = "train.txt", '
+            'data.validation = "val.txt"'
+        )

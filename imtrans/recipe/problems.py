@@ -92,7 +92,8 @@ def _explain(
     if kind == "extra_forbidden":
         *table, key = location
         known = _fields(model, table)
-        return location, f"no key '{key}'{did_you_mean(str(key), known) or _allowed(known)}"
+        near = did_you_mean(str(key), known) or (not table and _elsewhere(model, str(key)))
+        return location, f"no key '{key}'{near or _allowed(known)}"
     if kind == "missing":
         return location, f"the key '{location[-1]}' is missing"
     if kind == "value_error":
@@ -132,6 +133,18 @@ def _fields(model: type[BaseModel], path: Iterable[str | int]) -> list[str]:
         inner = [annotation, *getattr(annotation, "__args__", ())]
         model = next(t for t in inner if isinstance(t, type) and issubclass(t, BaseModel))
     return list(_by_key(model))
+
+
+def _elsewhere(model: type[BaseModel], key: str) -> str:
+    """`; did you mean 'train.epochs'?` for a key that a table of the recipe has."""
+    with_it = []
+    for table in _fields(model, ()):
+        try:
+            known = _fields(model, (table,))
+        except StopIteration:  # no table
+            continue
+        with_it += [f"'{table}.{key}'"] if key in known else []
+    return f"; did you mean {' or '.join(with_it)}?" if with_it else ""
 
 
 def _by_key(model: type[BaseModel]) -> dict[str, FieldInfo]:

@@ -104,6 +104,8 @@ def find(source: str | Path) -> Path:
     if text in known:
         return known[text]
     near = did_you_mean(text, known) or f"; packaged are {quoted(known)}"
+    if Path(f"{text}.toml").is_file():
+        near = f"; did you mean the file '{text}.toml'?"
     raise ImtransError(f"no recipe '{text}', neither as {local} nor packaged{near}")
 
 

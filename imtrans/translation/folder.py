@@ -2,7 +2,7 @@
 into another."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from imtrans.data.pixels.encode import encode, is_written_here, result_suffix
 from imtrans.data.pixels.masks import without_masks
 from imtrans.host.files import MARK, is_ours, mark
 from imtrans.host.locks import Locked, locked
-from imtrans.translation.translator import Translator
+from imtrans.translation.translator import Remark, Translator
 
 AHEAD = 4  # images read before their turn, and as many waiting to be written
 Job = tuple[Path, Path]  # what is read, what is written
@@ -30,7 +30,12 @@ class TranslatedFolder:
 
     done: int = 0
     broken: list[str] = field(default_factory=list)  # one line each, naming the file
-    far: list[str] = field(default_factory=list)  # likewise, of another size than training saw
+    remarks: dict[str, list[str]] = field(default_factory=dict)  # by kind: what is unlike training
+
+    def note(self, path: Path, remarks: Iterable[Remark]) -> None:
+        """Keep what was remarked of a file."""
+        for remark in remarks:
+            self.remarks.setdefault(remark.kind, []).append(f"{path}: {remark.text}")
 
 
 def plan(inputs: Path, output: Path, encoding: Encoding) -> list[Job]:
@@ -109,8 +114,8 @@ def translate_files(
                     dtype = translator.encoding.result_dtype
                     writing.append(pool.submit(encode, result, place, dtype))
                     outcome.done += 1
-                    if isinstance(given, Given) and (far := translator.far(given)):
-                        outcome.far.append(f"{path}: {far}")
+                    if isinstance(given, Given):
+                        outcome.note(path, translator.remarks(given))
                 while len(writing) > AHEAD:
                     writing.popleft().result()
                 on_done()

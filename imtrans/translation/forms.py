@@ -11,6 +11,7 @@ from torch import Tensor
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Picture
+from imtrans.data.pixels.formats.npy import NPY_CHANNELS
 from imtrans.data.pixels.images import RAW, to_image, to_picture
 
 NAME = "the image"
@@ -25,9 +26,9 @@ def picture_of(image: object) -> Picture:
     if isinstance(image, str | os.PathLike):
         return Picture(os.fspath(image))
     if isinstance(image, Tensor):
-        return _in_memory(_of_tensor(image))
+        return _of_array(_of_tensor(image))
     if isinstance(image, np.ndarray):
-        return _in_memory(image)
+        return _of_array(image)
     return to_picture(image)
 
 
@@ -49,11 +50,23 @@ def several(images: object) -> bool:
     return not one and hasattr(images, "__iter__")
 
 
+def _of_array(values: np.ndarray[Any, Any]) -> Picture:
+    channels = values.shape[2] if values.ndim == 3 else 1
+    if values.dtype == np.uint8 and values.ndim in (2, 3) and channels in (1, 3) and values.size:
+        # As a file of these pixels: grey becomes RGB where the recipe has that.
+        return to_picture(
+            Image.fromarray(values if channels == 3 else values.reshape(values.shape[:2]))
+        )
+    return _in_memory(values)
+
+
 def _of_tensor(image: Tensor) -> np.ndarray[Any, Any]:
     if image.ndim != 3:
         raise ImtransError(
             f"a tensor (C, H, W) is expected, of one image; this one is {tuple(image.shape)}"
         )
+    if image.shape[0] > NPY_CHANNELS and image.shape[-1] <= NPY_CHANNELS:
+        raise ImtransError(f"a tensor is (C, H, W); this one is {tuple(image.shape)}")
     values: np.ndarray[Any, Any] = image.detach().cpu().permute(1, 2, 0).numpy()
     if values.dtype == np.int32 and 0 <= values.min() and values.max() <= 65535:
         return values.astype(np.uint16)  # as `Translator.translate` returns them

@@ -12,7 +12,7 @@ from imtrans.recipe.catalog import catalog
 from imtrans.recipe.schema import Recipe
 from imtrans.runs import checkpoint
 from imtrans.runs.header import Header, read_header
-from imtrans.runs.listing import best_checkpoint
+from imtrans.runs.listing import best_checkpoint, find_run
 from imtrans.runs.weights import load_into
 from imtrans.task import Task
 from imtrans.translation.modes import Statistics, set_modes
@@ -35,8 +35,8 @@ def load(
     dropout_seed: int | None = None,
     max_pixels: int | None = None,
 ) -> Translator:
-    """The translator of a run (its folder, or its name in runs/), of a checkpoint directory or of a
-    generator.safetensors.
+    """The translator of a run (its folder, its name in runs/, or its recipe), of a checkpoint
+    directory or of a generator.safetensors.
 
     With `best`, it is the run's best on validation pairs, not its newest. `size` is at which a
     picture is translated, before its result is brought back to the picture's own: `trained`, at the
@@ -56,7 +56,10 @@ def load(
     >>> [image.size for image in translator(["photo.jpg", "other.jpg"])]
     [(96, 64), (64, 64)]
     """
-    file = checkpoint.translator_file(_place(Path(run), best), translator)
+    is_weights = Path(run).is_file() and Path(run).suffix != ".toml"
+    place = Path(run) if is_weights else find_run(run) or Path(run)
+    place = best_checkpoint(place) if best else place
+    file = checkpoint.translator_file(place, translator)
     header = read_header(file)
     if not header.translates:
         raise ImtransError(
@@ -86,13 +89,6 @@ def load(
         seed=dropout_seed,
         noise=noise,
     )
-
-
-def _place(run: Path, best: bool) -> Path:
-    """Where a run is, or its best; of a name alone, in runs/."""
-    named = len(run.parts) == 1 and not run.exists() and (Path("runs") / run).exists()
-    place = Path("runs") / run if named else run
-    return best_checkpoint(place) if best else place
 
 
 def _scale(size: SizeChoice, header: Header, recipe: Recipe) -> TrainingScale | None:

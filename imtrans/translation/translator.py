@@ -4,7 +4,7 @@ import math
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,15 @@ from imtrans.translation.forms import in_form_of, picture_of, several
 from imtrans.translation.memory import most_pixels
 from imtrans.translation.noise import Noise, seeded_torch
 from imtrans.translation.padding import pad_to_multiple
+
+BEYOND = 0.01  # share of values outside the range, from which on a picture is unlike training's
+
+
+class Remark(NamedTuple):
+    """How a picture is unlike all that training saw."""
+
+    kind: Literal["values", "size"]
+    text: str
 
 
 class Translator:
@@ -67,20 +76,26 @@ class Translator:
         when it is far larger or smaller than all that training saw.
         """
         given = self.given(picture)
-        if far := self.far(given):
-            warnings.warn(f"{picture}: {far}", UserWarning, stacklevel=3)
+        for remark in self.remarks(given):
+            warnings.warn(f"{picture}: {remark.text}", UserWarning, stacklevel=3)
         return self.result(given)
 
-    def far(self, given: Given) -> str | None:
-        """What to say of a picture that is far larger or smaller than all that training saw, with
-        both sizes; None for others."""
+    def remarks(self, given: Given) -> Iterator[Remark]:
+        """Values beyond the range of training, or a far larger or smaller size."""
+        if given.beyond > BEYOND:
+            yield Remark(
+                "values",
+                f"{given.beyond:.0%} of its values are beyond the range of training, "
+                f"{self.encoding.range_text}; its result may mean nothing",
+            )
         height, width = given.size
         if not self.scale or not self.scale.is_far(width, height):
-            return None
+            return
         seen_height, seen_width = given.source.shape[-2:]
-        return (
+        yield Remark(
+            "size",
             f"{width} x {height} px is far from what training saw, {self.scale.seen}; it is "
-            f"translated as {seen_width} x {seen_height} px"
+            f"translated as {seen_width} x {seen_height} px",
         )
 
     def given(self, picture: Picture) -> Given:

@@ -151,6 +151,15 @@ def test_a_row_of_another_split_is_not_looked_at(tmp_path):
     assert names(TableLayout(str(tmp_path)).pairs("train")) == ["2"]
 
 
+def test_a_table_as_excel_saves_it_in_western_europe_is_read(tmp_path):
+    for name in ("Häuser/ä.png", "Pläne/ä.png"):
+        touch(tmp_path / name)
+    rows = "source;target\r\nPläne\\ä.png;Häuser\\ä.png\r\n"
+    (tmp_path / "pairs.csv").write_bytes(rows.encode("cp1252"))
+    (pair,) = TableLayout(str(tmp_path)).pairs("train")
+    assert pair.a[0].path.endswith("Pläne/ä.png")
+
+
 def test_a_table_that_is_missing_or_empty_or_no_text_is_told(tmp_path):
     layout = TableLayout(str(tmp_path))
     assert "pairs.csv: no such file. write there what belongs together" in told(layout)
@@ -160,7 +169,7 @@ def test_a_table_that_is_missing_or_empty_or_no_text_is_told(tmp_path):
     assert "pairs.csv: it is empty" in told(layout)
     (tmp_path / "pairs.csv").write_text("source,target\n")
     assert "no rows under its header" in told(layout)
-    (tmp_path / "pairs.csv").write_bytes("source,target\nä,b".encode("latin-1"))
+    (tmp_path / "pairs.csv").write_bytes(b"source,target\n\x81,b")  # no text of any kind
     assert "pairs.csv: not UTF-8 text" in told(layout)
     (tmp_path / "pairs.csv").write_text("source,target\n" + "x" * 200_000)
     assert "pairs.csv: field larger than field limit" in told(layout)

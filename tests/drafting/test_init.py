@@ -3,6 +3,7 @@
 import tomllib
 
 import pytest
+from drawn import draw_picture
 from kept_sets import (
     SETS,
     deep,
@@ -200,3 +201,31 @@ def test_the_source_of_real_pairs_is_recognised(real_data, name):
     chosen = {choice.path: choice.value for choice in found.choices}
     assert chosen["data.layout"] == "side_by_side"
     assert chosen["data.direction"] == "BtoA"  # as these sets are stored there
+
+
+def test_a_table_that_is_not_used_is_named(imtrans, tmp_path):
+    """Else its pictures would become a task that nobody meant, without a word."""
+    (tmp_path / "set").mkdir()
+    for number in range(6):
+        draw_picture(number, (64, 64)).save(tmp_path / "set" / f"IMG_{number}.png")
+    (tmp_path / "set/pairs.csv").write_text("before;after\nIMG_0;IMG_1\nIMG_2;IMG_3\n")
+    (tmp_path / "set/pairs.xlsx").write_bytes(b"PK")
+    code, out, err = imtrans("init", "set")
+    assert code == 0
+    text = " ".join((out + err).split())
+    assert "set/pairs.csv: is not used: fewer than two of its columns name images" in text
+    assert "set/pairs.xlsx: is not read; if it names the pairs, save it as CSV" in text
+
+
+def test_folders_of_several_pairs_are_pointed_out(imtrans, tmp_path):
+    for patient in range(4):
+        folder = tmp_path / "set" / f"patient_{patient:02d}"
+        folder.mkdir(parents=True)
+        for slide in range(2):
+            picture = draw_picture(patient + slide, (64, 64))
+            picture.save(folder / f"slide{slide}_he.png")
+            picture.rotate(180).save(folder / f"slide{slide}_ihc.png")
+    code, out, err = imtrans("init", "set")
+    assert code == 0
+    said = " ".join((out + err).split())
+    assert "note: 8 pairs are in 4 folders, and validation draws single pairs" in said

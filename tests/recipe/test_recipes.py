@@ -281,6 +281,7 @@ def test_set_overrides_a_key(maps, override, read):
     ("override", "told"),
     [
         ("train.epoch=5", "--set train.epoch=5  train: no key 'epoch'; did you mean 'epochs'?"),
+        ("epochs=5", "--set epochs=5  no key 'epochs'; did you mean 'train.epochs'?"),
         (
             "train.epochs=many",
             "--set train.epochs=many  train.epochs: 'many' is not a whole number",

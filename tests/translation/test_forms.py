@@ -1,5 +1,7 @@
 """What `imtrans.load(run)` takes in Python, and that it returns the same."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -47,6 +49,27 @@ def test_each_form_becomes_the_same_form(picture, tmp_path):
 def test_an_array_without_channels_has_none_afterwards():
     grey = np.arange(35, dtype=np.uint8).reshape(5, 7)
     assert np.array_equal(translator(channels=1)(grey), 255 - grey)
+
+
+def test_a_grey_array_is_taken_as_a_grey_file_is(tmp_path):
+    grey = np.arange(35, dtype=np.uint8).reshape(5, 7)
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    of_file = np.asarray(translator()(tmp_path / "grey.png"))
+    assert np.array_equal(translator()(grey[..., None]), of_file)
+
+
+def test_channels_in_the_wrong_place_are_named():
+    with pytest.raises(ImtransError, match=r"a tensor is .C, H, W.; this one is .40, 50, 3."):
+        translator()(torch.zeros(40, 50, 3, dtype=torch.uint8))
+
+
+def test_values_beyond_the_range_of_training_get_a_line():
+    translate = translator(channels=1, dtype="uint16", range=(0, 4095))
+    with pytest.warns(UserWarning, match=r"25% of its values are beyond .*, 0 \.\.\. 4095; its"):
+        translate(np.array([[1, 2], [3, 5000]], np.uint16))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        translate(np.array([[1, 2], [3, 4095]], np.uint16))
 
 
 def test_other_depths_come_back_in_theirs():

@@ -4,6 +4,8 @@ import pytest
 from drawn import draw_picture
 from PIL import Image
 
+import imtrans as public
+
 
 @pytest.fixture
 def model(finished_run, tmp_path):
@@ -69,6 +71,23 @@ def test_a_run_is_named_like_its_recipe_or_by_its_folder(imtrans, model, tmp_pat
     code, _, err = imtrans("translate", "--recipe", "tinny", "photo.png")
     assert (code, err.count("\n")) == (2, 1)
     assert "runs/tinny: no such run; there are 'tiny'. name one of them" in err
+
+
+def test_a_folder_of_pictures_may_be_called_like_the_run(imtrans, model, tmp_path):
+    """As `imtrans init tiny` calls a recipe after its folder."""
+    (tmp_path / "tiny").mkdir()
+    assert imtrans("translate", *model, "photo.png")[0] == 0
+    assert imtrans("translate", *model, "--best", "photo.png")[0] == 0
+    assert public.load("tiny").scale == public.load("tiny.toml").scale
+    code, out, _ = imtrans("runs", "compare", "tiny", "runs/tiny")
+    assert (code, "the recipes are equal" in out) == (0, True)
+
+
+def test_the_folder_of_a_run_continues_it(imtrans, model, tmp_path):
+    code, out, _ = imtrans("train", "runs/tiny", "--set", "train.epochs=3")
+    assert code == 0
+    assert "continuing after runs/tiny/checkpoints/step_00000012" in out
+    assert "18 steps trained: runs/tiny/checkpoints" in out
 
 
 def test_what_a_finished_model_refuses_is_to_be_converted(imtrans, model, tmp_path):

@@ -1,10 +1,11 @@
 """The `[data]` table of a folder with a spreadsheet that names its pairs."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from imtrans.api.errors import ImtransError
+from imtrans.api.errors import ImtransError, quoted
 from imtrans.api.pictures import SUFFIXES
 from imtrans.api.table_rows import Row, is_table, other_root, read_table, with_slashes
 from imtrans.data.families.words import TRAIN, VALIDATION, role
@@ -25,6 +26,25 @@ def guess_table(root: str, source: str | None = None) -> Found | None:
             if found := _of_rows(root, path, header, rows, source):
                 return found
     return None
+
+
+def unused_tables(root: str, used: str | None) -> Iterator[str]:
+    """Tables of a folder that are not read as pairs, and why."""
+    for path in sorted(Path(root).iterdir()):
+        if path.name == used or path.name.startswith((".", "~")):
+            continue
+        if path.suffix.lower() in (".xlsx", ".xls", ".ods"):
+            yield f"{path}: is not read; if it names the pairs, save it as CSV"
+        elif is_table(path):
+            try:
+                header, *_ = read_table(path)
+            except ImtransError as error:
+                yield f"{error}; it is not used"
+                continue
+            yield (
+                f"{path}: is not used: fewer than two of its columns name images, with their "
+                f"endings, as in img_1.png; the columns are {quoted(header[1])}"
+            )
 
 
 def _of_rows(

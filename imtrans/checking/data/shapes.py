@@ -55,7 +55,10 @@ def sizes(inspection: Inspection) -> Iterator[Finding]:
             rows.append(Row(side, _tally(found)))
     load, crop = inspection.data.load_size or inspection.data.crop_size, inspection.data.crop_size
     sides = "its shorter side" if inspection.data.resize == "shorter" else "both its sides"
-    remedy = f"each is resized, {sides} to {load} px, and cropped to {crop} x {crop} px"
+    resized = f"is resized, {sides} to {load} px, and"
+    if {size for _, _, part in inspection.sides() if (size := part.size)} == {(load, load)}:
+        resized = "is not resized, and"
+    remedy = f"each {resized} cropped to {crop} x {crop} px"
     yield from finding_of("sizes", "sizes (px)", "note", rows, remedy)
 
 
