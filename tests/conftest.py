@@ -165,7 +165,8 @@ def quick_bench(monkeypatch):
     monkeypatch.setitem(rates.SIDES, "cpu", 64)
     monkeypatch.setattr("imtrans.benchmark.rates.LEAST", 0.0)
     monkeypatch.setattr(in_turns, "__defaults__", (0.001,))
-    monkeypatch.setattr("imtrans.benchmark.training.peak", lambda *_: 7 * 10**6)
+    for room in ("benchmark.training", "checking.plan"):
+        monkeypatch.setattr(f"imtrans.{room}.peak", lambda *_: 7 * 10**6)
 
 
 @pytest.fixture(scope="session")
