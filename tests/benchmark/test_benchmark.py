@@ -162,6 +162,7 @@ def test_an_interrupt_ends_a_process_of_its_own(capfd):
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="known on Linux only")
 def test_peak_memory_is_of_the_training_alone(tiny):
     held = torch.ones(500 * MEGABYTE // 4)  # what starts the process is large

@@ -21,13 +21,25 @@ SMALL = [
     ("recipe", "folder", "keys", "pairs"),
     [
         ("facades", "facades", [], "400 pairs to train on, 100 for validation"),
-        ("facades_photo2label", "facades", [], "400 pairs to train on, 100 for validation"),
+        pytest.param(
+            *("facades_photo2label", "facades", [], "400 pairs to train on, 100 for validation"),
+            marks=pytest.mark.thorough,
+        ),
         ("maps", "maps", ["data.layout=folders"], "32 pairs to train on, 8 for validation"),
         ("edges2shoes", "edges2shoes", ["data.direction=BtoA"], "10 pairs to train on, 10 for"),
         ("colorize", "flowers", [], "500 pairs to train on, 100 for validation"),
-        ("edges2photo", "flowers", [], "500 pairs to train on, 100 for validation"),
-        ("inpaint", "flowers", [], "500 pairs to train on, 100 for validation"),
-        ("superres_4x", "flowers", [], "500 pairs to train on, 100 for validation"),
+        pytest.param(
+            *("edges2photo", "flowers", [], "500 pairs to train on, 100 for validation"),
+            marks=pytest.mark.thorough,
+        ),
+        pytest.param(
+            *("inpaint", "flowers", [], "500 pairs to train on, 100 for validation"),
+            marks=pytest.mark.thorough,
+        ),
+        pytest.param(
+            *("superres_4x", "flowers", [], "500 pairs to train on, 100 for validation"),
+            marks=pytest.mark.thorough,
+        ),
         ("facades", "sketch2shiba", [], "176 pairs to train on, 8 for validation"),
     ],
 )

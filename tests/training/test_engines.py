@@ -313,6 +313,7 @@ def test_too_little_memory_is_no_reason_for_another_engine(tiny, monkeypatch):
         tried(tiny, FAST32)
 
 
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore:The .grad attribute")  # torch's own tracing
 def test_compiled_networks_compute_the_same_step(tiny, monkeypatch):
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
