@@ -17,30 +17,25 @@ SMALL = [
 ]
 
 
+FLOWERS = "500 pairs to train on, 100 for validation"
+FACADES = "400 pairs to train on, 100 for validation"
+THOROUGH = [
+    ("facades_photo2label", "facades", [], FACADES),
+    ("edges2photo", "flowers", [], FLOWERS),
+    ("inpaint", "flowers", [], FLOWERS),
+    ("superres_4x", "flowers", [], FLOWERS),
+]
+
+
 @pytest.mark.parametrize(
     ("recipe", "folder", "keys", "pairs"),
     [
-        ("facades", "facades", [], "400 pairs to train on, 100 for validation"),
-        pytest.param(
-            *("facades_photo2label", "facades", [], "400 pairs to train on, 100 for validation"),
-            marks=pytest.mark.thorough,
-        ),
+        ("facades", "facades", [], FACADES),
         ("maps", "maps", ["data.layout=folders"], "32 pairs to train on, 8 for validation"),
         ("edges2shoes", "edges2shoes", ["data.direction=BtoA"], "10 pairs to train on, 10 for"),
-        ("colorize", "flowers", [], "500 pairs to train on, 100 for validation"),
-        pytest.param(
-            *("edges2photo", "flowers", [], "500 pairs to train on, 100 for validation"),
-            marks=pytest.mark.thorough,
-        ),
-        pytest.param(
-            *("inpaint", "flowers", [], "500 pairs to train on, 100 for validation"),
-            marks=pytest.mark.thorough,
-        ),
-        pytest.param(
-            *("superres_4x", "flowers", [], "500 pairs to train on, 100 for validation"),
-            marks=pytest.mark.thorough,
-        ),
+        ("colorize", "flowers", [], FLOWERS),
         ("facades", "sketch2shiba", [], "176 pairs to train on, 8 for validation"),
+        *(pytest.param(*case, marks=pytest.mark.thorough) for case in THOROUGH),
     ],
 )
 def test_a_recipe_takes_a_step_on_real_pairs(real_data, recipe, folder, keys, pairs):
