@@ -1,6 +1,7 @@
 """A recipe bound to what is installed: it builds everything that the recipe names, each once."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -126,7 +127,10 @@ class Task:
     def _scale(self, side: int) -> TrainingScale:
         some = (self.pairs[i] for i in spread(len(self.pairs), LOOKED_AT))
         reader = self.sampler.reader
-        return scale_of(self.recipe.data, (reader.sides(pair)[side][0] for pair in some))
+        found = scale_of(self.recipe.data, (reader.sides(pair)[side][0] for pair in some))
+        if getattr(self.derivation, "pixel_by_pixel", False):
+            return replace(found, factors=(1.0, 1.0))
+        return found
 
     @cached_property
     def sampler(self) -> Sampler:

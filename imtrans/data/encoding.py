@@ -207,7 +207,6 @@ class Derived:
 
     def __init__(self, derivation: Derivation, data: DataTable) -> None:
         self.derivation, self.target = derivation, Side(data.target)
-        self._pixel_by_pixel = getattr(derivation, "pixel_by_pixel", False)
         self.source_channels = derivation.source_channels
         self.target_channels = derivation.target_channels
         self.takes_mask: bool = getattr(derivation, "takes_mask", False)
@@ -225,7 +224,8 @@ class Derived:
         if self.takes_mask and (mask := mask_beside(picture)):
             pixels = self._with_hole(pixels, mask)
         whole = source = self._source(pixels)
-        if scale and not self._pixel_by_pixel:
+        width, height = pixels.shape[-1], pixels.shape[-2]
+        if scale and scale.of(width, height) != (width, height):
             colour, hole = self.target.at(scale, pixels[:3]), _NEAREST.at(scale, pixels[3:])
             source = self._source(torch.cat([colour, hole]))
         # A derivation may enlarge.

@@ -115,6 +115,27 @@ def test_what_is_derived_keeps_its_own_pixels(tiny_file, tmp_path):
     assert np.abs(np.asarray(result.convert("L"), float) - np.asarray(grey, float)).mean() < 6
 
 
+def test_super_resolution_is_pixel_by_pixel(tiny_file, tmp_path, imtrans):
+    """Its factor is what was learned: what is given is not made smaller before."""
+    for split in ("train", "val"):
+        (tmp_path / "photos" / split).mkdir(parents=True)
+        for number in range(3):
+            draw_picture(number, (96, 96)).save(tmp_path / "photos" / split / f"{number}.png")
+    settings = ("data.load_size=32", "data.crop_size=32", "train.epochs=1")
+    root = f'data.root="{(tmp_path / "photos").as_posix()}"'
+    recipe = recipes.read(
+        tiny_file,
+        [*settings, root, 'data.layout="photos"', 'data.derive="downscale"'],
+        catalog(),
+    )
+    run = fit(Task(recipe, catalog()), tmp_path / "run").run_dir
+    small = draw_picture(7, (24, 24))
+    assert public.load(run)(small).size == (96, 96)
+    native = public.load(run, size="native", precision="fp32")(small)
+    assert public.load(run, precision="fp32")(small).tobytes() == native.tobytes()
+    assert "pixel by pixel, as trained on files of 96 x 96 px" in imtrans("inspect", run)[1]
+
+
 def test_the_preview_shows_the_middle_of_what_translate_makes(trained):
     run = trained((96, 48), 'data.resize="shorter"')
     recipe = recipes.read(run / "recipe.toml", catalog=catalog())
