@@ -27,16 +27,25 @@ def _group() -> None:
     pass
 
 
+NameArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[RECIPE]",
+        help="Its networks, losses and image size; facades by default.",
+        autocompletion=completion.recipes,
+    ),
+]
+
+
+def _one_of(name: str | None, recipe: str | None) -> str:
+    if name and recipe and name != recipe:
+        raise ImtransError(f"two recipes, '{name}' and '{recipe}'; name one")
+    return name or recipe or "facades"
+
+
 @bench.command()
 def train(
-    name: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[RECIPE]",
-            help="Its networks, losses and image size; facades by default.",
-            autocompletion=completion.recipes,
-        ),
-    ] = None,
+    name: NameArgument = None,
     recipe: Annotated[
         str | None, typer.Option(metavar="RECIPE", help="The same, as an option.")
     ] = None,
@@ -82,9 +91,7 @@ def train(
     from imtrans.host.terminal import Terminal
     from imtrans.recipe import reading as recipes
 
-    if name and recipe and name != recipe:
-        raise ImtransError(f"two recipes, '{name}' and '{recipe}'; name one")
-    chosen = name or recipe or "facades"
+    chosen = _one_of(name, recipe)
     options = BenchOptions(
         numbers(batch, "--batch"),
         numbers(sizes, "--sizes") if sizes else (),

@@ -62,6 +62,16 @@ DropoutSeedOption = Annotated[
 ]
 
 
+OutputOption = Annotated[
+    Path | None,
+    typer.Option(
+        parser=a_path,
+        metavar="PATH",
+        help="The folder of the results, or the file of one; INPUT-NAME by default.",
+    ),
+]
+
+
 def translate(
     inputs: Annotated[
         list[Path],
@@ -83,14 +93,7 @@ def translate(
         str,
         typer.Option(metavar="NAME", help="One of several, as generator_back; `inspect` has them."),
     ] = "generator",
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            parser=a_path,
-            metavar="PATH",
-            help="The folder of the results, or the file of one; INPUT-NAME by default.",
-        ),
-    ] = None,
+    output: OutputOption = None,
     device: DeviceOption = None,
     precision: Annotated[
         Precision | None, typer.Option(help="bf16 where the device is good at it, by default.")

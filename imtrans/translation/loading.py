@@ -56,23 +56,14 @@ def load(
     >>> [image.size for image in translator(["photo.jpg", "other.jpg"])]
     [(96, 64), (64, 64)]
     """
-    is_weights = Path(run).is_file() and Path(run).suffix != ".toml"
-    place = Path(run) if is_weights else find_run(run) or Path(run)
-    place = best_checkpoint(place) if best else place
-    file = checkpoint.translator_file(place, translator)
-    header = read_header(file)
-    if not header.translates:
-        raise ImtransError(
-            f"{file}: holds the {header.part}, which does not translate; use "
-            f"{quoted(header.translators)}"
-        )
+    header = _found(Path(run), best, translator)
     recipe = header.recipe(catalog(), translator_only=True)
     if max_pixels is not None:
         data = recipe.data.model_copy(update={"max_pixels": max_pixels})
         recipe = recipe.model_copy(update={"data": data})
     task = Task(recipe, catalog())
     module = task.translator(header.part)
-    load_into(module, file)
+    load_into(module, header.path)
     # As the fast engine trains it, whose previews show what is written here.
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     noise = Noise() if dropout_seed is not None else None
@@ -89,6 +80,20 @@ def load(
         seed=dropout_seed,
         noise=noise,
     )
+
+
+def _found(run: Path, best: bool, translator: str) -> Header:
+    """The header of the file to translate with."""
+    is_weights = run.is_file() and run.suffix != ".toml"
+    place = run if is_weights else find_run(run) or run
+    place = best_checkpoint(place) if best else place
+    header = read_header(checkpoint.translator_file(place, translator))
+    if not header.translates:
+        raise ImtransError(
+            f"{header.path}: holds the {header.part}, which does not translate; use "
+            f"{quoted(header.translators)}"
+        )
+    return header
 
 
 def _scale(size: SizeChoice, header: Header, recipe: Recipe) -> TrainingScale | None:

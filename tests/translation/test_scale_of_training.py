@@ -99,36 +99,35 @@ def test_labels_are_enlarged_by_nearest(trained):
     assert (blocks == blocks[:, :1, :, :1]).all()
 
 
-def test_what_is_derived_keeps_its_own_pixels(tiny_file, tmp_path):
+@pytest.fixture
+def derived(tiny_file, tmp_path):
+    """Train on photographs of 96 px, from which the sources are derived; the run."""
+
+    def train(name):
+        for split in ("train", "val"):
+            (tmp_path / "photos" / split).mkdir(parents=True)
+            for number in range(3):
+                draw_picture(number, (96, 96)).save(tmp_path / "photos" / split / f"{number}.png")
+        root = f'data.root="{(tmp_path / "photos").as_posix()}"'
+        settings = ("data.load_size=32", "data.crop_size=32", "train.epochs=1", root)
+        layout = ('data.layout="photos"', f'data.derive="{name}"')
+        recipe = recipes.read(tiny_file, [*settings, *layout], catalog())
+        return fit(Task(recipe, catalog()), tmp_path / "run").run_dir
+
+    return train
+
+
+def test_what_is_derived_keeps_its_own_pixels(derived):
     """Colour comes from the small picture, lightness from the file."""
-    for split in ("train", "val"):
-        (tmp_path / "photos" / split).mkdir(parents=True)
-        for number in range(3):
-            draw_picture(number, (96, 96)).save(tmp_path / "photos" / split / f"{number}.png")
-    settings = ("data.load_size=36", "data.crop_size=32", "train.epochs=1")
-    root = f'data.root="{(tmp_path / "photos").as_posix()}"'
-    derived = (root, 'data.layout="photos"', 'data.derive="lab"')
-    recipe = recipes.read(tiny_file, [*settings, *derived], catalog())
-    run = fit(Task(recipe, catalog()), tmp_path / "run").run_dir
+    run = derived("lab")
     grey = draw_picture(7, (96, 96)).convert("L")
     result = public.load(run, precision="fp32")(grey)
     assert np.abs(np.asarray(result.convert("L"), float) - np.asarray(grey, float)).mean() < 6
 
 
-def test_super_resolution_is_pixel_by_pixel(tiny_file, tmp_path, imtrans):
+def test_super_resolution_is_pixel_by_pixel(derived, imtrans):
     """Its factor is what was learned: what is given is not made smaller before."""
-    for split in ("train", "val"):
-        (tmp_path / "photos" / split).mkdir(parents=True)
-        for number in range(3):
-            draw_picture(number, (96, 96)).save(tmp_path / "photos" / split / f"{number}.png")
-    settings = ("data.load_size=32", "data.crop_size=32", "train.epochs=1")
-    root = f'data.root="{(tmp_path / "photos").as_posix()}"'
-    recipe = recipes.read(
-        tiny_file,
-        [*settings, root, 'data.layout="photos"', 'data.derive="downscale"'],
-        catalog(),
-    )
-    run = fit(Task(recipe, catalog()), tmp_path / "run").run_dir
+    run = derived("downscale")
     small = draw_picture(7, (24, 24))
     assert public.load(run)(small).size == (96, 96)
     native = public.load(run, size="native", precision="fp32")(small)

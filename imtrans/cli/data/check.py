@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from imtrans.api.pictures import Pair
     from imtrans.checking.finding import Finding
+    from imtrans.cli.data.findings import Summary
     from imtrans.recipe.catalog import Catalog
     from imtrans.recipe.schema import DataTable, Recipe
 
@@ -61,7 +62,6 @@ def check(
 
     Example: `imtrans data check recipes/facades.toml`
     """
-    from imtrans.checking.data.run_checks import what_is_read
     from imtrans.cli.data import findings as report
     from imtrans.cli.findings import any_error
     from imtrans.host.terminal import Terminal
@@ -76,9 +76,7 @@ def check(
         _refuse_missing(what)
         resolved, origin = recipes.read(what, set_ or (), catalog), what
         found = _find(resolved, catalog)
-    pairs = what_is_read(found.training, found.validation, paired=found.paired)
-    unit = "pairs" if found.paired else "unpaired pictures"
-    summary = report.Summary(origin, len(pairs.training), len(pairs.validation), unit)
+    summary = _summary(found, origin)
     if guessed and resolved.data.derive:  # a folder of single images, which a recipe makes pairs of
         summary.unit, summary.note = "photographs", " (sources would be derived from them)"
     out = Terminal(stderr=True) if as_json else console()
@@ -93,6 +91,15 @@ def check(
         if guessed and found.paired:
             say(out, f"`imtrans init {quote(what)}` writes a recipe for it")
     raise typer.Exit(1 if any_error(findings) else 0)
+
+
+def _summary(found: "FoundPairs", origin: str) -> "Summary":
+    from imtrans.checking.data.run_checks import what_is_read
+    from imtrans.cli.data.findings import Summary
+
+    pairs = what_is_read(found.training, found.validation, paired=found.paired)
+    unit = "pairs" if found.paired else "unpaired pictures"
+    return Summary(origin, len(pairs.training), len(pairs.validation), unit)
 
 
 def _refuse_missing(what: str) -> None:
