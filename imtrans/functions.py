@@ -12,7 +12,7 @@ from imtrans.checking.finding import Finding
 from imtrans.host.terminal import Terminal, say
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
-from imtrans.recipe.naming import run_name
+from imtrans.recipe.naming import recipe_and_run
 from imtrans.task import Task
 from imtrans.training.fit import fit
 from imtrans.training.loop import Outcome
@@ -29,8 +29,8 @@ def train(
     device: str | None = None,
     quiet: bool = False,
 ) -> Outcome:
-    """Train a recipe, a file or the name of one, as `imtrans train` does: into `run_dir`,
-    runs/NAME by default, and from its newest checkpoint on if there is one.
+    """Train a recipe (a file, the name of one, or a run's folder) as `imtrans train` does: into
+    `run_dir`, runs/NAME by default, and from its newest checkpoint on if there is one.
 
     `overrides` are keys of the recipe and their values. With `fresh`, an older run is moved aside.
     `quiet` prints nothing. Ctrl-C saves a checkpoint and ends the training: see `interrupted_by`.
@@ -41,10 +41,11 @@ def train(
     >>> outcome.checkpoint.as_posix()
     'runs/my-task/checkpoints/step_00000006'
     """
-    task = _task(recipe, overrides)
+    source, usual, again = recipe_and_run(str(recipe))
+    task = _task(source, overrides, old=again)
     out = Terminal(quiet=quiet)
     look_first(task, partial(say, out))
-    folder = Path(run_dir) if run_dir else Path("runs") / run_name(str(recipe))
+    folder = Path(run_dir) if run_dir else usual
     return fit(task, folder, device=device, fresh=fresh, console=out)
 
 
@@ -61,7 +62,7 @@ def check(
     return list(checks.check(_task(recipe, overrides), device))
 
 
-def _task(recipe: str | Path, overrides: Overrides | None) -> Task:
+def _task(recipe: str | Path, overrides: Overrides | None, *, old: bool = False) -> Task:
     found = catalog()
     settings = [f"{key}={json.dumps(value)}" for key, value in (overrides or {}).items()]
-    return Task(recipes.read(str(recipe), settings, found), found)
+    return Task(recipes.read(str(recipe), settings, found, old=old), found)

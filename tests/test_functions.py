@@ -37,6 +37,7 @@ def test_a_recipe_is_checked_trained_and_loaded(tiny_file, tmp_path, monkeypatch
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert by_name(picture).size == by_path(picture).size == (64, 64)
+    assert imtrans.train("runs/tiny", quiet=True).step == 6  # a run's folder: nothing is left to do
     # The same call continues; a number, a word and a list are what a recipe would have.
     longer = imtrans.train(tiny_file, {"train.epochs": 2, "validate.every": 3}, run_dir="runs/tiny")
     assert longer.step == 12

@@ -16,7 +16,7 @@ from imtrans.cli.common import (
     say,
     say_wrapped,
 )
-from imtrans.recipe.naming import run_name
+from imtrans.recipe.naming import recipe_and_run
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -63,10 +63,9 @@ def train(
     from imtrans.training.fit import fit
 
     catalog = installed()
-    run = Path(recipe) / "recipe.toml"
-    again = run.is_file()
-    task = Task(recipes.read(run if again else recipe, set_ or (), catalog, old=again), catalog)
-    folder = run_dir or (run.parent if again else Path("runs") / run_name(recipe))
+    source, usual, again = recipe_and_run(recipe)
+    task = Task(recipes.read(source, set_ or (), catalog, old=again), catalog)
+    folder = run_dir or usual
     out = console()
     if dry_run:
         _dry_run(task, folder, device, fresh, out)

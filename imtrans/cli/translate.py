@@ -17,7 +17,7 @@ from imtrans.cli.common import (
     progress,
     say,
 )
-from imtrans.recipe.naming import run_name
+from imtrans.recipe.naming import run_name, usual_run
 
 if TYPE_CHECKING:
     from imtrans.translation.folder import TranslatedFolder
@@ -219,7 +219,7 @@ def _model(recipe: str | None, checkpoint: Path | None, best: bool) -> tuple[str
         raise ImtransError("which model? name the --recipe that you trained, or a --checkpoint")
     run = find_run(recipe)
     if run is None:
-        raise ImtransError(_no_run(Path("runs") / run_name(recipe), recipe))
+        raise ImtransError(_no_run(usual_run(recipe), recipe))
     return run.resolve().name, best_checkpoint(run) if best else run
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from imtrans.api.errors import ImtransError
 from imtrans.host.foreign import FAULTS
 from imtrans.recipe import reading as recipes
-from imtrans.recipe.naming import run_name
+from imtrans.recipe.naming import usual_run
 from imtrans.recipe.schema import Recipe
 from imtrans.runs import checkpoint
 from imtrans.runs.best import Best
@@ -18,7 +18,6 @@ from imtrans.runs.header import GENERATOR, Header, read_headers
 from imtrans.runs.measurements import Series, measured_on, measurements
 from imtrans.runs.run_dir import BEST, is_trained_in
 
-RUNS = Path("runs")
 NONE_KNOWN: Mapping[str, bool] = {}
 DEPTH = 3  # folders below the one named, in which runs are looked for
 
@@ -146,7 +145,7 @@ def _whole(folder: Path) -> Header:
 def find_run(name: str | Path) -> Path | None:
     """The run or checkpoint that a person named: at that path, or in runs/ under the name, or under
     that of a recipe. None if there is none: a folder of pictures may have the same name."""
-    usual = RUNS / run_name(str(name))
+    usual = usual_run(str(name))
     for place in (Path(name), usual):
         if is_run(place) or (place / GENERATOR).is_file():
             return place
