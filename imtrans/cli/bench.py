@@ -36,6 +36,11 @@ NameArgument = Annotated[
     ),
 ]
 
+PairsOption = Annotated[
+    str | None,
+    typer.Option(metavar="N,...", help="Also measure data sets of so many drawn pairs."),
+]
+
 
 def _one_of(name: str | None, recipe: str | None) -> str:
     if name and recipe and name != recipe:
@@ -57,10 +62,7 @@ def train(
     sizes: Annotated[
         str | None, typer.Option(metavar="PX,...", help="Also measure these image sizes.")
     ] = None,
-    pairs: Annotated[
-        str | None,
-        typer.Option(metavar="N,...", help="Also measure data sets of so many drawn pairs."),
-    ] = None,
+    pairs: PairsOption = None,
     profile: Annotated[
         bool, typer.Option("--profile", help="Also profile a step by operation.")
     ] = False,

@@ -62,6 +62,9 @@ DropoutSeedOption = Annotated[
 ]
 
 
+BestOption = Annotated[
+    bool, typer.Option("--best", help="The run's best on validation pairs, not its newest.")
+]
 OutputOption = Annotated[
     Path | None,
     typer.Option(
@@ -84,10 +87,7 @@ def translate(
     checkpoint: Annotated[
         Path | None, typer.Option(parser=a_path, metavar="PATH", help=CheckpointHelp)
     ] = None,
-    best: Annotated[
-        bool,
-        typer.Option("--best", help="The run's best on validation pairs, not its newest."),
-    ] = False,
+    best: BestOption = False,
     size: SizeOption = "trained",
     translator: Annotated[
         str,

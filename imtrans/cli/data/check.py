@@ -28,17 +28,19 @@ NETWORKS = {
     "train": {"epochs": 1},
 }
 
+WhatArgument = Annotated[
+    str,
+    typer.Argument(
+        parser=not_empty,
+        metavar="RECIPE|DIR",
+        help="A recipe, or a folder of pairs.",
+        autocompletion=completion.recipes,
+    ),
+]
+
 
 def check(
-    what: Annotated[
-        str,
-        typer.Argument(
-            parser=not_empty,
-            metavar="RECIPE|DIR",
-            help="A recipe, or a folder of pairs.",
-            autocompletion=completion.recipes,
-        ),
-    ],
+    what: WhatArgument,
     set_: SetOption = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document with every row instead.")
