@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn.functional import batch_norm
 
 Norm = Literal["batch", "instance", "none"]
 Width = Annotated[int, Field(ge=1)]
@@ -21,10 +22,59 @@ def norm_layer(norm: Norm) -> Callable[[int], nn.Module]:
     """A function from channels to a layer: `batch` is affine and keeps running statistics,
     `instance` is neither, `none` is the identity."""
     if norm == "batch":
-        return nn.BatchNorm2d
+        return BatchNorm
     if norm == "instance":
         return InstanceNorm
     return lambda channels: nn.Identity()
+
+
+class BatchNorm(nn.BatchNorm2d):
+    """torch's own, of which an engine may ask for the same in fewer kernels.
+
+    `parts`: the batch is that many batches one after the other, each normalised by itself.
+    `calls`: updates of the running statistics are counted here, to be added to
+    `num_batches_tracked` for all norms of a step at once; None: each call adds one by itself.
+    `dense`: the gradient of the output is laid out in memory as the output is. That of a slice of
+    concatenated channels is not, which torch's kernels for channels_last do not take.
+    """
+
+    parts = 1
+    calls: int | None = None
+    dense = False
+
+    def forward(self, input: Tensor) -> Tensor:
+        if self.parts == 1:
+            return self._normalised(input)
+        return torch.cat([self._normalised(part) for part in input.chunk(self.parts)])
+
+    def _normalised(self, input: Tensor) -> Tensor:
+        if self.calls is None or not (self.training and self.track_running_stats):
+            normed = super().forward(input)
+        else:
+            self.calls += 1
+            normed = batch_norm(
+                input,
+                self.running_mean,
+                self.running_var,
+                self.weight,
+                self.bias,
+                training=True,
+                momentum=self.momentum,  # type: ignore[arg-type]  # None is not counted so
+                eps=self.eps,
+            )
+        return _GradientLaidOut.apply(normed) if self.dense else normed
+
+
+class _GradientLaidOut(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, input: Tensor) -> Tensor:
+        last = input.is_contiguous(memory_format=torch.channels_last)
+        context.format = torch.channels_last if last else torch.contiguous_format
+        return input.view_as(input)
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> Tensor:
+        return gradients[0].contiguous(memory_format=context.format)
 
 
 class InstanceNorm(nn.InstanceNorm2d):
@@ -48,7 +98,8 @@ class _ContiguousGradient(torch.autograd.Function):
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> Tensor:
-        return gradients[0].contiguous()
+        (gradient,) = gradients
+        return gradient.contiguous() if gradient.device.type == "cpu" else gradient
 
 
 def needs_bias(norm: Norm) -> bool:

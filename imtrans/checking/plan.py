@@ -96,7 +96,7 @@ def _plan(task: Task, run_dir: Path, device: torch.device, fresh: bool, say: Say
         start_from(train.init_from, method, say)
     memory, fits = _memory(task.recipe, engine, free_memory(device))
     # Compiling takes a minute, and leaves files behind.
-    eager = replace(engine, compiled=False)
+    eager = replace(engine, compiled="")
     if fits:
         step = tried_step(method, eager, train, task.first_batch(device), say)
         engine = engine if step.engine == eager else step.engine  # as training will choose it

@@ -1,5 +1,6 @@
 """Between stored pixels and what the networks see, [-1, 1], and what is written and shown of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -77,6 +78,7 @@ class Side:
         self.table = table
         self.low, self.high = table.range or DTYPE_RANGES[table.dtype]
         self.palette = torch.tensor(table.classes) if table.classes else None
+        self._there: dict[tuple[str, torch.device], Tensor] = {}  # constants, on other devices
         self.channels = len(table.classes) if table.classes else table.channels
 
     def to_unit(self, stored: Tensor) -> Tensor:
@@ -107,10 +109,29 @@ class Side:
         ]
 
     def encode(self, stored: Tensor) -> Tensor:
+        """Stored pixels as the networks see them: float32 in [-1, 1]."""
         if self.palette is None:
-            return self.to_unit(stored).mul_(2).sub_(1)
+            if stored.dtype is torch.uint8 and stored.device.type == "cuda":
+                return self.looked_up(stored)
+            return self._scaled(stored)
         classes = one_hot(self._nearest_class(stored), self.channels).movedim(-1, -3)
         return classes.float() * 2 - 1
+
+    def _scaled(self, stored: Tensor) -> Tensor:
+        return self.to_unit(stored).mul_(2).sub_(1)
+
+    def looked_up(self, stored: Tensor) -> Tensor:
+        """uint8 pixels encoded by a table that the CPU has computed: GPUs divide otherwise, and of
+        256 values 111 would differ in their last bit."""
+        table = self._on(stored.device, "table", lambda: self._scaled(torch.arange(256).byte()))
+        return table[stored.int()]
+
+    def _on(self, device: torch.device, name: str, make: Callable[[], Tensor]) -> Tensor:
+        """A constant on a device, copied there once: a CUDA graph can record no such copy."""
+        key = name, device
+        if key not in self._there:
+            self._there[key] = make().to(device)
+        return self._there[key]
 
     def decode(self, image: Tensor) -> Tensor:
         if self.palette is None:
@@ -120,7 +141,8 @@ class Side:
                 rows = (..., slice(at, at + ROWS), slice(None))
                 stored[rows] = self._stored((image[rows].float() + 1).div_(2))
             return stored
-        colours = self.palette.to(image.device)[image.argmax(dim=-3)]
+        palette = self._on(image.device, "palette", lambda: self._palette)
+        colours = palette[image.argmax(dim=-3)]
         return colours.movedim(-1, -3).to(self.stored_dtype)
 
     def at(self, scale: TrainingScale | None, stored: Tensor) -> Tensor:
@@ -148,15 +170,16 @@ class Side:
         unit = self.to_unit(self.decode(image[0])).cpu()
         return rgb8(unit)
 
+    @property
+    def _palette(self) -> Tensor:
+        assert self.palette is not None
+        return self.palette
+
     def _nearest_class(self, stored: Tensor) -> Tensor:
         """The index of the nearest palette colour: JPEG blurs the colours of a label map."""
-        assert self.palette is not None
         pixels = stored.movedim(-3, -1).float()
-        return (
-            torch.cdist(pixels.flatten(-3, -2), self.palette.float().to(pixels.device))
-            .argmin(dim=-1)
-            .view(pixels.shape[:-1])
-        )
+        colours = self._on(pixels.device, "colours", lambda: self._palette.float())
+        return torch.cdist(pixels.flatten(-3, -2), colours).argmin(dim=-1).view(pixels.shape[:-1])
 
 
 _NEAREST = Side(SideTable(resample="nearest"))

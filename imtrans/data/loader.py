@@ -25,7 +25,7 @@ class Batches:
         self, pairs: Sequence[Pair], sampler: Sampler, batch_size: int, *, workers: int, pin: bool
     ) -> None:
         self.per_epoch = -(-len(pairs) // batch_size)
-        self._pairs, self._sampler, self._batch_size = pairs, sampler, batch_size
+        self._pairs, self._sampler, self.batch_size = pairs, sampler, batch_size
         self.workers, self._pin = workers, pin
 
     def start(self, epoch: int, batch: int) -> Iterator[Sample]:
@@ -46,7 +46,7 @@ class Batches:
             yield batch_or_error
 
     def _keys(self, epoch: int, batch: int) -> "_Endless":
-        return _Endless(len(self._pairs), self._batch_size, self._sampler.seed, epoch, batch)
+        return _Endless(len(self._pairs), self.batch_size, self._sampler.seed, epoch, batch)
 
 
 class _Endless:

@@ -1,4 +1,9 @@
-"""A data set that is kept whole on the device: batches are cut there, without the host's help."""
+"""A data set that is kept whole on the device: batches are cut there, without the host's help.
+
+What is drawn for an epoch (its order, the place and mirroring of each crop) is sent to the device
+once. A cursor there says how far the epoch is; each batch is cut where it is, and moves it on. So
+nothing of a batch comes from the host, and a CUDA graph can hold all of it.
+"""
 
 from collections.abc import Iterator
 
@@ -6,7 +11,7 @@ import torch
 from torch import Tensor
 
 from imtrans.data.cache.cache import Cache
-from imtrans.data.draws import batch_keys, sample_draw
+from imtrans.data.draws import epoch_order, sample_draw
 from imtrans.data.reading import Sample
 from imtrans.data.samples import Sampler
 
@@ -29,34 +34,76 @@ class Resident:
 
     def __init__(self, sampler: Sampler, batch_size: int, device: torch.device) -> None:
         assert sampler.cache is not None
-        self.sampler, self.batch_size, self.device = sampler, batch_size, device
+        self.sampler, self.device = sampler, device
         self.count = len(sampler.cache)
+        self.batch_size = min(batch_size, self.count)
         self.per_epoch = -(-self.count // batch_size)
         self._source, self._target = _moved(sampler.cache, device)
-        self._at = torch.arange(sampler.data.crop_size, device=device)
+        self._columns = torch.arange(sampler.data.crop_size, device=device)
+        self._rows = torch.arange(self.batch_size, device=device)
+        sides = 1 if sampler.paired else 2
+        self._draws = torch.zeros(self.count, sides, 4, dtype=torch.int64, device=device)
+        self._cursor = torch.zeros(1, dtype=torch.int64, device=device)
+        self._epoch, self._done = 0, 0  # whose draws are there, and how many of its pairs are done
 
     def start(self, epoch: int, batch: int) -> Iterator[Sample]:
         """Walk from batch `batch` (from 0) of epoch `epoch` (from 1) on."""
-        for keys in batch_keys(self.sampler.seed, self.count, self.batch_size, epoch, batch):
-            yield self._cut(keys)
+        self.begin(epoch, batch)
+        while True:
+            yield self.next()
 
-    def _cut(self, keys: list[tuple[int, int]]) -> Sample:
-        # One small copy to the device: where each side is cut out, and whether it is mirrored.
-        drawn = torch.tensor([self._places(*key) for key in keys])
-        if self.device.type == "cuda":
-            drawn = drawn.pin_memory()
-        drawn = drawn.to(self.device, non_blocking=True)
+    def begin(self, epoch: int, batch: int) -> None:
+        """Continue with batch `batch` (from 0) of epoch `epoch` (from 1)."""
+        if epoch != self._epoch:
+            drawn = torch.tensor([self._places(epoch, index) for index in self._order(epoch)])
+            if self.device.type == "cuda":
+                drawn = drawn.pin_memory()
+            self._draws.copy_(drawn, non_blocking=True)
+        self._epoch, self._done = epoch, batch * self.batch_size
+        self.rewind()
+
+    @property
+    def whole(self) -> int:
+        """How many batches of full size come before the end of the epoch."""
+        return (self.count - self._done) // self.batch_size
+
+    def next(self) -> Sample:
+        """The next batch; the last of an epoch may be smaller."""
+        sample = self.cut(min(self.batch_size, self.count - self._done))
+        self.passed(1)
+        return sample
+
+    def cut(self, size: int | None = None) -> Sample:
+        """The batch at the cursor, which moves on: work for the device alone. Beyond the end the
+        epoch begins again; it is for `passed` to go on to the next."""
+        rows = (self._rows[:size] + self._cursor).remainder_(self.count)
+        drawn = self._draws.index_select(0, rows)
+        self._cursor.add_(len(rows))
         target = self._part(drawn[:, -1])
         source = target if self.sampler.paired else self._part(drawn[:, 0])
         # Indexing by tensors on both sides of a slice puts the channels last; a view sets it right.
         return self._source[source].permute(0, 3, 1, 2), self._target[target].permute(0, 3, 1, 2)
 
+    def passed(self, batches: int) -> None:
+        """So many batches were cut."""
+        self._done += batches * self.batch_size
+        if self._done >= self.count:
+            self.begin(self._epoch + 1, 0)
+
+    def rewind(self) -> None:
+        """Put the cursor where `passed` says that it is."""
+        self._cursor.fill_(self._done)
+
     def _part(self, places: Tensor) -> tuple[Tensor, slice, Tensor, Tensor]:
         """What indexes a side at these places (N, 4)."""
         index, left, top, mirrored = places.unbind(1)
-        columns = torch.where(mirrored[:, None] > 0, self._at.flip(0), self._at) + left[:, None]
-        rows = self._at + top[:, None]
+        at = self._columns
+        columns = torch.where(mirrored[:, None] > 0, at.flip(0), at) + left[:, None]
+        rows = at + top[:, None]
         return index[:, None, None], slice(None), rows[:, :, None], columns[:, None, :]
+
+    def _order(self, epoch: int) -> list[int]:
+        return epoch_order(self.sampler.seed, epoch, self.count)
 
     def _places(self, epoch: int, index: int) -> list[tuple[int, int, int, int]]:
         """Pair, left, top and mirrored: of both sides, or of each, drawn as the sampler does."""

@@ -14,7 +14,15 @@ Precision = Literal["fp32", "bf16"]
 
 
 def choose_device(name: str | None = None) -> torch.device:
-    """The named device, or the best there is: CUDA, then MPS, then the CPU."""
+    """The named device, or the best there is: CUDA, then MPS, then the CPU. A GPU becomes the
+    current one: streams, graphs and libraries that are not told of a device use that."""
+    device = _named(name)
+    if device.type == "cuda":
+        torch.cuda.set_device(device.index or 0)
+    return device
+
+
+def _named(name: str | None) -> torch.device:
     if name is None or name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
@@ -67,6 +75,26 @@ def computing(*, deterministic: bool) -> Iterator[None]:
     finally:
         torch.use_deterministic_algorithms(before[0])
         torch.backends.cudnn.benchmark = before[1]
+
+
+@contextmanager
+def convolving(device: torch.device, *, tf32: bool, tuning: int | None) -> Iterator[None]:
+    """How a GPU computes convolutions and matrix products of fp32: with `tf32`, from 10 bits of the
+    mantissa of each factor. `tuning`: how many algorithms cuDNN times for each convolution before
+    it chooses one (0: all); None: it chooses by rules of its own. Nothing of it concerns a CPU."""
+    if device.type != "cuda":
+        yield
+        return
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = cudnn.allow_tf32, matmul.allow_tf32, cudnn.benchmark, cudnn.benchmark_limit
+    cudnn.allow_tf32 = matmul.allow_tf32 = tf32
+    cudnn.benchmark = tuning is not None
+    if tuning is not None:
+        cudnn.benchmark_limit = tuning
+    try:
+        yield
+    finally:
+        cudnn.allow_tf32, matmul.allow_tf32, cudnn.benchmark, cudnn.benchmark_limit = before
 
 
 def free_memory(device: torch.device) -> int | None:

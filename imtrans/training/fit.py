@@ -20,10 +20,11 @@ from imtrans.runs.run_dir import RunDir, alone_in
 from imtrans.runs.state import resume
 from imtrans.task import Task
 from imtrans.training.display import display
+from imtrans.training.feeding import HostFeed, ResidentFeed
 from imtrans.training.listeners import Listeners
-from imtrans.training.loop import Loop, Outcome
+from imtrans.training.loop import Feeding, Loop, Outcome
 from imtrans.training.preview import Preview
-from imtrans.training.step.engine import choose_engine
+from imtrans.training.step.engine import Engine, choose_engine
 from imtrans.training.step.step import Step
 from imtrans.training.step.stepper import Stepper
 from imtrans.training.step.trial import tried_step
@@ -71,16 +72,18 @@ def _fit(task: Task, run_dir: Path, device: torch.device, fresh: bool, console: 
     validation = Validation(task, translators["generator"])
     higher = {name: bool(one.higher_is_better) for name, one in validation.metrics.items()}
     shown.recall(run.journal.past(position.step), higher, position.best.step)
-    return Loop(
+    loop = Loop(
         task,
         Stepper(step, shown.said),
-        _loading(task, sampler, device, shown),
+        _feed(task, sampler, step.engine, shown),
         Preview(task, translators),
         validation,
         run,
         position,
         Listeners([run.journal, shown], task.loggers(run_dir)),
-    ).run()
+    )
+    with step.engine.convolving():  # validation and previews too
+        return loop.run()
 
 
 def _sampler(task: Task, passes: int, console: Console) -> Sampler:
@@ -103,16 +106,17 @@ def _translators(task: Task, step: Step) -> dict[str, Translator]:
     }
 
 
-def _loading(
-    task: Task, sampler: Sampler, device: torch.device, shown: Listener
-) -> Batches | Resident:
+def _feed(task: Task, sampler: Sampler, engine: Engine, shown: Listener) -> Feeding:
     """What feeds the device: its own memory where the pairs fit, else processes, or none."""
+    device = engine.device
     if fits(sampler, device):
         shown.said("the whole data set is kept in GPU memory")
-        return Resident(sampler, task.images_per_step, device)
+        pairs = Resident(sampler, task.images_per_step, device)
+        return ResidentFeed(pairs, task.encoding, in_graph=engine.resident)
     workers = worker_count(task.recipe.data.workers, device, quick=sampler.quick)
     pin = device.type == "cuda"
-    return Batches(task.pairs, sampler, task.images_per_step, workers=workers, pin=pin)
+    batches = Batches(task.pairs, sampler, task.images_per_step, workers=workers, pin=pin)
+    return HostFeed(batches, task.encoding, device)
 
 
 def _parameters(method: Method) -> str:

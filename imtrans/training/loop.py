@@ -1,16 +1,13 @@
 """The loop that drives a method: batches in, steps, and now and then something written."""
 
 import signal
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from imtrans.api.errors import ImtransError, some
 from imtrans.api.listener import Listener, Measured, Moment
-from imtrans.api.method import Batch
 from imtrans.data.draws import batch_keys
-from imtrans.data.reading import Sample
 from imtrans.runs import checkpoint
 from imtrans.runs.best import Best
 from imtrans.runs.run_dir import RunDir
@@ -21,7 +18,7 @@ from imtrans.training.meter import Meter, NotFinite
 from imtrans.training.preview import Preview
 from imtrans.training.schedule import factor
 from imtrans.training.step.step import Losses
-from imtrans.training.step.stepper import Stepper
+from imtrans.training.step.stepper import Feed, Stepper
 from imtrans.training.validation import Validation
 
 USUAL = 1000  # steps between validations; less where an epoch is shorter
@@ -38,12 +35,14 @@ class Outcome:
     best: Best | None = None  # on validation pairs; None where none is kept
 
 
-class Walk(Protocol):
+class Feeding(Feed, Protocol):
     """The batches of all epochs, from any position on."""
 
     per_epoch: int
 
-    def start(self, epoch: int, batch: int) -> Iterator[Sample]: ...
+    def start(self, epoch: int, batch: int) -> None: ...
+
+    def fetch(self) -> None: ...
 
 
 class Ruined(ImtransError):
@@ -56,7 +55,7 @@ class Loop:
 
     task: Task
     stepper: Stepper
-    batches: Walk
+    feed: Feeding
     preview: Preview
     validation: Validation
     run_dir: RunDir
@@ -66,7 +65,7 @@ class Loop:
     def __post_init__(self) -> None:
         self.step = self.stepper.step
         epochs_left = self.task.recipe.train.epochs - self.position.epoch + 1
-        batches_left = max(epochs_left * self.batches.per_epoch - self.position.batch, 0)
+        batches_left = max(epochs_left * self.feed.per_epoch - self.position.batch, 0)
         self.steps = self.position.step + batches_left  # when all epochs are done
         self.meter = Meter()
 
@@ -93,16 +92,17 @@ class Loop:
             self._catch_up()
             if self._has_lost_patience():
                 return self._end()
-        batches = self.batches.start(position.epoch, position.batch)
+        self.feed.start(position.epoch, position.batch)
         for epoch in range(position.epoch, train.epochs + 1):
-            self.stepper.begin_epoch(epoch)
-            for batch in range(position.batch, self.batches.per_epoch):
-                self.step.scale_learning_rates(factor(train, epoch, position.step))
-                losses = self._step(batches)
-                position.epoch, position.batch = epoch, batch + 1
-                position.step += 1
+            if self.stepper.begin_epoch(epoch):
+                self._log()  # what comes may have other losses
+            while position.batch < self.feed.per_epoch:
+                taken, losses = self._take_steps(epoch)
+                position.epoch, position.batch = epoch, position.batch + taken
+                position.step += taken
                 self.listeners.stepped(self._now())
-                self._write_what_is_due(losses)
+                self.meter.count(losses, taken * self.task.images_per_step)
+                self._write_what_is_due()
                 if interrupt.received:
                     self.listeners.said(f"{interrupt.name}: saving, one moment")
                     return self._end(interrupt.received)
@@ -111,12 +111,24 @@ class Loop:
             position.epoch, position.batch = epoch + 1, 0
         return self._end()
 
-    def _step(self, batches: Iterator[Sample]) -> Losses:
+    def _take_steps(self, epoch: int) -> tuple[int, Losses]:
+        """One step, or as many as one launch takes before something is due."""
+        table, step = self.task.recipe, self.position.step
+        self.step.scale_learning_rates(factor(table.train, epoch, step))
         with self.meter.waiting():
-            source, target = next(batches)
-        device = self.step.device
-        source, target = (pixels.to(device, non_blocking=True) for pixels in (source, target))
-        return self.stepper(Batch(*self.task.encoding.encode(source, target)))
+            self.feed.fetch()
+        rising = step < table.train.warm_up  # where each step has its own learning rate
+        return self.stepper.take(self.feed, 1 if rising else self._until_something_is_due())
+
+    def _until_something_is_due(self) -> int:
+        table, step = self.task.recipe, self.position.step
+        due = (
+            table.train.log_every,
+            table.train.sample_every,
+            table.validation.every,
+            table.train.checkpoint_every,
+        )
+        return min(every - step % every for every in map(self._steps_between, due))
 
     def _rehearse(self) -> None:
         """Write everything once before the first step: what cannot be written is reported now, not
@@ -138,9 +150,8 @@ class Loop:
             self._save()  # the checkpoint knows no more than before it of what is best
         self._remove_old()  # that a kill has left
 
-    def _write_what_is_due(self, losses: Losses) -> None:
+    def _write_what_is_due(self) -> None:
         table, last = self.task.recipe, self.position.step == self.steps
-        self.meter.count(losses, self.task.images_per_step)
         if self._is_due(table.train.log_every) or last:
             self._log()
         if self._is_due(table.train.sample_every) or last:
@@ -151,12 +162,16 @@ class Loop:
             self._save()
 
     def _is_due(self, every: int | str) -> bool:
-        """Whether it is time for what is done every N steps, every "N epochs", or "auto"."""
+        """Whether it is time for what is done so often."""
+        return self.position.step % self._steps_between(every) == 0
+
+    def _steps_between(self, every: int | str) -> int:
+        """N steps, the steps of "N epochs", or of "auto"."""
         if every == "auto":
-            every = min(USUAL, self.batches.per_epoch)
+            return min(USUAL, self.feed.per_epoch)
         if isinstance(every, str):
-            every = int(every.split()[0]) * self.batches.per_epoch
-        return self.position.step % every == 0
+            return int(every.split()[0]) * self.feed.per_epoch
+        return every
 
     def _now(self) -> Moment:
         position = self.position
@@ -178,7 +193,7 @@ class Loop:
         """The error that names the step, and the pairs that it was taken on."""
         batch, epoch = self.position.batch - 1 - error.ago, self.position.epoch
         if batch < 0:
-            batch, epoch = batch + self.batches.per_epoch, epoch - 1
+            batch, epoch = batch + self.feed.per_epoch, epoch - 1
         pairs, size = self.task.pairs, self.task.images_per_step
         keys = next(batch_keys(self.task.recipe.seed, len(pairs), size, epoch, batch))
         names = some(pairs[index].name for _, index in keys)
@@ -233,7 +248,7 @@ class Loop:
         self._log()  # which stops here when a loss is not finite: such weights are not kept
         path = self.run_dir.checkpoint_path(self.position.step)
         with self.meter.pausing():
-            save(path, self.step, self.position, self.task, self.batches.per_epoch)
+            save(path, self.step, self.position, self.task, self.feed.per_epoch)
             self._remove_old()
         self.listeners.saved(self._now(), path)
 

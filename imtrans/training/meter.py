@@ -27,10 +27,10 @@ class Meter:
     @property
     def steps(self) -> int:
         """How many steps are unread."""
-        return len(self._losses)
+        return sum(next(iter(losses.values())).numel() for losses in self._losses)
 
     def count(self, losses: dict[str, Tensor], images: int) -> None:
-        """One step is done."""
+        """Steps are done, on so many images: one with scalars, or several with rows of them."""
         self._losses.append(losses)
         self._images += images
 
@@ -52,8 +52,8 @@ class Meter:
         """Fetch the mean losses from the device, once for all steps since the last time. Raises
         NotFinite when one is none."""
         names = list(self._losses[0])
-        rows = torch.stack([torch.stack([row[name] for name in names]) for row in self._losses])
-        rows = rows.cpu()
+        columns = [torch.cat([row[name].reshape(-1) for row in self._losses]) for name in names]
+        rows = torch.stack(columns, dim=1).cpu()
         if not bool(torch.isfinite(rows).all()):
             step, name = (int(n) for n in (~torch.isfinite(rows)).nonzero()[0])
             raise NotFinite(names[name], float(rows[step, name]), len(rows) - 1 - step)
@@ -63,7 +63,7 @@ class Meter:
             losses,
             learning_rate,
             images_per_second=self._images / seconds,
-            steps_per_second=self.steps / seconds,
+            steps_per_second=len(rows) / seconds,
             waiting=self._waited / seconds,
         )
         self._start_over()

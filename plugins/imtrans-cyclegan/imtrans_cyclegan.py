@@ -17,6 +17,7 @@ from torch.nn.functional import l1_loss
 from imtrans.api.advice import LONG, WON, Vanished
 from imtrans.api.hookspecs import Register, hookimpl
 from imtrans.api.method import Batch, Direction, Method, Parts, Phase, Term, over_scales
+from imtrans.api.passes import passes
 
 Weight = Annotated[float, Field(ge=0)]
 
@@ -103,8 +104,8 @@ class CycleGAN(Method):
         """Pass for real, be undone by the other generator, and keep what is an output already."""
         terms = self._identity(batch) if self.identity else []
         game = self.adversarial.generator_loss
-        on_fake = logits_of(self.discriminator, made.target)
-        on_fake_back = logits_of(self.discriminator_back, made.source)
+        on_fake = self.discriminator(*alone(made.target))
+        on_fake_back = self.discriminator_back(*alone(made.source))
         return [
             Term("g", over_scales(game, on_fake)),
             Term("g_back", over_scales(game, on_fake_back)),
@@ -123,11 +124,12 @@ class CycleGAN(Method):
     def discriminate(self, batch: Batch, made: Made) -> list[Term]:
         """Tell real images from fakes of this step and of earlier ones."""
         game = self.adversarial.discriminator_loss
+        fakes, fakes_back = self.pool(made.target), self.pool_back(made.source)
         # Two passes each, because batch norm over both at once would be another algorithm.
-        on_fake = logits_of(self.discriminator, self.pool(made.target))
-        on_fake_back = logits_of(self.discriminator_back, self.pool_back(made.source))
-        on_real = logits_of(self.discriminator, batch.target)
-        on_real_back = logits_of(self.discriminator_back, batch.source)
+        on_fake, on_real = passes(self.discriminator, alone(fakes), alone(batch.target))
+        on_fake_back, on_real_back = passes(
+            self.discriminator_back, alone(fakes_back), alone(batch.source)
+        )
         return [
             Term("d", over_scales(game, on_real, on_fake)),
             Term("d_back", over_scales(game, on_real_back, on_fake_back)),
@@ -152,9 +154,9 @@ class CycleGAN(Method):
                 )
 
 
-def logits_of(discriminator: nn.Module, image: Tensor) -> Any:
-    """The logits of an image alone: its source has no channels."""
-    return discriminator(image[:, :0], image)
+def alone(image: Tensor) -> tuple[Tensor, Tensor]:
+    """What a discriminator takes for an image alone: its source has no channels."""
+    return image[:, :0], image
 
 
 class ImagePool(nn.Module):

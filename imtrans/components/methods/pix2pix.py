@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from imtrans.api.advice import LONG, WON, Plateau, Vanished
 from imtrans.api.hookspecs import Register, hookimpl
 from imtrans.api.method import Batch, Method, Parts, Phase, Term, over_scales
+from imtrans.api.passes import passes
 
 
 @hookimpl
@@ -63,8 +64,9 @@ class Pix2Pix(Method):
     def discriminate(self, batch: Batch, fake: Tensor) -> list[Term]:
         """Tell the real pair (source, target) from (source, fake)."""
         # Two passes, because batch norm over both at once would be another algorithm.
-        on_fake = self.discriminator(batch.source, fake)
-        on_real = self.discriminator(batch.source, batch.target)
+        on_fake, on_real = passes(
+            self.discriminator, (batch.source, fake), (batch.source, batch.target)
+        )
         return [Term("d", over_scales(self.adversarial.discriminator_loss, on_real, on_fake))]
 
     def fool(self, batch: Batch, fake: Tensor) -> list[Term]:

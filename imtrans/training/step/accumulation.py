@@ -31,7 +31,16 @@ def accumulated_step(step: Step, batch: Batch, size: int) -> Losses:
     method makes of each part is made twice, the second time with the same dropout, and only one
     part's activations are in memory at once.
     """
-    parts = _parts(step, step.engine.laid_out(batch), size)
+    batch = step.engine.laid_out(batch)
+    with step.computing(batch):
+        losses = _accumulated(step, batch, size)
+    if step.averages:
+        step.averages.follow()
+    return losses
+
+
+def _accumulated(step: Step, batch: Batch, size: int) -> Losses:
+    parts = _parts(step, batch, size)
     losses: Losses = {}
     for phase in step.phases:
         random = random_state(step.device)

@@ -147,7 +147,7 @@ class FusedAdam(LoopAdam):
         super().__init__(parameters, rate, betas, clip_norm=clip_norm)
 
     def _made(self, rate: float, betas: tuple[float, float]) -> Adam:
-        self._updated = [_in_memory_order(parameter.detach()) for parameter in self.parameters]
+        self._updated = [in_memory_order(parameter.detach()) for parameter in self.parameters]
         if not self.capturable:
             return Adam(self._updated, lr=rate, betas=betas, fused=True)
         on_device = torch.tensor(rate, device=self.parameters[0].device)
@@ -159,9 +159,18 @@ class FusedAdam(LoopAdam):
             if gradient is None:
                 updated.grad = None
                 continue
-            if not _lie_alike(gradient, parameter):
-                gradient = self._laid_out(gradient, parameter)
-            updated.grad = _in_memory_order(gradient)
+            updated.grad = in_memory_order(self.laid_out(gradient, parameter))
+
+    def laid_out(self, gradient: Tensor, parameter: Tensor) -> Tensor:
+        """A gradient in the layout of its parameter."""
+        same = _lie_alike(gradient, parameter)
+        return (
+            gradient
+            if same
+            else torch.empty_like(parameter, dtype=gradient.dtype, requires_grad=False).copy_(
+                gradient
+            )
+        )
 
     def _step_device(self, parameter: Tensor) -> torch.device:
         return parameter.device
@@ -171,12 +180,12 @@ class FusedAdam(LoopAdam):
 
     def _put(self, updated: Tensor, values: dict[str, Tensor]) -> None:
         flat = {
-            key: _in_memory_order(value) if value.dim() else value for key, value in values.items()
+            key: in_memory_order(value) if value.dim() else value for key, value in values.items()
         }
         super()._put(updated, flat)
 
 
-def _in_memory_order(tensor: Tensor) -> Tensor:
+def in_memory_order(tensor: Tensor) -> Tensor:
     """A dense tensor as one dimension, in the order of memory."""
     return tensor.as_strided((tensor.numel(),), (1,))
 

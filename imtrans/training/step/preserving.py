@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from imtrans.host.randomness import random_state, set_random_state
-from imtrans.training.step.step import Step
+
+if TYPE_CHECKING:
+    from imtrans.training.step.step import Step
 
 
 @contextmanager
@@ -26,9 +29,9 @@ def preserving_state(method: nn.Module, device: torch.device) -> Iterator[None]:
 
 
 @contextmanager
-def preserving_weights(step: Step) -> Iterator[None]:
-    """Put weights and moments back, in place. Also after an error."""
-    weights = list(step.method.parameters())
+def preserving_weights(step: "Step") -> Iterator[None]:
+    """Put weights, averages and moments back, in place. Also after an error."""
+    weights = [*step.method.parameters(), *(step.averages.tensors() if step.averages else ())]
     before = [parameter.detach().clone() for parameter in weights]
     moments = {key: value.clone() for key, value in step.optimizer_state().items()}
     try:

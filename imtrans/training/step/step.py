@@ -4,19 +4,22 @@ The method says what is descended; this says how, for the plain engine and the f
 phase is the same few moves: freeze what it does not train, compute its terms, descend their sum.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from imtrans.api.method import Batch, Method, Phase, Term
+from imtrans.api.passes import nested
 from imtrans.recipe.schema import TrainTable
 from imtrans.training.step.average import Averages
 from imtrans.training.step.contract import check_phases, check_terms
-from imtrans.training.step.engine import Engine, nested
+from imtrans.training.step.engine import Engine, batch_norms
 from imtrans.training.step.optimizer import LoopAdam
+from imtrans.training.step.shadow_adam import ShadowAdam
+from imtrans.training.step.shadows import Shadows, shadowed_layers
 
 Losses = dict[str, Tensor]
 
@@ -30,8 +33,9 @@ class Step:
     def __init__(self, method: Method, engine: Engine, train: TrainTable) -> None:
         self.method, self.engine, self.train = method, engine, train
         self.device = engine.device
-        self.averages = Averages(method, train.ema) if train.ema else None
         engine.prepare(method)
+        self.averages = Averages(method, train.ema) if train.ema else None
+        self._counting = batch_norms(method) if engine.counted else []
         self._begin_phases()
 
     def _begin_phases(self) -> None:
@@ -41,6 +45,12 @@ class Step:
             rate = self.train.learning_rate * phase.rate
             self.optimizers[phase.name] = self.engine.adam(self._trained(phase), rate, self.train)
         self._frozen = {phase.name: self._others(phase) for phase in self.phases}
+        self._shadows: Shadows | None = None  # of phases that are no more, if there were any
+        self._make: Callable[[Batch], Any] = self.method
+        self._loss = {phase.name: phase.loss for phase in self.phases}
+        if self.engine.compiled == "phases":
+            self._make = torch.compile(self.method)
+            self._loss = {name: torch.compile(loss) for name, loss in self._loss.items()}
 
     def _trained(self, phase: Phase) -> dict[str, nn.Parameter]:
         """The parameters of a phase, by their names in the method; what a component has frozen
@@ -66,20 +76,60 @@ class Step:
         Returns each term as a scalar still on the device, unweighted. Nothing here waits for it.
         """
         batch = self.engine.laid_out(batch)
-        made = self.make(batch)
-        losses: Losses = {}
-        for phase in self.phases:
-            for _ in range(phase.times):
-                with self.only(phase):
-                    total, terms = self.loss(phase, batch, made)
-                    self.optimizers[phase.name].descend(total)
-            losses |= terms
+        with self.computing(batch):
+            made = self.make(batch)
+            losses: Losses = {}
+            for phase in self.phases:
+                for _ in range(phase.times):
+                    with self.only(phase):
+                        total, terms = self.loss(phase, batch, made)
+                        self.optimizers[phase.name].descend(total)
+                losses |= terms
+        if self.averages:
+            self.averages.follow()
         return losses
+
+    @contextmanager
+    def computing(self, batch: Batch) -> Iterator[None]:
+        """Where forward and backward passes are computed as the engine has it."""
+        with ExitStack() as stack:
+            stack.enter_context(self.engine.convolving())
+            if self.engine.shadowed:
+                stack.enter_context(self._shadowing(batch).in_place())
+            if self._counting:
+                stack.enter_context(self._counting_at_once())
+            yield
+
+    def _shadowing(self, batch: Batch) -> Shadows:
+        if self._shadows is None:
+            able = [adam for adam in self.optimizers.values() if isinstance(adam, ShadowAdam)]
+            learning = {id(parameter) for adam in able for parameter in adam.parameters}
+            self._shadows = Shadows(shadowed_layers(self, batch, learning))
+            for adam in able:
+                adam.shadow({id(p): self._shadows.of(p) for p in adam.parameters})
+        return self._shadows
+
+    @contextmanager
+    def _counting_at_once(self) -> Iterator[None]:
+        for norm in self._counting:
+            norm.calls = 0 if norm.momentum is not None else None
+        yield
+        counted = [
+            (norm.num_batches_tracked, norm.calls)
+            for norm in self._counting
+            if norm.calls and norm.num_batches_tracked is not None
+        ]
+        if counted:
+            torch._foreach_add_(
+                [counter for counter, _ in counted], [calls for _, calls in counted]
+            )
+        for norm in self._counting:
+            norm.calls = None
 
     def make(self, batch: Batch) -> Any:
         """What the method makes of a batch, once for all its phases."""
         with self.engine.autocast():
-            return self.method(batch)
+            return self._make(batch)
 
     def loss(self, phase: Phase, batch: Batch, made: Any) -> tuple[Tensor, Losses]:
         """What a phase descends, and its terms, unweighted and detached."""
@@ -94,12 +144,14 @@ class Step:
         given = nested(Tensor.detach, made) if phase.detached else made
         # One region for each descent: weights cast in it must not outlive their update.
         with self.engine.autocast():
-            return check_terms(self.method, phase, phase.loss(batch, given))
+            return check_terms(self.method, phase, self._loss[phase.name](batch, given))
 
     @contextmanager
     def only(self, phase: Phase) -> Iterator[None]:
         """Gradients pass through what the phase does not train, and none of its own is computed."""
         others = self._frozen[phase.name]
+        if self._shadows:
+            others = [self._shadows.instead_of(parameter) for parameter in others]
         for parameter in others:
             parameter.requires_grad_(False)
         try:
@@ -108,12 +160,17 @@ class Step:
             for parameter in others:
                 parameter.requires_grad_(True)
 
-    def finish(self) -> None:
-        """A step is done: what follows it is no part of a graph."""
+    def finish(self, steps: int = 1) -> None:
+        """So many steps are done: what follows them is no part of a graph."""
         if self.averages:
-            self.averages.follow()
+            self.averages.count(steps)
         with torch.no_grad():
             self.method.after_step()
+
+    @property
+    def several(self) -> bool:
+        """Whether nothing is to be done between two steps, so that one graph can hold both."""
+        return type(self.method).after_step is Method.after_step
 
     @property
     def translating(self) -> dict[str, nn.Module]:
@@ -139,8 +196,10 @@ class Step:
         }
 
     def load_optimizer_state(self, state: Mapping[str, Tensor]) -> None:
-        """Resume with these moments. Raises KeyError when one is missing, and ValueError when one
-        has another shape."""
+        """Resume with these moments, and with the weights that were loaded before. Raises KeyError
+        when one is missing, and ValueError when one has another shape."""
+        if self._shadows:
+            self._shadows.refresh()
         for name, adam in self.optimizers.items():
             start = f"{name}/"
             adam.load_state(

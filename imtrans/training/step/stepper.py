@@ -1,24 +1,85 @@
 """Steps, each as fast as can be: replayed from a graph, in parts, or taken one by one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Protocol
 
-from imtrans.api.errors import is_out_of_memory
 from imtrans.api.method import Batch
 from imtrans.training.step.accumulation import accumulated_step
-from imtrans.training.step.graph import GraphedStep
+from imtrans.training.step.graph import FixedBatch, GraphedSteps
 from imtrans.training.step.step import Losses, Step
 
 
+class Feed(Protocol):
+    """The batches of a training, one after another."""
+
+    batch_size: int  # of every batch but the last of an epoch
+    resident: bool  # whether the device makes batches by itself: then `cut` and what is below work
+
+    def next(self) -> Batch:
+        """The next batch, on the device."""
+        ...
+
+    @property
+    def whole(self) -> int:
+        """How many batches of full size come before the end of the epoch."""
+        ...
+
+    def cut(self) -> Batch:
+        """The next batch of full size, without the host: work that a graph can hold."""
+        ...
+
+    def passed(self, batches: int) -> None:
+        """So many batches were cut by a graph."""
+        ...
+
+    def rewind(self) -> None:
+        """What was cut since the last `passed` does not count: it was to try a recording."""
+        ...
+
+
 class Stepper:
-    """Takes the steps of a training. Batches of train.batch_size go through a CUDA graph if the
-    engine has one; smaller ones, at the end of an epoch, and steps that cannot be recorded do
-    without, which is said once."""
+    """Takes the steps of a training. Batches of full size go through a CUDA graph if the engine has
+    one; smaller ones, at the end of an epoch, and steps that cannot be recorded do without, which
+    is said once."""
 
     def __init__(self, step: Step, say: Callable[[str], None]) -> None:
         self.step, self.say = step, say
-        self.batch_size = step.train.batch_size
-        self._records = step.engine.graphed
-        self._graph: GraphedStep | None = None
+        self.full = step.train.batch_size
+        self._forget()
+
+    def _forget(self) -> None:
+        self._records = self.step.engine.graphed
+        self._fixed: FixedBatch | None = None
+        self._graphs: dict[int, GraphedSteps] = {}  # by the number of steps in each
+
+    def begin_epoch(self, epoch: int) -> bool:
+        """To be called before the first step of each epoch (from 1). Whether the method has other
+        phases from then on."""
+        changed = self.step.begin_epoch(epoch)
+        if changed:
+            self._forget()
+        return changed
+
+    def take(self, feed: Feed, most: int = 1) -> tuple[int, Losses]:
+        """Take steps on what comes next, `most` at most. Returns how many were taken, and their
+        losses, each (steps,) or a scalar, still on the device."""
+        self.full = min(self.step.train.batch_size, feed.batch_size)
+        for count in self._launches(feed, most):
+            if graph := self._recorded(feed.cut, count, feed.rewind):
+                losses = graph()
+                feed.passed(count)
+                self.step.finish(count)
+                return count, losses
+        return 1, self(feed.next())
+
+    def _launches(self, feed: Feed, most: int) -> Iterator[int]:
+        """How many steps a graph may take now, the most first."""
+        most = min(most, feed.whole) if feed.resident and self._can_record else 0
+        several = self.step.engine.launch if self.step.several else 1
+        if 1 < several <= most:
+            yield several
+        if most:
+            yield 1
 
     def __call__(self, batch: Batch) -> Losses:
         """One step on a batch: the losses, still on the device."""
@@ -26,28 +87,39 @@ class Stepper:
         self.step.finish()
         return losses
 
-    def begin_epoch(self, epoch: int) -> None:
-        """To be called before the first step of each epoch (from 1)."""
-        if self.step.begin_epoch(epoch):
-            self._graph, self._records = None, self.step.engine.graphed
-
     def _taken(self, batch: Batch) -> Losses:
         if self.step.train.accumulate > 1:
-            return accumulated_step(self.step, batch, self.batch_size)
-        if self._records and len(batch.source) == self.batch_size:
-            self._record(batch)
-        if self._graph and self._graph.fits(batch):
-            return self._graph(batch)
+            return accumulated_step(self.step, batch, self.step.train.batch_size)
+        if self._can_record and len(batch.source) == self.full:
+            laid_out = self.step.engine.laid_out(batch)
+            if self._fixed is None or not self._fixed.fits(laid_out):
+                self._fixed, self._graphs = FixedBatch(laid_out), {}
+            self._fixed.fill(batch)
+            if graph := self._recorded(self._fixed, 1):
+                return {name: values[0] for name, values in graph().items()}
         return self.step(batch)
 
-    def _record(self, batch: Batch) -> None:
-        self._records = False
-        try:
-            self._graph = GraphedStep(self.step, batch)
-        except RuntimeError as error:
-            if is_out_of_memory(error):
-                raise
-            reason = str(error).splitlines()[0]
-            self.say(
-                f"note: no CUDA graph of this step ({reason}); running it in parts. Nothing to do."
-            )
+    @property
+    def _can_record(self) -> bool:
+        # An average begins with a copy, once.
+        return self._records and (not self.step.averages or self.step.averages.begun)
+
+    def _recorded(
+        self, batches: Callable[[], Batch], count: int, rewind: Callable[[], None] = lambda: None
+    ) -> GraphedSteps | None:
+        """The graph of so many steps, recorded when it is first asked for."""
+        if self._records and count not in self._graphs:
+            try:
+                unread = self.step.train.log_every
+                self._graphs[count] = GraphedSteps(self.step, batches, count=count, unread=unread)
+            except RuntimeError as error:  # too little memory for a graph is one, too
+                self._records = False
+                self._graphs.clear()
+                # What ended the recording, and not what followed from it.
+                reason = str(error.__context__ or error).splitlines()[0]
+                self.say(
+                    f"note: no CUDA graph of this step ({reason}); running it in parts. Nothing to "
+                    "do."
+                )
+            rewind()
+        return self._graphs.get(count)

@@ -14,7 +14,7 @@ from imtrans.recipe.schema import TrainTable
 from imtrans.training.step.agreement import DRAWS, Agreement, Difference
 from imtrans.training.step.contract import check_values
 from imtrans.training.step.engine import Engine, plain
-from imtrans.training.step.preserving import preserving_state
+from imtrans.training.step.preserving import preserving_state, preserving_weights
 from imtrans.training.step.rounding import Rounded
 from imtrans.training.step.step import Step
 
@@ -68,6 +68,8 @@ def _note(wanted: Engine, chosen: Engine, failure: Exception) -> str:
         failing, instead = "the fast engine", "training with the plain engine"
     elif chosen.precision != wanted.precision:
         failing, instead = wanted.precision, f"training in {chosen.precision}"
+    elif chosen.compiled == wanted.compiled:
+        failing, instead = "the fastest form of the step", "training without it"
     else:
         failing, instead = "torch.compile", "training without it"
     if not isinstance(failure, Disagreement):
@@ -84,10 +86,12 @@ def _note(wanted: Engine, chosen: Engine, failure: Exception) -> str:
 
 def _simpler(engine: Engine) -> Iterator[Engine]:
     """What to use when an engine fails, step by step; nothing is simpler than the plain one."""
+    if engine != (found := engine.simpler()):
+        yield found
     if engine.compiled:
-        yield replace(engine, compiled=False)
+        yield replace(found, compiled="")
     if engine.precision != "fp32":
-        yield replace(engine, compiled=False, precision="fp32")
+        yield replace(found, compiled="", precision="fp32")
     yield plain(engine.device)
 
 
@@ -119,10 +123,13 @@ def _agreeing_step(
     """The step on this engine. Raises Disagreement, or whatever the engine fails with."""
     if engine.precision == "bf16":
         # Without much rounding first: a wrong gradient is plain to see there.
-        exact = replace(engine, precision="fp32", compiled=False)
+        exact = replace(engine, precision="fp32", compiled="", shadowed=False)
         _compare(gradients(Step(method, exact, train), batch), exact, agreement)
     step = Step(method, engine, train)
     _compare(gradients(step, batch), engine, agreement)
+    if engine.shadowed:  # whose Adam is compiled, which not every machine can
+        with preserving_state(method, engine.device), preserving_weights(step):
+            step(batch)
     # Roundings that were asked for have laid the networks out otherwise.
     return step if engine.compiled else Step(method, engine, train)
 
@@ -137,7 +144,11 @@ def gradients(step: Step, batch: Batch) -> Gradients:
     adversarial part would be smaller than rounding. Nothing is updated. Dropout is off, since its
     noise follows the order of memory. Raises ImtransError when a term is no number."""
     batch, found, values = step.engine.laid_out(batch), dict[str, dict[str, Tensor]](), {}
-    with preserving_state(step.method, step.device), _without_dropout(step.method):
+    with (
+        preserving_state(step.method, step.device),
+        _without_dropout(step.method),
+        step.computing(batch),
+    ):
         try:
             made = step.make(batch)
             for phase in step.phases:

@@ -1,0 +1,75 @@
+"""Where the batches of a training come from: read by the host, or made by the device itself."""
+
+from collections.abc import Iterator
+
+import torch
+
+from imtrans.api.method import Batch
+from imtrans.data.encoding import Encoding
+from imtrans.data.loader import Batches
+from imtrans.data.reading import Sample
+from imtrans.data.resident import Resident
+
+
+class HostFeed:
+    """Batches that the host reads, and the device encodes."""
+
+    resident, whole = False, 0
+
+    def __init__(self, batches: Batches, encoding: Encoding, device: torch.device) -> None:
+        self.batches, self.encoding, self.device = batches, encoding, device
+        self.per_epoch, self.batch_size = batches.per_epoch, batches.batch_size
+        self._walk: Iterator[Sample] = iter(())
+        self._fetched: Sample | None = None
+
+    def start(self, epoch: int, batch: int) -> None:
+        """Continue with batch `batch` (from 0) of epoch `epoch` (from 1)."""
+        self._walk, self._fetched = self.batches.start(epoch, batch), None
+
+    def fetch(self) -> None:
+        """Wait for the next batch. Raises ImtransError when a picture cannot be read."""
+        self._fetched = next(self._walk)
+
+    def next(self) -> Batch:
+        """What was fetched, encoded on the device."""
+        assert self._fetched is not None
+        source, target = (side.to(self.device, non_blocking=True) for side in self._fetched)
+        return Batch(*self.encoding.encode(source, target))
+
+    def cut(self) -> Batch:
+        raise NotImplementedError("the host has to read it")
+
+    def passed(self, batches: int) -> None: ...
+
+    def rewind(self) -> None: ...
+
+
+class ResidentFeed:
+    """Batches that the device cuts out of the pairs in its memory; `in_graph`, as a part of the
+    step."""
+
+    def __init__(self, pairs: Resident, encoding: Encoding, *, in_graph: bool = True) -> None:
+        self.pairs, self.encoding, self.resident = pairs, encoding, in_graph
+        self.per_epoch, self.batch_size = pairs.per_epoch, pairs.batch_size
+
+    def start(self, epoch: int, batch: int) -> None:
+        self.pairs.begin(epoch, batch)
+
+    def fetch(self) -> None:
+        """Nothing to wait for."""
+
+    def next(self) -> Batch:
+        return Batch(*self.encoding.encode(*self.pairs.next()))
+
+    @property
+    def whole(self) -> int:
+        return self.pairs.whole
+
+    def cut(self) -> Batch:
+        return Batch(*self.encoding.encode(*self.pairs.cut()))
+
+    def passed(self, batches: int) -> None:
+        self.pairs.passed(batches)
+
+    def rewind(self) -> None:
+        self.pairs.rewind()
