@@ -10,7 +10,7 @@ A checkpoint is a directory, written beside its place and renamed, so that it is
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -26,15 +26,14 @@ from imtrans.runs.sealed import write_sealed
 from imtrans.task import Task
 
 State = Mapping[str, Tensor]
+Parts = Mapping[str, State | Callable[[], State]]
 
 
-def save(
-    folder: Path, parts: Mapping[str, State], task: Task, facts: Mapping[str, str] | None = None
-) -> None:
+def save(folder: Path, parts: Parts, task: Task, facts: Mapping[str, str] | None = None) -> None:
     """Write a checkpoint directory, whole or not at all. Raises ImtransError.
 
-    `parts` is name -> tensors: `training`, and the networks and translators of the task's method.
-    `facts` go into every header.
+    `parts` is name -> tensors, or a function that returns them: `training`, and the networks and
+    translators of the task's method. `facts` go into every header.
     """
     header = {
         "imtrans": imtrans.__version__,
@@ -58,7 +57,8 @@ def save(
     try:
         partial.mkdir()
         for name, state in parts.items():
-            _write(partial / f"{name}{SUFFIX}", state, {**header, "part": name})
+            found = state() if callable(state) else state
+            _write(partial / f"{name}{SUFFIX}", found, {**header, "part": name})
         _sync(write_sums(partial))
         _sync(partial)
         _replace(partial, folder)

@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from PIL.Image import Image
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.listener import Listener, Measured, Moment, Reading
+from imtrans.host.background import Background
 from imtrans.host.files import write_whole
 from imtrans.runs.records import Records
 
@@ -32,10 +34,11 @@ class Journal(Listener):
     """The first listener of a training. Unlike a logger it may end one: what it hears must be on
     the disk. Raises ImtransError when that cannot be written."""
 
-    def __init__(self, run_dir: Path) -> None:
+    def __init__(self, run_dir: Path, background: Background | None = None) -> None:
         self.samples = run_dir / "samples"
         self.metrics = Records(run_dir / "metrics.jsonl")
         self.validation = Records(run_dir / "validation.jsonl")
+        self._background = background
 
     def begun(self, at: Moment) -> None:
         # Before the first step all is written again.
@@ -51,14 +54,21 @@ class Journal(Listener):
             | {"waiting": round(reading.waiting, 4)},
         )
 
-    def validated(self, at: Moment, metrics: Mapping[str, Measured], best_step: int) -> None:
+    def measured(self, at: Moment, metrics: Mapping[str, Measured]) -> None:
+        """Validation pairs were measured: a line that is to follow the best on to the disk."""
         values = {name: round(measured.value, 6) for name, measured in metrics.items()}
         self._append(self.validation, {"step": at.step, "epoch": at.epoch} | values)
 
     def sampled(self, at: Moment, grid: Image) -> None:
+        path = self._sample_path(at.step)
+        if self._background:
+            self._background.do(partial(self._write_sample, path, grid))
+        else:
+            self._write_sample(path, grid)
+
+    def _write_sample(self, path: Path, grid: Image) -> None:
         file = io.BytesIO()
         grid.save(file, "PNG", compress_level=1)
-        path = self._sample_path(at.step)
         try:
             write_whole(path, file.getvalue())
         except OSError as error:

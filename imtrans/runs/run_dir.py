@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from imtrans.api.errors import ImtransError
+from imtrans.host.background import Background
 from imtrans.host.files import write_whole
 from imtrans.host.locks import Locked, locked
 from imtrans.recipe import reading as recipes
@@ -82,12 +83,20 @@ def is_trained_in(path: Path) -> bool:
 
 
 class RunDir:
-    """An open run directory. Raises ImtransError when another recipe was trained there."""
+    """An open run directory. Raises ImtransError when another recipe was trained there. With a
+    `background`, what takes long is written there."""
 
-    def __init__(self, path: Path, recipe: Recipe, *, fresh: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        recipe: Recipe,
+        *,
+        fresh: bool = False,
+        background: Background | None = None,
+    ) -> None:
         self.path = path
         self.checkpoints = path / "checkpoints"
-        self.journal = Journal(path)
+        self.journal = Journal(path, background)
         if fresh:
             _move_aside(path)
         _refuse_another(path, recipe)

@@ -6,6 +6,7 @@ the random state. `imtrans.training.step.step.Step` holds them; here they become
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +20,7 @@ from imtrans.host.randomness import random_state, set_random_state
 from imtrans.runs import checkpoint
 from imtrans.runs.best import Best
 from imtrans.runs.checksums import verify
+from imtrans.runs.copies import copied
 from imtrans.runs.header import SUFFIX, TRAINING, Header, read_headers
 from imtrans.runs.run_dir import RunDir
 from imtrans.runs.weights import load_into, read_tensors
@@ -76,6 +78,14 @@ class Position:
 
 def save(path: Path, training: Training, position: Position, task: Task, per_epoch: int) -> None:
     """Write a checkpoint of a training at a position. Raises ImtransError."""
+    snapshot(path, training, position, task, per_epoch)()
+
+
+def snapshot(
+    path: Path, training: Training, position: Position, task: Task, per_epoch: int
+) -> Callable[[], None]:
+    """A function that writes a checkpoint of a training as it is now, whenever it is called. It
+    raises ImtransError."""
     parts = {name: module.state_dict() for name, module in modules(training).items()}
     state = (
         training.optimizer_state()
@@ -85,13 +95,17 @@ def save(path: Path, training: Training, position: Position, task: Task, per_epo
     )
     data = {"batches_per_epoch": str(per_epoch), "files": task.files_sum}
     facts = _facts(training, position, task) | data
-    checkpoint.save(path, parts | {"training": state}, task, facts)
+    kept = copied(parts | {"training": state}, training.device)
+    return partial(checkpoint.save, path, kept, task, facts)
 
 
-def save_translators(path: Path, training: Training, position: Position, task: Task) -> None:
-    """Write a checkpoint that translates and no more. Raises ImtransError."""
+def snapshot_translators(
+    path: Path, training: Training, position: Position, task: Task
+) -> Callable[[], None]:
+    """As `snapshot`, of a checkpoint that translates and no more."""
     parts = {name: module.state_dict() for name, module in training.translating.items()}
-    checkpoint.save(path, parts, task, _facts(training, position, task))
+    facts = _facts(training, position, task)
+    return partial(checkpoint.save, path, copied(parts, training.device), task, facts)
 
 
 def _facts(training: Training, position: Position, task: Task) -> dict[str, str]:

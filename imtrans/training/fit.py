@@ -14,6 +14,7 @@ from imtrans.data.loader import Batches
 from imtrans.data.resident import Resident, fits
 from imtrans.data.samples import Sampler
 from imtrans.data.workers import worker_count
+from imtrans.host.background import Background
 from imtrans.host.devices import choose_device, computing
 from imtrans.host.terminal import Terminal, progress, say
 from imtrans.runs.run_dir import RunDir, alone_in
@@ -56,7 +57,8 @@ def _fit(task: Task, run_dir: Path, device: torch.device, fresh: bool, console: 
     method = task.method(device)
     per_epoch = task.steps_per_epoch()
     engine = choose_engine(train, device, train.epochs * per_epoch)
-    run = RunDir(run_dir, task.recipe, fresh=fresh)
+    background = Background()
+    run = RunDir(run_dir, task.recipe, fresh=fresh, background=background)
     run.tidy()
     shown.said(
         f"{len(task.pairs)} {task.unit}, {len(task.validation_pairs)} for validation; "
@@ -81,6 +83,7 @@ def _fit(task: Task, run_dir: Path, device: torch.device, fresh: bool, console: 
         run,
         position,
         Listeners([run.journal, shown], task.loggers(run_dir)),
+        background,
     )
     with step.engine.convolving():  # validation and previews too
         return loop.run()

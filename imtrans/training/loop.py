@@ -1,17 +1,19 @@
 """The loop that drives a method: batches in, steps, and now and then something written."""
 
 import signal
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from imtrans.api.errors import ImtransError, some
 from imtrans.api.listener import Listener, Measured, Moment
 from imtrans.data.draws import batch_keys
+from imtrans.host.background import Background, Work, nothing
 from imtrans.runs import checkpoint
 from imtrans.runs.best import Best
 from imtrans.runs.run_dir import RunDir
-from imtrans.runs.state import Position, save, save_translators
+from imtrans.runs.state import Position, snapshot, snapshot_translators
 from imtrans.task import Task
 from imtrans.training.interrupt import Interrupt
 from imtrans.training.meter import Meter, NotFinite
@@ -61,13 +63,14 @@ class Loop:
     run_dir: RunDir
     position: Position
     listeners: Listener
+    background: Background  # what takes long is written there
 
     def __post_init__(self) -> None:
         self.step = self.stepper.step
         epochs_left = self.task.recipe.train.epochs - self.position.epoch + 1
         batches_left = max(epochs_left * self.feed.per_epoch - self.position.batch, 0)
         self.steps = self.position.step + batches_left  # when all epochs are done
-        self.meter = Meter()
+        self.meter, self._saving = Meter(), False
 
     def run(self) -> Outcome:
         """Step through the remaining epochs."""
@@ -76,12 +79,15 @@ class Loop:
             with Interrupt() as interrupt:
                 return self._epochs(interrupt)
         except Ruined:
+            self.background.wait()  # these weights are older, and good
             raise
         except (ImtransError, OSError):
             # A broken image must not cost what was learned before it was met.
+            self.background.again()  # without that, a checkpoint would claim too much
             self._end()
             raise
         finally:
+            self.background.close()
             self.listeners.closed()
 
     def _epochs(self, interrupt: Interrupt) -> Outcome:
@@ -103,6 +109,7 @@ class Loop:
                 self.listeners.stepped(self._now())
                 self.meter.count(losses, taken * self.task.images_per_step)
                 self._write_what_is_due()
+                self.background.poll()
                 if interrupt.received:
                     self.listeners.said(f"{interrupt.name}: saving, one moment")
                     return self._end(interrupt.received)
@@ -136,6 +143,7 @@ class Loop:
         self._validate()
         self._sample()
         self._save()
+        self.background.wait()
         self.meter = Meter()
 
     def _catch_up(self) -> None:
@@ -148,6 +156,7 @@ class Loop:
         if (self._is_due(table.validation.every) or last) and not measured:
             self._validate()
             self._save()  # the checkpoint knows no more than before it of what is best
+        self.background.wait()
         self._remove_old()  # that a kill has left
 
     def _write_what_is_due(self) -> None:
@@ -212,20 +221,25 @@ class Loop:
             return
         with self.meter.pausing():
             found = self.validation.measure()
-            best = self._keep_the_best(found)
-        self.listeners.validated(self._now(), found, best.step)
-        self.position.best = best  # now that both are written; else both are due again
+            at, write = self._now(), self._keep_the_best(found)
+            told = partial(self.listeners.validated, at, found, self.position.best.step)
+            self.background.do(partial(self._write_measured, write, at, found), told)
 
-    def _keep_the_best(self, found: dict[str, Measured]) -> Best:
-        metric, step = self.task.recipe.validation.best_metric, self.position.step
-        best = replace(self.position.best)
-        if metric not in found or not step:
-            return best
+    def _write_measured(self, best: Work, at: Moment, found: dict[str, Measured]) -> None:
+        """First the best, if that is new, then what says that it was measured. A checkpoint is
+        written after both; without it, both are due again."""
+        best()
+        self.run_dir.journal.measured(at, found)
+
+    def _keep_the_best(self, found: dict[str, Measured]) -> Work:
+        """Note the best; returns what writes it, if it is new."""
+        metric, position = self.task.recipe.validation.best_metric, self.position
+        if metric not in found or not position.step:
+            return nothing
         value, higher = found[metric].value, found[metric].higher_is_better
-        if best.note(value, step, higher_is_better=higher):
-            position = replace(self.position, best=best)
-            save_translators(self.run_dir.best, self.step, position, self.task)
-        return best
+        if not position.best.note(value, position.step, higher_is_better=higher):
+            return nothing
+        return snapshot_translators(self.run_dir.best, self.step, position, self.task)
 
     def _has_lost_patience(self) -> bool:
         patience, best = self.task.recipe.validation.patience, self.position.best
@@ -239,8 +253,10 @@ class Loop:
 
     def _end(self, signal_: signal.Signals | None = None) -> Outcome:
         path = self.run_dir.checkpoint_path(self.position.step)
+        self.background.wait()
         if self.position.step and not path.exists():
             self._save()
+            self.background.wait()
         best = self.position.best if self.position.best.value is not None else None
         return Outcome(self.run_dir.path, path, self.position.step, signal_, best)
 
@@ -248,9 +264,19 @@ class Loop:
         self._log()  # which stops here when a loss is not finite: such weights are not kept
         path = self.run_dir.checkpoint_path(self.position.step)
         with self.meter.pausing():
-            save(path, self.step, self.position, self.task, self.feed.per_epoch)
-            self._remove_old()
-        self.listeners.saved(self._now(), path)
+            if self._saving:
+                self.background.wait()
+            write = snapshot(path, self.step, self.position, self.task, self.feed.per_epoch)
+            self._saving = True
+            self.background.do(partial(self._write, write), partial(self._saved, self._now(), path))
+
+    def _write(self, checkpoint: Work) -> None:
+        checkpoint()
+        self._remove_old()
+
+    def _saved(self, at: Moment, path: Path) -> None:
+        self._saving = False
+        self.listeners.saved(at, path)
 
     def _remove_old(self) -> None:
         keep = self.task.recipe.train.keep_last

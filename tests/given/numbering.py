@@ -12,6 +12,8 @@ import os
 import resource
 import signal
 import sys
+import threading
+from collections import Counter
 from collections.abc import Callable
 from contextlib import contextmanager
 from mmap import mmap
@@ -25,22 +27,32 @@ ANY_SIZE = resource.RLIM_INFINITY
 ERRORS = {"full": errno.ENOSPC, "forbidden": errno.EACCES, "broken": errno.EIO}
 
 
+class Own(threading.local):
+    """What each thread is at."""
+
+    busy = False
+    inside = False  # what is to end half written
+    file, size = "", 0  # that is being written, and how large it was
+
+
 class Numbering:
     """Notes each operation below a folder in shared memory, and acts at one of them.
 
-    `order` may say where and what: {"at": number, "inside": bool, "act": name, "lasting": bool,
-    "wrote": bytes}. The acts are "kill", the ERRORS, "interrupt" (raised where it is, as a second
-    Ctrl-C is) and "signal" (SIGINT). Inside a file it is killed once the file is half there; an
-    error inside is the system's own, which cuts off what is longer than half of `wrote`.
+    `order` may say where and what: {"at": [kind, path, time], "inside": bool, "act": name,
+    "lasting": bool, "wrote": bytes}; `time` is 1 when that is done to this path for the first time.
+    The acts are "kill", the ERRORS, "interrupt" (raised where it is, as a second Ctrl-C is) and
+    "signal" (SIGINT). Inside a file it is killed once the file is half there; an error inside is
+    the system's own, which cuts off what is longer than half of `wrote`.
     """
 
     def __init__(self, folder: str, record: mmap, order: dict[str, Any]) -> None:
         self.folder, self.record = os.path.abspath(folder) + os.sep, record
-        self.at, self.inside = order.get("at", 0), order.get("inside", False)
+        self.at, self.inside = order.get("at"), order.get("inside", False)
         self.act, self.lasting = order.get("act", "kill"), order.get("lasting", False)
         self.wrote = order.get("wrote", 0)
-        self._count, self._process, self._busy = 0, os.getpid(), False
-        self._file, self._size = "", 0  # that is being written, and how large it was
+        self._times: Counter[tuple[str, str]] = Counter()
+        self._process, self._begun, self._lock = os.getpid(), False, threading.RLock()
+        self._own = Own()
 
     def begin(self) -> None:
         """Hear of all operations from now on."""
@@ -49,7 +61,7 @@ class Numbering:
         sys.addaudithook(self._hear)
 
     def _hear(self, event: str, args: tuple) -> None:
-        if event in EVENTS and not self._busy and os.getpid() == self._process:
+        if event in EVENTS and not self._own.busy and os.getpid() == self._process:
             with self._deaf():
                 if found := EVENTS[event](*args):
                     self._note(*found)
@@ -77,38 +89,44 @@ class Numbering:
     @contextmanager
     def _deaf(self) -> Any:
         """To what this class does itself."""
-        self._busy = True
+        self._own.busy = True
         try:
             yield
         finally:
-            self._busy = False
+            self._own.busy = False
 
     def _note(self, kind: str, path: str, source: str = "") -> None:
         """An operation is about to be done."""
         if not path.startswith(self.folder):
             return
-        before = self._written()
-        if self.inside and self._count == self.at:
-            self._end_inside(before)
-        self._count += 1
-        names = {"path": path, "source": source}
-        names = {key: name.removeprefix(self.folder) for key, name in names.items()}
-        row = {"kind": kind, **names, "before": before}
-        self.record.write(json.dumps(row).encode() + b"\n")
-        self._file, self._size = path if kind in ("write", "append", "open") else "", 0
-        if kind == "append" and os.path.isfile(path):
-            self._size = os.path.getsize(path)
-        if self.at and (self._count == self.at or (self.lasting and self._count > self.at)):
-            self._act(kind, path)
+        with self._lock:
+            before, own = self._written(), self._own
+            if own.inside:
+                self._end_inside(before)
+            names = {"path": path, "source": source}
+            names = {key: name.removeprefix(self.folder) for key, name in names.items()}
+            row = {"kind": kind, **names, "before": before, "thread": threading.get_ident()}
+            self.record.write(json.dumps(row).encode() + b"\n")
+            own.file, own.size = path if kind in ("write", "append", "open") else "", 0
+            if kind == "append" and os.path.isfile(path):
+                own.size = os.path.getsize(path)
+            self._times[kind, names["path"]] += 1
+            if [kind, names["path"], self._times[kind, names["path"]]] == self.at:
+                self._begun = True
+                self._act(kind, path)
+            elif self._begun and self.lasting:
+                self._act(kind, path)
 
     def _written(self) -> int:
         """The bytes that came to the file of the operation before this one."""
-        return os.path.getsize(self._file) - self._size if os.path.isfile(self._file) else 0
+        own = self._own
+        return os.path.getsize(own.file) - own.size if os.path.isfile(own.file) else 0
 
     def _act(self, kind: str, path: str) -> None:
         if self.inside:
+            self._own.inside = True
             if self.act != "kill":
-                _limit_files(self._size + self.wrote // 2)
+                _limit_files(self._own.size + self.wrote // 2)
         elif self.act == "kill":
             os.kill(self._process, signal.SIGKILL)
         elif self.act == "interrupt":
@@ -123,8 +141,9 @@ class Numbering:
         """The operation that is to end inside is done, or has failed."""
         if self.act == "kill":
             if wrote:
-                os.truncate(self._file, self._size + wrote // 2)
+                os.truncate(self._own.file, self._own.size + wrote // 2)
             os.kill(self._process, signal.SIGKILL)
+        self._own.inside = False
         _limit_files(ANY_SIZE)
 
 

@@ -3,6 +3,7 @@
 import json
 import random
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from mmap import mmap
@@ -38,6 +39,7 @@ class Instant:
 
     number: int  # of the operation, from 1
     operation: Operation
+    time: int  # that this is done to this file, from 1: threads mix their operations as they like
     inside: bool = False  # half written, rather than not begun
 
     @property
@@ -51,8 +53,9 @@ class Instant:
 
     def order(self, act: str = "kill") -> dict[str, object]:
         """What Numbering is asked to do here."""
-        wrote = self.operation.wrote
-        return {"at": self.number, "inside": self.inside, "act": act, "wrote": wrote}
+        one = self.operation
+        at = [one.kind, one.path, self.time]
+        return {"at": at, "inside": self.inside, "act": act, "wrote": one.wrote}
 
     def __str__(self) -> str:
         return f"{self.pattern} (operation {self.number})"
@@ -63,10 +66,13 @@ def instants(operations: Iterable[Operation]) -> Iterator[Instant]:
 
     What is on the disk after an operation is there before the next one too.
     """
+    times: Counter[tuple[str, str]] = Counter()
     for number, operation in enumerate(operations, 1):
-        yield Instant(number, operation)
+        times[operation.kind, operation.path] += 1
+        time = times[operation.kind, operation.path]
+        yield Instant(number, operation, time)
         if operation.wrote > 1:
-            yield Instant(number, operation, inside=True)
+            yield Instant(number, operation, time, inside=True)
 
 
 def one_of_each(found: Iterable[Instant], seed: int = 7) -> list[Instant]:
@@ -80,8 +86,11 @@ def one_of_each(found: Iterable[Instant], seed: int = 7) -> list[Instant]:
 def read(record: mmap) -> list[Operation]:
     """The operations that a process has noted, which may be dead by now."""
     rows = [json.loads(line) for line in record[: record.find(b"\0")].splitlines()]
-    wrote = [*(row["before"] for row in rows[1:]), 0]  # each row says it of the one before
+    wrote, later = [], dict[int, int]()
+    for row in reversed(rows):  # each says it of the one before it in its thread
+        wrote.append(later.get(row["thread"], 0))
+        later[row["thread"]] = row["before"]
     return [
         Operation(row["kind"], row["path"], row["source"], count)
-        for row, count in zip(rows, wrote, strict=False)
+        for row, count in zip(rows, reversed(wrote), strict=True)
     ]

@@ -177,12 +177,13 @@ def test_whatever_cannot_be_written_the_same_command_goes_on_to_the_same_bytes(
 def test_when_the_disk_is_full_from_one_step_on_nothing_more_is_kept_and_nothing_lost(
     trained, start, whole, expected
 ):
-    at = next(
-        one.number + 1
-        for one in instants(whole.end.operations)
+    found = [one for one in instants(whole.end.operations) if not one.inside]
+    renamed = next(
+        index
+        for index, one in enumerate(found)
         if one.operation.kind == "rename" and one.operation.path.endswith("/step_00000003")
     )
-    code, _, err = trained(at=at, act="full", lasting=True)
+    code, _, err = trained(**found[renamed + 1].order("full"), lasting=True)
     assert code == 2
     assert re.fullmatch(r"error: \S.*: .*no space left on device\n", err), err
     assert [path.name for path in checkpoints(start.run)] == ["step_00000000", "step_00000003"]

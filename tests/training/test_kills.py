@@ -115,14 +115,13 @@ def test_killed_while_it_builds_its_cache_it_builds_it_again(stage, killed_at, t
 def test_killed_while_it_mends_what_a_kill_left_it_mends_it_again(stage, killed_at, tmp_path, part):
     """The first kill is where one thing is moved aside and its successor not yet in its place."""
     whole = stage.whole(CELL, SHORT)
-    between = [
-        instant
+    successor = next(
+        after
         for instant, after in pairwise(instants(whole.end.operations))
         if instant.operation.kind == after.operation.kind == "rename"
-    ]
+    )
     first = stage.start(CELL, tmp_path / "killed", SHORT)
-    order = between[0].order() | {"at": between[0].number + 1}
-    assert stage.runner.run(first, **order).code == KILLED
+    assert stage.runner.run(first, **successor.order()).code == KILLED
 
     def again(name):
         shutil.copytree(first.place, tmp_path / name)
