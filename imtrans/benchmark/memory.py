@@ -1,15 +1,17 @@
 """The peak memory of training."""
 
 import gc
+from pathlib import Path
 
 import torch
 
 from imtrans.benchmark.own_process import in_own_process
-from imtrans.benchmark.subject import build, engines
+from imtrans.benchmark.subject import Subject, build, engines
 from imtrans.host.devices import computing
 from imtrans.host.machine import process_memory
 from imtrans.recipe.catalog import catalog
 from imtrans.recipe.schema import Recipe
+from imtrans.runs.state import Position, snapshot
 from imtrans.task import Task
 
 STEPS = 3  # Adam's moments are all in memory from the second on
@@ -40,13 +42,23 @@ def _peak(recipe: Recipe, name: str, device_name: str) -> int | None:
     with computing(deterministic=recipe.train.deterministic):
         engine = engines(recipe, device)[name]
         subject = build(Task(recipe, installed), engine, lambda line: None)
-        for _ in range(STEPS):
+        for _ in range(STEPS - 1):
             subject.step()
+        # A GPU keeps the copy of a checkpoint only where there is room for it.
+        kept = _checkpoint(subject) if device.type == "cpu" else None
+        subject.step()
+        del kept
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         return torch.cuda.max_memory_allocated(device)
     after = process_memory().peak if device.type == "cpu" else None
     return after - before if after and before else None
+
+
+def _checkpoint(subject: Subject) -> object:
+    """What is in memory until a checkpoint is written, while the training goes on."""
+    step = subject.stepper.step
+    return snapshot(Path(), step, Position(), subject.task, subject.task.images_per_step)
 
 
 def _warm_up_torch() -> None:
