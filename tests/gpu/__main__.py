@@ -8,6 +8,7 @@ there is no CUDA device.
 import argparse
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -16,23 +17,13 @@ from pathlib import Path
 
 import torch
 from pairs import pairs_in
+from parts import PARTS
 from place import place
 from report import write_report
 from results import FAILED, FINISHED, Results
 from work import Work
 
-# In this order: `env` and `tests` first, since they may make all else pointless.
-PARTS = {
-    "env": "env",
-    "tests": "device_tests",
-    "micro": "micro",
-    "steps": "steps",
-    "facades": "facades",
-    "batches": "batches",
-    "translate": "translating",
-    "loader": "loading_pairs",
-}
-GRACE = 60.0  # seconds after its minutes, in which a part may end what it has begun
+GRACE = 90.0  # seconds after its minutes, in which a part may end what it has begun
 
 
 def main() -> int:
@@ -109,10 +100,14 @@ def _in_own_process(part: str, wanted: argparse.Namespace) -> str | None:
     words += ["--smoke"] if wanted.smoke else []
     command = [sys.executable, str(Path(__file__).parent), *map(str, words)]
     limit = wanted.minutes * 60 + GRACE
+    process = subprocess.Popen(command, start_new_session=True)
     try:
-        code = subprocess.run(command, timeout=limit, check=False).returncode
+        code = process.wait(limit)
     except subprocess.TimeoutExpired:
         return f"it was ended after {limit:.0f} s"
+    finally:
+        if process.poll() is None:  # with all that it has started
+            os.killpg(process.pid, signal.SIGKILL)
     return f"it ended with exit code {code}" if code else None
 
 

@@ -54,11 +54,17 @@ def drive(recipe: Recipe, engine: Engine) -> Driven:
 
     step()
     peak = _allocated(device, peak=True)
-    return Driven(step, notes, perf_counter() - begun, peak and before and peak - before)
+    used = None if peak is None or before is None else peak - before
+    return Driven(step, notes, perf_counter() - begun, used)
 
 
 def _batches(task: Task, device: torch.device) -> Iterator[Sample]:
-    """The batches as training gets them."""
+    """The whole batches as training gets them: a smaller one would be compiled by itself."""
+    whole = task.images_per_step
+    return (batch for batch in _all_batches(task, device) if len(batch[0]) == whole)
+
+
+def _all_batches(task: Task, device: torch.device) -> Iterator[Sample]:
     cache = obtain(task.sampler, task.pairs, passes=PAYS, say=lambda line: None)
     sampler, size = task.sampler.reading(cache), task.images_per_step
     if fits(sampler, device):

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -37,6 +38,9 @@ SAVING = 60.0  # seconds in which an interrupted training saves
 
 def measure(work: Work) -> None:
     whole, quiet = work.out / "facades", work.out / "facades-quiet"
+    for run_dir in (whole, quiet):
+        if not work.continued:
+            shutil.rmtree(run_dir, ignore_errors=True)
     work.take(
         {
             "as it is": partial(_trained, work, whole),
@@ -98,18 +102,22 @@ def _with_stopwatch(work: Work) -> dict[str, str]:
 
 
 def _split(run_dir: Path, begun: float, ended: float) -> dict[str, Any]:
-    """What the seconds of the last session were spent on, and of those before it."""
+    """What the seconds of all sessions were spent on; start and end are those of the last."""
     lines = (run_dir / stopwatch.FILE).read_text(encoding="utf-8").splitlines()
     sessions = [json.loads(line) for line in lines]
+    spent, counts = Counter[str](), Counter[str]()
+    for session in sessions:
+        spent.update(session["seconds"])
+        counts.update(session["counts"])
     last = sessions[-1]
-    spent = {"start": last["began"] - begun, **last["seconds"], "end": ended - last["ended"]}
+    start, end = last["began"] - begun, ended - last["ended"]
     return {
-        "s": ended - begun,
-        "spent": spent,
-        "counts": last["counts"],
-        "waiting for data": last["waiting"],
-        "ms a step": last["seconds"]["steps"] / last["counts"]["steps"] * 1e3,
-        "earlier sessions, s": [one["ended"] - one["began"] for one in sessions[:-1]],
+        "sessions": len(sessions),
+        "s": start + sum(one["ended"] - one["began"] for one in sessions) + end,
+        "spent": {"start": start, **spent, "end": end},
+        "counts": counts,
+        "waiting for data": sum(one["waiting"] for one in sessions),
+        "ms a step": spent["steps"] / max(counts["steps"], 1) * 1e3,
     }
 
 
@@ -171,10 +179,20 @@ def lines(results: dict[str, Any]) -> Iterator[str]:
     ]
     yield from table(("facades", *runs), rows if runs else [])
     for name, run in runs.items():
-        if run["earlier sessions, s"]:
-            yield f"- {name}: of its last session; earlier ones took {run['earlier sessions, s']} s"
+        if run["sessions"] > 1:
+            yield f"- {name}: in {run['sessions']} sessions, of which one start is counted"
     if found := results.get("curves"):
-        yield from ["", f"Validation: {found['validation']}", ""]
+        yield ""
+        yield from table(("validation", "first", "last"), _ends(found["validation"]))
+        yield ""
     for name in ("curves", "pictures"):
         for file in (results.get(name) or {"files": []})["files"]:
             yield f"![{file}]({file})"
+
+
+def _ends(validation: dict[str, list[dict[str, float]]]) -> list[tuple[str, float, float]]:
+    """Each metric before the first step and after the last."""
+    if not validation["first"] or not validation["last"]:
+        return []
+    first, last = validation["first"][0], validation["last"][0]
+    return [(name, first[name], last[name]) for name in first if name in last]

@@ -5,16 +5,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from parts import PARTS
 from results import FINISHED, Results
 
 from imtrans.host.files import write_whole
 
-MODULES = {"tests": "device_tests", "translate": "translating", "loader": "loading_pairs"}
-
 
 def write_report(folder: Path) -> Path:
     """gpu.md, from gpu.json beside it."""
-    parts = Results(folder).parts
+    found = Results(folder).parts
+    parts = {name: found[name] for name in PARTS if name in found}
     lines = ["# imtrans on a GPU", ""]
     for place, names in _places(parts):
         lines += [", ".join(names), "", *table(("what", "is"), place.items()), ""]
@@ -43,7 +43,7 @@ def _part(name: str, part: dict[str, Any]) -> Iterator[str]:
     state = "" if part["status"] == FINISHED else f"**{part['status']}**, "
     yield f"{state}{part['begun']}, {part['seconds']:g} s: `{part['command']}`"
     yield ""
-    yield from import_module(MODULES.get(name, name)).lines(part["results"])
+    yield from import_module(PARTS[name]).lines(part["results"])
     for what in part["left_out"]:
         yield f"- left out: {what}"
     for what, error in part["errors"].items():

@@ -31,7 +31,8 @@ class Results:
     def begin(self, part: str, place: dict[str, Any], command: str, begun: str) -> None:
         """Keeps what an unfinished part has already found in the same place, without failures."""
         known = self.parts[part] if self._is_of(part, place) else {}
-        found = {} if known.get("status") == FINISHED else known.get("results", {})
+        continued = known.get("status", FINISHED) != FINISHED
+        found = known["results"] if continued else {}
         results = {name: value for name, value in found.items() if name not in known["errors"]}
         self.parts[part] = {
             "status": UNFINISHED,
@@ -39,6 +40,7 @@ class Results:
             "command": command,
             "begun": begun,
             "seconds": 0.0,
+            "continued": continued,
             "left_out": [],
             "errors": {},
             "results": results,

@@ -31,6 +31,11 @@ class Work:
         """Seconds that the part may still take."""
         return self.seconds - (time.monotonic() - self.begun)
 
+    @property
+    def continued(self) -> bool:
+        """Whether an earlier call has begun this part, in the same place."""
+        return bool(self.results.parts[self.part]["continued"])
+
     def say(self, line: str) -> None:
         print(f"  {line}", flush=True)
 

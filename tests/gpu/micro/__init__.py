@@ -8,7 +8,7 @@ from report import table
 from work import Work
 
 from imtrans.host.devices import computing
-from micro.convolutions import deep_layers, layers, padded_layers
+from micro.convolutions import by_layer, deep_layers, layers, padded_layers
 from micro.cutting import cutting
 from micro.launches import host, launches, nodes
 from micro.passes import halves, overlap
@@ -29,7 +29,6 @@ MEASURED = {
 }
 DECIDES = {
     "m1 nodes of a graph": "2 us a node or more: fusion first; 1.2 or less: bytes first.",
-    "m2 convolutions": "If the deep layers (512 to 512) sum up to more than 150 us: as products.",
     "m5 Adam of the generator": "Below 3.6 TB/s for the fused kernel: the compiled one.",
     "m8 overlap": "Overlap is the time gained, of the most that could be gained.",
 }
@@ -44,6 +43,9 @@ def lines(results: dict[str, Any]) -> Iterator[str]:
     for name, rows in results.items():
         yield f"### {name}"
         yield ""
+        if name == "m2 convolutions":
+            yield from by_layer(rows)
+            continue
         heading = list(dict.fromkeys(key for row in rows for key in row))
         yield from table(heading, [[row.get(key) for key in heading] for row in rows])
         yield from ["", DECIDES.get(name, ""), ""]

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from kernels import kernels_of
 from pairs import recipe_of
+from report import table
 from timing import copies, timer_of
 from torch import Tensor, nn
 from work import Work
@@ -22,6 +23,7 @@ DIRECTIONS = {"forward": None, "input's gradient": 0, "weight's gradient": 1}
 # How cuDNN chooses: by its own guess, or by trying so many algorithms (0: all).
 CHOICES: dict[str, int | None] = {"guess": None, "tries 10": 10, "tries all": 0}
 FORMATS = {"NHWC": torch.channels_last, "NCHW": torch.contiguous_format}
+DEEP = ("512 to 512 @", "512 transposed to 512 @", "1024 transposed to 512 @")
 PADDED = 8  # channels, to which few are filled up
 
 # Layers whose maps are at most 4 x 4 px: rows of the input, summed products, columns.
@@ -77,6 +79,24 @@ def layers(work: Work) -> Rows:
             _in_own_thread(partial(_chosen, limit, each, measured))
             rows += [{"choice": choice, "format": name, **row} for row in measured]
     return rows
+
+
+def by_layer(rows: Rows) -> Iterator[str]:
+    """A row for each layer and direction, a column for each format and choice, in us; the kernels
+    are in gpu.json."""
+    columns = list(dict.fromkeys((row["format"], row["choice"]) for row in rows))
+    found: dict[tuple[str, str], dict[tuple[str, str], float]] = {}
+    for row in rows:
+        each = found.setdefault((row["shape"], row["direction"]), {})
+        each[row["format"], row["choice"]] = row["us"]["median"]
+    shown = [(*name, *(each.get(column) for column in columns)) for name, each in found.items()]
+    deep = [name for name in found if name[0].startswith(DEEP)]
+    for title, names in (("**all of these**", list(found)), ("**deep layers**", deep)):
+        sums = (sum(found[name].get(column, 0.0) for name in names) for column in columns)
+        shown.append((title, "all", *sums))
+    headings = [f"{name}, {choice}" for name, choice in columns]
+    yield from table(("layer", "direction", *headings), shown)
+    yield from ["", "If the deep layers take more than 150 us: as matrix products (m4).", ""]
 
 
 def padded_layers(work: Work) -> Rows:
