@@ -127,7 +127,7 @@ def copy_tests(folder: Path) -> None:
 def pack(data: Path, file: Path) -> None:
     with tarfile.open(file, "w") as archive:
         for split in ("train", "val"):
-            archive.add(data / split, split)
+            archive.add(data / split, f"{data.name}/{split}")
 
 
 def weighed(folder: Path) -> int:

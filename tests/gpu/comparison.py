@@ -1,5 +1,6 @@
 """Variants of the engine in turns: whether they compute the same, and how fast."""
 
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,8 +19,6 @@ from imtrans.training.step.engine import Engine
 STEPS = 3  # that are compared with the reference's
 APART = {"fp32": 1e-3, "bf16": 2e-2}  # relative, of each loss
 ROUNDS, LEAST, WARM_UP = 7, 0.3, 30
-STARTS = 0.6  # share of a part's time in which variants may be started
-
 Engines = Mapping[str, Engine | Missing]
 
 
@@ -39,28 +38,36 @@ class Measured:
     notes: list[str]
 
 
-def compare(work: Work, recipe: Recipe, engines: Engines) -> dict[str, Any]:
-    """Each variant that is there and computes what the reference does, in turns; `dropped` says
-    why the others are not."""
-    found: dict[str, Any] = {"variants": {}, "dropped": {}}
+def compare(
+    work: Work, recipe: Recipe, engines: Engines, *, reserve: float, check: bool = True
+) -> dict[str, Any]:
+    """Each variant that is there and (with `check`) computes what the reference does, in turns;
+    `dropped` says why the others are not. The last `reserve` seconds of the part are kept for what
+    comes after the start of the variants. Raises what the reference fails with.
+    """
+    found: dict[str, Any] = {"variants": {}, "dropped": {}, "tracebacks": {}}
     running: dict[str, Driven] = {}
     expected: tuple[Tensor, Engine] | None = None
     for name, engine in _reference_first(engines):
         if isinstance(engine, Missing):
             found["dropped"][name] = str(engine)
-        elif running and work.left() < work.seconds * (1 - STARTS):
+        elif running and work.left() < reserve:
             found["dropped"][name] = "no time was left"
         else:
             work.say(f"{name}: {engine}")
             try:
-                losses = _first_losses(recipe, engine)
-                expected = expected or (losses, engine)
-                if why := _differs(losses, engine, *expected):
-                    found["dropped"][name] = why
-                else:
-                    running[name] = drive(recipe, engine)
+                if check:
+                    losses = _first_losses(recipe, engine)
+                    expected = expected or (losses, engine)
+                    if why := _differs(losses, engine, *expected):
+                        found["dropped"][name] = why
+                        continue
+                running[name] = drive(recipe, engine)
             except Exception as error:  # a variant that fails does not stop the others
+                if not running:
+                    raise
                 found["dropped"][name] = _one_line(error)
+                found["tracebacks"][name] = traceback.format_exc()
     for name, why in found["dropped"].items():
         work.say(f"{name} dropped: {why}")
     found["variants"] = _timed(work, running, engines) if running else {}
@@ -110,7 +117,8 @@ def _timed(work: Work, running: Mapping[str, Driven], engines: Engines) -> dict[
 def _measured(work: Work, driven: Driven, engine: Any, seconds: Sequence[float]) -> Measured:
     kernels = kernels_of(driven.step, work.device, 1 if work.smoke else 5)
     ms = Spread.of(seconds).scaled(1e3)
-    idle = 1 - kernels.us / 1e3 / ms.median if work.device.type == "cuda" else None
+    seen = work.device.type == "cuda" and kernels.us > 0
+    idle = 1 - kernels.us / 1e3 / ms.median if seen else None
     return Measured(
         engine=str(engine),
         ms=ms,

@@ -20,7 +20,7 @@ from imtrans.recipe.catalog import catalog
 from imtrans.task import Task
 from imtrans.training.step.engine import choose_engine
 
-BATCH, SECONDS = 4, 4.0
+BATCH, SECONDS = 4, 2.0
 
 
 def measure(work: Work) -> None:

@@ -14,15 +14,13 @@ if [ ! -e "$here/installed/.whole" ]; then
 fi
 export PYTHONPATH="$here/installed${PYTHONPATH:+:$PYTHONPATH}"
 
-data=
 if [ -e "$here/data.tar" ]; then
     if [ ! -e "$here/pairs/.whole" ]; then
         mkdir -p "$here/pairs"
         tar -xf "$here/data.tar" -C "$here/pairs"
         touch "$here/pairs/.whole"
     fi
-    data="--data $here/pairs"
+    set -- --data "$here/pairs/$(ls "$here/pairs")" "$@"
 fi
 cd "$here"
-# No quotes around $data: it is two words, or none.
-exec "$python" tests/gpu --out results $data "$@"
+exec "$python" tests/gpu --out results "$@"

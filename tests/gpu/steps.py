@@ -31,6 +31,7 @@ from imtrans.recipe.reading import dumps
 from imtrans.recipe.schema import Recipe
 from imtrans.training.step.engine import Engine
 
+RESERVE = 0.4  # share of the part's time, in which no variant is started
 PASSES = 2  # over the tunings, so that a machine that warms up shows
 
 
@@ -62,7 +63,7 @@ def engines_of(work: Work, recipe: Recipe, names: Iterable[str]) -> dict[str, En
 
 
 def _variants(work: Work, recipe: Recipe, engines: Mapping[str, Any]) -> dict[str, Any]:
-    found = compare(work, recipe, engines)
+    found = compare(work, recipe, engines, reserve=RESERVE * work.seconds)
     for name, why in found["dropped"].items():
         work.leave_out(f"{name}: {why}")
     return {**found, "ratios": _ratios(found["variants"])}
@@ -88,7 +89,7 @@ def _best(found: Mapping[str, Any]) -> str:
 def _layout(work: Work, recipe: Recipe, best: str, engine: Engine) -> dict[str, Any]:
     """V13: the best variant in the other memory format, in turns with it."""
     other = changed(engine, LAYOUT.fields)
-    found = compare(work, recipe, {best: engine, "V13": other})
+    found = compare(work, recipe, {best: engine, "V13": other}, reserve=0.0, check=False)
     both = found["variants"]
     ratios = ratio_of(both[best], both["V13"]) if len(both) == 2 else None
     return {**found, "best": best, "ratio": ratios}

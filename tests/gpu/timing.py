@@ -1,6 +1,6 @@
 """How operations are timed: in a CUDA graph by events, or by the clock where there is no GPU."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Protocol
 
@@ -85,10 +85,29 @@ def recorded(device: torch.device, calls: list[Call]) -> torch.cuda.CUDAGraph:
                 call()
     torch.cuda.current_stream(device).wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
-        for call in calls:
-            call()
+    torch.cuda.synchronize(device)
+    # Not by `torch.cuda.graph`, which also empties the allocator's cache, hundreds of times here.
+    with torch.cuda.stream(stream):
+        graph.capture_begin(capture_error_mode="thread_local")
+        try:
+            for call in calls:
+                call()
+        finally:
+            graph.capture_end()
     return graph
+
+
+def spreads(timer: Timer, ways: Mapping[str, Call]) -> dict[str, Spread | str]:
+    """Of each way, or why it fails: the others are measured all the same."""
+    found: dict[str, Spread | str] = {}
+    for name, call in ways.items():
+        try:
+            found[name] = timer.spread(call)
+        except Exception as error:
+            cause = error.__context__ or error  # of a recording, its end says only that it failed
+            line = next(iter(str(cause).splitlines()), "")
+            found[name] = f"failed: {type(cause).__name__}: {line}"
+    return found
 
 
 def host_us(call: Call, times: int) -> Spread:

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from pairs import recipe_of
-from timing import timer_of
+from timing import spreads, timer_of
 from torch import Tensor
 from work import Work
 
@@ -25,7 +25,7 @@ def cutting(work: Work) -> list[dict[str, Any]]:
     pairs = torch.randint(
         256, (4 if work.smoke else PAIRS, 6, load, load), dtype=torch.uint8, device=work.device
     )
-    place = torch.tensor([1, 3, 2, 1], device=work.device)  # index, left, top, mirrored
+    place = torch.tensor([[1, 3, 2, 1]], device=work.device)  # index, left, top, mirrored
     at = torch.arange(crop, device=work.device)
     values = torch.arange(256, device=work.device, dtype=torch.float32) / 255 * 2 - 1
     cut = partial(_encoded, encoding, pairs, place, at)
@@ -36,14 +36,15 @@ def cutting(work: Work) -> list[dict[str, Any]]:
         ways["table, compiled"] = partial(
             torch.compile(_looked_up), values.bfloat16(), pairs, place, at
         )
-    return [{"way": name, "us": timer_of(work).spread(call)} for name, call in ways.items()]
+    return [{"way": name, "us": us} for name, us in spreads(timer_of(work), ways).items()]
 
 
 def _cut(pairs: Tensor, place: Tensor, at: Tensor) -> Tensor:
-    index, left, top, mirrored = place.unbind()
-    columns = torch.where(mirrored > 0, at.flip(0), at) + left
-    rows = at + top
-    return pairs[index][:, rows[:, None], columns[None, :]][None]
+    index, left, top, mirrored = place.unbind(1)
+    columns = torch.where(mirrored[:, None] > 0, at.flip(0), at) + left[:, None]
+    rows = at + top[:, None]
+    found = pairs[index[:, None, None], :, rows[:, :, None], columns[:, None, :]]
+    return found.permute(0, 3, 1, 2)
 
 
 def _encoded(encoding: Encoding, pairs: Tensor, place: Tensor, at: Tensor) -> object:

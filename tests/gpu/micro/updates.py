@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from pairs import recipe_of
-from timing import timer_of
+from timing import spreads, timer_of
 from torch import Tensor
 from torch.nn.functional import batch_norm, leaky_relu
 from work import Work
@@ -32,11 +32,13 @@ def adam(work: Work) -> Rows:
         "compiled, list": _compiled(work, weights, low=False),
         "compiled, bf16 gradients and bf16 copies": _compiled(work, weights, low=True),
     }
-    rows = []
-    for name, call in ways.items():
-        took = timer_of(work, repeats=5).spread(call)
-        rate = BYTES * count / took.median / 1e6
-        rows.append({"way": name, "ms": took.scaled(1e-3), "TB/s": rate})
+    rows: Rows = []
+    for name, took in spreads(timer_of(work, repeats=5), ways).items():
+        if isinstance(took, str):
+            rows.append({"way": name, "ms": took})
+        else:
+            rate = BYTES * count / took.median / 1e6
+            rows.append({"way": name, "ms": took.scaled(1e-3), "TB/s": rate})
     return rows
 
 
@@ -91,10 +93,9 @@ def norms(work: Work) -> Rows:
             gradient = _map(work, (1, 2 * channels, size, size), memory_format)[:, :channels]
             if not strided:
                 gradient = gradient.contiguous(memory_format=memory_format)
-            for way, call in _ways(work, given, gradient).items():
-                took = timer_of(work).spread(call)
-                about = {"channels": channels, "px": size, "format": name}
-                rows.append({**about, "way": way, "us": took})
+            about = {"channels": channels, "px": size, "format": name}
+            found = spreads(timer_of(work), _ways(work, given, gradient))
+            rows += [{**about, "way": way, "us": took} for way, took in found.items()]
     return rows
 
 
