@@ -3,11 +3,14 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
+
+from imtrans.training.step.engine import plain
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "tests" / "gpu"
@@ -48,6 +51,11 @@ def test_every_part_works_in_miniature(tmp_path):
     place = parts["env"]["place"]
     for fact in (place["device"], place["torch"], place["commit"], "python tests/gpu --smoke"):
         assert fact in page
+    runs = parts["facades"]["results"]
+    for run, kinds in (("as it is", {"validation"}), ("without writing", set())):
+        assert {"start", "steps", "previews", "checkpoints", "end", *kinds} <= {*runs[run]["spent"]}
+        assert sum(runs[run]["spent"].values()) == pytest.approx(runs[run]["s"], rel=0.1)
+    assert "validation" not in runs["without writing"]["spent"]
     pictures = [*tmp_path.glob("*.png"), *tmp_path.glob("*.jpg")]
     assert {"losses-l1.png", "pictures.png", "validation-l1.png"} <= {p.name for p in pictures}
     for path in (*pictures, tmp_path / "gpu.md"):
@@ -112,6 +120,47 @@ def test_what_failed_is_measured_again_and_what_was_found_is_kept(tmp_path, scri
     assert found.parts["env"]["results"] == {"two": {"a": 1.0}}
     found.begin("env", {"device": "another"}, "command", "later")
     assert found.parts["env"]["results"] == {}
+
+
+def test_a_variant_is_left_out_where_the_engine_lacks_a_field_or_its_losses_differ(script):
+    import comparison
+    import variants
+
+    engine = plain(torch.device("cpu"))
+    lacking = variants.changed(engine, {"precision": "bf16", "imagined": True})
+    assert str(lacking) == "not there yet: the engine has no imagined"
+    assert variants.changed(engine, {"graphed": True}) == engine  # there are no graphs on a CPU
+    assert variants.all_fields("V2") == {"graphed": True}
+    losses = torch.tensor([[1.0, 2.0]])
+    assert comparison._differs(losses * 1.0005, engine, losses, engine) is None
+    assert "0.01" in comparison._differs(losses * 1.01, engine, losses, engine)
+    low = replace(engine, precision="bf16")
+    assert comparison._differs(losses * 1.01, engine, losses, low) is None
+
+
+def test_a_change_is_kept_where_it_gains_in_every_round(script):
+    import variants
+
+    assert variants.is_worth_it({"median": 1.2, "low": 1.04, "high": 1.3})
+    assert not variants.is_worth_it({"median": 1.2, "low": 1.02, "high": 1.3})
+
+
+def test_failures_of_pytest_are_kept_with_their_last_lines(tmp_path, script):
+    import device_tests
+
+    lines = "\n".join(f"line {number}" for number in range(40))
+    (tmp_path / "tests.xml").write_text(
+        "<testsuites><testsuite>"
+        '<testcase classname="tests.test_a" name="one" time="0.1"/>'
+        f'<testcase classname="tests.test_a" name="two"><failure>{lines}</failure></testcase>'
+        '<testcase classname="tests.test_a" name="three"><skipped/></testcase>'
+        "</testsuite></testsuites>"
+    )
+    found = device_tests.read(tmp_path / "tests.xml")
+    assert found["counts"] == {"passed": 1, "failed": 1, "skipped": 1}
+    (failure,) = found["failures"]
+    assert (failure["name"], failure["last lines"][-1]) == ("tests.test_a.two", "line 39")
+    assert "tests/training/test_graphs.py" in device_tests.files()
 
 
 def test_a_bundle_holds_what_a_bare_machine_lacks(tmp_path, script, monkeypatch, capsys):

@@ -109,8 +109,9 @@ def _timed(work: Work, running: Mapping[str, Driven], engines: Engines) -> dict[
     rounds, least = (2, 0.0) if work.smoke else (ROUNDS, LEAST)
     seconds = in_turns(steps, rounds, work.wait, least)
     return {
-        name: _measured(work, driven, engines[name], seconds[name])
-        for name, driven in running.items()
+        name: _measured(work, running[name], engines[name], seconds[name])
+        for name in engines
+        if name in running
     }
 
 

@@ -53,7 +53,7 @@ class Layer:
     @property
     def shape(self) -> str:
         arrow = "transposed to" if self.transposed else "to"
-        return f"{self.before} {arrow} {self.after} @ {self.size}"
+        return f"{self.before} {arrow} {self.after} @ {self.size}, stride {self.stride}"
 
     @property
     def weight_shape(self) -> tuple[int, int, int, int]:
