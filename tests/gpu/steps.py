@@ -89,6 +89,9 @@ def _best(found: Mapping[str, Any]) -> str:
 def _layout(work: Work, recipe: Recipe, best: str, engine: Engine) -> dict[str, Any]:
     """V13: the best variant in the other memory format, in turns with it."""
     other = changed(engine, LAYOUT.fields)
+    if isinstance(other, Missing):
+        work.leave_out(f"V13: {other}")
+        return {"best": best, "ratio": None}
     found = compare(work, recipe, {best: engine, "V13": other}, reserve=0.0, check=False)
     both = found["variants"]
     ratios = ratio_of(both[best], both["V13"]) if len(both) == 2 else None
