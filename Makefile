@@ -5,7 +5,7 @@ BIN := .venv/bin
 PARALLEL := -n auto --maxprocesses 8 --dist worksteal
 PLUGINS := $(wildcard plugins/imtrans-*)
 
-.PHONY: demo test thorough soak lint clean
+.PHONY: demo test thorough soak gpu gpu-bundle lint clean
 
 demo: .venv/installed  ## train on drawn pairs and translate new plans, in minutes
 	$(BIN)/imtrans quickstart demo
@@ -19,6 +19,12 @@ thorough: .venv/installed  ## what shows more of the same, and takes longer
 soak: .venv/installed  ## kill 300 trainings and compare how they end; all that takes longer
 	nice $(BIN)/python tests/soak.py --kills 300
 	nice $(BIN)/python -m pytest $(PARALLEL) --hypothesis-profile soak -m "(hypothesis or thorough) and not gpu"
+
+gpu: .venv/installed  ## measure everything on a GPU: gpu-results/gpu.md; ARGS=--smoke tries it on a CPU
+	$(BIN)/python tests/gpu $(ARGS)
+
+gpu-bundle: .venv/installed  ## what `make gpu` needs on a bare machine, in one folder
+	$(BIN)/python tests/gpu/bundle.py $(ARGS)
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 # The networks of the tests are tiny; threads only wait for each other on a busy machine. Processes
@@ -14,7 +15,6 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import pytest
 import torch
 from drawn import write_pairs
-from hypothesis import settings
 from resealing import reseal
 
 from imtrans.benchmark import rates
@@ -27,10 +27,14 @@ from imtrans.training.fit import fit
 
 torch.set_num_threads(1)
 
-# A busy machine is no failure: no example has to be quick. `make soak` takes the other profile.
-settings.register_profile("ci", deadline=None, max_examples=20)
-settings.register_profile("soak", deadline=None, max_examples=200)
-settings.load_profile("ci")
+# A busy machine is no failure: no example has to be quick. `make soak` takes the other profile. The
+# tests on a GPU need no hypothesis, and may run where it is not installed.
+with suppress(ModuleNotFoundError):
+    from hypothesis import settings
+
+    settings.register_profile("ci", deadline=None, max_examples=20)
+    settings.register_profile("soak", deadline=None, max_examples=200)
+    settings.load_profile("ci")
 
 # In the background of a shell, or under nohup, these are ignored, and by all that a test starts.
 for number in (signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)):
