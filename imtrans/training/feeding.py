@@ -1,6 +1,7 @@
 """Where the batches of a training come from: read by the host, or made by the device itself."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import torch
 
@@ -8,7 +9,40 @@ from imtrans.api.method import Batch
 from imtrans.data.encoding import Encoding
 from imtrans.data.loader import Batches
 from imtrans.data.reading import Sample
-from imtrans.data.resident import Resident
+from imtrans.data.resident import Resident, fits
+from imtrans.data.samples import Sampler
+from imtrans.data.workers import worker_count
+from imtrans.task import Task
+from imtrans.training.step.engine import Engine
+from imtrans.training.step.stepper import Feed
+
+
+class Feeding(Feed, Protocol):
+    """The batches of all epochs, from any position on."""
+
+    per_epoch: int
+
+    def start(self, epoch: int, batch: int) -> None:
+        """Continue with batch `batch` (from 0) of epoch `epoch` (from 1)."""
+        ...
+
+    def fetch(self) -> None:
+        """Wait until the host has the next batch. Raises ImtransError when a picture cannot be
+        read."""
+        ...
+
+
+def feed_of(task: Task, sampler: Sampler, engine: Engine, say: Callable[[str], None]) -> Feeding:
+    """What feeds the device: its own memory where the pairs fit, else processes, or none."""
+    device = engine.device
+    if fits(sampler, device):
+        say("the whole data set is kept in GPU memory")
+        pairs = Resident(sampler, task.images_per_step, device)
+        return ResidentFeed(pairs, task.encoding, in_graph=engine.resident)
+    workers = worker_count(task.recipe.data.workers, device, quick=sampler.quick)
+    pin = device.type == "cuda"
+    batches = Batches(task.pairs, sampler, task.images_per_step, workers=workers, pin=pin)
+    return HostFeed(batches, task.encoding, device)
 
 
 class HostFeed:
@@ -23,11 +57,9 @@ class HostFeed:
         self._fetched: Sample | None = None
 
     def start(self, epoch: int, batch: int) -> None:
-        """Continue with batch `batch` (from 0) of epoch `epoch` (from 1)."""
         self._walk, self._fetched = self.batches.start(epoch, batch), None
 
     def fetch(self) -> None:
-        """Wait for the next batch. Raises ImtransError when a picture cannot be read."""
         self._fetched = next(self._walk)
 
     def next(self) -> Batch:

@@ -7,13 +7,9 @@ import torch
 from rich.console import Console
 from torch import nn
 
-from imtrans.api.listener import Listener
 from imtrans.api.method import Method
 from imtrans.data.cache.obtain import obtain
-from imtrans.data.loader import Batches
-from imtrans.data.resident import Resident, fits
 from imtrans.data.samples import Sampler
-from imtrans.data.workers import worker_count
 from imtrans.host.background import Background
 from imtrans.host.devices import choose_device, computing
 from imtrans.host.terminal import Terminal, progress, say
@@ -21,11 +17,11 @@ from imtrans.runs.run_dir import RunDir, alone_in
 from imtrans.runs.state import resume
 from imtrans.task import Task
 from imtrans.training.display import display
-from imtrans.training.feeding import HostFeed, ResidentFeed
+from imtrans.training.feeding import feed_of
 from imtrans.training.listeners import Listeners
-from imtrans.training.loop import Feeding, Loop, Outcome
+from imtrans.training.loop import Loop, Outcome
 from imtrans.training.preview import Preview
-from imtrans.training.step.engine import Engine, choose_engine
+from imtrans.training.step.engine import choose_engine
 from imtrans.training.step.step import Step
 from imtrans.training.step.stepper import Stepper
 from imtrans.training.step.trial import tried_step
@@ -77,7 +73,7 @@ def _fit(task: Task, run_dir: Path, device: torch.device, fresh: bool, console: 
     loop = Loop(
         task,
         Stepper(step, shown.said),
-        _feed(task, sampler, step.engine, shown),
+        feed_of(task, sampler, step.engine, shown.said),
         Preview(task, translators),
         validation,
         run,
@@ -107,19 +103,6 @@ def _translators(task: Task, step: Step) -> dict[str, Translator]:
         )
         for name, module in step.translating.items()
     }
-
-
-def _feed(task: Task, sampler: Sampler, engine: Engine, shown: Listener) -> Feeding:
-    """What feeds the device: its own memory where the pairs fit, else processes, or none."""
-    device = engine.device
-    if fits(sampler, device):
-        shown.said("the whole data set is kept in GPU memory")
-        pairs = Resident(sampler, task.images_per_step, device)
-        return ResidentFeed(pairs, task.encoding, in_graph=engine.resident)
-    workers = worker_count(task.recipe.data.workers, device, quick=sampler.quick)
-    pin = device.type == "cuda"
-    batches = Batches(task.pairs, sampler, task.images_per_step, workers=workers, pin=pin)
-    return HostFeed(batches, task.encoding, device)
 
 
 def _parameters(method: Method) -> str:

@@ -4,7 +4,6 @@ import signal
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 from imtrans.api.errors import ImtransError, some
 from imtrans.api.listener import Listener, Measured, Moment
@@ -15,12 +14,13 @@ from imtrans.runs.best import Best
 from imtrans.runs.run_dir import RunDir
 from imtrans.runs.state import Position, snapshot, snapshot_translators
 from imtrans.task import Task
+from imtrans.training.feeding import Feeding
 from imtrans.training.interrupt import Interrupt
 from imtrans.training.meter import Meter, NotFinite
 from imtrans.training.preview import Preview
 from imtrans.training.schedule import factor
 from imtrans.training.step.step import Losses
-from imtrans.training.step.stepper import Feed, Stepper
+from imtrans.training.step.stepper import Stepper
 from imtrans.training.validation import Validation
 
 USUAL = 1000  # steps between validations; less where an epoch is shorter
@@ -35,16 +35,6 @@ class Outcome:
     step: int
     interrupted_by: signal.Signals | None = None
     best: Best | None = None  # on validation pairs; None where none is kept
-
-
-class Feeding(Feed, Protocol):
-    """The batches of all epochs, from any position on."""
-
-    per_epoch: int
-
-    def start(self, epoch: int, batch: int) -> None: ...
-
-    def fetch(self) -> None: ...
 
 
 class Ruined(ImtransError):

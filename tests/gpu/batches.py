@@ -8,7 +8,7 @@ from typing import Any
 from comparison import compare
 from pairs import recipe_of
 from steps import engines_of, rows_of
-from variants import LAYOUT, REFERENCE, Missing, changed
+from variants import LAYOUT, REFERENCE, changed
 from work import Work
 
 from imtrans.host.devices import computing
@@ -66,7 +66,7 @@ def _case(work: Work, case: Case) -> dict[str, Any]:
         engines |= {
             f"{name} NCHW": changed(engine, LAYOUT.fields)
             for name, engine in engines.items()
-            if name == REFERENCE and not isinstance(engine, Missing)
+            if name == REFERENCE
         }
     found = compare(work, recipe, engines, reserve=RESERVE, check=False)
     for name, why in found["dropped"].items():

@@ -2,14 +2,14 @@
 
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from driving import Driven, drive
 from kernels import kernels_of
 from torch import Tensor
-from variants import REFERENCE, Missing
+from variants import REFERENCE
 from work import Work
 
 from imtrans.benchmark.rounds import Spread, in_turns, ratio
@@ -19,7 +19,7 @@ from imtrans.training.step.engine import Engine
 STEPS = 3  # that are compared with the reference's
 APART = {"fp32": 1e-3, "bf16": 2e-2}  # relative, of each loss
 ROUNDS, LEAST, WARM_UP = 7, 0.3, 30
-Engines = Mapping[str, Engine | Missing]
+Engines = Mapping[str, Engine]
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,7 @@ def compare(
     running: dict[str, Driven] = {}
     expected: tuple[Tensor, Engine] | None = None
     for name, engine in _reference_first(engines):
-        if isinstance(engine, Missing):
-            found["dropped"][name] = str(engine)
-        elif running and work.left() < reserve:
+        if running and work.left() < reserve:
             found["dropped"][name] = "no time was left"
         else:
             work.say(f"{name}: {engine}")
@@ -74,7 +72,7 @@ def compare(
     return found
 
 
-def _reference_first(engines: Engines) -> list[tuple[str, Engine | Missing]]:
+def _reference_first(engines: Engines) -> list[tuple[str, Engine]]:
     return sorted(engines.items(), key=lambda row: row[0] != REFERENCE)
 
 
@@ -89,7 +87,7 @@ def _first_losses(recipe: Recipe, engine: Engine) -> Tensor:
 
 def drive_fresh(recipe: Recipe, engine: Engine) -> list[dict[str, Tensor]]:
     """The losses of `STEPS` steps, after the one in which a variant is built."""
-    driven = drive(recipe, engine)
+    driven = drive(recipe, replace(engine, launch=1))
     return [driven.step() for _ in range(STEPS)]
 
 
@@ -117,15 +115,16 @@ def _timed(work: Work, running: Mapping[str, Driven], engines: Engines) -> dict[
 
 def _measured(work: Work, driven: Driven, engine: Any, seconds: Sequence[float]) -> Measured:
     kernels = kernels_of(driven.step, work.device, 1 if work.smoke else 5)
-    ms = Spread.of(seconds).scaled(1e3)
-    seen = work.device.type == "cuda" and kernels.us > 0
-    idle = 1 - kernels.us / 1e3 / ms.median if seen else None
+    rounds = [each * 1e3 / driven.count for each in seconds]
+    ms, kernel_us = Spread.of(rounds), kernels.us / driven.count
+    seen = work.device.type == "cuda" and kernel_us > 0
+    idle = 1 - kernel_us / 1e3 / ms.median if seen else None
     return Measured(
         engine=str(engine),
         ms=ms,
-        rounds=[each * 1e3 for each in seconds],
-        nodes=kernels.count,
-        kernel_us=kernels.us,
+        rounds=rounds,
+        nodes=kernels.count / driven.count,
+        kernel_us=kernel_us,
         idle=None if idle is None else max(idle, 0.0),
         groups=kernels.groups,
         peak_gb=driven.peak and driven.peak / 1e9,

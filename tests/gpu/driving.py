@@ -1,6 +1,6 @@
 """A variant of the engine at work: a function that takes one step on the next batch."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -8,16 +8,12 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
-from imtrans.api.method import Batch
 from imtrans.data.cache.obtain import PAYS, obtain
-from imtrans.data.loader import Batches
-from imtrans.data.reading import Sample
-from imtrans.data.resident import Resident, fits
-from imtrans.data.workers import worker_count
 from imtrans.recipe.catalog import catalog
 from imtrans.recipe.reading import read
 from imtrans.recipe.schema import Recipe
 from imtrans.task import Task
+from imtrans.training.feeding import Feeding, ResidentFeed, feed_of
 from imtrans.training.step.engine import Engine
 from imtrans.training.step.step import Step
 from imtrans.training.step.stepper import Stepper
@@ -27,7 +23,8 @@ from imtrans.training.step.stepper import Stepper
 class Driven:
     """A variant that takes steps. `notes` are what it says, as where it can record no graph."""
 
-    step: Callable[[], dict[str, Tensor]]
+    step: Callable[[], dict[str, Tensor]]  # takes `count` steps; the losses of the last launch
+    count: int
     notes: list[str]
     start: float  # seconds until the first step is done
     peak: int | None  # bytes allocated on the GPU meanwhile, beside what was there
@@ -46,32 +43,29 @@ def drive(recipe: Recipe, engine: Engine) -> Driven:
     if engine.compiled:
         torch.compiler.reset()  # else kernels become dynamic because other sizes were compiled
     stepper = Stepper(Step(task.method(device), engine, recipe.train), notes.append)
-    batches = _batches(task, device)
+    feed = _feed(task, engine)
+    feed.start(1, 0)
 
     def step() -> dict[str, Tensor]:
-        source, target = (side.to(device, non_blocking=True) for side in next(batches))
-        return stepper(Batch(*task.encoding.encode(source, target)))
+        left, losses = engine.launch, dict[str, Tensor]()
+        while left:
+            while isinstance(feed, ResidentFeed) and not feed.whole:
+                feed.next()  # a smaller batch would be compiled by itself
+            feed.fetch()
+            taken, losses = stepper.take(feed, left)
+            left -= taken
+        return {name: values.reshape(-1)[-1] for name, values in losses.items()}
 
     step()
     peak = _allocated(device, peak=True)
     used = None if peak is None or before is None else peak - before
-    return Driven(step, notes, perf_counter() - begun, used)
+    return Driven(step, engine.launch, notes, perf_counter() - begun, used)
 
 
-def _batches(task: Task, device: torch.device) -> Iterator[Sample]:
-    """The whole batches as training gets them: a smaller one would be compiled by itself."""
-    whole = task.images_per_step
-    return (batch for batch in _all_batches(task, device) if len(batch[0]) == whole)
-
-
-def _all_batches(task: Task, device: torch.device) -> Iterator[Sample]:
+def _feed(task: Task, engine: Engine) -> Feeding:
+    """As training has it."""
     cache = obtain(task.sampler, task.pairs, passes=PAYS, say=lambda line: None)
-    sampler, size = task.sampler.reading(cache), task.images_per_step
-    if fits(sampler, device):
-        return Resident(sampler, size, device).start(1, 0)
-    workers = worker_count(task.recipe.data.workers, device, quick=sampler.quick)
-    pin = device.type == "cuda"
-    return Batches(task.pairs, sampler, size, workers=workers, pin=pin).start(1, 0)
+    return feed_of(task, task.sampler.reading(cache), engine, lambda line: None)
 
 
 def _allocated(device: torch.device, *, peak: bool = False) -> int | None:

@@ -1,7 +1,6 @@
 """Part `steps`: the variants of the engine at batch 1, and which changes are worth keeping."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from variants import (
     REFERENCE,
     TUNINGS,
     VARIANTS,
-    Missing,
     changed,
     engine_of,
     is_worth_it,
@@ -45,7 +43,6 @@ def measure(work: Work) -> None:
             return
         best = _best(found["variants"])
         engine = engines[best]
-        assert not isinstance(engine, Missing)
         work.take(
             {
                 "layout": partial(_layout, work, recipe, best, engine),
@@ -54,12 +51,12 @@ def measure(work: Work) -> None:
         )
 
 
-def engines_of(work: Work, recipe: Recipe, names: Iterable[str]) -> dict[str, Engine | Missing]:
+def engines_of(work: Work, recipe: Recipe, names: Iterable[str]) -> dict[str, Engine]:
     """The engines of variants; in miniature, those that need no compiler."""
     found = {name: engine_of(name, recipe.train, work.device) for name in names}
     if not work.smoke:
         return found
-    return {name: each for name, each in found.items() if not getattr(each, "compiled", False)}
+    return {name: each for name, each in found.items() if not each.compiled}
 
 
 def _variants(work: Work, recipe: Recipe, engines: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,9 +86,6 @@ def _best(found: Mapping[str, Any]) -> str:
 def _layout(work: Work, recipe: Recipe, best: str, engine: Engine) -> dict[str, Any]:
     """V13: the best variant in the other memory format, in turns with it."""
     other = changed(engine, LAYOUT.fields)
-    if isinstance(other, Missing):
-        work.leave_out(f"V13: {other}")
-        return {"best": best, "ratio": None}
     found = compare(work, recipe, {best: engine, "V13": other}, reserve=0.0, check=False)
     both = found["variants"]
     ratios = ratio_of(both[best], both["V13"]) if len(both) == 2 else None
@@ -100,8 +94,6 @@ def _layout(work: Work, recipe: Recipe, best: str, engine: Engine) -> dict[str, 
 
 def _tuning(work: Work, recipe: Recipe, best: str, engine: Engine) -> dict[str, Any]:
     """V12: the best variant with each choice of convolutions; ms per step."""
-    if "tuning" not in {each.name for each in fields(engine)}:
-        return {"best": best, "missing": str(Missing(["tuning"])), "ms": {}}
     path = work.out / "steps.toml"
     path.write_text(dumps(recipe), encoding="utf-8")
     call = tuned if work.smoke else partial(in_own_process, tuned)
@@ -123,7 +115,8 @@ def tuned(path: Path, engine: Engine, smoke: bool) -> list[float]:
         driven = drive(recipe, engine)
         rounds, least = (2, 0.0) if smoke else (ROUNDS, LEAST)
         calls = {"step": driven.step}
-        return in_turns(calls, rounds, waiting_for(engine.device), least)["step"]
+        rows = in_turns(calls, rounds, waiting_for(engine.device), least)["step"]
+        return [seconds / driven.count for seconds in rows]
 
 
 def lines(results: dict[str, Any]) -> Iterator[str]:
@@ -135,7 +128,7 @@ def lines(results: dict[str, Any]) -> Iterator[str]:
         yield f"- V13, {layout['best']} in NCHW: {_decided(layout['ratio'])}"
     if tuning := results.get("tuning"):
         yield f"- V12, {tuning['best']} by cuDNN's choice of algorithms, each in a process of its"
-        yield "  own, ms: " + (tuning.get("missing") or _each(tuning["ms"]))
+        yield "  own, ms: " + _each(tuning["ms"])
 
 
 def rows_of(found: dict[str, Any]) -> list[str]:

@@ -5,7 +5,7 @@ worth.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -62,39 +62,21 @@ TUNINGS = {
 # the generator's forward pass (V11), which are to be written with a GPU at hand.
 
 
-@dataclass(frozen=True)
-class Missing:
-    """A variant that this version of the engine does not have."""
-
-    fields: list[str] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        return "not there yet: the engine has no " + ", ".join(self.fields)
-
-
 def all_fields(name: str) -> dict[str, Any]:
     """The fields of a variant, with those of its bases."""
     variant = VARIANTS[name]
     return {**(all_fields(variant.base) if variant.base else {}), **variant.fields}
 
 
-def engine_of(name: str, train: TrainTable, device: torch.device) -> Engine | Missing:
+def engine_of(name: str, train: TrainTable, device: torch.device) -> Engine:
     """The engine of a variant on a device."""
     if name == "V0":
         return plain(device)
-    chosen = choose_engine(train, device)
-    return changed(_bare(chosen), all_fields(name))
+    return changed(_bare(choose_engine(train, device)), all_fields(name))
 
 
-def changed(engine: Engine, wanted: Mapping[str, Any]) -> Engine | Missing:
+def changed(engine: Engine, wanted: Mapping[str, Any]) -> Engine:
     """The engine with other fields. What needs a GPU is left as it is on a CPU."""
-    known = {each.name for each in fields(engine)}
-    if missing := sorted(wanted.keys() - known):
-        return Missing(missing)
-    if not _compiles_parts(engine) and (mode := wanted.get("compiled")):
-        if mode == "phases":
-            return Missing(["compiled = 'phases'"])
-        wanted = {**wanted, "compiled": bool(mode)}
     if engine.device.type != "cuda":
         on_gpu_alone = {"graphed": False, "resident": False, "launch": 1}
         wanted = {**wanted, **{k: v for k, v in on_gpu_alone.items() if k in wanted}}
@@ -105,12 +87,7 @@ def _bare(engine: Engine) -> Engine:
     """The fast engine without what variants add, whatever it chooses by itself."""
     declared = {each.name: each.default for each in fields(engine)}
     added = {key for variant in VARIANTS.values() for key in variant.fields}
-    return replace(engine, **{key: declared[key] for key in added & declared.keys()})
-
-
-def _compiles_parts(engine: Engine) -> bool:
-    """Whether `compiled` names what is compiled, and is not merely on or off."""
-    return isinstance(next(f.default for f in fields(engine) if f.name == "compiled"), str)
+    return replace(engine, **{key: declared[key] for key in added})
 
 
 def is_worth_it(ratios: Mapping[str, float]) -> bool:

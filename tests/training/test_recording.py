@@ -20,6 +20,7 @@ from imtrans.host import devices
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
 from imtrans.task import Task
+from imtrans.training import feeding
 from imtrans.training import fit as fitting
 from imtrans.training.feeding import ResidentFeed
 from imtrans.training.fit import fit
@@ -48,7 +49,7 @@ def on_device(monkeypatch, calling):
     """Trainings keep their pairs on the device, and take their steps from graphs."""
 
     def chosen(engine):
-        monkeypatch.setattr(fitting, "fits", lambda sampler, device: sampler.cache is not None)
+        monkeypatch.setattr(feeding, "fits", lambda sampler, device: sampler.cache is not None)
         monkeypatch.setattr(fitting, "choose_engine", lambda *_: engine)
 
     return chosen
