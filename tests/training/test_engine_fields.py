@@ -7,6 +7,7 @@ import pytest
 import torch
 from steps import CPU, step_of
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from imtrans.api.layers import BatchNorm
 from imtrans.api.method import Batch
@@ -314,3 +315,61 @@ def test_an_engine_with_all_of_it_passes_the_trial(unet):
     assert (said, step.engine) == ([], engine)
     assert all(torch.equal(value, before[name]) for name, value in method.state_dict().items())
     assert all(value.isfinite() for value in step(next(batches(1))).values())
+
+
+# --- what a GPU could leave out, or do at another time ---
+
+
+def test_an_average_is_torchs_own(unet):
+    step = step_of(unet.model_copy(update={"train": unet.train.model_copy(update={"ema": 0.9})}))
+    average = step.averages.modules["generator"]
+    expected = AveragedModel(step.method.generator, multi_avg_fn=get_ema_multi_avg_fn(0.9))
+    for batch in batches(5):
+        step(batch)
+        step.finish()
+        expected.update_parameters(step.method.generator)
+    found = average.state_dict()
+    assert all(
+        torch.equal(found[name], value) for name, value in expected.module.state_dict().items()
+    )
+    assert int(step.averages.updates["generator"]) == int(expected.n_averaged) == 5
+
+
+def test_adam_in_groups_of_layers_is_one_adam():
+    whole, parts = Layers(), Layers()
+    named = dict(parts.named_parameters())
+    one = FusedAdam(dict(whole.named_parameters()), 2e-4, (0.5, 0.999))
+    groups = [
+        FusedAdam(
+            {name: p for name, p in named.items() if name.startswith(start)}, 2e-4, (0.5, 0.999)
+        )
+        for start in ("convolution", "transposed", "linear", "norm", "unused")
+    ]
+    for seed in range(5):
+        generator = torch.Generator().manual_seed(seed)
+        for p, q in zip(whole.parameters(), parts.parameters(), strict=True):
+            p.grad = torch.randn(p.shape, generator=generator)
+            q.grad = p.grad.clone()
+        for adam in (one, *groups):
+            adam.update()
+    assert all(
+        torch.equal(p, q) for p, q in zip(whole.parameters(), parts.parameters(), strict=True)
+    )
+
+
+@pytest.mark.parametrize(("size", "dead"), [(128, 12), (256, 0)])
+def test_at_the_networks_own_size_most_taps_of_the_innermost_layers_never_learn(unet, size, dead):
+    """A 2 x 2 map has 4 of a kernel's 16 taps on it; the others are on its padding."""
+    step = step_of(unet, FAST32)
+    innermost = step.method.generator.encoder[-1][1], step.method.generator.decoder[0][1]
+    before = [layer.weight.detach().clone() for layer in innermost]
+    for batch in batches(2, number=1, size=size):
+        step(batch)
+    state = step.optimizer_state()
+    names = {id(p): name for name, p in step.method.named_parameters()}
+    for layer, old in zip(innermost, before, strict=True):
+        still = (layer.weight == old).all(dim=0).all(dim=0)
+        assert int(still.sum()) == dead
+        for moment in ("exp_avg", "exp_avg_sq"):
+            value = state[f"generator/{names[id(layer.weight)]}/{moment}"]
+            assert bool((value[:, :, still] == 0).all())
