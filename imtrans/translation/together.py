@@ -1,5 +1,6 @@
 """Several images through a translator at once, each as it would be translated alone."""
 
+from contextlib import AbstractContextManager
 from functools import cached_property
 
 import torch
@@ -11,7 +12,8 @@ from imtrans.translation.memory import SPARE, bytes_per_pixel
 from imtrans.translation.padding import padded_size
 from imtrans.translation.translator import Translator
 
-PIXELS = 2**19  # of a batch: 8 images of 256 px. More are no faster on a CPU
+# Of a batch. More are no faster on a CPU, and validation is to take no more memory than training.
+PIXELS, IMAGES = 2**19, 8
 SHARE = 0.5  # of the free memory that a batch may take
 # Mean differences of outputs in [-1, 1]. The first is a hundredth of a grey level of 8 bits. The
 # second allows for another algorithm: another batch size may be computed by another in bf16.
@@ -42,7 +44,7 @@ class Together:
 
     def most(self, source: torch.Size, target: torch.Size) -> int:
         """How many images go together at most: a function of their sizes (..., H, W) alone."""
-        return max(PIXELS // self._pixels_of(source, target), 1)
+        return max(min(PIXELS // self._pixels_of(source, target), IMAGES), 1)
 
     def output_at(self, sources: Tensor, height: int, width: int) -> Tensor:
         """The outputs (N, C, height, width) for sources (N, C, h, w), of each as it would be alone.
@@ -68,7 +70,7 @@ class Together:
         return max(height * width, target[-2] * target[-1])
 
     def _count(self, sources: Tensor, pixels: int) -> int:
-        count = min(len(sources), self._pixels // pixels)
+        count = min(len(sources), self._pixels // pixels, IMAGES)
         if count < 2 or self.translator.one_by_one:
             return 1
         count = min(count, self._room() // pixels)
@@ -87,18 +89,22 @@ class Together:
 
     @cached_property
     def _bytes_per_pixel(self) -> float | None:
-        return bytes_per_pixel(self.translator.module, self.translator.encoding.source_channels)
+        with self._without_trace():
+            return bytes_per_pixel(self.translator.module, self.translator.encoding.source_channels)
+
+    def _without_trace(self) -> AbstractContextManager[None]:
+        """A network may draw random numbers and not say so."""
+        device = self.translator.device
+        return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
 
     def _keeps_apart(self, source: Tensor) -> bool:
         """Whether the output for an image is the same whatever is beside it, and as if alone."""
-        device = self.translator.device
         noise = torch.rand(source.shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
-        neighbours = noise.to(device), torch.zeros_like(source)
+        neighbours = noise.to(source.device), torch.zeros_like(source)
         # An image between two others: what comes before it may matter, or what comes after.
         batches = [torch.cat([beside, source, beside]) for beside in neighbours]
         try:
-            # Without a trace, should the network draw random numbers and not say so.
-            with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            with self._without_trace():
                 one, other = (self.translator.output(batch)[1:2] for batch in batches)
                 alone = self.translator.output(source)
             return _apart(one, other) <= SAME and _apart(one, alone) <= ROUNDED
