@@ -183,7 +183,7 @@ def test_a_metric_gets_several_images_only_where_it_says_so(validating):
     validation = validating("validate.metrics=['one', 'many']", installed=installed)
     validation.measure()
     assert validation.metrics["one"].given == [1] * 8
-    assert sorted(validation.metrics["many"].given) == [3, 5]
+    assert sorted(validation.metrics["many"].given) == [1, 3, 4]
 
 
 class Reads(TorchDispatchMode):

@@ -80,14 +80,14 @@ class Unsaid(Recorded):
 
 
 class Small(Recorded):
-    """Has memory for two images at most."""
+    """Has memory for one image."""
 
     def made(self, source):
         if len(source) > self.room:
             raise torch.OutOfMemoryError("out of memory")
         return source * 0.5
 
-    room = 2
+    room = 1
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -217,12 +217,12 @@ def test_where_memory_runs_out_batches_are_halved_and_stay_so():
     found._mixes = False
     assert found._bytes_per_pixel
     module.given.clear()
-    sources = images(8)
+    sources = images(4)
     assert torch.equal(found.output_at(sources, 64, 64), sources * 0.5)
-    assert module.given == [8, 4, 2, 2, 2, 2]
+    assert module.given == [4, 2, 1, 1, 1, 1]
     module.given.clear()
     found.output_at(sources, 64, 64)
-    assert module.given == [2, 2, 2, 2]
+    assert module.given == [1, 1, 1, 1]
     module.room = 0
     with pytest.raises(torch.OutOfMemoryError):
         found.output_at(sources, 64, 64)
@@ -248,6 +248,28 @@ def test_a_batch_takes_no_more_than_half_of_what_is_free(monkeypatch, free, give
     if free == "two":
         free = 2.5 * 64 * 64 * found._bytes_per_pixel * together.SPARE / together.SHARE
     monkeypatch.setattr(together, "free_memory", lambda device: free)
+    module.given.clear()
+    found.output_at(images(4), 64, 64)
+    assert module.given == given
+
+
+class Heavy(Recorded):
+    """Takes many bytes for each pixel."""
+
+    def __init__(self, weights):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(weights))
+
+    def made(self, source):
+        return source.repeat(1, 500, 1, 1)[:, :3]
+
+
+@pytest.mark.parametrize(("weights", "given"), [(1, [1] * 4), (2**24, [2, 2])])
+def test_a_batch_takes_no_more_memory_than_the_weights(weights, given):
+    module = Heavy(weights)
+    found = Together(translator(module))
+    found._mixes = False
+    assert found._bytes_per_pixel > 500 * 3 * 4
     module.given.clear()
     found.output_at(images(4), 64, 64)
     assert module.given == given
