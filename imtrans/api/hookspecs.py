@@ -46,7 +46,8 @@ class Metric(Protocol):
 
     `update` takes images (N, C, H, W) in [-1, 1] on the device; `compute` gives a number, or NaN
     where there is none. `needs_target = False` may be added by a metric that looks at outputs alone
-    or at all targets together: such a one is measured on unpaired images too.
+    or at all targets together: such a one is measured on unpaired images too. `batched = True` may
+    be added: then `update` is given several images at once, where they are of one size, else one.
     """
 
     higher_is_better: bool

@@ -3,19 +3,27 @@
 import math
 from collections.abc import Sequence
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
+from imtrans.api.hookspecs import Metric
 from imtrans.api.listener import Measured
 from imtrans.api.pictures import Pair
 from imtrans.data.pairs import spread
+from imtrans.data.reading import Sample
 from imtrans.task import Task
+from imtrans.training.kept_samples import KeptSamples, by_size
 from imtrans.training.viewing import viewing
+from imtrans.translation.together import Together
 from imtrans.translation.translator import Translator
 
 
 class Validation:
     """Translates validation pairs, exactly as `imtrans translate` would: at the scale of training,
-    with results of the size of their files. Those are measured against the targets."""
+    with results of the size of their files. Those are measured against the targets.
+
+    Pairs are read at the first measure and stay in the device's memory, where there is room; those
+    of one size are translated together."""
 
     def __init__(self, task: Task, translator: Translator) -> None:
         self.task, self.translator = task, translator
@@ -25,6 +33,8 @@ class Validation:
             name: metric.to(translator.device) if isinstance(metric, nn.Module) else metric
             for name, metric in task.metrics().items()
         }
+        self._samples = KeptSamples(self._read, len(self.pairs), translator.device)
+        self._together = Together(translator)
 
     def __bool__(self) -> bool:
         """Whether there is anything to measure."""
@@ -34,9 +44,10 @@ class Validation:
         """Every metric that has a value on these pairs."""
         for metric in self.metrics.values():
             metric.reset()
+        self._together.weights_changed()
         with viewing(self.translator):
-            for pair in self.pairs:
-                self._update(pair)
+            for samples in by_size(self._samples, self._together.most):
+                self._update(samples)
         values = {name: float(metric.compute()) for name, metric in self.metrics.items()}
         return {
             name: Measured(value, bool(self.metrics[name].higher_is_better))
@@ -44,12 +55,24 @@ class Validation:
             if not math.isnan(value)
         }
 
-    def _update(self, pair: Pair) -> None:
-        device = self.translator.device
-        sample = self.task.sampler.measured(pair, self.task.scale)
-        source, target = self.task.encoding.encode(*(side[None].to(device) for side in sample))
-        output = self.translator.output_at(source, target.shape[-2], target.shape[-1])
+    def _read(self, index: int) -> Sample:
+        return self.task.sampler.measured(self.pairs[index], self.task.scale)
+
+    def _update(self, samples: Sequence[Sample]) -> None:
+        """Measure the outputs for samples of one size."""
+        # One by one: a label map has many channels, and more than one copy meanwhile.
+        encoded = [self.task.encoding.encode(*(side[None] for side in each)) for each in samples]
+        sources, target = (torch.cat(side) for side in zip(*encoded, strict=True))
+        output = self._together.output_at(sources, target.shape[-2], target.shape[-1])
         # In the usual order of memory: torchmetrics' own MeanSquaredError takes no other.
         output, target = output.contiguous(), target.contiguous()
         for metric in self.metrics.values():
-            metric.update(output, target)
+            _update(metric, output, target)
+
+
+def _update(metric: Metric, output: Tensor, target: Tensor) -> None:
+    """All images at once only where the metric wants them so: others may weigh a batch as they
+    weigh an image, or take much memory for each."""
+    images = len(output) if getattr(metric, "batched", False) else 1
+    for some in zip(output.split(images), target.split(images), strict=True):
+        metric.update(*some)

@@ -23,9 +23,14 @@ def pad_to_multiple(image: Tensor, stride: int) -> tuple[Tensor, tuple[slice, sl
     return image.index_select(-2, rows.to(device)).index_select(-1, columns.to(device)), where
 
 
+def padded_size(size: int, stride: int) -> int:
+    """How long a side of `size` px is then."""
+    return -(-max(size, SMALLEST) // stride) * stride
+
+
 def _reflected(size: int, stride: int) -> tuple[Tensor, int]:
     """Which original position each padded position shows, and where the original starts."""
-    padded = -(-max(size, SMALLEST) // stride) * stride
+    padded = padded_size(size, stride)
     before = (padded - size) // 2
     # A triangle wave: 0 .. size-1 and back, the outermost position not repeated.
     period = max(2 * (size - 1), 1)

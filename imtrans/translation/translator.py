@@ -1,9 +1,9 @@
-"""Images through a trained translator, one by one."""
+"""Images through a trained translator, each by itself."""
 
 import math
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -16,6 +16,7 @@ from imtrans.data.scale import TrainingScale
 from imtrans.host.devices import Precision, autocast
 from imtrans.translation.forms import in_form_of, picture_of, several
 from imtrans.translation.memory import most_pixels
+from imtrans.translation.modes import EachByItself, has_norms_of_its_own
 from imtrans.translation.noise import Noise, seeded_torch
 from imtrans.translation.padding import pad_to_multiple
 
@@ -118,15 +119,28 @@ class Translator:
         return self.encoding.result(output, given.composed_with.to(self.device))
 
     def output_at(self, source: Tensor, height: int, width: int) -> Tensor:
-        """The output for a source (1, C, h, w), resized to a height and width."""
+        """The outputs for sources (N, C, h, w), resized to a height and width."""
         return self.encoding.resized(self.output(source), height, width)
 
     def output(self, source: Tensor) -> Tensor:
-        """What the module makes of a source (1, C, H, W) in [-1, 1] of any size, on the device."""
+        """What the module makes of sources (N, C, H, W) in [-1, 1] of any size, on the device: of
+        each what it would make of it alone, if the module itself does not mix images. See
+        `imtrans.translation.together` for modules that may."""
+        if len(source) > 1 and self.one_by_one:
+            return torch.cat([self.output(one) for one in source.split(1)])
         padded, (rows, columns) = pad_to_multiple(source, int(self.module.stride))  # type: ignore[arg-type]
         with torch.inference_mode(), autocast(self.device, self.precision), self._seeded():
-            output: Tensor = self.module(padded).float()
+            with EachByItself() if len(source) > 1 else nullcontext():
+                output: Tensor = self.module(padded).float()
         return output[..., rows, columns]
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether the module is given one image at a time: its random numbers begin anew with each,
+        or it has a batch norm that cannot be had for each image."""
+        seeded = self._noise is not None and self.seed is not None
+        draws = bool(getattr(self.module, "draws", False))
+        return seeded or draws or has_norms_of_its_own(self.module)
 
     @contextmanager
     def _seeded(self) -> Iterator[None]:
