@@ -10,6 +10,8 @@ from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.overrides import TorchFunctionMode
 
+from imtrans.api.layers import BatchNorm
+
 Statistics = Literal["image", "running"]
 
 
@@ -56,7 +58,7 @@ def has_norms_of_its_own(network: nn.Module) -> bool:
     """Whether a batch norm computes otherwise than torch's: what it does to several images is
     unknown."""
     norms = (module for module in network.modules() if isinstance(module, _BatchNorm))
-    return any(type(norm).forward is not _BatchNorm.forward for norm in norms)
+    return any(type(norm).forward not in (_BatchNorm.forward, BatchNorm.forward) for norm in norms)
 
 
 def set_modes(network: nn.Module, statistics: Statistics) -> None:

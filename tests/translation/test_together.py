@@ -279,9 +279,10 @@ def test_a_batch_has_a_limit_that_counts_what_is_padded_and_what_is_enlarged():
     module = Recorded()
     found = Together(translator(module))
     size = torch.Size((3, 256, 256))
-    assert found.most(size, size) == together.PIXELS // 256**2
-    assert found.most(torch.Size((3, 64, 64)), size) == together.PIXELS // 256**2
+    assert found.most(size, size) == together.PIXELS["cpu"] // 256**2
+    assert found.most(torch.Size((3, 64, 64)), size) == together.PIXELS["cpu"] // 256**2
     assert found.most(torch.Size((3, 2000, 2000)), size) == 1
-    assert found.most(torch.Size((3, 64, 64)), torch.Size((3, 64, 64))) == together.IMAGES
+    assert found.most(torch.Size((3, 64, 64)), torch.Size((3, 64, 64))) == together.IMAGES["cpu"]
     module.stride = 256
-    assert found.most(torch.Size((3, 10, 10)), torch.Size((3, 10, 10))) == together.PIXELS // 256**2
+    tiny = torch.Size((3, 10, 10))
+    assert found.most(tiny, tiny) == together.PIXELS["cpu"] // 256**2
