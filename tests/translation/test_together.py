@@ -67,6 +67,13 @@ class Following(Recorded):
         return source * 0.5 + before * 0.1
 
 
+class Counting(Recorded):
+    """Shares one brightness among however many images there are."""
+
+    def made(self, source):
+        return source / len(source)
+
+
 class OnlyOne(Recorded):
     def made(self, source):
         return source.view(1, 3, *source.shape[-2:])
@@ -137,7 +144,7 @@ def test_images_go_together_in_batches():
     torch.testing.assert_close(made[2:3], translator(module).output_at(sources[2:3], 80, 100))
 
 
-@pytest.mark.parametrize("kind", [Mixing, Following, OnlyOne])
+@pytest.mark.parametrize("kind", [Mixing, Following, Counting, OnlyOne])
 def test_a_network_that_mixes_images_gets_one_at_a_time(kind):
     module, sources = kind(), images(4)
     found = Together(translator(module))
