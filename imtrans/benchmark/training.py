@@ -14,7 +14,7 @@ from imtrans.benchmark.loader_timing import SECONDS, LoaderTiming, time_loader
 from imtrans.benchmark.memory import peak, release
 from imtrans.benchmark.own_process import NoMemory
 from imtrans.benchmark.profiling import Profile, take_profile
-from imtrans.benchmark.rates import flops_of, matrix_rate, rate_name
+from imtrans.benchmark.rates import flops_of, matrix_rate
 from imtrans.benchmark.results import BatchResult, Result, Setting, SizeResult, Skipped, Variant
 from imtrans.benchmark.rounds import Spread, in_turns, ratio
 from imtrans.benchmark.subject import Subject, build, engines, resized, waiting_for
@@ -63,13 +63,8 @@ class Bench:
         recipe = self.recipe
         method = Task(recipe, self.catalog).method(self.device)
         count = sum(parameter.numel() for parameter in method.parameters())
-        self.precisions = {
-            name: rate_name(self.device, engine.precision) for name, engine in self.engines.items()
-        }
-        self.rates = {
-            self.precisions[name]: matrix_rate(self.device, engine.precision)
-            for name, engine in self.engines.items()
-        }
+        self.precisions = {name: engine.arithmetic for name, engine in self.engines.items()}
+        self.rates = {each: matrix_rate(self.device, each) for each in self.precisions.values()}
         return Setting(
             imtrans.__version__,
             torch.__version__,
@@ -164,7 +159,10 @@ class Bench:
         )
 
     def _rate(self, subject: Subject) -> float:
-        return self.rates[rate_name(self.device, subject.engine.precision)]
+        arithmetic = subject.engine.arithmetic  # a simpler one may be used than was chosen
+        if arithmetic not in self.rates:
+            self.rates[arithmetic] = matrix_rate(self.device, arithmetic)
+        return self.rates[arithmetic]
 
     def _loader(self, batch: int, stored: StoredPairs, subject: Subject) -> LoaderTiming:
         recipe, pairs, description = stored

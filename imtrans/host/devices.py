@@ -77,6 +77,11 @@ def computing(*, deterministic: bool) -> Iterator[None]:
         torch.backends.cudnn.benchmark = before[1]
 
 
+def has_tf32(device: torch.device) -> bool:
+    """Whether a GPU can compute fp32 products from 10 bits of the mantissa of each factor."""
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+
+
 @contextmanager
 def convolving(device: torch.device, *, tf32: bool, tuning: int | None) -> Iterator[None]:
     """How a GPU computes convolutions and matrix products of fp32: with `tf32`, from 10 bits of the

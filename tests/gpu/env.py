@@ -12,6 +12,7 @@ from timing import timer_of
 from work import Work
 
 from imtrans.benchmark import rates
+from imtrans.host.devices import has_tf32
 from imtrans.host.words import size
 
 QUERY = (
@@ -76,10 +77,8 @@ def _copy(work: Work) -> dict[str, Any]:
 
 
 def _products(work: Work) -> dict[str, float]:
-    """Of 8192 x 8192 matrices, by precision."""
+    """Of 8192 x 8192 matrices, by what is multiplied."""
     if work.smoke:
         rates.SIDES["cpu"], rates.LEAST = 64, 0.0
-    return {
-        rates.rate_name(work.device, precision): rates.matrix_rate(work.device, precision) / 1e12
-        for precision in ("fp32", "bf16")
-    }
+    known = ("fp32", "tf32", "bf16") if has_tf32(work.device) else ("fp32", "bf16")
+    return {each: rates.matrix_rate(work.device, each) / 1e12 for each in known}

@@ -36,7 +36,7 @@ class Tuning:
 
 
 VARIANTS = {
-    "V0": Variant(None, {}, "plain engine, TF32: what all others are faster than"),
+    "V0": Variant(None, {}, "the reference engine, fp32: what all others are compared with"),
     "V1": Variant("V0", {"graphed": False}, "fast engine, each kernel launched by the host"),
     "V2": Variant("V1", {"graphed": True}, "the whole step as one CUDA graph: no launches"),
     "V3": Variant("V2", {"resident": True}, "batches are cut inside the graph: fewer launches"),

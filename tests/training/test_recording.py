@@ -343,7 +343,9 @@ def test_a_gpu_that_is_chosen_becomes_the_current_one(monkeypatch):
         devices.choose_device("cuda:2")
 
 
-def test_the_reference_engine_computes_in_whole_fp32_and_fast_fp32_says_that_it_does_not(tiny):
+def test_the_reference_engine_computes_in_whole_fp32_and_fast_fp32_says_that_it_does_not(
+    tiny, monkeypatch
+):
     cuda, cudnn, matmul = torch.device("cuda"), torch.backends.cudnn, torch.backends.cuda.matmul
     before = cudnn.allow_tf32, matmul.allow_tf32, cudnn.benchmark
 
@@ -352,12 +354,16 @@ def test_the_reference_engine_computes_in_whole_fp32_and_fast_fp32_says_that_it_
             return cudnn.allow_tf32, matmul.allow_tf32, cudnn.benchmark
 
     assert flags(Engine("plain", cuda)) == (False, False, False)
-    assert flags(Engine("fast", cuda, tuning=10)) == (True, True, True)
+    assert flags(Engine("fast", cuda, tf32=True, tuning=10)) == (True, True, True)
     assert flags(Engine("fast", cuda, "bf16", tuning=0))[2]
     assert (cudnn.allow_tf32, matmul.allow_tf32, cudnn.benchmark) == before
-    assert str(Engine("fast", cuda)) == "fast, tf32"
+    assert str(Engine("fast", cuda, tf32=True)) == "fast, tf32"
+    assert str(Engine("fast", cuda, "bf16", tf32=True)) == "fast, bf16"
     assert str(Engine("plain", cuda)) == "plain, fp32"
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
     exact = tiny.train.model_copy(update={"deterministic": True, "precision": "fp32"})
     assert choose_engine(exact, cuda).tuning is None
     chosen = choose_engine(tiny.train, cuda)
-    assert (chosen.graphed, chosen.resident, chosen.tuning) == (True, True, 10)
+    assert (chosen.graphed, chosen.resident, chosen.tf32, chosen.tuning) == (True, True, True, 10)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
+    assert str(choose_engine(exact, cuda)) == "fast, fp32, one graph"

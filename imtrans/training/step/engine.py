@@ -12,7 +12,7 @@ from imtrans.api.errors import ImtransError
 from imtrans.api.layers import BatchNorm
 from imtrans.api.method import Batch, Method
 from imtrans.api.passes import nested
-from imtrans.host.devices import Precision, autocast, choose_precision, convolving
+from imtrans.host.devices import Precision, autocast, choose_precision, convolving, has_tf32
 from imtrans.recipe.schema import TrainTable
 from imtrans.training.step.optimizer import FusedAdam, LoopAdam, is_dense
 from imtrans.training.step.shadow_adam import ShadowAdam
@@ -54,6 +54,8 @@ class Engine:
     halved: bool = False
     #: the order in memory; else NCHW
     channels_last: bool = True
+    #: fp32 is computed from fewer bits of its factors, as GPUs do it quickly
+    tf32: bool = False
     #: algorithms that cuDNN times for each convolution, 0 for all; None: it does not
     tuning: int | None = None
 
@@ -62,15 +64,14 @@ class Engine:
         return self.name == "fast"
 
     @property
-    def tf32(self) -> bool:
-        """Whether fp32 is computed from fewer bits of its factors, as GPUs do it quickly."""
-        return self.fast and self.device.type == "cuda" and self.precision == "fp32"
+    def arithmetic(self) -> str:
+        """The numbers that convolutions multiply: fp32, tf32 or bf16."""
+        return "tf32" if self.tf32 and self.precision == "fp32" else self.precision
 
     def __str__(self) -> str:
         compiled = {"": "", "networks": "compiled", "phases": "compiled whole"}[self.compiled]
-        precision = "tf32" if self.tf32 else self.precision
         graph = "one graph" if self.graphed else ""
-        return ", ".join(part for part in (self.name, precision, compiled, graph) if part)
+        return ", ".join(part for part in (self.name, self.arithmetic, compiled, graph) if part)
 
     def simpler(self) -> "Engine":
         """The same without what only speeds it up on CUDA, but for the graph."""
@@ -153,8 +154,10 @@ def choose_engine(train: TrainTable, device: torch.device, steps: int = 0) -> En
             raise ImtransError("train.engine = 'plain' computes in fp32; leave train.precision out")
         return plain(device)
     precision = choose_precision(train.precision, device)
-    compiled: Literal["", "networks"] = "networks" if _pays(train, device, steps) else ""
-    engine = Engine("fast", device, precision, compiled=compiled)
+    engine = Engine("fast", device, precision)
+    if _pays(train, device, steps):
+        # In a graph of its own each network would leave casts and losses outside.
+        engine = replace(engine, compiled="phases" if device.type == "cuda" else "networks")
     return _on_cuda(engine, train) if device.type == "cuda" else engine
 
 
@@ -167,6 +170,7 @@ def _on_cuda(engine: Engine, train: TrainTable) -> Engine:
         resident=graphed,
         counted=not engine.compiled,  # which does both by itself
         dense_gradients=not engine.compiled,
+        tf32=has_tf32(engine.device),
         # Timing chooses by chance between equals, which compute other roundings.
         tuning=None if train.deterministic else TUNING,
     )

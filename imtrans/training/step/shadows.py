@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from imtrans.api.method import Batch
 from imtrans.api.passes import nested
 from imtrans.training.step.preserving import preserving_state
+from imtrans.training.step.shadow_adam import ShadowAdam
 
 if TYPE_CHECKING:
     from imtrans.training.step.step import Step
@@ -78,9 +79,19 @@ def _copy(weight: Tensor) -> Tensor:
     return weight.detach().to(torch.bfloat16)  # keeps the order in memory
 
 
-def shadowed_layers(step: "Step", batch: Batch, learning: set[int]) -> list[nn.Module]:
-    """The layers that a step can compute with bf16 copies: cast by autocast, of weights that learn
-    (their ids) and that no other layer has, used at most once in what their phase descends."""
+def shadows_of(step: "Step", batch: Batch) -> Shadows:
+    """The copies that a step can compute with, known to its optimisers."""
+    able = [adam for adam in step.optimizers.values() if isinstance(adam, ShadowAdam)]
+    learning = {id(parameter) for adam in able for parameter in adam.parameters}
+    shadows = Shadows(_shadowed_layers(step, batch, learning))
+    for adam in able:
+        adam.shadow({id(parameter): shadows.of(parameter) for parameter in adam.parameters})
+    return shadows
+
+
+def _shadowed_layers(step: "Step", batch: Batch, learning: set[int]) -> list[nn.Module]:
+    """Layers that autocast casts, of weights that learn (their ids) and that no other layer has,
+    used at most once in what their phase descends."""
     layers = [module for module in step.method.modules() if type(module) in CAST]
     owners = Counter(id(p) for m in step.method.modules() for p in m._parameters.values())
     used = _uses(step, batch, layers)

@@ -16,10 +16,10 @@ from imtrans.api.passes import nested
 from imtrans.recipe.schema import TrainTable
 from imtrans.training.step.average import Averages
 from imtrans.training.step.contract import check_phases, check_terms
+from imtrans.training.step.counting import counting_at_once
 from imtrans.training.step.engine import Engine, batch_norms
 from imtrans.training.step.optimizer import LoopAdam
-from imtrans.training.step.shadow_adam import ShadowAdam
-from imtrans.training.step.shadows import Shadows, shadowed_layers
+from imtrans.training.step.shadows import Shadows, shadows_of
 
 Losses = dict[str, Tensor]
 
@@ -35,7 +35,6 @@ class Step:
         self.device = engine.device
         engine.prepare(method)
         self.averages = Averages(method, train.ema) if train.ema else None
-        self._counting = batch_norms(method) if engine.counted else []
         self._begin_phases()
 
     def _begin_phases(self) -> None:
@@ -95,36 +94,11 @@ class Step:
         with ExitStack() as stack:
             stack.enter_context(self.engine.convolving())
             if self.engine.shadowed:
-                stack.enter_context(self._shadowing(batch).in_place())
-            if self._counting:
-                stack.enter_context(self._counting_at_once())
+                self._shadows = self._shadows or shadows_of(self, batch)
+                stack.enter_context(self._shadows.in_place())
+            if self.engine.counted:
+                stack.enter_context(counting_at_once(batch_norms(self.method)))
             yield
-
-    def _shadowing(self, batch: Batch) -> Shadows:
-        if self._shadows is None:
-            able = [adam for adam in self.optimizers.values() if isinstance(adam, ShadowAdam)]
-            learning = {id(parameter) for adam in able for parameter in adam.parameters}
-            self._shadows = Shadows(shadowed_layers(self, batch, learning))
-            for adam in able:
-                adam.shadow({id(p): self._shadows.of(p) for p in adam.parameters})
-        return self._shadows
-
-    @contextmanager
-    def _counting_at_once(self) -> Iterator[None]:
-        for norm in self._counting:
-            norm.calls = 0 if norm.momentum is not None else None
-        yield
-        counted = [
-            (norm.num_batches_tracked, norm.calls)
-            for norm in self._counting
-            if norm.calls and norm.num_batches_tracked is not None
-        ]
-        if counted:
-            torch._foreach_add_(
-                [counter for counter, _ in counted], [calls for _, calls in counted]
-            )
-        for norm in self._counting:
-            norm.calls = None
 
     def make(self, batch: Batch) -> Any:
         """What the method makes of a batch, once for all its phases."""
