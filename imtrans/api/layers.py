@@ -22,13 +22,13 @@ def norm_layer(norm: Norm) -> Callable[[int], nn.Module]:
     """A function from channels to a layer: `batch` is affine and keeps running statistics,
     `instance` is neither, `none` is the identity."""
     if norm == "batch":
-        return BatchNorm
+        return BatchNorm2d
     if norm == "instance":
         return InstanceNorm
     return lambda channels: nn.Identity()
 
 
-class BatchNorm(nn.BatchNorm2d):
+class BatchNorm2d(nn.BatchNorm2d):
     """torch's own, of which an engine may ask for the same in fewer kernels.
 
     `parts`: the batch is that many batches one after the other, each normalised by itself.

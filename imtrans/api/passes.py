@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from imtrans.api.layers import BatchNorm
+from imtrans.api.layers import BatchNorm2d
 
 
 def passes(network: nn.Module, *inputs: tuple[Tensor, ...]) -> list[Any]:
@@ -34,12 +34,12 @@ def passes(network: nn.Module, *inputs: tuple[Tensor, ...]) -> list[Any]:
 
 def _keeps_parts_apart(network: nn.Module) -> bool:
     norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    return all(isinstance(norm, BatchNorm) for norm in norms)
+    return all(isinstance(norm, BatchNorm2d) for norm in norms)
 
 
 @contextmanager
 def _in_parts(network: nn.Module, parts: int) -> Iterator[None]:
-    norms = [module for module in network.modules() if isinstance(module, BatchNorm)]
+    norms = [module for module in network.modules() if isinstance(module, BatchNorm2d)]
     for norm in norms:
         norm.parts = parts
     try:

@@ -10,7 +10,7 @@ from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.overrides import TorchFunctionMode
 
-from imtrans.api.layers import BatchNorm
+from imtrans.api.layers import BatchNorm2d
 
 Statistics = Literal["image", "running"]
 
@@ -58,7 +58,9 @@ def has_norms_of_its_own(network: nn.Module) -> bool:
     """Whether a batch norm computes otherwise than torch's: what it does to several images is
     unknown."""
     norms = (module for module in network.modules() if isinstance(module, _BatchNorm))
-    return any(type(norm).forward not in (_BatchNorm.forward, BatchNorm.forward) for norm in norms)
+    return any(
+        type(norm).forward not in (_BatchNorm.forward, BatchNorm2d.forward) for norm in norms
+    )
 
 
 def set_modes(network: nn.Module, statistics: Statistics) -> None:

@@ -58,7 +58,7 @@ def test_a_method_is_the_same_for_the_same_seed(task):
 
 def test_each_translator_built_alone_takes_the_weights_of_a_checkpoint(task, tmp_path):
     step = step_of(task.recipe)
-    state.save_translators(tmp_path / "c", step, Position(), task)
+    state.snapshot_translators(tmp_path / "c", step, Position(), task)()
     assert {file.stem for file in (tmp_path / "c").glob("*.safetensors")} == {*task.directions}
     source, target = task.noise(CPU, 1)
     for name, trained in step.method.translators().items():

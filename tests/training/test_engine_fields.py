@@ -9,7 +9,7 @@ from steps import CPU, step_of
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from imtrans.api.layers import BatchNorm
+from imtrans.api.layers import BatchNorm2d
 from imtrans.api.method import Batch
 from imtrans.api.passes import passes
 from imtrans.components.discriminators.patchgan import PatchGAN
@@ -140,7 +140,7 @@ def test_halves_of_one_batch_are_two_passes(norm):
 def test_a_batch_norm_that_cannot_keep_halves_apart_sees_two_passes():
     network = discriminator("batch")
     for name, module in list(network.trunk.named_children()):
-        if isinstance(module, BatchNorm):
+        if isinstance(module, BatchNorm2d):
             setattr(network.trunk, name, nn.BatchNorm2d(module.num_features).double())
     calls = []
     network.register_forward_hook(lambda *row: calls.append(row))

@@ -5,11 +5,11 @@ from contextlib import contextmanager
 
 import torch
 
-from imtrans.api.layers import BatchNorm
+from imtrans.api.layers import BatchNorm2d
 
 
 @contextmanager
-def counting_at_once(norms: Sequence[BatchNorm]) -> Iterator[None]:
+def counting_at_once(norms: Sequence[BatchNorm2d]) -> Iterator[None]:
     """Within, norms count their calls themselves; in the end one addition notes all of them, where
     each would have taken one at every call."""
     for norm in norms:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from imtrans.api.errors import ImtransError
-from imtrans.api.layers import BatchNorm
+from imtrans.api.layers import BatchNorm2d
 from imtrans.api.method import Batch, Method
 from imtrans.api.passes import nested
 from imtrans.host.devices import Precision, autocast, choose_precision, convolving, has_tf32
@@ -133,9 +133,9 @@ class Engine:
         )
 
 
-def batch_norms(method: nn.Module) -> list[BatchNorm]:
+def batch_norms(method: nn.Module) -> list[BatchNorm2d]:
     """Those that an engine can ask for something."""
-    return [module for module in method.modules() if isinstance(module, BatchNorm)]
+    return [module for module in method.modules() if isinstance(module, BatchNorm2d)]
 
 
 def _returns_float32(network: nn.Module, inputs: object, output: Any) -> Any:
