@@ -72,7 +72,7 @@ KEYS = [
 
 
 @pytest.mark.parametrize(("keys", "sizes"), KEYS)
-@pytest.mark.parametrize("launch", [1, 3])
+@pytest.mark.parametrize("launch", [pytest.param(1, marks=pytest.mark.thorough), 3])
 def test_a_run_whose_steps_come_from_graphs_leaves_the_same_bytes(
     tiny_file, tmp_path, on_device, keys, sizes, launch
 ):
