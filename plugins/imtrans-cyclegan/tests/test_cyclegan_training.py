@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -20,7 +21,10 @@ from imtrans.recipe.reading import read
 from imtrans.runs.header import read_header
 from imtrans.runs.weights import read_tensors
 from imtrans.task import Task
+from imtrans.training import feeding
+from imtrans.training import fit as fitting
 from imtrans.training.fit import fit
+from imtrans.training.step import graph
 from imtrans.training.step.accumulation import accumulated_step
 from imtrans.training.step.engine import Engine, plain
 from imtrans.training.step.step import Step
@@ -187,3 +191,43 @@ def test_pairs_are_measured_in_validation_though_training_does_not_see_them(tmp_
     rows = (tmp_path / "run" / "validation.jsonl").read_text().splitlines()
     assert all("l1" in json.loads(row) for row in rows)
     assert rows
+
+
+def test_what_is_used_several_times_in_a_cycle_has_no_copies_and_halves_have(tiny_file):
+    engine = replace(FAST16, shadowed=True, halved=True, counted=True, dense_gradients=True)
+    task, said = task_of(tiny_file, "generator.norm=batch", "discriminator.norm=batch"), []
+    step = tried_step(task.method(CPU), engine, task.recipe.train, batch(2), said.append)
+    assert (step.engine, said) == (engine, [])
+    step(batch(2))
+    copied = {
+        name.split(".")[0]
+        for name, weight in step.method.named_parameters()
+        if step._shadows.of(weight) is not None
+    }
+    assert copied == {"discriminator", "discriminator_back"}
+
+
+def test_steps_that_a_graph_would_take_leave_the_bytes_of_those_taken_one_by_one(
+    tiny_file, tmp_path, monkeypatch
+):
+    """With pools of images and unpaired draws: the work of a recording, called instead."""
+
+    def called(work, device):
+        for _ in range(4):
+            work()
+        return work
+
+    monkeypatch.setattr(graph, "record", called)
+    monkeypatch.setattr(feeding, "fits", lambda sampler, device: sampler.cache is not None)
+    recipe = read(tiny_file, ["data.cache=true", "train.log_every=6"], catalog())
+    for name, fields in (("one by one", {}), ("graphs", {"graphed": True, "launch": 2})):
+        engine = replace(FAST32, resident=bool(fields), **fields)
+        monkeypatch.setattr(fitting, "choose_engine", lambda *_, engine=engine: engine)
+        fit(Task(recipe, catalog()), tmp_path / name)
+    one, other = (
+        {path.relative_to(tmp_path / name): path.read_bytes() for path in files}
+        for name in ("one by one", "graphs")
+        for files in [sorted((tmp_path / name).rglob("step_*/*.safetensors"))]
+    )
+    assert one == other
+    assert len(one) >= 15
