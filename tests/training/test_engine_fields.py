@@ -230,6 +230,7 @@ class Layers(nn.Module):
         self.unused = nn.Parameter(torch.ones(2, 3))
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # in what torch's compiler imports
 @pytest.mark.parametrize(
     "compiled", [False, pytest.param(True, marks=pytest.mark.thorough)], ids=["eager", "compiled"]
 )
