@@ -72,7 +72,7 @@ def _fit(task: Task, run_dir: Path, device: torch.device, fresh: bool, console: 
     shown.recall(run.journal.past(position.step), higher, position.best.step)
     loop = Loop(
         task,
-        Stepper(step, shown.said),
+        Stepper(step, shown.said, background.wait),
         feed_of(task, sampler, step.engine, shown.said),
         Preview(task, translators),
         validation,

@@ -17,7 +17,9 @@ from imtrans.recipe.schema import Recipe
 from imtrans.training.step.engine import Engine
 
 STEPS = 3  # that are compared with the reference's
-APART = {"fp32": 1e-3, "bf16": 2e-2}  # relative, of each loss
+# Relative, of each loss. Adam's first steps follow the signs of gradients, which rounding to bf16
+# turns here and there; what is broken differs by far more.
+APART = {"fp32": 1e-3, "bf16": 0.1}
 ROUNDS, LEAST, WARM_UP = 7, 0.3, 30
 Engines = Mapping[str, Engine]
 

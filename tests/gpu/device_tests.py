@@ -1,5 +1,6 @@
 """Part `tests`: the tests that need a GPU, run by pytest in a process of its own."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -43,17 +44,23 @@ def _run(work: Work) -> dict[str, Any]:
     # In miniature, quick ones that need no GPU.
     chosen = ["tests/training/test_schedules.py"] if work.smoke else ["-m", "gpu", *files()]
     report = work.out / "tests.xml"
-    words = ["-q", "-W", "default", "-p", "no:cacheprovider", "-p", "no:xdist", *chosen]
+    words = ["-v", "-W", "default", "-p", "no:cacheprovider", "-p", "no:xdist", *chosen]
     command = [sys.executable, "-m", "pytest", *words, f"--junitxml={report}"]
     report.unlink(missing_ok=True)
     ended = "it ended without a report"
     try:
         done = subprocess.run(
-            command, cwd=ROOT, timeout=max(work.left(), 30), capture_output=True, text=True
+            command,
+            cwd=ROOT,
+            timeout=max(work.left(), 30),
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},  # whatever else is there
         )
         ended = done.stdout[-1500:] + done.stderr[-1500:]
     except subprocess.TimeoutExpired as error:
-        raise PutOff("pytest took longer") from error
+        seen = (error.stdout or b"").decode(errors="replace")[-800:]
+        raise PutOff(f"pytest took longer; it had said: {seen}") from error
     if not report.is_file():
         raise RuntimeError(ended)
     found = {"command": "pytest " + " ".join(words), **read(report)}

@@ -29,7 +29,7 @@ from imtrans.recipe.reading import dumps
 from imtrans.recipe.schema import Recipe
 from imtrans.training.step.engine import Engine
 
-RESERVE = 0.4  # share of the part's time, in which no variant is started
+RESERVE = 0.3  # share of the part's time, in which no variant is started
 PASSES = 2  # over the tunings, so that a machine that warms up shows
 
 

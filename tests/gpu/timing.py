@@ -8,6 +8,7 @@ import torch
 from work import Work
 
 from imtrans.benchmark.rounds import Spread
+from imtrans.training.step.recording import repaired
 
 Call = Callable[[], object]
 REPEATS, REPLAYS = 50, 20
@@ -87,8 +88,8 @@ def recorded(device: torch.device, calls: list[Call]) -> torch.cuda.CUDAGraph:
     graph = torch.cuda.CUDAGraph()
     torch.cuda.synchronize(device)
     # Not by `torch.cuda.graph`, which also empties the allocator's cache, hundreds of times here.
-    with torch.cuda.stream(stream):
-        graph.capture_begin(capture_error_mode="thread_local")
+    with repaired(device) as pool, torch.cuda.stream(stream):
+        graph.capture_begin(pool, capture_error_mode="thread_local")
         try:
             for call in calls:
                 call()

@@ -47,10 +47,10 @@ VARIANTS = {
         "one addition counts for all batch norms, which get contiguous gradients",
     ),
     "V5": Variant("V4", {"shadowed": True}, "bf16 copies of the weights: no casts in a step"),
-    "V6": Variant("V3", {"compiled": "networks"}, "norms and activations fused in each network"),
-    "V7": Variant("V3", {"compiled": "phases"}, "... and losses, casts and concatenations"),
+    "V7": Variant("V3", {"compiled": "phases"}, "norms, activations, losses and casts fused"),
     "V8": Variant("V7", {"shadowed": True}, "fused kernels and no casts"),
     "V9": Variant("V8", {"halved": True}, "the discriminator sees fake and real as one batch"),
+    "V6": Variant("V3", {"compiled": "networks"}, "norms and activations fused in each network"),
 }
 LAYOUT = Variant("best", {"channels_last": False}, "V13: NCHW; cuDNN's bf16 kernels are NHWC")
 TUNINGS = {

@@ -242,7 +242,7 @@ class Generator:
 def gpu(monkeypatch):
     """A torch.cuda whose captures end as torch 2.11's do when CUDA invalidates them: `__exit__`
     raises before it has put anything back."""
-    done = []
+    done, waits = [], []
 
     @contextmanager
     def capturing(recorded, *, pool, stream, capture_error_mode):
@@ -256,8 +256,10 @@ def gpu(monkeypatch):
     @contextmanager
     def on(stream):
         before, fake.current = fake.current, stream
-        yield
-        fake.current = before
+        try:
+            yield
+        finally:
+            fake.current = before
 
     def set_stream(stream):
         done.append("stream put back")
@@ -268,11 +270,12 @@ def gpu(monkeypatch):
             self.device = device
 
         def wait_stream(self, other):
-            pass
+            waits.append((self, other))
 
     fake = SimpleNamespace(
         current=Stream(0),
         done=done,
+        waits=waits,
         Stream=Stream,
         CUDAGraph=lambda: SimpleNamespace(replay=lambda: done.append("replayed")),
         graph=capturing,
@@ -319,6 +322,9 @@ def test_what_waits_for_the_device_is_found_before_anything_is_captured(gpu):
         recording.record(work, torch.device("cuda"))
     assert len(calls) == recording.WARM_UP
     assert gpu.done == ["waiting: error", "waiting: 0"]
+    # What puts weights back comes after what the warm-up has still to do.
+    (side, usual), *_ = gpu.waits
+    assert gpu.waits[1:] == [(usual, side)]
 
 
 def test_a_recording_that_holds_nothing_is_noticed(tiny_file, monkeypatch):

@@ -25,9 +25,10 @@ def record(work: Work, device: torch.device) -> Work:
     The work is done a few times meanwhile: whoever calls this puts back what it changes. Raises
     RuntimeError when it cannot be recorded.
     """
+    gc.collect()  # an autograd graph that is left over would sum gradients on its own stream
     _warm_up(work, device)
     graph = torch.cuda.CUDAGraph()
-    with _repaired(device) as pool:
+    with repaired(device) as pool:
         stream = torch.cuda.Stream(device)
         # Other threads may allocate meanwhile, as the one that pins batches does.
         with torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
@@ -40,12 +41,14 @@ def _warm_up(work: Work, device: torch.device) -> None:
     the usual one. What waits for the device raises RuntimeError in the last call."""
     stream = torch.cuda.Stream(device)
     stream.wait_stream(torch.cuda.current_stream(device))
-    with torch.cuda.stream(stream):
-        for _ in range(WARM_UP - 1):
-            work()
-        with _waiting_refused():
-            work()
-    torch.cuda.current_stream(device).wait_stream(stream)
+    try:
+        with torch.cuda.stream(stream):
+            for _ in range(WARM_UP - 1):
+                work()
+            with _waiting_refused():
+                work()
+    finally:  # what puts the state back must not overtake what is still running
+        torch.cuda.current_stream(device).wait_stream(stream)
 
 
 @contextmanager
@@ -61,7 +64,7 @@ def _waiting_refused() -> Iterator[None]:
 
 
 @contextmanager
-def _repaired(device: torch.device) -> Iterator[Any]:
+def repaired(device: torch.device) -> Iterator[Any]:
     """A memory pool to record in. After an error, what recording has changed is put back."""
     index = torch.cuda.current_device() if device.index is None else device.index
     generator = torch.cuda.default_generators[index]
@@ -72,9 +75,8 @@ def _repaired(device: torch.device) -> Iterator[Any]:
     except BaseException:
         torch.cuda.set_stream(stream)
         generator.graphsafe_set_state(state)
-        with suppress(Exception):  # not begun, or ended already
+        with suppress(Exception):  # not begun; or ended already, and then the graph releases it
             torch._C._cuda_endAllocateToPool(index, pool)
-        with suppress(Exception):
             torch._C._cuda_releasePool(index, pool)
         gc.collect()
         torch.cuda.empty_cache()

@@ -42,8 +42,11 @@ class Stepper:
     one; smaller ones, at the end of an epoch, and steps that cannot be recorded do without, which
     is said once."""
 
-    def __init__(self, step: Step, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, step: Step, say: Callable[[str], None], quiet: Callable[[], None] = lambda: None
+    ) -> None:
         self.step, self.say = step, say
+        self._quiet = quiet  # returns when no other thread waits for the device
         self.full = step.train.batch_size
         self._forget()
 
@@ -109,14 +112,15 @@ class Stepper:
     ) -> GraphedSteps | None:
         """The graph of so many steps, recorded when it is first asked for."""
         if self._records and count not in self._graphs:
+            self._quiet()
             try:
                 unread = self.step.train.log_every
                 self._graphs[count] = GraphedSteps(self.step, batches, count=count, unread=unread)
             except RuntimeError as error:  # too little memory for a graph is one, too
                 self._records = False
                 self._graphs.clear()
-                # What ended the recording, and not what followed from it.
-                reason = str(error.__context__ or error).splitlines()[0]
+                cause = error.__context__ or error  # what ended it, not what followed from that
+                reason = next(iter(str(cause).splitlines()), "") or type(cause).__name__
                 self.say(
                     f"note: no CUDA graph of this step ({reason}); running it in parts. Nothing to "
                     "do."

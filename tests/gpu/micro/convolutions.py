@@ -24,6 +24,7 @@ DIRECTIONS = {"forward": None, "input's gradient": 0, "weight's gradient": 1}
 CHOICES: dict[str, int | None] = {"guess": None, "tries 10": 10, "tries all": 0}
 FORMATS = {"NHWC": torch.channels_last, "NCHW": torch.contiguous_format}
 DEEP = ("512 to 512 @", "512 transposed to 512 @", "1024 transposed to 512 @")
+LAST = 45.0  # seconds of the part, in which no further choice is measured
 PADDED = 8  # channels, to which few are filled up
 
 # Layers whose maps are at most 4 x 4 px: rows of the input, summed products, columns.
@@ -74,6 +75,9 @@ def layers(work: Work) -> Rows:
     rows: Rows = []
     for choice, limit in CHOICES.items():
         for name, memory_format in FORMATS.items():
+            if work.left() < LAST:
+                work.leave_out(f"m2: {name}, cuDNN's choice '{choice}': no time was left")
+                continue
             measured: Rows = []
             each = partial(_rows, work, found, memory_format, name == "NHWC" and limit == 10)
             _in_own_thread(partial(_chosen, limit, each, measured))

@@ -120,7 +120,9 @@ def _ways(work: Work, given: Tensor, gradient: Tensor) -> dict[str, Callable[[],
         "with leaky ReLU, and backward": partial(with_backward, activated),
     }
     if not work.smoke:
-        ways["the same, compiled"] = partial(with_backward, torch.compile(activated))
+        torch.compiler.reset()  # else of dynamic shapes, and in the end not compiled at all
+        compiled = torch.compile(activated, dynamic=False)
+        ways["the same, compiled"] = partial(with_backward, compiled)
     return ways
 
 
