@@ -11,7 +11,7 @@ from imtrans.host.devices import computing
 from imtrans.host.machine import process_memory
 from imtrans.recipe.catalog import catalog
 from imtrans.recipe.schema import Recipe
-from imtrans.runs.state import Position, snapshot
+from imtrans.runs.state import Position, snapshot, snapshot_translators
 from imtrans.task import Task
 
 STEPS = 3  # Adam's moments are all in memory from the second on
@@ -56,9 +56,10 @@ def _peak(recipe: Recipe, name: str, device_name: str) -> int | None:
 
 
 def _checkpoint(subject: Subject) -> object:
-    """What is in memory until a checkpoint is written, while the training goes on."""
-    step = subject.stepper.step
-    return snapshot(Path(), step, Position(), subject.task, subject.task.images_per_step)
+    """What is in memory until a checkpoint and the best are written, while training goes on."""
+    step, task = subject.stepper.step, subject.task
+    best = snapshot_translators(Path(), step, Position(), task)
+    return best, snapshot(Path(), step, Position(), task, task.images_per_step)
 
 
 def _warm_up_torch() -> None:
