@@ -136,8 +136,8 @@ class Translator:
 
     @property
     def one_by_one(self) -> bool:
-        """Whether the module is given one image at a time: its random numbers begin anew with each,
-        or it has a batch norm that cannot be had for each image."""
+        """Whether the module is given one image at a time: its random numbers start again with
+        each, or it has a batch norm that cannot be had for each image."""
         seeded = self._noise is not None and self.seed is not None
         draws = bool(getattr(self.module, "draws", False))
         return seeded or draws or has_norms_of_its_own(self.module)

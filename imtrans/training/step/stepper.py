@@ -94,10 +94,10 @@ class Stepper:
         if self.step.train.accumulate > 1:
             return accumulated_step(self.step, batch, self.step.train.batch_size)
         if self._can_record and len(batch.source) == self.full:
-            laid_out = self.step.engine.laid_out(batch)
-            if self._fixed is None or not self._fixed.fits(laid_out):
-                self._fixed, self._graphs = FixedBatch(laid_out), {}
-            self._fixed.fill(batch)
+            if self._fixed and self._fixed.fits(batch):
+                self._fixed.fill(batch)
+            else:
+                self._fixed, self._graphs = FixedBatch(self.step.engine.laid_out(batch)), {}
             if graph := self._recorded(self._fixed, 1):
                 return {name: values[0] for name, values in graph().items()}
         return self.step(batch)
