@@ -76,11 +76,6 @@ class Position:
         return self.epoch if self.batch else max(self.epoch - 1, 1)
 
 
-def save(path: Path, training: Training, position: Position, task: Task, per_epoch: int) -> None:
-    """Write a checkpoint of a training at a position. Raises ImtransError."""
-    snapshot(path, training, position, task, per_epoch)()
-
-
 def snapshot(
     path: Path, training: Training, position: Position, task: Task, per_epoch: int
 ) -> Callable[[], None]:

@@ -129,3 +129,8 @@ STORED = [
     stored_in_a_table,
     stored_in_shards,
 ]
+
+
+def write_list(root, *lines, name="some.txt"):
+    """A split that is a list of names."""
+    (root / name).write_text("\n".join(lines), encoding="utf-8")
