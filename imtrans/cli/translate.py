@@ -159,12 +159,13 @@ def _translate(
     translator: "Translator", inputs: Path, output: Path | None, name: str
 ) -> "TranslatedFolder":
     """Translate, with a progress bar, and say what became of the images."""
-    from imtrans.translation.folder import plan, plan_file, translate_files
+    from imtrans.translation.folder import translate_files
+    from imtrans.translation.jobs import plan, plan_file
 
     out, start = console(), monotonic()
     if _is_for_a_file(inputs, output):
         jobs, folder = [plan_file(inputs, output, name, translator.encoding)], None
-        target = jobs[0][1]
+        target = jobs[0].results[0]
     else:
         target = folder = output or _beside(inputs, name)
         jobs = plan(inputs, folder, translator.encoding)

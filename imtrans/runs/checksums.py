@@ -11,7 +11,7 @@ SUMS = "SHA256SUMS"
 def write_sums(folder: Path) -> Path:
     """Note the sums of all files in a folder. Raises OSError."""
     files = sorted(path for path in folder.iterdir() if path.name != SUMS)
-    text = "".join(f"{_sum(path)}  {path.name}\n" for path in files)
+    text = "".join(f"{sum_of(path)}  {path.name}\n" for path in files)
     (folder / SUMS).write_text(text, encoding="utf-8")
     return folder / SUMS
 
@@ -37,9 +37,10 @@ def verify(folder: Path, only: str | None = None) -> bool:
 
 
 def _differs(path: Path, noted: str) -> bool:
-    return not path.is_file() or _sum(path) != noted
+    return not path.is_file() or sum_of(path) != noted
 
 
-def _sum(path: Path) -> str:
+def sum_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,10 +6,10 @@ import torch
 
 from imtrans.data.reading import Sample
 from imtrans.host.devices import free_memory
+from imtrans.translation.grouping import grouped
 
 SHARE = 0.1  # of the device's free memory that samples may take
 UNKNOWN = 2**28  # bytes that they may take where nobody knows what is free
-WAITING = 2**22  # pixels that wait for others of their size, at most
 
 
 class KeptSamples:
@@ -41,22 +41,10 @@ class KeptSamples:
 def by_size(
     samples: Iterable[Sample], most: Callable[[torch.Size, torch.Size], int]
 ) -> Iterator[list[Sample]]:
-    """Samples of equal sizes together, up to `most` of these sizes of source and target, in an
-    order that depends on the sizes alone. Few wait meanwhile: they may be many."""
-    waiting: dict[tuple[torch.Size, torch.Size], list[Sample]] = {}
-    pixels = 0
-    for sample in samples:
-        sizes = sample[0].shape, sample[1].shape
-        waiting.setdefault(sizes, []).append(sample)
-        pixels += _pixels([sample])
-        ready = sizes if len(waiting[sizes]) >= most(*sizes) else None
-        if ready is None and pixels > WAITING:
-            ready = max(waiting, key=lambda sizes: _pixels(waiting[sizes]))
-        if ready is not None:
-            pixels -= _pixels(waiting[ready])
-            yield waiting.pop(ready)
-    yield from waiting.values()
-
-
-def _pixels(samples: Iterable[Sample]) -> int:
-    return sum(side.shape[-2] * side.shape[-1] for sample in samples for side in sample)
+    """Samples of equal sizes together, up to `most` of these sizes of source and target."""
+    return grouped(
+        samples,
+        lambda sample: (sample[0].shape, sample[1].shape),
+        lambda sizes: most(*sizes),
+        lambda sample: sum(side.shape[-2] * side.shape[-1] for side in sample),
+    )

@@ -1,27 +1,39 @@
-"""Every image below a folder through a translator: same tree, same names, nothing lost; or one file
-into another."""
+"""Every image of a folder through a translator, into files; nothing lost, nothing half-written."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from shlex import quote
 
 from torch import Tensor
 
-from imtrans.api.errors import ImtransError, is_out_of_memory, some
-from imtrans.api.pictures import SUFFIXES, Picture, find_images
-from imtrans.data.encoding import Encoding, Given
-from imtrans.data.pixels.encode import encode, is_written_here, result_suffix
-from imtrans.data.pixels.masks import without_masks
-from imtrans.host.files import MARK, is_ours, mark
+from imtrans.api.errors import ImtransError, is_out_of_memory
+from imtrans.api.pictures import Picture
+from imtrans.data.encoding import Given
+from imtrans.data.pixels.encode import encode
+from imtrans.host.files import MARK, mark
 from imtrans.host.locks import Locked, locked
+from imtrans.host.threads import Limit, Threads, usual_count
+from imtrans.translation.jobs import Job
+from imtrans.translation.pipeline import Passed, Seeds, through
+from imtrans.translation.resuming import remaining
 from imtrans.translation.translator import Remark, Translator
 
-AHEAD = 4  # images read before their turn, and as many waiting to be written
-Job = tuple[Path, Path]  # what is read, what is written
+
+@dataclass(frozen=True)
+class Way:
+    """How images are translated: results do not depend on the `batch_size` (None: one that suits
+    the device) nor on how many `workers` read and write beside the network, but on the `seeds`.
+    `quality` is that of JPEG and WebP; `overwrite` replaces results that are there."""
+
+    seeds: Seeds = (None,)
+    quality: int | None = None
+    overwrite: bool = False
+    batch_size: int | None = None
+    workers: int | None = None
 
 
 @dataclass
@@ -29,6 +41,7 @@ class TranslatedFolder:
     """What became of a folder."""
 
     done: int = 0
+    kept: int = 0  # images whose results were there already
     broken: list[str] = field(default_factory=list)  # one line each, naming the file
     remarks: dict[str, list[str]] = field(default_factory=dict)  # by kind: what is unlike training
 
@@ -38,99 +51,55 @@ class TranslatedFolder:
             self.remarks.setdefault(remark.kind, []).append(f"{path}: {remark.text}")
 
 
-def plan(inputs: Path, output: Path, encoding: Encoding) -> list[Job]:
-    """What will be read and what written. Raises ImtransError when there is nothing to do, or when
-    a result would replace a file that an earlier translation has not written."""
-    check_there(inputs)
-    if output.exists() and not output.is_dir():
-        raise ImtransError(f"{output}: is a file; the output is a folder")
-    root = inputs if inputs.is_dir() else inputs.parent
-    if output.resolve() == root.resolve():
-        raise ImtransError(f"{output}: results would replace the inputs; choose another --output")
-    names = find_images(inputs) if inputs.is_dir() else [inputs.name]
-    paths = [Path(name) for name in names if not _is_a_result(root, Path(name))]
-    if encoding.takes_mask:
-        paths = without_masks(paths)
-    if not paths:
-        raise ImtransError(f"{inputs}: no images there (looked for {', '.join(SUFFIXES)})")
-    results = _results(paths, encoding)
-    foreign = [str(path) for path in results if (output / path).exists()]
-    if foreign and not is_ours(output):
-        raise ImtransError(
-            f"{output}: holds files that no translation has written, and results would replace "
-            f"{some(foreign)}. choose another --output"
-        )
-    return [(root / path, output / result) for path, result in zip(paths, results, strict=True)]
-
-
-def check_there(inputs: Path) -> None:
-    if not inputs.exists():
-        raise ImtransError(f"{inputs}: no such file or folder")
-
-
-def plan_file(image: Path, output: Path | None, name: str, encoding: Encoding) -> Job:
-    """One image and the file that its result goes to, by default IMAGE-NAME beside it. Raises
-    ImtransError as `plan`, or when the output's format would lose something."""
-    check_there(image)
-    suffix = _suffix((output or image).suffix, encoding)
-    result = output or image.with_name(f"{image.stem}-{name}{suffix}")
-    if output and suffix != output.suffix:
-        raise ImtransError(
-            f"{output}: {output.suffix} would lose something of the result. use "
-            f"--output {quote(str(output.with_suffix(suffix)))}"
-        )
-    if result.is_dir() or (result.exists() and not is_written_here(result)):
-        raise ImtransError(
-            f"{result}: exists already, and is not the result of a translation. choose another "
-            "--output"
-        )
-    return image, result
-
-
-def _is_a_result(root: Path, name: Path) -> bool:
-    """Whether an image below the input is in the output folder of an earlier translation."""
-    return any(is_ours(root / parent) for parent in list(name.parents)[:-1])
-
-
 def translate_files(
-    translator: Translator, jobs: list[Job], output: Path | None, on_done: Callable[[], None]
+    translator: Translator,
+    jobs: Sequence[Job],
+    output: Path | None,
+    on_done: Callable[[], None],
+    way: Way = Way(),  # noqa: B008  # which is frozen
 ) -> TranslatedFolder:
-    """Translate each input into its place, below the folder `output` if there is one; what cannot
-    be read, or is too large for the memory, is skipped.
+    """Translate each input into its place, below the folder `output` if there is one: there,
+    results that an earlier call has finished are kept. What cannot be read, or is too large for the
+    memory, is skipped.
 
     Reading and writing run in threads beside the network. Raises ImtransError when a result
     cannot be written: the rest would fail too; and when another process writes there.
     """
     outcome = TranslatedFolder()
-    alone = alone_in(output) if output else nullcontext()
-    with alone, ThreadPoolExecutor(max_workers=2) as pool:
-        writing: deque[Future[None]] = deque()
-        try:
-            for (path, place), given in _read_ahead(pool, jobs, translator):
-                result = _result(translator, path, given)
-                if isinstance(result, ImtransError):
-                    outcome.broken.append(str(result))
-                else:
-                    dtype = translator.encoding.result_dtype
-                    writing.append(pool.submit(encode, result, place, dtype))
-                    outcome.done += 1
-                    if isinstance(given, Given):
-                        outcome.note(path, translator.remarks(given))
-                while len(writing) > AHEAD:
-                    writing.popleft().result()
+    with alone_in(output) if output else nullcontext():
+        left = jobs
+        if output:
+            left = remaining(jobs, output, _made_from(translator, way), way.overwrite)
+        outcome.kept = len(jobs) - len(left)
+        for _ in range(outcome.kept):
+            on_done()
+        with Threads(way.workers or usual_count()) as threads:
+            read = partial(_read, translator)
+            passed = through(
+                translator, left, read, threads, seeds=way.seeds, batch_size=way.batch_size
+            )
+            for one, failed in _written(passed, translator, threads, way):
+                _note(outcome, one, failed, translator)
                 on_done()
-            for pending in writing:
-                pending.result()
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+    outcome.broken.sort()
+    for remarks in outcome.remarks.values():
+        remarks.sort()
     return outcome
+
+
+def _made_from(translator: Translator, way: Way) -> dict[str, str]:
+    """What results depend on, in words."""
+    return {**translator.made_from, "quality": str(way.quality)}
 
 
 @contextmanager
 def alone_in(output: Path) -> Iterator[None]:
     """Mark a folder as made by imtrans, and let no other translation write there meanwhile."""
-    mark(output)
+    try:
+        mark(output)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ImtransError(f"{output}: cannot be written: {reason}") from error
     with ExitStack() as stack:
         try:
             stack.enter_context(locked(output / MARK))
@@ -142,64 +111,67 @@ def alone_in(output: Path) -> Iterator[None]:
         yield
 
 
-def _result(
-    translator: Translator, path: Path, given: Given | ImtransError
-) -> Tensor | ImtransError:
-    """The translation of what was read; or why there is none."""
-    if isinstance(given, ImtransError):
-        return given
+def _read(translator: Translator, job: Job) -> Given:
     try:
-        return translator.result(given)
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        height, width = given.size
-        return ImtransError(
-            f"{path}: not enough memory for {width} x {height} px. cut it into parts, or scale it "
-            "down"
-        )
-
-
-def _results(names: list[Path], encoding: Encoding) -> list[Path]:
-    """Each input's own name, with another suffix where its format would lose something."""
-
-    kept = {name for name in names if _suffix(name.suffix, encoding) == name.suffix}
-    taken, results = set(kept), []
-    for name in names:
-        result = name
-        if name not in kept:
-            suffix = _suffix(name.suffix, encoding)
-            result = name.with_suffix(suffix)
-            while result in taken:
-                # Beside a.png the translation of a.jpg is a.jpg.png: neither replaces the other.
-                name = name.with_name(f"{name.name}{suffix}")
-                result = name
-        taken.add(result)
-        results.append(result)
-    return results
-
-
-def _suffix(suffix: str, encoding: Encoding) -> str:
-    return result_suffix(suffix, encoding.result_channels, encoding.result_dtype)
-
-
-def _read_ahead(
-    pool: ThreadPoolExecutor, jobs: list[Job], translator: Translator
-) -> Iterator[tuple[Job, Given | ImtransError]]:
-    reading: deque[tuple[Job, Future[Given | ImtransError]]] = deque()
-    for job in jobs:
-        reading.append((job, pool.submit(_read, job[0], translator)))
-        if len(reading) > AHEAD:
-            before, image = reading.popleft()
-            yield before, image.result()
-    for before, image in reading:
-        yield before, image.result()
-
-
-def _read(path: Path, translator: Translator) -> Given | ImtransError:
-    try:
-        return translator.given(Picture(str(path)))
-    except ImtransError as error:
-        return error
+        return translator.given(Picture(str(job.path)))
     except ValueError as error:  # a derivation was not given what it needs
-        return ImtransError(f"{path}: {error}")
+        raise ImtransError(f"{job.path}: {error}") from error
+
+
+def _written(
+    passed: Iterable[Passed[Job]], translator: Translator, threads: Threads, way: Way
+) -> Iterator[tuple[Passed[Job], ImtransError | None]]:
+    """Each image once its results are on the disk, and why there are none. Few wait meanwhile."""
+    writing: deque[tuple[Passed[Job], Future[ImtransError | None]]] = deque()
+    limit = Limit(4 * threads.count)
+    for one in passed:
+        writing.append((one, threads.submit(_write, one, translator, way.quality)))
+        if not isinstance(one.outputs, ImtransError):
+            limit.heard(sum(output.nbytes for output in one.outputs))
+        while len(writing) > limit.now:
+            before, future = writing.popleft()
+            yield before, future.result()
+    for before, future in writing:
+        yield before, future.result()
+
+
+def _write(one: Passed[Job], translator: Translator, quality: int | None) -> ImtransError | None:
+    """Finish and write the results of an image; returns why it has none, raises ImtransError where
+    others could not be written either."""
+    if isinstance(one.given, ImtransError):
+        return one.given
+    for at, place in enumerate(one.item.results):
+        result = _finished(one, at, translator)
+        if isinstance(result, ImtransError):
+            return result
+        encode(result, place, translator.encoding.result_dtype, quality)
+    return None
+
+
+def _finished(one: Passed[Job], at: int, translator: Translator) -> Tensor | ImtransError:
+    assert isinstance(one.given, Given)
+    if not isinstance(one.outputs, ImtransError):
+        try:
+            return translator.finished(one.outputs[at], one.given)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+    height, width = one.given.size
+    return ImtransError(
+        f"{one.item.path}: not enough memory for {width} x {height} px. cut it into parts, or "
+        "scale it down"
+    )
+
+
+def _note(
+    outcome: TranslatedFolder,
+    one: Passed[Job],
+    failed: ImtransError | None,
+    translator: Translator,
+) -> None:
+    if failed:
+        outcome.broken.append(str(failed))
+        return
+    outcome.done += 1
+    assert isinstance(one.given, Given)
+    outcome.note(one.item.path, translator.remarks(one.given))

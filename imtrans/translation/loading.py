@@ -11,10 +11,14 @@ from imtrans.host.devices import choose_device, choose_precision
 from imtrans.recipe.catalog import catalog
 from imtrans.recipe.schema import Recipe
 from imtrans.runs import checkpoint
+from imtrans.runs.checksums import sum_of
 from imtrans.runs.header import Header, read_header
 from imtrans.runs.listing import best_checkpoint, find_run
+from imtrans.runs.sealed import SUM
 from imtrans.runs.weights import load_into
 from imtrans.task import Task
+from imtrans.translation.folding import folded
+from imtrans.translation.lowering import lower
 from imtrans.translation.modes import Statistics, set_modes
 from imtrans.translation.noise import Noise, with_seeded_dropout
 from imtrans.translation.translator import Translator
@@ -66,19 +70,30 @@ def load(
     load_into(module, header.path)
     # As the fast engine trains it, whose previews show what is written here.
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    noise = Noise() if dropout_seed is not None else None
-    if noise:
-        with_seeded_dropout(module, noise)
     set_modes(module, statistics)
+    if statistics == "running":
+        module = folded(module, task.encoding_of(header.part).source_channels)
+    noise = Noise()
+    drops = dropout_seed is not None and with_seeded_dropout(module, noise)
     chosen = choose_device(device)
+    arithmetic = choose_precision(precision, chosen)
+    lower(module, arithmetic)
     return Translator(
         module,
         task.encoding_of(header.part),
         device=chosen,
-        precision=choose_precision(precision, chosen),
+        precision=arithmetic,
         scale=_scale(size, header, recipe),
         seed=dropout_seed,
-        noise=noise,
+        noise=noise if drops else None,
+        made_from={
+            "weights": header.facts.get(SUM) or sum_of(header.path),
+            "translator": header.part,
+            "size": str(size),
+            "statistics": statistics,
+            "precision": arithmetic,
+            "dropout seed": str(dropout_seed),
+        },
     )
 
 

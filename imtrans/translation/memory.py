@@ -41,7 +41,7 @@ def bytes_per_pixel(module: nn.Module, channels: int) -> float | None:
     stride = int(module.stride)  # type: ignore[arg-type]
     side = -(-PROBE // stride) * stride
     state = {**dict(module.named_parameters()), **dict(module.named_buffers())}
-    shapes = {name: value.to("meta") for name, value in state.items()}
+    shapes = {name: _shape(value) for name, value in state.items()}
     image = torch.empty(1, channels, side, side, device="meta")
     alive = Alive()
     try:
@@ -50,6 +50,12 @@ def bytes_per_pixel(module: nn.Module, channels: int) -> float | None:
     except Exception:  # whatever a plugin's network does with numbers that are not there
         return None
     return alive.peak / side**2 + 4 * channels
+
+
+def _shape(value: Tensor) -> Tensor:
+    # Weights may be in bf16 already; of images without autocast those would be refused.
+    dtype = torch.float32 if value.is_floating_point() else value.dtype
+    return torch.empty_like(value, device="meta", dtype=dtype)
 
 
 class Alive(TorchDispatchMode):

@@ -28,27 +28,32 @@ class Noise(threading.local):
 
 
 class SeededDropout(nn.Module):
-    """Dropout of elements, or of whole channels, that draws from `noise`."""
+    """Dropout of elements, or of whole channels, that draws from `noise`; the same for each image
+    of a batch, as each would have alone."""
 
     def __init__(self, rate: float, noise: Noise, *, channels: bool) -> None:
         super().__init__()
         self.rate, self.noise, self.channels = rate, noise, channels
 
     def forward(self, x: Tensor) -> Tensor:
-        shape = (*x.shape[:2], *[1] * (x.dim() - 2)) if self.channels else x.shape
+        spatial = [1] * (x.dim() - 2) if self.channels else x.shape[2:]
         # Not like x: another memory format would draw in another order.
-        kept = torch.empty(shape, device=x.device)
+        kept = torch.empty((1, x.shape[1], *spatial), device=x.device)
         kept.bernoulli_(1 - self.rate, generator=self.noise.generator)
         return x * (kept / (1 - self.rate)).to(x.dtype)
 
 
-def with_seeded_dropout(network: nn.Module, noise: Noise) -> None:
-    """Have all dropout of a network draw from `noise`, also when it is not training."""
+def with_seeded_dropout(network: nn.Module, noise: Noise) -> bool:
+    """Have all dropout of a network draw from `noise`, also when it is not training. Returns
+    whether it has any."""
+    found = False
     for module in list(network.modules()):
         for name, child in module.named_children():
             if isinstance(child, nn.modules.dropout._DropoutNd) and 0 < child.p < 1:
                 dropout = SeededDropout(child.p, noise, channels=not isinstance(child, nn.Dropout))
                 setattr(module, name, dropout)
+                found = True
+    return found
 
 
 _draws_from_torch = threading.Lock()

@@ -1,7 +1,9 @@
 """Several images through a translator at once, each as it would be translated alone."""
 
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -9,12 +11,15 @@ from torch import Tensor
 from imtrans.api.errors import is_out_of_memory
 from imtrans.host.devices import free_memory
 from imtrans.translation.memory import SPARE, bytes_per_pixel
-from imtrans.translation.padding import padded_size
-from imtrans.translation.translator import Translator
+from imtrans.translation.padding import pad_to_multiple, padded_size
 
-# Of a batch, at most: a GPU is busy with 16 images as a CPU is with four.
-PIXELS = {"cpu": 2**18, "cuda": 2**20}
-IMAGES = {"cpu": 4, "cuda": 16}
+if TYPE_CHECKING:
+    from imtrans.translation.translator import Translator
+
+# Of a batch, at most: a GPU is busy with 16 images as a CPU is with eight.
+PIXELS = {"cpu": 2**19, "cuda": 2**20}
+IMAGES = {"cpu": 8, "cuda": 16}
+UNLIMITED = 2**62
 SHARE = 0.5  # of the free memory that a batch may take on a CPU
 # Bytes that it may take there in any case; else as many as the weights. What is repaid is that
 # weights are read once for all: four images of 256 px take 0.6 of the time with unet_256 (218 MB of
@@ -34,11 +39,15 @@ class Together:
     Where a batch does not fit into memory, that one and all that follow are halved.
     """
 
-    def __init__(self, translator: Translator) -> None:
+    def __init__(self, translator: "Translator", images: int | None = None) -> None:
+        """`images`: how many go together at most, if memory allows; by default a number that suits
+        the device and the size of the images."""
         self.translator = translator
         kind = translator.device.type
-        self._images = IMAGES.get(kind, IMAGES["cpu"])
-        self._pixels = self._all_pixels = PIXELS.get(kind, PIXELS["cpu"])
+        self._images = images or IMAGES.get(kind, IMAGES["cpu"])
+        self._wanted = images is not None
+        limit = UNLIMITED if self._wanted else PIXELS.get(kind, PIXELS["cpu"])
+        self._pixels = self._all_pixels = limit
         self._mixes: bool | None = None  # None: to be found out
         self._changes = 0
 
@@ -59,23 +68,41 @@ class Together:
         """The outputs (N, C, height, width) for sources (N, C, h, w), of each as it would be alone.
         Raises what the translator raises for one image."""
         pixels = self._pixels_of(sources.shape, torch.Size((height, width)))
-        outputs: list[Tensor] = []
-        while sources.shape[0]:
-            part = sources[: self._count(sources, pixels)]
+        padded, (rows, columns) = pad_to_multiple(sources, self.translator.stride)
+        resized = self.translator.encoding.resized
+        parts = self._parts(padded, pixels)
+        outputs = [resized(part[..., rows, columns], height, width) for part in parts]
+        return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+
+    def outputs(self, sources: Sequence[Tensor], seed: int | None = None) -> list[Tensor]:
+        """The outputs (1, C, h, w) for sources (1, C, h, w) that are of one size when padded."""
+        padded, places = zip(
+            *(pad_to_multiple(source, self.translator.stride) for source in sources), strict=True
+        )
+        whole = torch.cat(padded).to(self.translator.device)
+        made = torch.cat(list(self._parts(whole, whole.shape[-2] * whole.shape[-1], seed)))
+        return [
+            one[..., rows, columns]
+            for one, (rows, columns) in zip(made.split(1), places, strict=True)
+        ]
+
+    def _parts(self, padded: Tensor, pixels: int, seed: int | None = None) -> Iterator[Tensor]:
+        """Outputs for padded sources, as many at once as may be. `pixels`: what each counts."""
+        while padded.shape[0]:
+            part = padded[: self._count(padded, pixels)]
             try:
-                outputs.append(self.translator.output_at(part, height, width))
+                output = self.translator.padded_output(part, seed)
             except (MemoryError, RuntimeError) as error:
                 if len(part) == 1 or not is_out_of_memory(error):
                     raise
                 self._pixels = len(part) // 2 * pixels
                 continue
-            sources = sources[len(part) :]
-        return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+            yield output
+            padded = padded[len(part) :]
 
     def _pixels_of(self, source: torch.Size, target: torch.Size) -> int:
         """What one image counts."""
-        stride = int(self.translator.module.stride)  # type: ignore[arg-type]  # of a module: Any
-        height, width = (padded_size(side, stride) for side in source[-2:])
+        height, width = (padded_size(side, self.translator.stride) for side in source[-2:])
         return max(height * width, target[-2] * target[-1])
 
     def _count(self, sources: Tensor, pixels: int) -> int:
@@ -96,11 +123,13 @@ class Together:
         free, taken = free_memory(device), self._bytes_per_pixel
         if not free or not taken:
             return 0
-        return int(min(SHARE * free / SPARE, max(self._weights, LEAST)) / taken)
+        repaid = free if self._wanted else max(self._weights, LEAST)
+        return int(min(SHARE * free / SPARE, repaid) / taken)
 
     @cached_property
     def _weights(self) -> int:
-        return sum(weight.nbytes for weight in self.translator.module.parameters())
+        # In fp32, as what an image takes is counted: in bf16 both are half of it.
+        return sum(4 * weight.numel() for weight in self.translator.module.parameters())
 
     @cached_property
     def _bytes_per_pixel(self) -> float | None:

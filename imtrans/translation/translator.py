@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any, Literal, NamedTuple
 
@@ -19,6 +19,7 @@ from imtrans.translation.memory import most_pixels
 from imtrans.translation.modes import EachByItself, has_norms_of_its_own
 from imtrans.translation.noise import Noise, seeded_torch
 from imtrans.translation.padding import pad_to_multiple
+from imtrans.translation.stream import in_order
 
 BEYOND = 0.01  # share of values outside the range, from which on a picture is unlike training's
 
@@ -37,7 +38,8 @@ class Translator:
     own size; without, it is translated pixel by pixel. The module is called as it is: `load` puts
     it into the modes in which it translates, a training does so for as long as it needs. With
     `seed`, every image is translated with the noise of that seed, in dropout and in modules that
-    draw random numbers (which use seed 0 otherwise).
+    draw random numbers (which use seed 0 otherwise). `made_from` says what results depend on, in
+    words: which weights, at which size, in which precision.
     """
 
     def __init__(
@@ -50,7 +52,9 @@ class Translator:
         scale: TrainingScale | None = None,
         seed: int | None = None,
         noise: Noise | None = None,
+        made_from: Mapping[str, str] | None = None,
     ) -> None:
+        self.made_from = dict(made_from or {})
         self.module = module.to(device)
         self.encoding, self.scale = encoding, scale
         self.device, self.precision = device, precision
@@ -60,14 +64,14 @@ class Translator:
         """The translation of an image: of a PIL image or a path a PIL image, of an array (H, W, C)
         an array, of a tensor (C, H, W) a tensor; stored pixels, as files have them. Of a list, or
         of an array or a tensor with a first axis more, a list of these; of any other iterable an
-        iterator over them.
+        iterator over them, which is read some dozens ahead.
 
         Raises ImtransError when it is not what the recipe takes, or when Pillow has no image for
         the result (more than four channels, 16-bit colour: use arrays there).
         """
         if not several(image):
             return in_form_of(image, self.translate(picture_of(image)))
-        results = (self(one) for one in image)
+        results = in_order(self, image)
         return results if isinstance(image, Iterator) else list(results)
 
     def translate(self, picture: Picture) -> Tensor:
@@ -113,40 +117,63 @@ class Translator:
             share = math.prod(self.scale.of(width, height)) / (width * height)
         return most_pixels(self.module, self.encoding.source_channels, self.device, share)
 
-    def result(self, given: Given) -> Tensor:
+    def result(self, given: Given, seed: int | None = None) -> Tensor:
         """What a picture becomes, as it is written: (C, H, W), of its own size."""
-        output = self.output_at(given.source.to(self.device), *given.size)
+        return self.finished(self.output(given.source.to(self.device), seed), given)
+
+    def finished(self, output: Tensor, given: Given) -> Tensor:
+        """What an output (1, C, h, w) for a picture becomes, as it is written: (C, H, W)."""
+        output = self.encoding.resized(output, *given.size)
         return self.encoding.result(output, given.composed_with.to(self.device))
 
     def output_at(self, source: Tensor, height: int, width: int) -> Tensor:
         """The outputs for sources (N, C, h, w), resized to a height and width."""
         return self.encoding.resized(self.output(source), height, width)
 
-    def output(self, source: Tensor) -> Tensor:
+    def output(self, source: Tensor, seed: int | None = None) -> Tensor:
         """What the module makes of sources (N, C, H, W) in [-1, 1] of any size, on the device: of
         each what it would make of it alone, if the module itself does not mix images. See
-        `imtrans.translation.together` for modules that may."""
-        if len(source) > 1 and self.one_by_one:
-            return torch.cat([self.output(one) for one in source.split(1)])
-        padded, (rows, columns) = pad_to_multiple(source, int(self.module.stride))  # type: ignore[arg-type]
-        with torch.inference_mode(), autocast(self.device, self.precision), self._seeded():
-            with EachByItself() if len(source) > 1 else nullcontext():
+        `imtrans.translation.together` for modules that may. `seed`: of this call, instead of the
+        translator's."""
+        padded, (rows, columns) = pad_to_multiple(source, self.stride)
+        return self.padded_output(padded, seed)[..., rows, columns]
+
+    def padded_output(self, padded: Tensor, seed: int | None = None) -> Tensor:
+        """The same for sources whose sides are multiples of the stride."""
+        if len(padded) > 1 and self.one_by_one:
+            return torch.cat([self.padded_output(one, seed) for one in padded.split(1)])
+        seed = self.seed if seed is None else seed
+        with torch.inference_mode(), autocast(self.device, self.precision), self._seeded(seed):
+            with EachByItself() if len(padded) > 1 else nullcontext():
                 output: Tensor = self.module(padded).float()
-        return output[..., rows, columns]
+        return output
+
+    @property
+    def stride(self) -> int:
+        """The network takes images whose sides are multiples of it, px."""
+        return int(self.module.stride)  # type: ignore[arg-type]  # of a module: Any
 
     @property
     def one_by_one(self) -> bool:
-        """Whether the module is given one image at a time: its random numbers start again with
-        each, or it has a batch norm that cannot be had for each image."""
-        seeded = self._noise is not None and self.seed is not None
-        draws = bool(getattr(self.module, "draws", False))
-        return seeded or draws or has_norms_of_its_own(self.module)
+        """Whether the module is given one image at a time: it draws random numbers, or has a batch
+        norm that cannot be had for each image."""
+        return self.draws or has_norms_of_its_own(self.module)
+
+    @property
+    def draws(self) -> bool:
+        """Whether the module draws random numbers of its own."""
+        return bool(getattr(self.module, "draws", False))
+
+    @property
+    def samples(self) -> bool:
+        """Whether another seed gives another output."""
+        return self.draws or self._noise is not None
 
     @contextmanager
-    def _seeded(self) -> Iterator[None]:
+    def _seeded(self, seed: int | None) -> Iterator[None]:
         with ExitStack() as stack:
-            if self._noise is not None and self.seed is not None:
-                stack.enter_context(self._noise.seeded(self.seed, self.device))
-            if getattr(self.module, "draws", False):
-                stack.enter_context(seeded_torch(self.seed or 0, self.device))
+            if self._noise is not None and seed is not None:
+                stack.enter_context(self._noise.seeded(seed, self.device))
+            if self.draws:
+                stack.enter_context(seeded_torch(seed or 0, self.device))
             yield

@@ -16,7 +16,7 @@ from pixel_files import DTYPES, chunk, fuzz, png16, random_pixels, read, refused
 from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Picture
 from imtrans.data.pixels.decode import decode
-from imtrans.data.pixels.encode import encode, result_suffix
+from imtrans.data.pixels.encode import KEPT, encode
 from imtrans.data.pixels.formats.stored import PixelSpec
 
 # Nothing is lost
@@ -39,7 +39,7 @@ def test_every_value_of_16_bit_grey_survives(tmp_path, suffix):
 @pytest.mark.parametrize("size", [(6, 9), (1, 1), (40, 35)])
 def test_what_is_written_and_read_again_is_equal(tmp_path, suffix, dtype, channels, size):
     pixels = random_pixels(channels, dtype, size)
-    path = tmp_path / f"a{result_suffix(suffix, channels, dtype)}"
+    path = tmp_path / f"a{KEPT.suffix_for(suffix, channels, dtype)}"
     encode(pixels, path, dtype)
     again = read(path, channels, dtype, "keep")
     assert again.dtype == DTYPES[dtype]
@@ -55,7 +55,7 @@ def test_pixels_of_any_size_survive(tmp_path, data, dtype, channels):
     size = data.draw(st.tuples(st.integers(1, 40), st.integers(1, 40)))
     suffix = data.draw(st.sampled_from([".png", ".bmp", ".tif", ".npy"]))
     pixels = random_pixels(channels, dtype, size, data.draw(st.integers(0, 1000)))
-    path = tmp_path / f"a{result_suffix(suffix, channels, dtype)}"
+    path = tmp_path / f"a{KEPT.suffix_for(suffix, channels, dtype)}"
     encode(pixels, path, dtype)
     assert torch.equal(read(path, channels, dtype, "keep"), pixels)
 
@@ -76,7 +76,7 @@ def test_pixels_of_any_size_survive(tmp_path, data, dtype, channels):
     ],
 )
 def test_a_result_keeps_its_suffix_if_that_can_hold_it(suffix, channels, dtype, result):
-    assert result_suffix(suffix, channels, dtype) == result
+    assert KEPT.suffix_for(suffix, channels, dtype) == result
 
 
 def test_a_file_that_cannot_be_written_is_named_and_leaves_nothing(tmp_path):
@@ -271,7 +271,7 @@ def test_so_is_one_of_16_bits(tmp_path, suffix, orientation):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_halves_are_of_one_width_and_the_middle_belongs_to_neither(tmp_path, width, dtype):
     pixels = random_pixels(3, dtype, (4, width))
-    path = tmp_path / f"a{result_suffix('.png', 3, dtype)}"
+    path = tmp_path / f"a{KEPT.suffix_for('.png', 3, dtype)}"
     encode(pixels, path, dtype)
     left, right = (read(path, 3, dtype, half=half) for half in ("left", "right"))
     assert torch.equal(left, pixels[:, :, : width // 2])
@@ -289,7 +289,7 @@ def test_one_column_has_no_halves(tmp_path):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_members_of_a_tar_file_and_images_in_memory_are_read_in_place(tmp_path, dtype, suffix):
     pixels = random_pixels(3, dtype)
-    path = tmp_path / f"a{result_suffix(suffix, 3, dtype)}"
+    path = tmp_path / f"a{KEPT.suffix_for(suffix, 3, dtype)}"
     encode(pixels, path, dtype)
     with tarfile.open(tmp_path / "a.tar", "w") as tar:
         tar.add(__file__, "first.txt")

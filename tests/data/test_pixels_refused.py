@@ -18,7 +18,7 @@ from pixel_files import DTYPES, chunk, fuzz, png, random_pixels, read, refused, 
 from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Picture
 from imtrans.data.pixels.decode import decode
-from imtrans.data.pixels.encode import encode, result_suffix
+from imtrans.data.pixels.encode import KEPT, encode
 from imtrans.data.pixels.formats.stored import PixelSpec
 
 # What libraries say by themselves
@@ -50,7 +50,7 @@ def test_a_damaged_tiff_is_refused_and_nothing_else_is_written(
 @pytest.mark.parametrize("wanted", DTYPES)
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".npy"])
 def test_another_depth_is_refused_with_both_and_the_remedy(tmp_path, dtype, wanted, suffix):
-    path = tmp_path / f"a{result_suffix(suffix, 3, dtype)}"
+    path = tmp_path / f"a{KEPT.suffix_for(suffix, 3, dtype)}"
     encode(random_pixels(3, dtype), path, dtype)
     if dtype == wanted:
         return

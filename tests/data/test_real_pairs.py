@@ -8,7 +8,8 @@ from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
 from imtrans.task import Task
 from imtrans.training.fit import fit
-from imtrans.translation.folder import plan, translate_files
+from imtrans.translation.folder import translate_files
+from imtrans.translation.jobs import plan
 from imtrans.translation.loading import load
 
 SMALL = [

@@ -19,7 +19,8 @@ from imtrans.data.drawn.pairs import draw_pairs
 from imtrans.host.devices import Precision
 from imtrans.recipe.catalog import catalog
 from imtrans.task import Task
-from imtrans.translation.folder import plan, translate_files
+from imtrans.translation.folder import translate_files
+from imtrans.translation.jobs import plan
 from imtrans.translation.modes import set_modes
 from imtrans.translation.translator import Translator
 

@@ -16,6 +16,7 @@ from imtrans.training import kept_samples
 from imtrans.training.kept_samples import KeptSamples, by_size
 from imtrans.training.validation import Validation
 from imtrans.training.viewing import viewing
+from imtrans.translation import grouping
 from imtrans.translation.translator import Translator
 
 CPU = torch.device("cpu")
@@ -151,7 +152,7 @@ def test_samples_of_one_size_come_together_and_each_once():
 
 
 def test_few_samples_wait_for_others(monkeypatch):
-    monkeypatch.setattr(kept_samples, "WAITING", 100)
+    monkeypatch.setattr(grouping, "PIXELS", 100)
     assert order(sized(4, 5, 6, 4, 5, 4), most=9) == [[2], [0, 3], [1, 4], [5]]
 
 
@@ -183,7 +184,7 @@ def test_a_metric_gets_several_images_only_where_it_says_so(validating):
     validation = validating("validate.metrics=['one', 'many']", installed=installed)
     validation.measure()
     assert validation.metrics["one"].given == [1] * 8
-    assert sorted(validation.metrics["many"].given) == [1, 3, 4]
+    assert sorted(validation.metrics["many"].given) == [3, 5]
 
 
 class Reads(TorchDispatchMode):

@@ -16,7 +16,8 @@ from imtrans.data.pixels.formats.stored import LARGE
 from imtrans.host.locks import locked
 from imtrans.recipe.schema import DataTable
 from imtrans.translation import memory
-from imtrans.translation.folder import plan, translate_files
+from imtrans.translation.folder import translate_files
+from imtrans.translation.jobs import plan
 from imtrans.translation.memory import bytes_per_pixel, most_pixels
 from imtrans.translation.translator import Translator
 
@@ -126,7 +127,7 @@ def test_of_two_translations_into_one_folder_the_second_is_refused(folder, tmp_p
     with locked(output / ".imtrans"):
         with pytest.raises(ImtransError, match="out: another translation writes there"):
             translated(Same(), folder, output)
-    assert translated(Same(), folder, output).done == 3
+    assert translated(Same(), folder, output).kept == 3
 
 
 # The Python API

@@ -1,8 +1,9 @@
-"""From a tensor of pixels to a file that holds them losslessly."""
+"""From a tensor of pixels to a file: one that holds them losslessly, or a lossy one on request."""
 
 import io
 import os
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,38 +21,63 @@ from imtrans.data.pixels.formats.npy import NPY_CHANNELS
 from imtrans.data.pixels.formats.stored import Depth
 
 TIFF = (".tif", ".tiff")
+JPEG = (".jpg", ".jpeg")
+WEBP = ".webp"
 SIGNED = ("Software", "imtrans")  # in the text of a PNG
+QUALITY = 92  # of a JPEG that was asked for; Pillow's default of 75 is seen
 # The channels that a format can hold; 2 and 4 are grey and RGB with alpha.
 HELD: dict[tuple[str, str], tuple[int, ...]] = {
     (".png", "uint8"): (1, 2, 3, 4),
     (".png", "uint16"): (1, 3, 4),
     (".bmp", "uint8"): (1, 3),
 }
+# On request: JPEG loses something in any case, WebP if a quality is given.
+ON_REQUEST = {(".jpg", "uint8"): (1, 3), (".jpeg", "uint8"): (1, 3), (WEBP, "uint8"): (1, 3, 4)}
 
 
-def result_suffix(suffix: str, channels: int, dtype: str) -> str:
-    """The suffix of a result, given its input's: the same if it can hold the result losslessly."""
-    for candidate in (suffix, ".png"):
-        if _holds(candidate.lower(), channels, dtype):
-            return candidate
-    return ".tif"
+@dataclass(frozen=True)
+class FileFormat:
+    """The files that results are written as. Without a `suffix`, as ".jpg", each is of its input's
+    format where that holds it losslessly, else PNG or TIFF. `quality`, 1 to 100, of JPEG and WebP;
+    without it WebP is lossless."""
+
+    suffix: str | None = None
+    quality: int | None = None
+
+    def suffix_for(self, suffix: str, channels: int, dtype: str) -> str:
+        """The suffix of a result, given its input's."""
+        if self.suffix:
+            return self.suffix
+        for candidate in (suffix, ".png"):
+            if _holds(candidate.lower(), channels, dtype):
+                return candidate
+        return ".tif"
+
+    def why_not(self, channels: int, dtype: str) -> str | None:
+        """Why such results cannot be written so, if they cannot."""
+        if not self.suffix or _holds_on_request(self.suffix.lower(), channels, dtype):
+            return None
+        return f"{self.suffix} cannot hold {channels} channels of {dtype}"
 
 
-def encode(pixels: Tensor, path: Path, dtype: Depth) -> None:
-    """Write pixels (C, H, W) as a file whose suffix is one that `result_suffix` gives.
+KEPT = FileFormat()
+
+
+def encode(pixels: Tensor, path: Path, dtype: Depth, quality: int | None = None) -> None:
+    """Write pixels (C, H, W) as a file whose suffix is one that `FileFormat` gives.
 
     uint8 pixels are torch.uint8, uint16 ones integers in 0 ... 65535, float32 ones torch.float32.
     Written beside and renamed: an interruption leaves no half image under a good name.
     Raises ValueError when pixels or suffix are of another kind, ImtransError, naming the file,
     when it cannot be written.
     """
-    if not _holds(path.suffix.lower(), len(pixels), dtype):
+    if not _holds_on_request(path.suffix.lower(), len(pixels), dtype):
         raise ValueError(f"{path}: cannot hold {len(pixels)} channels of {dtype}")
     values = _values(pixels, dtype)
     partial = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write(values, partial, path.suffix.lower())
+        _write(values, partial, path.suffix.lower(), quality)
         os.replace(partial, path)
     except ImtransError as error:
         raise ImtransError(f"{path}: {error}") from error
@@ -64,9 +90,14 @@ def encode(pixels: Tensor, path: Path, dtype: Depth) -> None:
 
 
 def _holds(suffix: str, channels: int, dtype: str) -> bool:
+    """Whether files of this suffix hold such pixels losslessly, and say so to whoever sees it."""
     if suffix == ".npy":
         return channels <= NPY_CHANNELS
     return suffix in TIFF or channels in HELD.get((suffix, dtype), ())
+
+
+def _holds_on_request(suffix: str, channels: int, dtype: str) -> bool:
+    return _holds(suffix, channels, dtype) or channels in ON_REQUEST.get((suffix, dtype), ())
 
 
 def _values(pixels: Tensor, dtype: Depth) -> NDArray[Any]:
@@ -79,7 +110,7 @@ def _values(pixels: Tensor, dtype: Depth) -> NDArray[Any]:
     return values.astype(dtype, copy=False)
 
 
-def _write(values: NDArray[Any], path: Path, suffix: str) -> None:
+def _write(values: NDArray[Any], path: Path, suffix: str, quality: int | None) -> None:
     channels = values.shape[2]
     grey = values[:, :, 0] if channels == 1 else values
     if values.dtype == np.uint16 and suffix != ".npy" and channels in (1, 3, 4):
@@ -89,13 +120,25 @@ def _write(values: NDArray[Any], path: Path, suffix: str) -> None:
         if suffix == ".npy":
             np.lib.format.write_array(file, grey, allow_pickle=False)
         elif values.dtype == np.uint8 and channels <= 4:
-            # Level 1: PNG's default takes four times as long for files a tenth smaller.
-            options = {"compress_level": 1, "pnginfo": _signed()} if suffix == ".png" else {}
             image = Image.fromarray(grey)
+            options = _options(suffix, quality)
             image.save(file, format=Image.registered_extensions()[suffix], **options)
         else:
             _write_tiff(values, file)
     return None
+
+
+def _options(suffix: str, quality: int | None) -> dict[str, Any]:
+    """Of Pillow's encoders."""
+    if suffix == ".png":
+        # PNG's default level, 6, takes four times as long for files a tenth smaller.
+        return {"compress_level": 1, "pnginfo": _signed()}
+    if suffix in JPEG:
+        return {"quality": quality or QUALITY}
+    if suffix == WEBP:
+        # Method 0 takes a seventh of the time of the default for files a fifth larger.
+        return {"lossless": True, "method": 0} if quality is None else {"quality": quality}
+    return {}
 
 
 def _signed() -> PngInfo:

@@ -1,0 +1,76 @@
+"""Threads beside the one that computes: a bounded amount of work before its turn, in order."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import torch
+
+from imtrans.host.machine import cores
+
+T = TypeVar("T")
+R = TypeVar("R")
+BYTES = 2**28  # that results which wait for their turn may take together
+
+
+class Threads:
+    """A number of threads, for as long as it is entered.
+
+    torch computes on one core in each: several that use all cores slow each other many times over,
+    and the thread that runs the network.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._pool = ThreadPoolExecutor(
+            count, "imtrans", initializer=torch.set_num_threads, initargs=(1,)
+        )
+
+    def __enter__(self) -> "Threads":
+        # The number that a thread sets is its own, and that of threads which begin later.
+        self._before = torch.get_num_threads()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        torch.set_num_threads(self._before)
+
+    def submit(self, function: Callable[..., R], *arguments: Any) -> Future[R]:
+        return self._pool.submit(function, *arguments)
+
+    def ahead(
+        self, function: Callable[[T], R], items: Iterable[T], bytes_of: Callable[[R], int]
+    ) -> Iterator[tuple[T, R]]:
+        """Each item with what the function makes of it, in order. Some are computed before their
+        turn: two for each thread, or fewer where they take much memory."""
+        pending: deque[tuple[T, Future[R]]] = deque()
+        limit = Limit(2 * self.count)
+        for item in items:
+            pending.append((item, self.submit(function, item)))
+            while len(pending) > limit.now:
+                before, future = pending.popleft()
+                result = future.result()
+                limit.heard(bytes_of(result))
+                yield before, result
+        for before, future in pending:
+            yield before, future.result()
+
+
+class Limit:
+    """How many things may wait: `most`, or as many as fit into BYTES if all are as large as the
+    largest so far."""
+
+    def __init__(self, most: int) -> None:
+        self.now = self._most = most
+        self._largest = 1
+
+    def heard(self, size: int) -> None:
+        """Something of so many bytes was among them."""
+        self._largest = max(self._largest, size)
+        self.now = max(min(self._most, BYTES // self._largest), 1)
+
+
+def usual_count() -> int:
+    """As many threads as there are cores, up to 16: more wait for Python more than they do."""
+    return min(cores(), 16)
