@@ -1,12 +1,12 @@
-from enum import StrEnum
 from pathlib import Path
 from shlex import quote
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from imtrans.api.errors import ImtransError, quoted
+from imtrans.cli import translate_options as options
 from imtrans.cli.common import (
     CheckpointHelp,
     DeviceOption,
@@ -20,8 +20,9 @@ from imtrans.cli.common import (
 from imtrans.recipe.naming import run_name, usual_run
 
 if TYPE_CHECKING:
-    from imtrans.translation.folder import TranslatedFolder
-    from imtrans.translation.loading import SizeChoice
+    from imtrans.data.pixels.encode import FileFormat
+    from imtrans.translation.folder import TranslatedFolder, Way
+    from imtrans.translation.jobs import Job
     from imtrans.translation.translator import Translator
 
 UNKNOWN_SCALE = (
@@ -30,56 +31,11 @@ UNKNOWN_SCALE = (
 )
 
 
-class Precision(StrEnum):
-    fp32 = "fp32"
-    bf16 = "bf16"
-
-
-class Statistics(StrEnum):
-    image = "image"
-    running = "running"
-
-
-SizeOption = Annotated[
-    str,
-    typer.Option(
-        metavar="trained|native|PX",
-        help="At which size the network sees an image: that of training, its own, or PX. The "
-        "result has the image's own size.",
-    ),
-]
-MaxPixelsOption = Annotated[
-    int | None,
-    typer.Option(
-        metavar="N", min=1, help="Read images up to this size; by default the recipe's limit."
-    ),
-]
-DropoutSeedOption = Annotated[
-    int | None,
-    typer.Option(
-        metavar="N", min=0, max=2**63 - 1, help="Keep dropout on, with the noise of this seed."
-    ),
-]
-
-
-BestOption = Annotated[
-    bool, typer.Option("--best", help="The run's best on validation pairs, not its newest.")
-]
-OutputOption = Annotated[
-    Path | None,
-    typer.Option(
-        parser=a_path,
-        metavar="PATH",
-        help="The folder of the results, or the file of one; INPUT-NAME by default.",
-    ),
-]
-
-
 def translate(
     inputs: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(parser=a_path, metavar="INPUT", help="A folder of images, or one."),
-    ],
+    ] = None,
     recipe: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="The recipe, or the run in runs/, that was trained."),
@@ -87,41 +43,43 @@ def translate(
     checkpoint: Annotated[
         Path | None, typer.Option(parser=a_path, metavar="PATH", help=CheckpointHelp)
     ] = None,
-    best: BestOption = False,
-    size: SizeOption = "trained",
-    translator: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="One of several, as generator_back; `inspect` has them."),
-    ] = "generator",
-    output: OutputOption = None,
+    best: options.BestOption = False,
+    translator: options.TranslatorOption = "generator",
+    output: options.OutputOption = None,
+    list_: options.ListOption = None,
+    overwrite: options.OverwriteOption = False,
+    format_: options.FormatOption = None,
+    quality: options.QualityOption = None,
+    max_pixels: options.MaxPixelsOption = None,
+    size: options.SizeOption = "trained",
+    statistics: options.StatisticsOption = options.Statistics.image,
+    dropout_seed: options.DropoutSeedOption = None,
+    samples: options.SamplesOption = None,
     device: DeviceOption = None,
-    precision: Annotated[
-        Precision | None, typer.Option(help="bf16 where the device is good at it, by default.")
-    ] = None,
-    statistics: Annotated[
-        Statistics,
-        typer.Option(help="What batch norm uses: each image's own values, or the training's."),
-    ] = Statistics.image,
-    dropout_seed: DropoutSeedOption = None,
-    max_pixels: MaxPixelsOption = None,
+    precision: options.PrecisionOption = None,
+    batch_size: options.BatchSizeOption = None,
+    workers: options.WorkersOption = None,
 ) -> None:
     """Translate every image below a folder: same tree, same names, same sizes. Or one image.
 
     The network sees each image at the scale of training, and its result is brought back to the
     image's own size. Results of formats that would lose something, like JPEG, are written as .png.
-    An image that cannot be read is reported and skipped, and the exit code is 1.
+    The same command again continues where it stopped. An image that cannot be read is reported and
+    skipped, and the exit code is 1.
 
     Example: `imtrans translate --recipe maps photos/ --output maps/`
     """
+    from imtrans.translation.folder import Way
     from imtrans.translation.loading import load
 
-    input_ = _only(inputs)
+    input_ = _only(inputs, list_)
+    written_as = options.file_format(format_, quality)
     name, source = _model(recipe, checkpoint, best)
     name = name if translator == "generator" else f"{name}-{translator}"
     installed()
     loaded = load(
         source,
-        size=_size(size),
+        size=options.size_choice(size),
         translator=translator,
         device=device,
         precision=precision or "auto",
@@ -131,12 +89,25 @@ def translate(
     )
     if loaded.scale is None and size == "trained":
         echo(UNKNOWN_SCALE, err=True)
-    outcome = _translate(loaded, input_, output, name)
+    seeds = options.seeds_of(loaded, dropout_seed, samples)
+    if dropout_seed is not None and not loaded.samples:
+        echo("note: this network has no dropout; --dropout-seed changes nothing", err=True)
+    way = Way(seeds, quality, overwrite, batch_size, workers)
+    jobs, folder = _plan(loaded, input_, output, name, list_, written_as, way)
+    outcome = _translate(loaded, jobs, folder, way)
     raise typer.Exit(1 if outcome.broken else 0)
 
 
-def _only(inputs: list[Path]) -> Path:
+def _only(inputs: list[Path] | None, list_: str | None) -> Path:
+    if not inputs:
+        if list_:
+            return Path()
+        raise ImtransError("which images? name a folder of them, or one, or a --list")
     first, *others = inputs
+    if list_ and not others and not first.is_dir() and first.exists():
+        raise ImtransError(
+            f"{first}: a file; with --list, INPUT is the folder of all that it names"
+        )
     if not others:
         return first
     if len(others) == 1 and (first.suffix == ".toml" or not first.exists()):
@@ -145,39 +116,53 @@ def _only(inputs: list[Path]) -> Path:
     raise ImtransError(f"{len(inputs)} inputs; translate their folder, or one image at a time")
 
 
-def _size(text: str) -> "SizeChoice":
-    if text in ("trained", "native"):
-        return cast("SizeChoice", text)
-    if text.isascii() and text.isdecimal() and 0 < int(text) < 2**31:
-        return int(text)
-    raise typer.BadParameter(
-        f"'{text}' is not trained, native, or a number of px", param_hint="--size"
-    )
+def _plan(
+    translator: "Translator",
+    inputs: Path,
+    output: Path | None,
+    name: str,
+    list_: str | None,
+    written_as: "FileFormat",
+    way: "Way",
+) -> tuple[list["Job"], Path | None]:
+    """What is to be done, and the folder of the results; none for the file of one."""
+    from imtrans.translation.jobs import plan, plan_file
+
+    encoding, seeds = translator.encoding, way.seeds
+    if list_ is None and _is_for_a_file(inputs, output):
+        job = plan_file(
+            inputs,
+            output,
+            name,
+            encoding,
+            file_format=written_as,
+            seeds=seeds,
+            overwrite=way.overwrite,
+        )
+        return [job], None
+    folder = output or _beside(inputs, name)
+    names = options.names_in(list_) if list_ else None
+    jobs = plan(inputs, folder, encoding, names=names, file_format=written_as, seeds=seeds)
+    return jobs, folder
 
 
 def _translate(
-    translator: "Translator", inputs: Path, output: Path | None, name: str
+    translator: "Translator", jobs: list["Job"], folder: Path | None, way: "Way"
 ) -> "TranslatedFolder":
     """Translate, with a progress bar, and say what became of the images."""
     from imtrans.translation.folder import translate_files
-    from imtrans.translation.jobs import plan, plan_file
 
     out, start = console(), monotonic()
-    if _is_for_a_file(inputs, output):
-        jobs, folder = [plan_file(inputs, output, name, translator.encoding)], None
-        target = jobs[0].results[0]
-    else:
-        target = folder = output or _beside(inputs, name)
-        jobs = plan(inputs, folder, translator.encoding)
     with progress(out, "translating", len(jobs)) as advance:
-        outcome = translate_files(translator, jobs, folder, advance)
+        outcome = translate_files(translator, jobs, folder, advance, way)
     for broken in outcome.broken:
         echo(f"skipped: {broken}", err=True)
     for kind, (first, *others) in outcome.remarks.items():
         more = f"; likewise {len(others)} more" if others else ""
         remedy = ". --size chooses another" if kind == "size" else ""
         echo(f"note: {first}{more}{remedy}", err=True)
-    say(out, _summary(outcome, target, folder, monotonic() - start))
+    for line in _summary(outcome, jobs, folder, monotonic() - start):
+        say(out, line)
     return outcome
 
 
@@ -192,12 +177,27 @@ def _is_for_a_file(inputs: Path, output: Path | None) -> bool:
     return inputs.is_file() and (output is None or named)
 
 
-def _summary(outcome: "TranslatedFolder", target: Path, folder: Path | None, seconds: float) -> str:
+def _summary(
+    outcome: "TranslatedFolder", jobs: list["Job"], folder: Path | None, seconds: float
+) -> list[str]:
     if not folder:
-        return str(target) if outcome.done else f"nothing written to {target}"
-    images = "1 image" if outcome.done == 1 else f"{outcome.done} images"
-    skipped = f", {len(outcome.broken)} skipped" if outcome.broken else ""
-    return f"{images} in {target}{skipped} ({outcome.done / max(seconds, 1e-9):.1f} images/s)"
+        results = jobs[0].results
+        if outcome.done:
+            return [str(result) for result in results]
+        return [f"nothing written to {results[0]}"]
+    parts = [f"{_images(outcome.done)} in {folder}"]
+    if len(jobs[0].results) > 1:
+        parts.append(f"{len(jobs[0].results)} samples of each")
+    if outcome.kept:
+        parts.append(f"{outcome.kept} there already")
+    if outcome.broken:
+        parts.append(f"{len(outcome.broken)} skipped")
+    rate = f" ({outcome.done / max(seconds, 1e-9):.1f} images/s)" if outcome.done else ""
+    return [", ".join(parts) + rate]
+
+
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count} images"
 
 
 def _beside(inputs: Path, name: str) -> Path:

@@ -1,0 +1,208 @@
+"""The options of `imtrans translate`, by what they are about."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from imtrans.api.errors import ImtransError
+from imtrans.cli.common import a_path, not_empty
+
+if TYPE_CHECKING:
+    from imtrans.data.pixels.encode import FileFormat
+    from imtrans.translation.loading import SizeChoice
+    from imtrans.translation.pipeline import Seeds
+    from imtrans.translation.translator import Translator
+
+FILES = "Files"
+NETWORK = "Network"
+SPEED = "Speed"
+
+
+class Precision(StrEnum):
+    fp32 = "fp32"
+    bf16 = "bf16"
+
+
+class Statistics(StrEnum):
+    image = "image"
+    running = "running"
+
+
+class Format(StrEnum):
+    png = "png"
+    jpg = "jpg"
+    webp = "webp"
+    tif = "tif"
+    bmp = "bmp"
+    npy = "npy"
+
+
+ListOption = Annotated[
+    str | None,
+    typer.Option(
+        "--list",
+        parser=not_empty,
+        metavar="FILE",
+        help="Only the images named in a file, a line each, below INPUT; - is stdin.",
+        rich_help_panel=FILES,
+    ),
+]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option(
+        parser=a_path,
+        metavar="PATH",
+        help="The folder of the results, or the file of one; INPUT-NAME by default.",
+        rich_help_panel=FILES,
+    ),
+]
+OverwriteOption = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite", help="Replace results that are there already.", rich_help_panel=FILES
+    ),
+]
+FormatOption = Annotated[
+    Format | None,
+    typer.Option(
+        "--format",
+        help="Of the results; by default each input's own where it loses nothing, else png or tif.",
+        rich_help_panel=FILES,
+    ),
+]
+QualityOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        max=100,
+        help="Of jpg, 92 by default, and of webp, which is lossless without it.",
+        rich_help_panel=FILES,
+    ),
+]
+MaxPixelsOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="Read images up to this size; by default the recipe's limit.",
+        rich_help_panel=FILES,
+    ),
+]
+BestOption = Annotated[
+    bool, typer.Option("--best", help="The run's best on validation pairs, not its newest.")
+]
+TranslatorOption = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="One of several, as generator_back; `inspect` has them."),
+]
+SizeOption = Annotated[
+    str,
+    typer.Option(
+        metavar="trained|native|PX",
+        help="At which size the network sees an image: that of training, its own, or PX. The "
+        "result has the image's own size.",
+        rich_help_panel=NETWORK,
+    ),
+]
+StatisticsOption = Annotated[
+    Statistics,
+    typer.Option(
+        help="What batch norm uses: each image's own values, or the training's.",
+        rich_help_panel=NETWORK,
+    ),
+]
+DropoutSeedOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=0,
+        max=2**62,
+        help="Keep dropout on, with the noise of this seed; and the seed of what samples.",
+        rich_help_panel=NETWORK,
+    ),
+]
+SamplesOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="K",
+        min=1,
+        max=1000,
+        help="So many outputs for each image, of seeds one after the other.",
+        rich_help_panel=NETWORK,
+    ),
+]
+PrecisionOption = Annotated[
+    Precision | None,
+    typer.Option(help="bf16 where the device is good at it, by default.", rich_help_panel=SPEED),
+]
+BatchSizeOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        max=4096,
+        help="Images that go through the network together; by default what suits the device. "
+        "Results do not depend on it.",
+        rich_help_panel=SPEED,
+    ),
+]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        max=256,
+        help="Threads that read and write files; a core each by default.",
+        rich_help_panel=SPEED,
+    ),
+]
+
+
+def size_choice(text: str) -> "SizeChoice":
+    if text in ("trained", "native"):
+        return cast("SizeChoice", text)
+    if text.isascii() and text.isdecimal() and 0 < int(text) < 2**31:
+        return int(text)
+    raise typer.BadParameter(
+        f"'{text}' is not trained, native, or a number of px", param_hint="--size"
+    )
+
+
+def file_format(chosen: Format | None, quality: int | None) -> "FileFormat":
+    from imtrans.data.pixels.encode import FileFormat
+
+    if quality is not None and chosen not in (Format.jpg, Format.webp):
+        raise ImtransError("--quality is that of JPEG and WebP; add --format jpg, or webp")
+    return FileFormat(f".{chosen}" if chosen else None, quality)
+
+
+def seeds_of(translator: "Translator", dropout_seed: int | None, samples: int | None) -> "Seeds":
+    """The seeds of the outputs for each image. Raises ImtransError where they would be the same."""
+    if samples is None:
+        return (None,)
+    if not translator.samples:
+        raise ImtransError(
+            "--samples: each would be the same: this network draws no random numbers"
+            + ("" if dropout_seed is not None else "; --dropout-seed 0 keeps its dropout on")
+        )
+    first = dropout_seed or 0
+    return range(first, first + samples)
+
+
+def names_in(file: str) -> list[str]:
+    """The lines of a file, or of stdin. Raises ImtransError."""
+    import sys
+
+    try:
+        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        raise ImtransError(f"{file}: {(error.strerror or str(error)).lower()}") from error
+    # Names are bytes to the system: whatever they are, they lead back to the same files.
+    text = content.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
+    names = [line for line in text.replace("\r\n", "\n").split("\n") if line.strip()]
+    if not names:
+        raise ImtransError(f"{'stdin' if file == '-' else file}: names no image")
+    return names
