@@ -1,4 +1,5 @@
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from shlex import quote
 from time import monotonic
@@ -14,6 +15,7 @@ from imtrans.cli.common import (
     console,
     echo,
     installed,
+    not_empty,
     progress,
     say,
 )
@@ -85,7 +87,7 @@ def translate(
         typer.Option(metavar="NAME", help="The recipe, or the run in runs/, that was trained."),
     ] = None,
     checkpoint: Annotated[
-        Path | None, typer.Option(parser=a_path, metavar="PATH", help=CheckpointHelp)
+        str | None, typer.Option(parser=not_empty, metavar="PATH", help=CheckpointHelp)
     ] = None,
     best: BestOption = False,
     size: SizeOption = "trained",
@@ -206,15 +208,15 @@ def _beside(inputs: Path, name: str) -> Path:
     return beside / f"{whole.name}-{name}"
 
 
-def _model(recipe: str | None, checkpoint: Path | None, best: bool) -> tuple[str, Path]:
+def _model(recipe: str | None, checkpoint: str | None, best: bool) -> tuple[str, Path]:
     """What the results are named after, and the run, checkpoint or file to translate with."""
+    from imtrans.runs.hub.pull import local, name_of
     from imtrans.runs.listing import best_checkpoint, find_run
 
     if checkpoint:
-        whole = checkpoint.resolve()
-        named_after = whole.parent if whole.is_file() else whole
-        name = run_name(recipe) if recipe else named_after.name
-        return name, best_checkpoint(checkpoint) if best else checkpoint
+        name = run_name(recipe) if recipe else name_of(checkpoint)
+        place = local(checkpoint, partial(echo, err=True))
+        return name, best_checkpoint(place) if best else place
     if not recipe:
         raise ImtransError("which model? name the --recipe that you trained, or a --checkpoint")
     run = find_run(recipe)
