@@ -80,7 +80,9 @@ OutputOption = Annotated[
 def translate(
     inputs: Annotated[
         list[Path],
-        typer.Argument(parser=a_path, metavar="INPUT", help="A folder of images, or one."),
+        typer.Argument(
+            parser=a_path, metavar="INPUT", help="A folder of images, an image or a video."
+        ),
     ],
     recipe: Annotated[
         str | None,
@@ -111,11 +113,14 @@ def translate(
 
     The network sees each image at the scale of training, and its result is brought back to the
     image's own size. Results of formats that would lose something, like JPEG, are written as .png.
-    An image that cannot be read is reported and skipped, and the exit code is 1.
+    An image that cannot be read is reported and skipped, and the exit code is 1. A video becomes a
+    video, with its sound: `pip install "imtrans[video]"`.
 
     Example: `imtrans translate --recipe maps photos/ --output maps/`
     """
+    from imtrans.cli.translate_video import translate_video
     from imtrans.translation.loading import load
+    from imtrans.translation.video.place import is_video
 
     input_ = _only(inputs)
     name, source = _model(recipe, checkpoint, best)
@@ -133,6 +138,8 @@ def translate(
     )
     if loaded.scale is None and size == "trained":
         echo(UNKNOWN_SCALE, err=True)
+    if is_video(input_):
+        raise typer.Exit(translate_video(loaded, input_, output, name))
     outcome = _translate(loaded, input_, output, name)
     raise typer.Exit(1 if outcome.broken else 0)
 
