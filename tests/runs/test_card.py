@@ -84,6 +84,16 @@ def test_without_its_data_it_counts_what_the_run_knows(run, pairs):
     assert "up to 100 validation pairs" in text
 
 
+def test_a_plugin_that_is_not_here_is_named_and_not_needed(run):
+    used = '{"imtrans-wavelet": "1.2", "x; rm -rf": "1"}'
+    for file in (run / "checkpoints").glob("*/*.safetensors"):
+        reseal(file, lambda facts: facts | {"plugins": used})
+    with_recipe(run, 'layout = "side_by_side"', 'layout = "wavelet"')
+    text = card(facts_of(run))
+    assert 'pip install "imtrans[hub]" imtrans-wavelet==1.2\n' in text
+    assert "trained on 6 pairs" in text
+
+
 def test_it_is_written_to_a_file(imtrans, run, tmp_path):
     assert imtrans("card", "tiny", "--output", "README.md") == (0, "", "")
     text = (tmp_path / "README.md").read_text()

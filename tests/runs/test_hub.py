@@ -7,15 +7,18 @@ when it is imported, and must not have been imported here.
 import json
 import os
 import re
+import shutil
 import socket
 import sys
 import time
 import warnings
+from pathlib import Path
 
 import pytest
 from drawn import draw_picture
 from forking import Child
 from hub_server import TOKEN, Repository, serving
+from resealing import reseal
 from safetensors import safe_open
 
 from imtrans.api.errors import ImtransError
@@ -137,6 +140,47 @@ def test_the_best_can_be_pushed_with_a_message_and_privately(call, run, hub):
     code, _, err = call("inspect", "hf://me/best", HF_TOKEN="hf_wrong")
     assert code == 2
     one_line(err, "no such repository, or your token does not open it")
+
+
+def test_of_several_translators_all_come_along(call, run, hub, tmp_path):
+    newest = sorted((run / "checkpoints").glob("step_*"))[-1]
+    names = json.dumps(["generator", "generator_back"])
+    reseal(newest / GENERATOR, lambda facts: facts | {"translators": names})
+    back = Path(shutil.copy(newest / GENERATOR, newest / "generator_back.safetensors"))
+    reseal(back, lambda facts: facts | {"part": "generator_back"})
+    assert call("push", "tiny", "me/both")[0] == 0
+    assert set(hub.repositories["me/both"].files) == {*PUSHED, back.name}
+    code, out, err = call("inspect", "hf://me/both")
+    assert (code, err) == (0, "")
+    assert re.search(r"^translators +generator, generator_back$", out, re.MULTILINE)
+    assert {path.name for path in tmp_path.rglob("snapshots/*/*.safetensors")} == {
+        GENERATOR,
+        back.name,
+    }
+
+
+def test_a_plugin_that_is_missing_is_the_usual_line(call, run, pushed, tmp_path):
+    (tmp_path / GENERATOR).write_bytes(pushed.files[GENERATOR])
+
+    def changed(facts):
+        recipe = facts["recipe"].replace('"resnet_6"', '"wavelet"')
+        return facts | {"recipe": recipe, "plugins": '{"imtrans-wavelet": "1.2"}'}
+
+    reseal(tmp_path / GENERATOR, changed)
+    pushed.files[GENERATOR] = (tmp_path / GENERATOR).read_bytes()
+    code, _, err = call("translate", "--checkpoint", "hf://me/plans", "photos")
+    assert code == 2
+    assert "'wavelet'" in err
+    assert "pip install imtrans-wavelet==1.2" in err
+
+
+def test_a_card_in_the_cache_is_no_damage(call, pushed, tmp_path):
+    assert call("inspect", "hf://me/plans")[0] == 0
+    (folder,) = tmp_path.glob("cache/hub/models--*/snapshots/*")
+    (folder / "README.md").write_text("as another program pulls it")
+    code, out, _ = call("inspect", "hf://me/plans")
+    assert code == 0
+    assert "checksums ok" in out
 
 
 def test_an_edited_card_is_kept_unless_asked_otherwise(call, pushed):

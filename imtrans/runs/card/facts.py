@@ -5,7 +5,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from imtrans.api.errors import ImtransError
 from imtrans.recipe.catalog import catalog
 from imtrans.recipe.schema import Recipe
 from imtrans.runs.checkpoint import translator_file
@@ -72,7 +71,7 @@ def _counts(run: Path | None, recipe: Recipe) -> tuple[int | None, bool, int | N
     newest = newest_whole(run) if run else None
     batches = newest.number("batches_per_epoch") if newest else None
     size = recipe.train.batch_size
-    with suppress(ImtransError, OSError, ValueError):
+    with suppress(Exception):  # of plugins that are not here, or of data that is gone
         task = Task(recipe, catalog())
         pairs, validation = len(task.pairs), len(task.validation_pairs)
         if batches in (None, -(-pairs // size)):

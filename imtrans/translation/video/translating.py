@@ -12,7 +12,7 @@ from imtrans.data.encoding import Given
 from imtrans.translation.translator import Remark, Translator
 from imtrans.translation.video.place import check_encoding
 from imtrans.translation.video.reading import Clip, Frame, Times
-from imtrans.translation.video.writing import Writer
+from imtrans.translation.video.writing import VideoWriter
 
 
 @dataclass
@@ -44,7 +44,7 @@ def translate_clip(
     """
     outcome = TranslatedClip()
     waiting: deque[Times] = deque()  # of frames whose results are still to come
-    with Writer(place, clip) as writer:
+    with VideoWriter(place, clip) as writer:
         given = _given(translator, clip, writer, waiting, outcome)
         try:
             for result in translate_frames(translator, given):
@@ -71,7 +71,7 @@ def open_clip(translator: Translator, path: Path) -> Clip:
 def _given(
     translator: Translator,
     clip: Clip,
-    writer: Writer,
+    writer: VideoWriter,
     waiting: deque[Times],
     outcome: TranslatedClip,
 ) -> Iterator[Given]:

@@ -17,7 +17,7 @@ BT709 = 1  # FFmpeg's number of it, as matrix, primaries and transfer
 LIMITED = 1  # 16 ... 235, as all players expect
 
 
-class Writer:
+class VideoWriter:
     """Frames of results and packets of sound into a file, in any order that a clip has them.
 
     A context manager: when its block ends the file is there, whole; when it is left by an error,
@@ -34,7 +34,7 @@ class Writer:
         self._sounds: dict[int, Any] = {}
         self._before: list[Any] = []  # sound from before the first frame, whose size is needed
 
-    def __enter__(self) -> "Writer":
+    def __enter__(self) -> "VideoWriter":
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._container = self._av.open(str(self._partial), "w", format=self._kind.format)
