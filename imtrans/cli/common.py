@@ -41,7 +41,9 @@ DeviceOption = Annotated[
         metavar="DEVICE", help="cpu, cuda, cuda:1 or mps; default: cuda, else mps, else cpu."
     ),
 ]
-CheckpointHelp = "A run, a checkpoint directory, or a generator.safetensors."
+CheckpointHelp = (
+    "A run, a checkpoint directory, a generator.safetensors, or hf://OWNER/NAME of a hub."
+)
 
 
 def a_path(text: str | Path) -> Path:

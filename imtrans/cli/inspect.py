@@ -1,17 +1,17 @@
-from pathlib import Path
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from imtrans.cli import completion
-from imtrans.cli.common import CheckpointHelp, a_path, echo
+from imtrans.cli.common import CheckpointHelp, echo, not_empty
 
 
 def inspect(
     checkpoints: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
-            parser=a_path,
+            parser=not_empty,
             metavar="CHECKPOINT...",
             help=CheckpointHelp,
             autocompletion=completion.runs,
@@ -22,7 +22,9 @@ def inspect(
 
     Example: `imtrans inspect runs/maps`
     """
+    from imtrans.runs.hub.pull import local
     from imtrans.runs.inspection import describe
 
     for number, checkpoint in enumerate(checkpoints):
-        echo(f"\n{describe(checkpoint)}" if number else describe(checkpoint))
+        described = describe(local(checkpoint, partial(echo, err=True)))
+        echo(f"\n{described}" if number else described)

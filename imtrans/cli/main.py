@@ -11,6 +11,7 @@ import typer
 import imtrans
 from imtrans.api.errors import ImtransError, is_out_of_memory
 from imtrans.cli.bench import bench
+from imtrans.cli.card import card
 from imtrans.cli.check import check
 from imtrans.cli.common import complain
 from imtrans.cli.data import data
@@ -20,6 +21,7 @@ from imtrans.cli.import_weights import import_weights
 from imtrans.cli.init import init
 from imtrans.cli.inspect import inspect
 from imtrans.cli.plugins import plugins
+from imtrans.cli.push import push
 from imtrans.cli.quickstart import quickstart
 from imtrans.cli.recipes import recipes
 from imtrans.cli.runs import runs
@@ -56,6 +58,8 @@ app.add_typer(runs, name="runs")
 app.add_typer(recipes, name="recipes")
 app.add_typer(plugins, name="plugins")
 app.command()(inspect)
+app.command()(card)
+app.command()(push)
 app.command(name="import-weights")(import_weights)
 app.command()(quickstart)
 

@@ -1,3 +1,4 @@
+from functools import partial
 from pathlib import Path
 from shlex import quote
 from time import monotonic
@@ -14,6 +15,7 @@ from imtrans.cli.common import (
     console,
     echo,
     installed,
+    not_empty,
     progress,
     say,
 )
@@ -34,14 +36,16 @@ UNKNOWN_SCALE = (
 def translate(
     inputs: Annotated[
         list[Path] | None,
-        typer.Argument(parser=a_path, metavar="INPUT", help="A folder of images, or one."),
+        typer.Argument(
+            parser=a_path, metavar="INPUT", help="A folder of images, an image or a video."
+        ),
     ] = None,
     recipe: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="The recipe, or the run in runs/, that was trained."),
     ] = None,
     checkpoint: Annotated[
-        Path | None, typer.Option(parser=a_path, metavar="PATH", help=CheckpointHelp)
+        str | None, typer.Option(parser=not_empty, metavar="PATH", help=CheckpointHelp)
     ] = None,
     best: options.BestOption = False,
     translator: options.TranslatorOption = "generator",
@@ -65,12 +69,15 @@ def translate(
     The network sees each image at the scale of training, and its result is brought back to the
     image's own size. Results of formats that would lose something, like JPEG, are written as .png.
     The same command again continues where it stopped. An image that cannot be read is reported and
-    skipped, and the exit code is 1.
+    skipped, and the exit code is 1. A video becomes a video, with its sound:
+    `pip install "imtrans[video]"`.
 
     Example: `imtrans translate --recipe maps photos/ --output maps/`
     """
+    from imtrans.cli.translate_video import translate_video
     from imtrans.translation.folder import Way
     from imtrans.translation.loading import load
+    from imtrans.translation.video.place import is_video
 
     input_ = _only(inputs, list_)
     written_as = options.file_format(format_, quality)
@@ -89,6 +96,9 @@ def translate(
     )
     if loaded.scale is None and size == "trained":
         echo(UNKNOWN_SCALE, err=True)
+    if is_video(input_):
+        options.refuse_for_video(list_=list_, format_=format_, samples=samples)
+        raise typer.Exit(translate_video(loaded, input_, output, name))
     seeds = options.seeds_of(loaded, dropout_seed, samples)
     if dropout_seed is not None and not loaded.samples:
         echo("note: this network has no dropout; --dropout-seed changes nothing", err=True)
@@ -207,15 +217,15 @@ def _beside(inputs: Path, name: str) -> Path:
     return beside / f"{whole.name}-{name}"
 
 
-def _model(recipe: str | None, checkpoint: Path | None, best: bool) -> tuple[str, Path]:
+def _model(recipe: str | None, checkpoint: str | None, best: bool) -> tuple[str, Path]:
     """What the results are named after, and the run, checkpoint or file to translate with."""
+    from imtrans.runs.hub.pull import local, name_of
     from imtrans.runs.listing import best_checkpoint, find_run
 
     if checkpoint:
-        whole = checkpoint.resolve()
-        named_after = whole.parent if whole.is_file() else whole
-        name = run_name(recipe) if recipe else named_after.name
-        return name, best_checkpoint(checkpoint) if best else checkpoint
+        name = run_name(recipe) if recipe else name_of(checkpoint)
+        place = local(checkpoint, partial(echo, err=True))
+        return name, best_checkpoint(place) if best else place
     if not recipe:
         raise ImtransError("which model? name the --recipe that you trained, or a --checkpoint")
     run = find_run(recipe)

@@ -192,6 +192,13 @@ def seeds_of(translator: "Translator", dropout_seed: int | None, samples: int | 
     return range(first, first + samples)
 
 
+def refuse_for_video(**given: object) -> None:
+    """Raise ImtransError for options that are of images alone."""
+    for name, value in given.items():
+        if value is not None:
+            raise ImtransError(f"--{name.strip('_')} is for images; a video becomes one video")
+
+
 def names_in(file: str) -> list[str]:
     """The lines of a file, or of stdin. Raises ImtransError."""
     import sys

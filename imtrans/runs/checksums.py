@@ -27,8 +27,10 @@ def verify(folder: Path, only: str | None = None) -> bool:
         rows = [(noted, name) for noted, name in lines if only in (None, name)]
         wrong = [name for noted, name in rows if _differs(folder / name, noted)]
         if only is None:  # the sums themselves may have been cut off
-            listed = {name for _, name in rows} | {SUMS}
-            wrong += sorted(path.name for path in folder.iterdir() if path.name not in listed)
+            listed = {name for _, name in rows}
+            # Beside what was pulled from a hub other files may be, as its card.
+            weights = {path.name for path in folder.glob("*.safetensors")}
+            wrong += sorted(weights - listed)
     except (ValueError, OSError) as error:
         raise ImtransError(f"{sums}: damaged: {error}") from error
     if wrong:

@@ -103,12 +103,17 @@ class Header:
         except ImtransError as error:
             raise ImtransError(f"{error}{self._plugins_to_install(catalog)}") from error
 
+    @property
+    def plugins(self) -> dict[str, str]:
+        """The distributions that the recipe draws on, each with what pip is to be asked for."""
+        noted = self._value("plugins")
+        versions = noted.items() if isinstance(noted, dict) else ()
+        needed = {name: f"{name}=={version}" for name, version in versions}
+        return {name: each for name, each in needed.items() if REQUIREMENT.fullmatch(each)}
+
     def _plugins_to_install(self, catalog: Catalog | None) -> str:
         installed = {plugin.distribution for plugin in catalog.plugins} if catalog else set()
-        needed = self._value("plugins")
-        versions = needed.items() if isinstance(needed, dict) else ()
-        missing = [f"{name}=={version}" for name, version in versions if name not in installed]
-        missing = [each for each in missing if REQUIREMENT.fullmatch(each)]
+        missing = [each for name, each in self.plugins.items() if name not in installed]
         if not missing:
             return ""
         return f"\n  it was written with plugins that are not here: pip install {' '.join(missing)}"

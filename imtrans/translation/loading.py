@@ -13,6 +13,7 @@ from imtrans.recipe.schema import Recipe
 from imtrans.runs import checkpoint
 from imtrans.runs.checksums import sum_of
 from imtrans.runs.header import Header, read_header
+from imtrans.runs.hub.pull import local
 from imtrans.runs.listing import best_checkpoint, find_run
 from imtrans.runs.sealed import SUM
 from imtrans.runs.weights import load_into
@@ -40,7 +41,7 @@ def load(
     max_pixels: int | None = None,
 ) -> Translator:
     """The translator of a run (its folder, its name in runs/, or its recipe), of a checkpoint
-    directory or of a generator.safetensors.
+    directory, of a generator.safetensors, or of a hub: hf://OWNER/NAME[@REVISION].
 
     With `best`, it is the run's best on validation pairs, not its newest. `size` is at which a
     picture is translated, before its result is brought back to the picture's own: `trained`, at the
@@ -60,7 +61,7 @@ def load(
     >>> [image.size for image in translator(["photo.jpg", "other.jpg"])]
     [(96, 64), (64, 64)]
     """
-    header = _found(Path(run), best, translator)
+    header = _found(local(run), best, translator)
     recipe = header.recipe(catalog(), translator_only=True)
     if max_pixels is not None:
         data = recipe.data.model_copy(update={"max_pixels": max_pixels})

@@ -34,6 +34,8 @@ COMMANDS = [
     ("runs", "list"),
     ("runs", "clean"),
     ("runs", "compare"),
+    ("card",),
+    ("push",),
     ("recipes",),
     ("recipes", "list"),
     ("recipes", "show"),

@@ -1,5 +1,6 @@
 """Many images: results depend on nothing but each image, and memory on nothing but their size."""
 
+import io
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -68,24 +69,27 @@ def contents(output):
     return {path.relative_to(output).as_posix(): path.read_bytes() for path in sorted(files)}
 
 
-@pytest.fixture
-def two_cores():
-    """With one, torch (2.13) computes a single image in fp32 by another algorithm than two: outputs
-    differ by a thousandth of a grey level, which rounding may show."""
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(1)
-
-
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("norm", ["batch", "instance"])
-def test_neither_batch_size_nor_workers_change_a_byte(images, tmp_path, two_cores, norm, precision):
+def test_neither_batch_size_nor_workers_change_results(images, tmp_path, norm, precision):
     using = translator(network(norm, precision), precision)
     first = translated(using, images, tmp_path / "first", Way(batch_size=1, workers=1))
     assert len(first) == len(SIZES)
     for batch_size, workers in ((None, None), (3, 1), (64, 4)):
         way = Way(batch_size=batch_size, workers=workers)
-        assert translated(using, images, tmp_path / f"{batch_size}", way) == first
+        found = translated(using, images, tmp_path / f"{batch_size}", way)
+        if precision == "bf16":
+            assert found == first
+        else:
+            # A small layer on one image is computed by another algorithm than on two (torch 2.13):
+            # outputs differ by a thousandth of a grey level, which rounding may show.
+            far = [np.abs(opened(found[name]) - opened(first[name])) for name in first]
+            assert max(each.max() for each in far) <= 1
+            assert max(each.mean() for each in far) < 0.001
+
+
+def opened(content):
+    return np.asarray(Image.open(io.BytesIO(content))).astype(int)
 
 
 def test_images_of_a_padded_size_go_together(images, tmp_path):
