@@ -1,5 +1,6 @@
 """How large a picture may be, from what a network takes for each of its pixels."""
 
+import math
 import weakref
 from typing import Any
 
@@ -33,6 +34,22 @@ def most_pixels(
     if device.type == "cpu":
         return int(reading / (SPARE * taken * share + READING))
     return int(min(network / (SPARE * taken * share), reading / READING))
+
+
+def most_read(device: torch.device) -> int | None:
+    """The largest picture that can be read and written, whatever a network takes for its tiles."""
+    free = free_memory(torch.device("cpu"))
+    return None if free is None else free // READING
+
+
+def tile_that_fits(module: nn.Module, channels: int, device: torch.device) -> int | None:
+    """The side in px of the largest tile that fits into what is free, a multiple of the network's
+    stride; 0 where none does. None where that is unknown."""
+    most = most_pixels(module, channels, device)
+    if most is None:
+        return None
+    stride = int(module.stride)  # type: ignore[arg-type]
+    return math.isqrt(most) // stride * stride
 
 
 def bytes_per_pixel(module: nn.Module, channels: int) -> float | None:

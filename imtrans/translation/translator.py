@@ -129,10 +129,15 @@ class Translator:
         if len(source) > 1 and self.one_by_one:
             return torch.cat([self.output(one) for one in source.split(1)])
         padded, (rows, columns) = pad_to_multiple(source, int(self.module.stride))  # type: ignore[arg-type]
-        with torch.inference_mode(), autocast(self.device, self.precision), self._seeded():
-            with EachByItself() if len(source) > 1 else nullcontext():
-                output: Tensor = self.module(padded).float()
-        return output[..., rows, columns]
+        with EachByItself() if len(source) > 1 else nullcontext():
+            return self.computed(padded)[..., rows, columns]
+
+    def computed(self, source: Tensor, draw: int = 0) -> Tensor:
+        """What the module makes of sources of sizes that it takes. Another `draw` is other noise
+        of the same seed."""
+        with torch.inference_mode(), autocast(self.device, self.precision), self._seeded(draw):
+            output: Tensor = self.module(source).float()
+        return output
 
     @property
     def one_by_one(self) -> bool:
@@ -143,10 +148,11 @@ class Translator:
         return seeded or draws or has_norms_of_its_own(self.module)
 
     @contextmanager
-    def _seeded(self) -> Iterator[None]:
+    def _seeded(self, draw: int) -> Iterator[None]:
+        seed = ((self.seed or 0) + draw) % 2**63
         with ExitStack() as stack:
             if self._noise is not None and self.seed is not None:
-                stack.enter_context(self._noise.seeded(self.seed, self.device))
+                stack.enter_context(self._noise.seeded(seed, self.device))
             if getattr(self.module, "draws", False):
-                stack.enter_context(seeded_torch(self.seed or 0, self.device))
+                stack.enter_context(seeded_torch(seed, self.device))
             yield

@@ -1,0 +1,177 @@
+"""A picture of any size through a translator, tile by tile; memory holds one line of tiles.
+
+Tiles overlap, and are blended where they do. Norms use statistics of the whole picture, gathered
+in a first pass, so that no tile differs in tone. What else a network computes of all that it sees
+(attention, a global pooling) it computes of a tile. A network that draws random numbers draws
+others for each tile.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from imtrans.api.errors import ImtransError, is_out_of_memory
+from imtrans.data.encoding import Encoding
+from imtrans.data.pixels.windows import Windows
+from imtrans.translation.held_statistics import Gathering, Held, Statistics, pooled
+from imtrans.translation.memory import SPARE, bytes_per_pixel, tile_that_fits
+from imtrans.translation.tiling import Tiling, checked
+from imtrans.translation.translator import Translator
+
+TOGETHER = 16  # tiles that are normalised together at most when statistics are gathered,
+BUDGET = 2**29  # and bytes that they may take on a CPU
+SAMPLE = 64  # tiles
+
+
+class Seen(Protocol):
+    """A picture as the network sees it, which need not be in memory."""
+
+    size: tuple[int, int]  # height and width
+
+    def read(self, top: int, left: int, height: int, width: int) -> Tensor:
+        """A window of it, (1, C, height, width) in [-1, 1], on the CPU. Raises ImtransError."""
+        ...
+
+
+class InMemory:
+    """One that is in memory, (1, C, H, W)."""
+
+    def __init__(self, source: Tensor) -> None:
+        self._source = source
+        self.size = source.shape[-2], source.shape[-1]
+
+    def read(self, top: int, left: int, height: int, width: int) -> Tensor:
+        return self._source[..., top : top + height, left : left + width]
+
+
+class InWindows:
+    """One that is read from its file, window by window."""
+
+    def __init__(self, windows: Windows, encoding: Encoding) -> None:
+        self._windows, self._encoding, self.size = windows, encoding, windows.size
+        self._beyond: list[float] = []
+
+    def read(self, top: int, left: int, height: int, width: int) -> Tensor:
+        pixels = self._windows.read(top, left, height, width)
+        self._beyond.append(self._encoding.beyond(pixels))
+        return self._encoding.seen(pixels)
+
+    @property
+    def beyond(self) -> float:
+        """The share of values outside the range of training, in what was read."""
+        return sum(self._beyond) / max(len(self._beyond), 1)
+
+
+class Tiles:
+    """Translates what a network sees in tiles of `tile` px (rounded up to its stride) that overlap
+    by at least `overlap` px: an eighth of a tile, unless it is given.
+
+    Raises ImtransError for sizes that no tiles can have.
+    """
+
+    def __init__(self, translator: Translator, tile: int, overlap: int | None = None) -> None:
+        self.translator = translator
+        self._stride = int(translator.module.stride)  # type: ignore[arg-type]  # of a module: Any
+        self.tile, self.overlap = checked(tile, overlap, self._stride)
+
+    def tiling(self, size: tuple[int, int]) -> Tiling:
+        """The tiles of a picture of this height and width."""
+        return Tiling.of(size, self.tile, self.overlap, self._stride)
+
+    def outputs(self, seen: Seen, on_tile: Callable[[], None] = lambda: None) -> Iterator[Tensor]:
+        """The output, some rows at a time from the top: (1, C, h, W) on the translator's device,
+        valid until the next are asked for. Raises ImtransError where a tile does not fit into
+        memory."""
+        tiling = self.tiling(seen.size)
+        # One tile is the picture as it would be without any.
+        statistics = self.statistics(seen) if len(tiling) > 1 else None
+        down, across = tiling.down, tiling.across
+        columns = slice(*across.own(0, across.padded))
+        band: Tensor | None = None  # the padded picture's rows from `top` on that tiles are in
+        for line, (top, following) in enumerate(
+            zip(down.starts, [*down.starts[1:], down.padded], strict=True)
+        ):
+            for place, left in enumerate(across.starts):
+                output = self._tile(seen, tiling, top, left, statistics)
+                if band is None:
+                    band = output.new_zeros(1, output.shape[1], down.length, across.padded)
+                weights = down.weights[line, :, None] * across.weights[place]
+                part = band[..., left : left + across.length]
+                part.addcmul_(output, weights.to(output.device))
+                on_tile()
+            assert band is not None
+            first, end = down.own(top, following)
+            if end > first:
+                yield band[:, :, first - top : end - top, columns]
+            rest = down.length - (following - top)
+            band[:, :, :rest] = band[:, :, following - top :].clone()
+            band[:, :, rest:] = 0
+
+    def statistics(self, seen: Seen) -> Statistics | None:
+        """What the norms would see of the whole picture; None for a network that has none."""
+        tiling, parts = self.tiling(seen.size), []
+        places = _spread(tiling.apart(), SAMPLE)
+        together = self._together()
+        batches = -(-len(places) // together)
+        for index in range(batches):
+            chosen = places[index::batches]
+            tiles = torch.cat([_window(seen, tiling, top, left) for top, left, _ in chosen])
+            gathering = Gathering(torch.tensor([share for *_, share in chosen]))
+            with gathering:
+                self._computed(tiles)
+            if not gathering.found:
+                return None
+            parts.append((gathering.found, sum(share for *_, share in chosen)))
+        return [
+            pooled([(found[norm], weight) for found, weight in parts])
+            for norm in range(len(parts[0][0]))
+        ]
+
+    def _together(self) -> int:
+        """How many tiles statistics are gathered of at once."""
+        translator = self.translator
+        taken = bytes_per_pixel(translator.module, translator.encoding.source_channels)
+        return max(1, min(TOGETHER, int(BUDGET / (SPARE * taken * self.tile**2)))) if taken else 1
+
+    def _tile(
+        self, seen: Seen, tiling: Tiling, top: int, left: int, statistics: Statistics | None
+    ) -> Tensor:
+        window, draw = _window(seen, tiling, top, left), top * tiling.across.padded + left
+        if statistics is None:
+            return self._computed(window, draw)
+        with Held(statistics):
+            return self._computed(window, draw)
+
+    def _computed(self, tiles: Tensor, draw: int = 0) -> Tensor:
+        try:
+            return self.translator.computed(tiles.to(self.translator.device), draw)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise ImtransError(self.too_large()) from error
+
+    def too_large(self) -> str:
+        """That tiles do not fit into memory, and which do."""
+        translator = self.translator
+        channels = translator.encoding.source_channels
+        side = tile_that_fits(translator.module, channels, translator.device)
+        remedy = f"use --tile {min(side, self.tile // 2)}" if side else "use a smaller --tile"
+        return f"not enough memory for tiles of {self.tile} px. {remedy}"
+
+
+def _window(seen: Seen, tiling: Tiling, top: int, left: int) -> Tensor:
+    """One tile of the padded picture, (1, C, h, w)."""
+    first, height, rows = tiling.down.seen(top, tiling.down.length)
+    begin, width, columns = tiling.across.seen(left, tiling.across.length)
+    window = seen.read(first, begin, height, width)
+    window = window if rows is None else window.index_select(-2, rows)
+    return window if columns is None else window.index_select(-1, columns)
+
+
+def _spread(places: list[tuple[int, int, float]], count: int) -> list[tuple[int, int, float]]:
+    """So many of them, evenly."""
+    if len(places) <= count:
+        return places
+    return [places[index * len(places) // count] for index in range(count)]
