@@ -22,11 +22,16 @@ from imtrans.recipe.naming import run_name, usual_run
 if TYPE_CHECKING:
     from imtrans.translation.folder import TranslatedFolder
     from imtrans.translation.loading import SizeChoice
+    from imtrans.translation.tiled import TiledTranslator
     from imtrans.translation.translator import Translator
 
 UNKNOWN_SCALE = (
     "note: this checkpoint is older and does not say at which scale it was trained: images are "
     "translated pixel by pixel. --size PX brings them to the size of training, data.crop_size"
+)
+NO_FACTORS = (
+    "note: {scale}; in tiles they are translated pixel by pixel. --size PX brings them to another "
+    "size"
 )
 
 
@@ -61,6 +66,17 @@ DropoutSeedOption = Annotated[
     ),
 ]
 
+TileOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="PX",
+        help="Translate in tiles of so many px: for images that do not fit into memory.",
+    ),
+]
+OverlapOption = Annotated[
+    int | None,
+    typer.Option(metavar="PX", help="How far tiles overlap; an eighth of a tile by default."),
+]
 
 BestOption = Annotated[
     bool, typer.Option("--best", help="The run's best on validation pairs, not its newest.")
@@ -104,6 +120,8 @@ def translate(
     ] = Statistics.image,
     dropout_seed: DropoutSeedOption = None,
     max_pixels: MaxPixelsOption = None,
+    tile: TileOption = None,
+    overlap: OverlapOption = None,
 ) -> None:
     """Translate every image below a folder: same tree, same names, same sizes. Or one image.
 
@@ -131,7 +149,8 @@ def translate(
     )
     if loaded.scale is None and size == "trained":
         echo(UNKNOWN_SCALE, err=True)
-    outcome = _translate(loaded, input_, output, name)
+    tiled = _in_tiles(loaded, tile, overlap, size)
+    outcome = _translate(loaded, tiled, input_, output, name)
     raise typer.Exit(1 if outcome.broken else 0)
 
 
@@ -155,11 +174,37 @@ def _size(text: str) -> "SizeChoice":
     )
 
 
+def _in_tiles(
+    translator: "Translator", tile: int | None, overlap: int | None, size: str
+) -> "TiledTranslator | None":
+    """The translator in tiles, if they are asked for."""
+    from imtrans.translation.tiled import TiledTranslator
+
+    if tile is None:
+        if overlap is not None:
+            raise ImtransError("--overlap is that of tiles; say how large they are with --tile")
+        return None
+    if size == "trained" and translator.scale and not translator.scale.factors:
+        echo(NO_FACTORS.format(scale=translator.scale), err=True)
+        translator.scale = None
+    tiled = TiledTranslator(translator, tile, overlap)
+    if tiled.tiles.tile != tile:
+        echo(
+            f"note: tiles of {tiled.tiles.tile} px, of which the network takes multiples", err=True
+        )
+    return tiled
+
+
 def _translate(
-    translator: "Translator", inputs: Path, output: Path | None, name: str
+    translator: "Translator",
+    tiled: "TiledTranslator | None",
+    inputs: Path,
+    output: Path | None,
+    name: str,
 ) -> "TranslatedFolder":
     """Translate, with a progress bar, and say what became of the images."""
     from imtrans.translation.folder import plan, plan_file, translate_files
+    from imtrans.translation.tiled_files import count_tiles, translate_in_tiles
 
     out, start = console(), monotonic()
     if _is_for_a_file(inputs, output):
@@ -168,8 +213,12 @@ def _translate(
     else:
         target = folder = output or _beside(inputs, name)
         jobs = plan(inputs, folder, translator.encoding)
-    with progress(out, "translating", len(jobs)) as advance:
-        outcome = translate_files(translator, jobs, folder, advance)
+    count = count_tiles(tiled, jobs) if tiled else len(jobs)
+    with progress(out, "translating", count) as advance:
+        if tiled:
+            outcome = translate_in_tiles(tiled, jobs, folder, advance)
+        else:
+            outcome = translate_files(translator, jobs, folder, advance)
     for broken in outcome.broken:
         echo(f"skipped: {broken}", err=True)
     for kind, (first, *others) in outcome.remarks.items():

@@ -18,6 +18,7 @@ from imtrans.data.pixels.encode import encode, is_written_here, result_suffix
 from imtrans.data.pixels.masks import without_masks
 from imtrans.host.files import MARK, is_ours, mark
 from imtrans.host.locks import Locked, locked
+from imtrans.translation.memory import tile_option
 from imtrans.translation.translator import Remark, Translator
 
 AHEAD = 4  # images read before their turn, and as many waiting to be written
@@ -155,9 +156,14 @@ def _result(
             raise
         height, width = given.size
         return ImtransError(
-            f"{path}: not enough memory for {width} x {height} px. cut it into parts, or scale it "
-            "down"
+            f"{path}: not enough memory for {width} x {height} px. use {_tile(translator)}, or "
+            "scale it down"
         )
+
+
+def _tile(translator: Translator) -> str:
+    channels = translator.encoding.source_channels
+    return tile_option(translator.module, channels, translator.device)
 
 
 def _results(names: list[Path], encoding: Encoding) -> list[Path]:

@@ -15,14 +15,16 @@ from torch import Tensor
 from imtrans.api.errors import ImtransError, is_out_of_memory
 from imtrans.data.encoding import Encoding
 from imtrans.data.pixels.windows import Windows
+from imtrans.host.devices import free_memory
 from imtrans.translation.held_statistics import Gathering, Held, Statistics, pooled
-from imtrans.translation.memory import SPARE, bytes_per_pixel, tile_that_fits
+from imtrans.translation.memory import SPARE, bytes_per_pixel, most_pixels, tile_option
 from imtrans.translation.tiling import Tiling, checked
 from imtrans.translation.translator import Translator
 
 TOGETHER = 16  # tiles that are normalised together at most when statistics are gathered,
 BUDGET = 2**29  # and bytes that they may take on a CPU
 SAMPLE = 64  # tiles
+IN_LINE = 12  # bytes of a value in a line of tiles: its sum, a copy that is moved, what is decoded
 
 
 class Seen(Protocol):
@@ -85,6 +87,7 @@ class Tiles:
         valid until the next are asked for. Raises ImtransError where a tile does not fit into
         memory."""
         tiling = self.tiling(seen.size)
+        self._check_room(tiling)
         # One tile is the picture as it would be without any.
         statistics = self.statistics(seen) if len(tiling) > 1 else None
         down, across = tiling.down, tiling.across
@@ -150,15 +153,29 @@ class Tiles:
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
-            raise ImtransError(self.too_large()) from error
+            raise ImtransError(self._too_large()) from error
 
-    def too_large(self) -> str:
+    def _check_room(self, tiling: Tiling) -> None:
+        """Refuse tiles that do not fit into what is free: on a CPU the process would be killed."""
+        translator, down, across = self.translator, tiling.down, tiling.across
+        channels = translator.encoding.source_channels
+        most = most_pixels(translator.module, channels, translator.device)
+        if most is not None and down.length * across.length > most:
+            raise ImtransError(self._too_large())
+        line = down.length * across.padded * IN_LINE * translator.encoding.target_channels
+        free = free_memory(translator.device)
+        if free is not None and line > free:
+            raise ImtransError(
+                f"not enough memory for a line of tiles, {across.padded} x {down.length} px. use "
+                "a smaller --tile"
+            )
+
+    def _too_large(self) -> str:
         """That tiles do not fit into memory, and which do."""
         translator = self.translator
         channels = translator.encoding.source_channels
-        side = tile_that_fits(translator.module, channels, translator.device)
-        remedy = f"use --tile {min(side, self.tile // 2)}" if side else "use a smaller --tile"
-        return f"not enough memory for tiles of {self.tile} px. {remedy}"
+        remedy = tile_option(translator.module, channels, translator.device)
+        return f"not enough memory for tiles of {self.tile} px. use {remedy}"
 
 
 def _window(seen: Seen, tiling: Tiling, top: int, left: int) -> Tensor:

@@ -12,9 +12,10 @@ from tifffile import TiffWriter
 from torch import Tensor
 
 from imtrans.api.errors import ImtransError
-from imtrans.data.pixels.encode import SIGNED, TIFF
+from imtrans.data.pixels.encode import SIGNED, TIFF, encode
 from imtrans.data.pixels.formats.stored import Depth
-from imtrans.data.pixels.formats.tiff_tags import KeptTags
+from imtrans.data.pixels.formats.tiff import MAGIC, opened, pages_in
+from imtrans.data.pixels.formats.tiff_tags import KeptTags, kept_tags
 
 TILE = 256  # px
 CLASSIC = 2**32 - 2**25  # bytes of pixels that offsets of 32 bits reach, and some for tags
@@ -63,6 +64,29 @@ def write_rows(
     finally:
         with suppress(OSError):  # also where there is no folder for it
             partial.unlink()
+
+
+def encode_like(source: Path, pixels: Tensor, path: Path, dtype: Depth) -> None:
+    """`encode`; from one TIFF into another of its size with the tags that hold for both."""
+    channels, height, width = pixels.shape
+    tags = _tags_of(source, (width, height), channels, dtype)
+    if tags == KeptTags() or path.suffix.lower() not in TIFF:
+        encode(pixels, path, dtype)
+    else:
+        write_rows(iter([pixels]), path, Shape(height, width, channels, dtype), tags)
+
+
+def _tags_of(source: Path, size: tuple[int, int], channels: int, dtype: Depth) -> KeptTags:
+    """What a result keeps of a file; of one that is no TIFF, or of another size, nothing."""
+    try:
+        with source.open("rb") as file:
+            if file.read(4) not in MAGIC:
+                return KeptTags()
+            with opened(file) as tiff:
+                page = pages_in(tiff)[0]
+                return kept_tags(page, channels, dtype) if page.size == size else KeptTags()
+    except Exception:  # its pixels have been read: what is odd in its tags is no obstacle
+        return KeptTags()
 
 
 def _write(

@@ -13,7 +13,7 @@ from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Picture
 from imtrans.data.pixels.decode import as_expected, naming
 from imtrans.data.pixels.formats.eight_bit import channels_expected
-from imtrans.data.pixels.formats.stored import PixelSpec, Stored, check_size
+from imtrans.data.pixels.formats.stored import Depth, PixelSpec, Stored, check_size
 from imtrans.data.pixels.formats.tiff import (
     MAGIC,
     Page,
@@ -22,7 +22,8 @@ from imtrans.data.pixels.formats.tiff import (
     opened,
     pages_in,
 )
-from imtrans.data.pixels.formats.tiff_parts import TiffParts, has_parts
+from imtrans.data.pixels.formats.tiff_parts import NONE, TiffParts, has_parts
+from imtrans.data.pixels.formats.tiff_tags import KeptTags, kept_tags
 
 # px: what says it is larger is damaged. No memory depends on it.
 LARGEST = 2**36
@@ -44,6 +45,15 @@ class Windows:
         """The pixels (C, height, width) of a window within the picture. Raises ImtransError."""
         with naming(self._picture):
             return as_expected(self._stored(top, left, height, width), self._expected)
+
+    @property
+    def packed(self) -> bool:
+        """Whether the file is compressed."""
+        return self._pages[0].compression != NONE
+
+    def kept_tags(self, channels: int, dtype: Depth) -> KeptTags:
+        """The tags that hold for a result of the same size."""
+        return kept_tags(self._pages[0], channels, dtype)
 
     def _stored(self, *window: int) -> Stored:
         parts = [part.read(*window) for part in self._parts]
