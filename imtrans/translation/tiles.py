@@ -14,6 +14,7 @@ from torch import Tensor
 
 from imtrans.api.errors import ImtransError, is_out_of_memory
 from imtrans.data.encoding import Encoding
+from imtrans.data.pixels.formats.stored import LARGE
 from imtrans.data.pixels.windows import Windows
 from imtrans.host.devices import free_memory
 from imtrans.translation.held_statistics import Gathering, Held, Statistics, pooled
@@ -21,9 +22,14 @@ from imtrans.translation.memory import SPARE, bytes_per_pixel, most_pixels, tile
 from imtrans.translation.tiling import Tiling, checked
 from imtrans.translation.translator import Translator
 
-TOGETHER = 16  # tiles that are normalised together at most when statistics are gathered,
-BUDGET = 2**29  # and bytes that they may take on a CPU
-SAMPLE = 64  # tiles
+# Statistics are gathered of so many tiles at most, evenly spread, of which so many are normalised
+# together, or as many as BUDGET bytes on a CPU hold. Measured on 40 aerial photographs of 256 px,
+# sorted by their brightness into one of 2048 x 1280, with a resnet_6 trained on such: the output in
+# tiles of 256 px is on average 0.3 grey levels (of 255) from that of the whole (p99: 0.8) if all
+# tiles are normalised together, 4 together and then pooled, or 16; 0.5 (p99: 2) one by one and
+# pooled; 0.6 (p99: 2) if 16 of the 40 are a sample, and 0.9 (p99: 4) if 8 are. With each tile's
+# own statistics it is 2.4 (p99: 15). All of a picture of thousands of tiles would double the time.
+SAMPLE, TOGETHER, BUDGET = 64, 8, 2**29
 IN_LINE = 12  # bytes of a value in a line of tiles: its sum, a copy that is moved, what is decoded
 
 
@@ -158,6 +164,8 @@ class Tiles:
     def _check_room(self, tiling: Tiling) -> None:
         """Refuse tiles that do not fit into what is free: on a CPU the process would be killed."""
         translator, down, across = self.translator, tiling.down, tiling.across
+        if len(tiling) == 1 and down.length * across.length <= LARGE:
+            return  # asking takes a moment
         channels = translator.encoding.source_channels
         most = most_pixels(translator.module, channels, translator.device)
         if most is not None and down.length * across.length > most:
