@@ -1,0 +1,36 @@
+"""Translates a large TIFF in a process of its own, and says what that took."""
+
+import resource
+import sys
+from pathlib import Path
+
+import torch
+
+from imtrans.data.encoding import Direct
+from imtrans.recipe.catalog import catalog
+from imtrans.recipe.schema import DataTable
+from imtrans.translation.modes import set_modes
+from imtrans.translation.tiled import TiledTranslator
+from imtrans.translation.translator import Translator
+
+
+def peak():
+    """The most memory that this process has had, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main(source, place, tile):
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    network = catalog().generators["resnet_6"].build(3, 3, width=2, norm="instance")
+    set_modes(network, "image")
+    translator = Translator(network, Direct(DataTable(root="x")), device=torch.device("cpu"))
+    tiled = TiledTranslator(translator, int(tile))
+    network(torch.zeros(1, 3, 64, 64))
+    before = peak()
+    tiled.translate_file(Path(source), Path(place))
+    print(f"{peak() - before:.0f}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
