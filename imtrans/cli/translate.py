@@ -190,7 +190,9 @@ def _in_tiles(
     tiled = TiledTranslator(translator, tile, overlap)
     if tiled.tiles.tile != tile:
         echo(
-            f"note: tiles of {tiled.tiles.tile} px, of which the network takes multiples", err=True
+            f"note: the network takes multiples of {tiled.tiles.stride} px; tiles are of "
+            f"{tiled.tiles.tile} px",
+            err=True,
         )
     return tiled
 

@@ -81,12 +81,12 @@ class Tiles:
 
     def __init__(self, translator: Translator, tile: int, overlap: int | None = None) -> None:
         self.translator = translator
-        self._stride = int(translator.module.stride)  # type: ignore[arg-type]  # of a module: Any
-        self.tile, self.overlap = checked(tile, overlap, self._stride)
+        self.stride = int(translator.module.stride)  # type: ignore[arg-type]  # of a module: Any
+        self.tile, self.overlap = checked(tile, overlap, self.stride)
 
     def tiling(self, size: tuple[int, int]) -> Tiling:
         """The tiles of a picture of this height and width."""
-        return Tiling.of(size, self.tile, self.overlap, self._stride)
+        return Tiling.of(size, self.tile, self.overlap, self.stride)
 
     def outputs(self, seen: Seen, on_tile: Callable[[], None] = lambda: None) -> Iterator[Tensor]:
         """The output, some rows at a time from the top: (1, C, h, W) on the translator's device,
@@ -196,7 +196,14 @@ def _window(seen: Seen, tiling: Tiling, top: int, left: int) -> Tensor:
 
 
 def _spread(places: list[tuple[int, int, float]], count: int) -> list[tuple[int, int, float]]:
-    """So many of them, evenly."""
-    if len(places) <= count:
-        return places
-    return [places[index * len(places) // count] for index in range(count)]
+    """So many of them, spread evenly over both sides of the picture; neighbours in the list are far
+    from each other."""
+    rows, columns = (sorted(set(side)) for side in list(zip(*places, strict=True))[:2])
+    of, chosen, index = {place[:2]: place for place in places}, {}, 0
+    while len(chosen) < min(count, len(places)):
+        # The additive recurrence R2: every k-th would come back to the same columns.
+        index += 1
+        row = rows[int(index * 0.7548776662466927 % 1 * len(rows))]
+        column = columns[int(index * 0.5698402909980532 % 1 * len(columns))]
+        chosen[row, column] = of[row, column]
+    return list(chosen.values())

@@ -124,6 +124,14 @@ def test_derived_sources_are_as_without_tiles(tmp_path, name):
     assert (33550 in result.tag_v2) == (name != "downscale")  # whose result is larger
 
 
+@pytest.mark.parametrize("scale", [TrainingScale(48), TrainingScale(64, factors=(0.5, 0.7))])
+def test_a_tiff_that_is_resized_keeps_its_tags_too(tmp_path, scale):
+    source = tiff(tmp_path / "a.tif", photo(), extratags=GEO)
+    tiled(scale=scale).translate_file(source, tmp_path / "b.tif")
+    with TiffFile(tmp_path / "b.tif") as result:
+        assert result.pages[0].tags[33550].value == GEO[0][3]
+
+
 def test_16_bits_of_five_channels(tmp_path):
     values = np.random.default_rng(0).integers(0, 65536, (70, 50, 5), dtype=np.uint16)
     imwrite(tmp_path / "a.tif", values, planarconfig="contig", photometric="minisblack")

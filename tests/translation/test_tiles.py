@@ -23,7 +23,7 @@ from imtrans.translation.tiles import InMemory, Tiles
 from imtrans.translation.tiling import Axis, Tiling, checked
 from imtrans.translation.translator import Translator
 
-SIZES = [(1, 1), (1, 300), (300, 1), (33, 64), (71, 233), (64, 64), (65, 65)]
+SIZES = [(1, 1), (1, 150), (71, 133), (64, 64), (65, 33)]
 CPU = torch.device("cpu")
 
 
@@ -52,7 +52,7 @@ def in_tiles(network, source, tile, overlap=None, **options):
 
 # --- where tiles are ---
 
-sizes = st.integers(1, 700)
+sizes = st.integers(1, 400)
 
 
 def axis_of(size, tile, share, stride):
@@ -124,8 +124,8 @@ def test_a_tile_is_rounded_up_to_the_stride():
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize(("tile", "overlap"), [(32, 0), (32, 15), (64, None), (128, 3)])
-@pytest.mark.parametrize("stride", [1, 4, 64])
+@pytest.mark.parametrize(("tile", "overlap"), [(32, 0), (32, 15), (64, None)])
+@pytest.mark.parametrize("stride", [1, 64])
 def test_a_network_that_sees_single_pixels_makes_the_same_of_tiles(size, tile, overlap, stride):
     source, network = torch.rand(1, 3, *size) * 2 - 1, Pointwise(stride)
     output = in_tiles(network, source, tile, overlap)
@@ -211,12 +211,12 @@ def test_the_same_content_is_the_same_in_every_tile(norm):
 
 def test_statistics_of_a_sample_are_near_those_of_all(monkeypatch):
     network = network_of("resnet_6", "batch")
-    source = torch.rand(1, 3, 320, 320) * torch.linspace(0.5, 1, 320)
+    source = torch.rand(1, 3, 192, 192) * torch.linspace(0.5, 1, 192)
     everything = in_tiles(network, source, 32, 4)
-    monkeypatch.setattr(module, "SAMPLE", 25)
+    monkeypatch.setattr(module, "SAMPLE", 12)
     monkeypatch.setattr(module, "TOGETHER", 4)
     sampled = in_tiles(network, source, 32, 4)
-    assert (sampled - everything).abs().mean() < 0.1 * everything.std()
+    assert (sampled - everything).abs().mean() < 0.2 * everything.std()
 
 
 def test_each_tile_is_passed_to_the_network_alone_and_counted():

@@ -82,6 +82,7 @@ def _tags_of(source: Path, size: tuple[int, int], channels: int, dtype: Depth) -
         with source.open("rb") as file:
             if file.read(4) not in MAGIC:
                 return KeptTags()
+            file.seek(0)
             with opened(file) as tiff:
                 page = pages_in(tiff)[0]
                 return kept_tags(page, channels, dtype) if page.size == size else KeptTags()
