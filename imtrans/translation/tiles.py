@@ -199,7 +199,8 @@ def _spread(places: list[tuple[int, int, float]], count: int) -> list[tuple[int,
     """So many of them, spread evenly over both sides of the picture; neighbours in the list are far
     from each other."""
     rows, columns = (sorted(set(side)) for side in list(zip(*places, strict=True))[:2])
-    of, chosen, index = {place[:2]: place for place in places}, {}, 0
+    of, index = {place[:2]: place for place in places}, 0
+    chosen: dict[tuple[int, int], tuple[int, int, float]] = {}
     while len(chosen) < min(count, len(places)):
         # The additive recurrence R2: every k-th would come back to the same columns.
         index += 1

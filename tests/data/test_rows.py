@@ -11,6 +11,7 @@ from tifffile import TiffFile, imwrite
 from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Picture
 from imtrans.data.pixels.decode import decode
+from imtrans.data.pixels.encode import is_written_here
 from imtrans.data.pixels.formats.stored import PixelSpec
 from imtrans.data.pixels.formats.tiff import opened, pages_in
 from imtrans.data.pixels.formats.tiff_tags import kept_tags
@@ -32,7 +33,7 @@ def shape_of(pixels, dtype):
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("size", [(1, 1), (256, 256), (300, 513), (700, 30)])
 @pytest.mark.parametrize(
-    ("channels", "dtype"), [(1, "uint8"), (3, "uint8"), (4, "uint16"), (2, "float32")]
+    ("channels", "dtype"), [(1, "uint8"), (3, "uint16"), (4, "uint16"), (2, "float32")]
 )
 def test_what_is_written_is_read_back(tmp_path, packed, size, channels, dtype):
     pixels, path = random_pixels(channels, dtype, size), tmp_path / "new" / "a.tif"
@@ -116,6 +117,12 @@ def test_what_the_rows_raise_is_raised_and_leaves_nothing(tmp_path):
         write_rows(rows(), tmp_path / "a.tif", Shape(600, 20, 1, "uint8"))
     assert not isinstance(caught.value, CannotWrite)
     assert not os.listdir(tmp_path)
+
+
+def test_it_says_that_imtrans_wrote_it(tmp_path):
+    like(source(tmp_path, *GEO), tmp_path / "a.tif")
+    assert is_written_here(tmp_path / "a.tif")
+    assert not is_written_here(tmp_path / "source.tif")
 
 
 def test_an_interruption_leaves_the_last_result(tmp_path):

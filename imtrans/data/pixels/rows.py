@@ -18,6 +18,7 @@ from imtrans.data.pixels.formats.tiff import MAGIC, opened, pages_in
 from imtrans.data.pixels.formats.tiff_tags import KeptTags, kept_tags
 
 TILE = 256  # px
+WORKERS, BUFFER = 4, 2**24  # threads that compress, and bytes that they compress at a time
 CLASSIC = 2**32 - 2**25  # bytes of pixels that offsets of 32 bits reach, and some for tags
 
 
@@ -111,7 +112,8 @@ def _write(
             extratags=tags.extra,
             software=SIGNED[1],
             metadata=None,
-            maxworkers=1,
+            maxworkers=WORKERS,
+            buffersize=BUFFER,
         )
 
 
@@ -133,7 +135,8 @@ class _Tiles:
     def _all(self) -> Iterator[NDArray[Any]]:
         for line in self._lines():
             for left in range(0, self._shape.width, TILE):
-                tile = np.ascontiguousarray(line[:, left : left + TILE])
+                # A copy: threads compress it while the line gets other rows.
+                tile = line[:, left : left + TILE].copy()
                 yield tile[..., 0] if self._shape.channels == 1 else tile
 
     def _lines(self) -> Iterator[NDArray[Any]]:

@@ -19,7 +19,7 @@ NONE, JPEG, LZMA = 1, 7, 34925
 DEFLATE = (8, 32946)
 WITH_LIBTIFF = (5, 32773)  # LZW and PackBits: bytes, whatever they mean
 UNPACKED = (NONE, JPEG, LZMA, *DEFLATE, *WITH_LIBTIFF)
-KEPT = 2**27  # bytes of unpacked strips or tiles that are kept for the next part
+KEPT = 2**26  # bytes of unpacked strips or tiles that are kept for the next part
 LARGEST = 2**28  # bytes of one
 MEMORY = 2**28  # bytes that unpacking LZMA may take
 
