@@ -34,6 +34,7 @@ class TiledTranslator:
     A TIFF that is translated pixel by pixel into another is never in memory as a whole. Any other
     picture is, as it is without tiles. Raises ImtransError for sizes that no tiles can have.
 
+    >>> from pathlib import Path
     >>> import imtrans
     >>> from imtrans.translation.tiled import TiledTranslator
     >>> translator = TiledTranslator(imtrans.load("my-task", size="native"), tile=512, overlap=64)
@@ -117,9 +118,7 @@ class TiledTranslator:
 
     def _given(self, picture: Picture) -> Given:
         try:
-            return self.translator.encoding.given(
-                picture, lambda width, height: most_read(), self.translator.scale
-            )
+            return self.translator.encoding.given(picture, _check_room, self.translator.scale)
         except MemoryError as error:
             raise ImtransError("not enough memory to read it") from error
 
@@ -155,6 +154,16 @@ class TiledTranslator:
         except (ImtransError, ValueError) as error:  # a derivation was not given what it needs
             text = str(error)
             raise ImtransError(text if str(picture) in text else f"{picture}: {text}") from error
+
+
+def _check_room(width: int, height: int) -> None:
+    """Refuse what cannot be in memory, although the network sees only tiles of it."""
+    most = most_read()
+    if most is not None and width * height > most:
+        raise ImtransError(
+            f"{width} x {height} px do not fit into memory. save it as TIFF and use --size native: "
+            "then it is read in parts"
+        )
 
 
 def _joined(parts: Iterator[Tensor], height: int) -> Tensor:

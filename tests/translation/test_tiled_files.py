@@ -18,7 +18,7 @@ from imtrans.data.pixels.rows import CannotWrite
 from imtrans.data.scale import TrainingScale
 from imtrans.recipe.catalog import catalog
 from imtrans.recipe.schema import DataTable
-from imtrans.translation.folder import plan
+from imtrans.translation.folder import plan, translate_files
 from imtrans.translation.tiled import TiledTranslator
 from imtrans.translation.tiled_files import translate_in_tiles
 from imtrans.translation.translator import Translator
@@ -190,6 +190,35 @@ def test_a_result_that_cannot_be_written_ends_all(tmp_path):
         Image.fromarray(values).save(tmp_path / name)
         with pytest.raises(CannotWrite, match="cannot be written: "):
             tiled().translate_file(tmp_path / name, tmp_path / "file" / name)
+
+
+class Greedy(Negative):
+    """Has no memory for what is wider than 50 px."""
+
+    def forward(self, source):
+        if source.shape[-1] > 50 and not source.is_meta:
+            raise torch.OutOfMemoryError("out of memory")
+        return super().forward(source)
+
+
+def test_where_memory_runs_out_without_tiles_the_message_names_some(tmp_path):
+    (tmp_path / "input").mkdir()
+    Image.fromarray(photo(60, 70)).save(tmp_path / "input" / "a.png")
+    translator = Translator(Greedy(), Direct(DataTable(root="x")), device=CPU)
+    jobs = plan(tmp_path / "input", tmp_path / "out", translator.encoding)
+    outcome = translate_files(translator, jobs, tmp_path / "out", lambda: None)
+    assert outcome.broken[0].endswith("use --tile 2048, or scale it down")
+    outcome = translate_in_tiles(TiledTranslator(translator, 32), jobs, None, lambda: None)
+    assert outcome.done == 1
+
+
+def test_what_does_not_fit_into_memory_at_all_can_be_read_in_parts(tmp_path, monkeypatch):
+    Image.new("RGB", (3000, 2000)).save(tmp_path / "a.png")
+    monkeypatch.setattr("imtrans.translation.memory.free_memory", lambda device: 200_000_000)
+    with pytest.raises(ImtransError, match=r"a.png: 3000 x 2000 px .* use --tile 1024, or"):
+        Translator(Negative(), Direct(DataTable(root="x")), device=CPU)(tmp_path / "a.png")
+    with pytest.raises(ImtransError, match=r"a.png: 3000 x 2000 px .* save it as TIFF and use"):
+        tiled().translate_file(tmp_path / "a.png", tmp_path / "b.png")
 
 
 SIDE = 6000

@@ -25,8 +25,8 @@ from imtrans.data.pixels.formats.tiff import (
 from imtrans.data.pixels.formats.tiff_parts import NONE, TiffParts, has_parts
 from imtrans.data.pixels.formats.tiff_tags import KeptTags, kept_tags
 
-# px: what says it is larger is damaged. No memory depends on it.
-LARGEST = 2**36
+# What says it is larger is damaged. No memory depends on the pixels; that of a part on channels.
+LARGEST, CHANNELS = 2**36, 2**10
 
 
 class Windows:
@@ -97,6 +97,8 @@ def _found(file: BinaryIO, tiff: TiffFile, picture: Picture, expected: PixelSpec
     if not all(map(has_parts, pages)):
         return None
     width, height = pages[0].size
+    if pages[0].samples * len(pages) > CHANNELS:
+        raise ImtransError(f"damaged image: {pages[0].samples * len(pages)} channels")
     check_size(width, height, pages[0].samples * len(pages), PixelSpec(max_pixels=LARGEST))
     if any(page.size != (page.found.imagewidth, page.found.imagelength) for page in pages):
         raise ImtransError("damaged image: its header contradicts itself")

@@ -47,6 +47,7 @@ class TiffParts:
 
     def __init__(self, file: BinaryIO, page: Page) -> None:
         self._file, self._page, found = file, page, page.found
+        self._size = file.seek(0, io.SEEK_END)
         self._dtype = np.dtype(page.dtype).newbyteorder(found.parent.byteorder)
         width, height = page.size
         self._planes = page.samples if found.planarconfig == 2 else 1
@@ -110,11 +111,10 @@ class TiffParts:
         return self._unpacked[index][first : first + count]
 
     def _bytes_at(self, start: int, size: int) -> bytes:
-        self._file.seek(start)
-        data = self._file.read(size)
-        if len(data) < size:
+        if start + size > self._size:  # asked for before, since reading takes memory for all of it
             raise ImtransError("damaged image: its file ends within it")
-        return data
+        self._file.seek(start)
+        return self._file.read(size)
 
     def _keep(self, index: int, values: NDArray[Any]) -> None:
         while self._unpacked and self._bytes + values.nbytes > KEPT:
