@@ -25,11 +25,16 @@ if TYPE_CHECKING:
     from imtrans.data.pixels.encode import FileFormat
     from imtrans.translation.folder import TranslatedFolder, Way
     from imtrans.translation.jobs import Job
+    from imtrans.translation.tiled import TiledTranslator
     from imtrans.translation.translator import Translator
 
 UNKNOWN_SCALE = (
     "note: this checkpoint is older and does not say at which scale it was trained: images are "
     "translated pixel by pixel. --size PX brings them to the size of training, data.crop_size"
+)
+NO_FACTORS = (
+    "note: {scale}; in tiles they are translated pixel by pixel. --size PX brings them to another "
+    "size"
 )
 
 
@@ -55,6 +60,8 @@ def translate(
     format_: options.FormatOption = None,
     quality: options.QualityOption = None,
     max_pixels: options.MaxPixelsOption = None,
+    tile: options.TileOption = None,
+    overlap: options.OverlapOption = None,
     size: options.SizeOption = "trained",
     statistics: options.StatisticsOption = options.Statistics.image,
     dropout_seed: options.DropoutSeedOption = None,
@@ -97,14 +104,15 @@ def translate(
     if loaded.scale is None and size == "trained":
         echo(UNKNOWN_SCALE, err=True)
     if is_video(input_):
-        options.refuse_for_video(list_=list_, format_=format_, samples=samples)
+        options.refuse_for_video(list_=list_, format_=format_, samples=samples, tile=tile)
         raise typer.Exit(translate_video(loaded, input_, output, name))
+    tiled = _in_tiles(loaded, tile, overlap, size)
     seeds = options.seeds_of(loaded, dropout_seed, samples)
     if dropout_seed is not None and not loaded.samples:
         echo("note: this network has no dropout; --dropout-seed changes nothing", err=True)
     way = Way(seeds, quality, overwrite, batch_size, workers)
     jobs, folder = _plan(loaded, input_, output, name, list_, written_as, way)
-    outcome = _translate(loaded, jobs, folder, way)
+    outcome = _translate(loaded, tiled, jobs, folder, way)
     raise typer.Exit(1 if outcome.broken else 0)
 
 
@@ -156,15 +164,47 @@ def _plan(
     return jobs, folder
 
 
+def _in_tiles(
+    translator: "Translator", tile: int | None, overlap: int | None, size: str
+) -> "TiledTranslator | None":
+    """The translator in tiles, if they are asked for."""
+    from imtrans.translation.tiled import TiledTranslator
+
+    if tile is None:
+        if overlap is not None:
+            raise ImtransError("--overlap is that of tiles; say how large they are with --tile")
+        return None
+    if size == "trained" and translator.scale and not translator.scale.factors:
+        echo(NO_FACTORS.format(scale=translator.scale), err=True)
+        translator.scale = None
+    tiled = TiledTranslator(translator, tile, overlap)
+    if tiled.tiles.tile != tile:
+        echo(
+            f"note: the network takes multiples of {tiled.tiles.stride} px; tiles are of "
+            f"{tiled.tiles.tile} px",
+            err=True,
+        )
+    return tiled
+
+
 def _translate(
-    translator: "Translator", jobs: list["Job"], folder: Path | None, way: "Way"
+    translator: "Translator",
+    tiled: "TiledTranslator | None",
+    jobs: list["Job"],
+    folder: Path | None,
+    way: "Way",
 ) -> "TranslatedFolder":
     """Translate, with a progress bar, and say what became of the images."""
     from imtrans.translation.folder import translate_files
+    from imtrans.translation.tiled_files import count_tiles, translate_in_tiles
 
     out, start = console(), monotonic()
-    with progress(out, "translating", len(jobs)) as advance:
-        outcome = translate_files(translator, jobs, folder, advance, way)
+    count = count_tiles(tiled, jobs) if tiled else len(jobs)
+    with progress(out, "translating", count) as advance:
+        if tiled:
+            outcome = translate_in_tiles(tiled, jobs, folder, advance, way)
+        else:
+            outcome = translate_files(translator, jobs, folder, advance, way)
     for broken in outcome.broken:
         echo(f"skipped: {broken}", err=True)
     for kind, (first, *others) in outcome.remarks.items():

@@ -134,6 +134,22 @@ SamplesOption = Annotated[
         rich_help_panel=NETWORK,
     ),
 ]
+TileOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="PX",
+        help="Translate in tiles of so many px: for images that do not fit into memory.",
+        rich_help_panel=NETWORK,
+    ),
+]
+OverlapOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="PX",
+        help="How far tiles overlap; an eighth of a tile by default.",
+        rich_help_panel=NETWORK,
+    ),
+]
 PrecisionOption = Annotated[
     Precision | None,
     typer.Option(help="bf16 where the device is good at it, by default.", rich_help_panel=SPEED),

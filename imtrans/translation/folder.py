@@ -13,11 +13,12 @@ from torch import Tensor
 from imtrans.api.errors import ImtransError, is_out_of_memory
 from imtrans.api.pictures import Picture
 from imtrans.data.encoding import Given
-from imtrans.data.pixels.encode import encode
+from imtrans.data.pixels.rows import encode_like
 from imtrans.host.files import MARK, mark
 from imtrans.host.locks import Locked, locked
 from imtrans.host.threads import Limit, Threads, usual_count
 from imtrans.translation.jobs import Job
+from imtrans.translation.memory import tile_option
 from imtrans.translation.pipeline import Passed, Seeds, through
 from imtrans.translation.resuming import remaining
 from imtrans.translation.translator import Remark, Translator
@@ -69,7 +70,7 @@ def translate_files(
     with alone_in(output) if output else nullcontext():
         left = jobs
         if output:
-            left = remaining(jobs, output, _made_from(translator, way), way.overwrite)
+            left = remaining(jobs, output, made_from(translator, way), way.overwrite)
         outcome.kept = len(jobs) - len(left)
         for _ in range(outcome.kept):
             on_done()
@@ -87,9 +88,9 @@ def translate_files(
     return outcome
 
 
-def _made_from(translator: Translator, way: Way) -> dict[str, str]:
+def made_from(translator: Translator, way: Way, tiles: str = "none") -> dict[str, str]:
     """What results depend on, in words."""
-    return {**translator.made_from, "quality": str(way.quality)}
+    return {**translator.made_from, "quality": str(way.quality), "tiles": tiles}
 
 
 @contextmanager
@@ -144,7 +145,7 @@ def _write(one: Passed[Job], translator: Translator, quality: int | None) -> Imt
         result = _finished(one, at, translator)
         if isinstance(result, ImtransError):
             return result
-        encode(result, place, translator.encoding.result_dtype, quality)
+        encode_like(one.item.path, result, place, translator.encoding.result_dtype, quality)
     return None
 
 
@@ -158,9 +159,14 @@ def _finished(one: Passed[Job], at: int, translator: Translator) -> Tensor | Imt
                 raise
     height, width = one.given.size
     return ImtransError(
-        f"{one.item.path}: not enough memory for {width} x {height} px. cut it into parts, or "
-        "scale it down"
+        f"{one.item.path}: not enough memory for {width} x {height} px. use {_tile(translator)}, "
+        "or scale it down"
     )
+
+
+def _tile(translator: Translator) -> str:
+    channels = translator.encoding.source_channels
+    return tile_option(translator.module, channels, translator.device)
 
 
 def _note(

@@ -4,6 +4,7 @@ import math
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
+from copy import copy
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -142,11 +143,21 @@ class Translator:
         """The same for sources whose sides are multiples of the stride."""
         if len(padded) > 1 and self.one_by_one:
             return torch.cat([self.padded_output(one, seed) for one in padded.split(1)])
+        with EachByItself() if len(padded) > 1 else nullcontext():
+            return self.computed(padded, seed)
+
+    def computed(self, padded: Tensor, seed: int | None = None) -> Tensor:
+        """What the module makes of them as one batch, which its norms may see as a whole."""
         seed = self.seed if seed is None else seed
         with torch.inference_mode(), autocast(self.device, self.precision), self._seeded(seed):
-            with EachByItself() if len(padded) > 1 else nullcontext():
-                output: Tensor = self.module(padded).float()
+            output: Tensor = self.module(padded).float()
         return output
+
+    def with_seed(self, seed: int | None) -> "Translator":
+        """The same translator with another seed; None: with its own."""
+        other = copy(self)
+        other.seed = self.seed if seed is None else seed
+        return other
 
     @property
     def stride(self) -> int:

@@ -38,6 +38,7 @@ def desk(tmp_path):
         picture.rotate(180).save(tmp_path / "slides" / f"{number}_ihc.png")
     (tmp_path / "photos").mkdir()
     draw_picture(1, (70, 50)).save(tmp_path / "photos" / "house.png")
+    draw_picture(1, (70, 50)).save(tmp_path / "city.tif")
     for name, file in (
         ("latest_net_G.pth", "generator-unet_128-batch-3ch.pth"),
         ("latest_net_D.pth", "discriminator-basic-batch-6ch.pth"),

@@ -19,6 +19,7 @@ from torch import Tensor
 from imtrans.api.errors import ImtransError
 from imtrans.data.pixels.formats.npy import NPY_CHANNELS
 from imtrans.data.pixels.formats.stored import Depth
+from imtrans.data.pixels.formats.tiff import MAGIC, opened
 
 TIFF = (".tif", ".tiff")
 JPEG = (".jpg", ".jpeg")
@@ -148,8 +149,13 @@ def _signed() -> PngInfo:
 
 
 def is_written_here(path: Path) -> bool:
-    """Whether imtrans wrote this file: PNGs of 8 bits say so."""
+    """Whether imtrans wrote this file: PNGs of 8 bits say so, and TIFF that was written by rows."""
     try:
+        with path.open("rb") as file:
+            if file.read(4) in MAGIC:
+                file.seek(0)
+                with opened(file) as tiff:
+                    return tiff.pages.first.software == SIGNED[1]
         with Image.open(path) as image:
             return image.info.get(SIGNED[0]) == SIGNED[1]
     except Exception:  # whatever it is, it is not ours
