@@ -2,12 +2,13 @@
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, NamedTuple
 
 import torch
-from torch import Tensor
+from torch.export import ExportedProgram
 
 import imtrans
 from imtrans.api.errors import ImtransError, quoted
@@ -21,9 +22,17 @@ from imtrans.translation.export.onnx import Onnx
 from imtrans.translation.export.parity import TOLERANCE, Parity, ParityError, measured
 from imtrans.translation.export.program import program_of
 from imtrans.translation.export.pt2 import Pt2
-from imtrans.translation.export.values import Values, described, forms
+from imtrans.translation.export.reference import reference
+from imtrans.translation.export.values import (
+    Values,
+    channels_given,
+    channels_taken,
+    described,
+    forms,
+)
 from imtrans.translation.loading import header_to_load, load
 from imtrans.translation.modes import Statistics
+from imtrans.translation.padding import padded_size
 from imtrans.translation.translator import Translator
 
 Format = Literal["pt2", "onnx"]
@@ -81,28 +90,11 @@ def export(
     _check_place(path)
     header = header_to_load(Path(run), best, translator)
     loaded = load(header.path, device="cpu", precision="fp32", statistics=statistics)
-    source, target = forms(loaded.encoding, values)
-    module = exportable(loaded.module, statistics, DTYPES[precision])
-    graph = Graph(module, source, target, DTYPES[precision]).eval()
-    stride = int(loaded.module.stride)  # type: ignore[arg-type]
-    channels = described(source, "source", loaded.encoding.source_channels)["channels"]
-    file = kind(program_of(graph, channels, stride))
-
     weights = _sum(header.path)
-    parity = measured(
-        lambda stored: _expected(loaded, graph, stored),
-        lambda stored: graph.target.unit(file(stored)),
-        source,
-        channels,
-        stride,
-        seed=int(weights[:8], 16),
-    )
-    if precision == "fp32" and parity.largest > TOLERANCE:
-        raise ParityError(
-            f"the exported network differs from imtrans's own by {parity.largest:.2g} in [-1, 1], "
-            f"more than {TOLERANCE:g}; nothing is written. please report it with the recipe"
-        )
-    facts = _facts(header, loaded, graph) | {
+    traced = trace(loaded, precision, statistics, values)
+    file = kind(traced.program)
+    parity = prove(loaded, traced, file, seed=int(weights[:8], 16))
+    facts = _facts(header, loaded, traced.graph) | {
         "statistics": statistics,
         "precision": precision,
         "weights_sha256": weights,
@@ -110,6 +102,50 @@ def export(
     }
     write_whole(path, file.dumps(facts))
     return Exported(path, parity, facts)
+
+
+class Traced(NamedTuple):
+    """A translator as a graph, and that as torch exports it."""
+
+    graph: Graph
+    program: ExportedProgram
+    channels: int  # of what it takes
+    stride: int
+
+
+def trace(
+    translator: Translator,
+    precision: Precision = "fp32",
+    statistics: Statistics = "image",
+    values: Values = "pixels",
+) -> Traced:
+    """Raises ImtransError for a network that cannot be exported for any batch and size."""
+    source, target = forms(translator.encoding, values)
+    dtype = DTYPES[precision]
+    graph = Graph(exportable(translator.module, statistics, dtype), source, target, dtype).eval()
+    stride = int(translator.module.stride)  # type: ignore[arg-type]
+    channels = channels_taken(source, translator.encoding)
+    return Traced(graph, program_of(graph, channels, stride), channels, stride)
+
+
+def prove(translator: Translator, traced: Traced, file: Pt2 | Onnx, *, seed: int = 0) -> Parity:
+    """How far a file is from the translator (on a CPU, in fp32) on images that `seed` draws.
+    Raises ParityError where it is too far."""
+    source, target = traced.graph.source, traced.graph.target
+    parity = measured(
+        lambda stored: reference(translator, source, target, stored),
+        lambda stored: target.unit(file(stored)),
+        source,
+        traced.channels,
+        traced.stride,
+        seed,
+    )
+    if traced.graph.dtype is torch.float32 and parity.largest > TOLERANCE:
+        raise ParityError(
+            f"the exported network differs from imtrans's own by {parity.largest:.2g} in [-1, 1], "
+            f"more than {TOLERANCE:g}; nothing is written. please report it with the recipe"
+        )
+    return parity
 
 
 def _kind(path: Path, format: str | None, precision: str) -> type[Pt2 | Onnx]:
@@ -138,19 +174,17 @@ def _check_place(path: Path) -> None:
         raise ImtransError(f"{path}: a folder; name a file")
     if not path.parent.is_dir():
         raise ImtransError(f"{path.parent}: no such folder")
-
-
-def _expected(loaded: Translator, graph: Graph, stored: Tensor) -> Tensor:
-    """What imtrans makes of stored values, in [-1, 1] as far as the file can say."""
-    output = loaded.output(graph.source.encode(stored))
-    return graph.target.unit(graph.target.decode(output))
+    if not os.access(path.parent, os.W_OK):
+        raise ImtransError(f"{path.parent}: no permission to write there")
 
 
 def _facts(header: Header, loaded: Translator, graph: Graph) -> dict[str, str]:
     """What the file says about itself; everything but words is JSON."""
     encoding = loaded.encoding
-    source = described(graph.source, "source", encoding.source_channels)
-    target = described(graph.target, "output", encoding.target_channels)
+    taken, given = channels_taken(graph.source, encoding), channels_given(graph.target, encoding)
+    source = {"name": "source"} | described(graph.source, taken)
+    target = {"name": "output"} | described(graph.target, given)
+    stride = int(loaded.module.stride)  # type: ignore[arg-type]
     derived = header.recipe(catalog(), translator_only=True).data.derive
     if derived:
         source, target = (side | {"derivation": derived.name} for side in (source, target))
@@ -160,7 +194,8 @@ def _facts(header: Header, loaded: Translator, graph: Graph) -> dict[str, str]:
         "recipe": header.recipe_text,
         "translator": header.part,
         "step": str(header.step),
-        "stride": str(loaded.module.stride),
+        "stride": str(stride),
+        "smallest": str(padded_size(1, stride)),  # px; of less, norms and borders make nothing good
         "input": json.dumps(source),
         "output": json.dumps(target),
     }
@@ -172,6 +207,3 @@ def _facts(header: Header, loaded: Translator, graph: Graph) -> dict[str, str]:
 def _sum(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-assert set(FORMATS) == set(get_args(Format))

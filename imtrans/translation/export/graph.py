@@ -24,8 +24,8 @@ class Graph(nn.Module):
         self.dtype = dtype
 
     def forward(self, source: Tensor) -> tuple[Tensor, ...]:
-        seen = self.source.encode(source).to(self.dtype)
-        return self.target.decode(self.network(seen).float())
+        seen = self.source.encode(source)
+        return self.target.decode(self.network(seen.to(self.dtype)).float(), seen)
 
 
 class PerImage(nn.Module):

@@ -9,10 +9,11 @@ from torch import Tensor
 
 from imtrans.api.errors import ImtransError
 from imtrans.translation.export.values import Form
+from imtrans.translation.padding import padded_size
 
 TOLERANCE = 1e-4  # in [-1, 1], of a file in fp32
 IMAGES = 3  # inputs, of 1 to 3 images
-SMALL, SIDE = 8, 320  # px, from which to which a side goes; to two strides, if these are more
+SIDE = 256  # px; the longest side, or two strides if these are more
 GREY = 255 / 2  # grey levels in one unit of [-1, 1]
 
 Run = Callable[[Tensor], Tensor]
@@ -79,7 +80,7 @@ def measured(
 
 def _sizes(stride: int, generator: torch.Generator) -> Iterator[tuple[int, int, int]]:
     """Batch, height and width of three inputs, each of another batch, none square."""
-    least = 1 if stride >= SMALL else -(-SMALL // stride)
+    least = padded_size(1, stride) // stride
     most = max(least + 1, SIDE // stride)
     for index in torch.randperm(IMAGES, generator=generator).tolist():
         rows, columns = torch.randperm(most - least + 1, generator=generator)[:2] + least

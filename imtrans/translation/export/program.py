@@ -13,14 +13,13 @@ from torch.fx.experimental import _config as shapes
 from imtrans.api.errors import ImtransError
 from imtrans.host.foreign import reason
 from imtrans.translation.export.graph import Graph
-
-SMALL = 32  # px, of the image that the graph is traced with; nothing is computed
+from imtrans.translation.padding import padded_size
 
 
 def program_of(graph: Graph, channels: int, stride: int) -> ExportedProgram:
     """The graph as torch exports it. Raises ImtransError where it cannot be had for any size."""
-    across = max(2, -(-SMALL // stride))
-    example = torch.zeros(2, channels, (across + 1) * stride, across * stride)
+    side = padded_size(stride + 1, stride)
+    example = torch.zeros(2, channels, side + stride, side)  # nothing is computed
     sizes = {0: Dim("batch"), 2: stride * Dim("rows"), 3: stride * Dim("columns")}
     try:
         with quiet(), _any_size():
