@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.export import ExportedProgram
 
-from imtrans.api.errors import ImtransError
+from imtrans.api.errors import ImtransError, is_out_of_memory
 from imtrans.host.foreign import reason
 from imtrans.translation.export.program import quiet
 
@@ -28,9 +28,16 @@ class Onnx:
         try:
             with quiet():
                 converted = torch.onnx.export(
-                    program, (), input_names=["source"], output_names=names, verbose=False
+                    program,
+                    (),
+                    input_names=["source"],
+                    output_names=names,
+                    dynamo=True,
+                    verbose=False,
                 )
         except Exception as error:  # whatever a plugin's network does
+            if is_out_of_memory(error):
+                raise
             raise ImtransError(f"ONNX has no such network: {reason(error)}") from error
         assert converted is not None
         self._model = _tidied(converted.model_proto)

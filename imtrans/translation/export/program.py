@@ -10,7 +10,7 @@ import torch
 from torch.export import Dim, ExportedProgram
 from torch.fx.experimental import _config as shapes
 
-from imtrans.api.errors import ImtransError
+from imtrans.api.errors import ImtransError, is_out_of_memory
 from imtrans.host.foreign import reason
 from imtrans.translation.export.graph import Graph
 from imtrans.translation.padding import padded_size
@@ -25,6 +25,8 @@ def program_of(graph: Graph, channels: int, stride: int) -> ExportedProgram:
         with quiet(), _any_size():
             program = torch.export.export(graph, (example,), dynamic_shapes=(sizes,))
     except Exception as error:  # whatever a plugin's network does
+        if is_out_of_memory(error):
+            raise
         raise ImtransError(
             f"this network cannot be exported for any batch and size: {reason(error)}"
         ) from error
