@@ -1,4 +1,3 @@
-from functools import partial
 from pathlib import Path
 from shlex import quote
 from time import monotonic
@@ -6,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imtrans.api.errors import ImtransError, quoted
+from imtrans.api.errors import ImtransError
 from imtrans.cli import translate_options as options
 from imtrans.cli.common import (
     CheckpointHelp,
@@ -19,7 +18,8 @@ from imtrans.cli.common import (
     progress,
     say,
 )
-from imtrans.recipe.naming import run_name, usual_run
+from imtrans.cli.trained import trained
+from imtrans.recipe.naming import run_name
 
 if TYPE_CHECKING:
     from imtrans.data.pixels.encode import FileFormat
@@ -88,7 +88,7 @@ def translate(
 
     input_ = _only(inputs, list_)
     written_as = options.file_format(format_, quality)
-    name, source = _model(recipe, checkpoint, best)
+    name, source = trained(recipe, checkpoint, best)
     name = name if translator == "generator" else f"{name}-{translator}"
     installed()
     loaded = load(
@@ -255,29 +255,3 @@ def _beside(inputs: Path, name: str) -> Path:
     whole = inputs.resolve()
     beside = inputs.parent if inputs.name else whole.parent
     return beside / f"{whole.name}-{name}"
-
-
-def _model(recipe: str | None, checkpoint: str | None, best: bool) -> tuple[str, Path]:
-    """What the results are named after, and the run, checkpoint or file to translate with."""
-    from imtrans.runs.hub.pull import local, name_of
-    from imtrans.runs.listing import best_checkpoint, find_run
-
-    if checkpoint:
-        name = run_name(recipe) if recipe else name_of(checkpoint)
-        place = local(checkpoint, partial(echo, err=True))
-        return name, best_checkpoint(place) if best else place
-    if not recipe:
-        raise ImtransError("which model? name the --recipe that you trained, or a --checkpoint")
-    run = find_run(recipe)
-    if run is None:
-        raise ImtransError(_no_run(usual_run(recipe), recipe))
-    return run.resolve().name, best_checkpoint(run) if best else run
-
-
-def _no_run(run: Path, recipe: str) -> str:
-    runs = sorted(path.name for path in run.parent.glob("*") if path.is_dir())
-    there = f"there are {quoted(runs[:10])}" if runs else f"nothing is in {run.parent}/ yet"
-    return (
-        f"{run}: no such run; {there}. name one of them, train it with "
-        f"`imtrans train {quote(recipe)}`, or name a --checkpoint"
-    )

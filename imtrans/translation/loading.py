@@ -62,7 +62,7 @@ def load(
     >>> [image.size for image in translator(["photo.jpg", "other.jpg"])]
     [(96, 64), (64, 64)]
     """
-    header = _found(local(run), best, translator)
+    header = header_to_load(local(run), best, translator)
     recipe = header.recipe(catalog(), translator_only=True)
     if max_pixels is not None:
         data = recipe.data.model_copy(update={"max_pixels": max_pixels})
@@ -119,8 +119,8 @@ def ready(
     return module, drops
 
 
-def _found(run: Path, best: bool, translator: str) -> Header:
-    """The header of the file to translate with."""
+def header_to_load(run: Path, best: bool, translator: str) -> Header:
+    """The header of the file to translate with. Raises ImtransError when there is none."""
     is_weights = run.is_file() and run.suffix != ".toml"
     place = run if is_weights else find_run(run) or run
     place = best_checkpoint(place) if best else place

@@ -3,11 +3,14 @@
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 from drawn import draw_picture
+from PIL import Image
 
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import GROUP, catalog, collect
@@ -73,6 +76,14 @@ def test_the_readme_works_from_top_to_bottom(imtrans, desk, quick_bench):
     load = next(code for code in snippets(README, "python") if "imtrans.load" in code)
     exec(compile(load, "README.md", "exec"), {})
     assert (desk / "house-as-map.png").is_file()
+    runs_without_imtrans(next(code for code in snippets(README, "python") if "onnx" in code))
+    with Image.open(desk / "house-by-onnx.png") as made:
+        assert made.size == (70, 50)
+
+
+def runs_without_imtrans(code):
+    alone = "import sys; sys.modules |= dict.fromkeys(['torch', 'imtrans'])\n"
+    subprocess.run([sys.executable, "-c", alone + code], check=True)
 
 
 def test_the_recipe_in_the_readme_is_whole():
