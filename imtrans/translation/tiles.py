@@ -27,7 +27,7 @@ from imtrans.translation.translator import Translator
 # sorted by their brightness into one of 2048 x 1280, with a resnet_6 trained on such: the output in
 # tiles of 256 px is on average 0.3 grey levels (of 255) from that of the whole (p99: 0.8) if all
 # tiles are normalised together, 4 together and then pooled, or 16; 0.5 (p99: 2) one by one and
-# pooled; 0.6 (p99: 2) if 16 of the 40 are a sample, and 0.9 (p99: 4) if 8 are. With each tile's
+# pooled; 0.4 (p99: 2) if 16 of the 40 are a sample, and 0.8 (p99: 4) if 8 are. With each tile's
 # own statistics it is 2.4 (p99: 15). All of a picture of thousands of tiles would double the time.
 SAMPLE, TOGETHER, BUDGET = 64, 8, 2**29
 IN_LINE = 12  # bytes of a value in a line of tiles: its sum, a copy that is moved, what is decoded
