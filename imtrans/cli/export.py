@@ -9,7 +9,7 @@ from imtrans.cli.trained import trained
 from imtrans.cli.translate_options import BestOption, Statistics
 
 
-class Format(StrEnum):
+class ExportFormat(StrEnum):
     pt2 = "pt2"
     onnx = "onnx"
 
@@ -27,7 +27,8 @@ class Values(StrEnum):
 
 def export(
     format: Annotated[
-        Format, typer.Option(help="pt2: for torch.export.load; onnx: for onnxruntime and others.")
+        ExportFormat,
+        typer.Option(help="pt2: for torch.export.load; onnx: for onnxruntime and others."),
     ],
     recipe: Annotated[
         str | None,

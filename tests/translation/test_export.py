@@ -11,7 +11,7 @@ from imtrans.recipe.catalog import catalog
 from imtrans.recipe.schema import DataTable
 from imtrans.translation.export.exporting import FORMATS, TOLERANCE, prove, trace
 from imtrans.translation.export.parity import ParityError
-from imtrans.translation.export.values import Colours, Seen
+from imtrans.translation.export.values import AsSeen, Colours
 from imtrans.translation.modes import set_modes
 from imtrans.translation.translator import Translator
 
@@ -169,7 +169,7 @@ def test_a_derivation_that_changes_the_size_is_left_out():
     derivation = catalog().derivations["downscale"].builder()
     ours = translator(encoding=Derived(derivation, DataTable(**DATA)))
     _, graph, found = proven(ours, "pt2")
-    assert isinstance(graph.source, Seen)
+    assert isinstance(graph.source, AsSeen)
     assert found.largest < TOLERANCE
 
 

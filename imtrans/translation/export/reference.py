@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from imtrans.data.encoding import Derived, Direct
-from imtrans.translation.export.values import Colours, Form, Seen
+from imtrans.translation.export.values import AsSeen, Colours, Form
 from imtrans.translation.translator import Translator
 
 
@@ -13,7 +13,7 @@ def reference(translator: Translator, source: Form, target: Form, stored: Tensor
     seen = _seen(translator, source, stored)
     output = translator.output(seen)
     encoding = translator.encoding
-    if isinstance(target, Seen | Colours):
+    if isinstance(target, AsSeen | Colours):
         return output
     if isinstance(encoding, Derived):
         pairs = zip(output, seen, strict=True)
@@ -25,7 +25,7 @@ def reference(translator: Translator, source: Form, target: Form, stored: Tensor
 def _seen(translator: Translator, source: Form, stored: Tensor) -> Tensor:
     """Sources as the network sees them."""
     encoding = translator.encoding
-    if isinstance(source, Seen):
+    if isinstance(source, AsSeen):
         return stored
     if isinstance(encoding, Derived):
         return torch.stack([encoding.derivation.given(picture / 255) for picture in stored])

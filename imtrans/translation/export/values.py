@@ -67,7 +67,7 @@ class Colours(nn.Module):
         return self.palette[index].movedim(-1, 1).contiguous()
 
 
-class Seen(Range):
+class AsSeen(Range):
     """What the network sees and makes, as it is."""
 
     def __init__(self) -> None:
@@ -139,7 +139,7 @@ def forms(encoding: Encoding, values: Values) -> tuple[Form, Form]:
         photographs = Photographs(encoding.derivation, 4 if encoding.takes_mask else 3)
         if photographs.fits():
             return photographs, photographs
-    return Seen(), Seen()
+    return AsSeen(), AsSeen()
 
 
 def _form(side: Side) -> Form:
@@ -164,4 +164,4 @@ def channels_taken(form: Form, encoding: Encoding) -> int:
 
 def channels_given(form: Form, encoding: Encoding) -> int:
     """The channels of an output in this form."""
-    return encoding.target_channels if isinstance(form, Seen) else encoding.result_channels
+    return encoding.target_channels if isinstance(form, AsSeen) else encoding.result_channels
