@@ -51,10 +51,13 @@ class TranslationBench:
         *,
         images: int = 100,
         rounds: int = 5,
+        compiled: bool = False,
     ) -> None:
         self.task, self.device, self.precision = task, device, precision
         self.images, self.rounds = images, rounds
         self.translator = self._fast()
+        if compiled:
+            self.translator.compile()
         self.plain = self._plain()
 
     def _fast(self) -> Translator:
@@ -96,7 +99,7 @@ class TranslationBench:
             image_size=self.task.recipe.data.crop_size,
             images=self.images,
             rounds=self.rounds,
-            precision=self.precision,
+            precision=self.precision + (", compiled" if self.translator.compiled else ""),
             batch=together.most(shape, shape),
             workers=usual_count(),
             plain=_rate(each["plain"]),

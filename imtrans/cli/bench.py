@@ -121,6 +121,9 @@ def translate(
     rounds: Annotated[int, typer.Option(min=1, help="Rounds, all three in turns.")] = 5,
     device: DeviceOption = None,
     precision: PrecisionOption = None,
+    compile_: Annotated[
+        bool, typer.Option("--compile", help="With the network compiled, as for many images.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document instead.")
     ] = False,
@@ -146,7 +149,9 @@ def translate(
     chosen, catalog, there = name or "facades", installed(), choose_device(device)
     task = Task(recipes.read(chosen, set_ or (), catalog), catalog)
     arithmetic = choose_precision(precision or "auto", there)
-    measuring = TranslationBench(task, there, arithmetic, images=images, rounds=rounds)
+    measuring = TranslationBench(
+        task, there, arithmetic, images=images, rounds=rounds, compiled=compile_
+    )
     with _cleaning_up_on_sigterm():
         report = measuring.run(chosen)
     if as_json:

@@ -70,6 +70,7 @@ def translate(
     precision: options.PrecisionOption = None,
     batch_size: options.BatchSizeOption = None,
     workers: options.WorkersOption = None,
+    compile_: options.CompileOption = None,
 ) -> None:
     """Translate every image below a folder: same tree, same names, same sizes. Or one image.
 
@@ -112,6 +113,8 @@ def translate(
         echo("note: this network has no dropout; --dropout-seed changes nothing", err=True)
     way = Way(seeds, quality, overwrite, batch_size, workers)
     jobs, folder = _plan(loaded, input_, output, name, list_, written_as, way)
+    if not tiled and options.is_compiled(compile_, loaded.device.type, len(jobs)):
+        loaded.compile()
     outcome = _translate(loaded, tiled, jobs, folder, way)
     raise typer.Exit(1 if outcome.broken else 0)
 
@@ -205,6 +208,8 @@ def _translate(
             outcome = translate_in_tiles(tiled, jobs, folder, advance, way)
         else:
             outcome = translate_files(translator, jobs, folder, advance, way)
+    if translator.compiled and translator.compiled.why_not:
+        echo(f"note: not compiled: {translator.compiled.why_not}", err=True)
     for broken in outcome.broken:
         echo(f"skipped: {broken}", err=True)
     for kind, (first, *others) in outcome.remarks.items():

@@ -177,6 +177,24 @@ WorkersOption = Annotated[
 ]
 
 
+CompileOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--compile/--no-compile",
+        help="Compile the network first; by default from 5,000 images on.",
+        show_default=False,
+        rich_help_panel=SPEED,
+    ),
+]
+
+
+def is_compiled(chosen: bool | None, device: str, images: int) -> bool:
+    """Whether the network is compiled first: as was chosen, or where it is repaid."""
+    from imtrans.translation.compiled import REPAID
+
+    return images >= REPAID.get(device, images + 1) if chosen is None else chosen
+
+
 def size_choice(text: str) -> "SizeChoice":
     if text in ("trained", "native"):
         return cast("SizeChoice", text)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from zlib import Z_RLE
 
 import numpy as np
 import torch
@@ -132,8 +133,9 @@ def _write(values: NDArray[Any], path: Path, suffix: str, quality: int | None) -
 def _options(suffix: str, quality: int | None) -> dict[str, Any]:
     """Of Pillow's encoders."""
     if suffix == ".png":
-        # PNG's default level, 6, takes four times as long for files a tenth smaller.
-        return {"compress_level": 1, "pnginfo": _signed()}
+        # Runs alone are looked for: of photographs in a quarter of the time of PNG's default for
+        # files a twentieth larger, of label maps in half of it for files a third larger.
+        return {"compress_level": 1, "compress_type": Z_RLE, "pnginfo": _signed()}
     if suffix in JPEG:
         return {"quality": quality or QUALITY}
     if suffix == WEBP:
