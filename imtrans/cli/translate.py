@@ -163,8 +163,12 @@ def _translate(
     from imtrans.translation.folder import translate_files
 
     out, start = console(), monotonic()
-    with progress(out, "translating", len(jobs)) as advance:
-        outcome = translate_files(translator, jobs, folder, advance, way)
+    try:
+        with progress(out, "translating", len(jobs)) as advance:
+            outcome = translate_files(translator, jobs, folder, advance, way)
+    except KeyboardInterrupt:
+        echo("interrupted" + ("; the same command continues" if folder else ""), err=True)
+        raise typer.Exit(130) from None
     for broken in outcome.broken:
         echo(f"skipped: {broken}", err=True)
     for kind, (first, *others) in outcome.remarks.items():

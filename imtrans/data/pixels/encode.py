@@ -19,6 +19,7 @@ from torch import Tensor
 from imtrans.api.errors import ImtransError
 from imtrans.data.pixels.formats.npy import NPY_CHANNELS
 from imtrans.data.pixels.formats.stored import Depth
+from imtrans.host.files import beside, make_folders
 
 TIFF = (".tif", ".tiff")
 JPEG = (".jpg", ".jpeg")
@@ -74,9 +75,9 @@ def encode(pixels: Tensor, path: Path, dtype: Depth, quality: int | None = None)
     if not _holds_on_request(path.suffix.lower(), len(pixels), dtype):
         raise ValueError(f"{path}: cannot hold {len(pixels)} channels of {dtype}")
     values = _values(pixels, dtype)
-    partial = path.with_name(f".{path.name}.partial")
+    partial = beside(path, "partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(path.parent)
         _write(values, partial, path.suffix.lower(), quality)
         os.replace(partial, path)
     except ImtransError as error:
@@ -149,6 +150,8 @@ def _signed() -> PngInfo:
 
 def is_written_here(path: Path) -> bool:
     """Whether imtrans wrote this file: PNGs of 8 bits say so."""
+    if not path.is_file():
+        return False  # a pipe would be waited for without end
     try:
         with Image.open(path) as image:
             return image.info.get(SIGNED[0]) == SIGNED[1]
