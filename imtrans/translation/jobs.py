@@ -183,6 +183,8 @@ def _below(root: Path, name: str) -> Path:
         for base in (root.absolute(), root.resolve()):
             if path.is_relative_to(base):
                 path = path.relative_to(base)
+    if not path.is_absolute() and ".." in path.parts[1:]:
+        raise ImtransError(f"the list names '{name}'; write it without '..'")
     if path.is_absolute() or ".." in path.parts:
         raise ImtransError(
             f"the list names '{name}', which is not below {root}; name the folder of all as INPUT"

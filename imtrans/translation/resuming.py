@@ -5,6 +5,7 @@ to them when it is whole, and newer than that and than its input.
 """
 
 import json
+import os
 import stat
 import time
 from collections.abc import Mapping, Sequence
@@ -44,7 +45,7 @@ def remaining(jobs: Sequence[Job], output: Path, made_from: MadeFrom, overwrite:
     record = _read(output)
     now = _now(output)
     if overwrite or record is None or record.made_from != made_from:
-        there = [str(place) for job in jobs for place in job.results if place.exists()]
+        there = [str(place) for job in jobs for place in job.results if os.path.exists(place)]
         if there and not overwrite:
             raise ImtransError(_why_not(output, there, record, made_from))
         record = Record(made_from, overwrite, now, {})

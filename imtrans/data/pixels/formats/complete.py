@@ -57,7 +57,7 @@ def _npy(file: BinaryIO, size: int, start: bytes, tail: bytes) -> bool:
 def _tiff(file: BinaryIO, size: int, start: bytes, tail: bytes) -> bool:
     file.seek(0)
     with TiffFile(file) as tiff:
-        page = tiff.pages[0]
+        page = tiff.pages.first
         spans = list(zip(page.dataoffsets, page.databytecounts, strict=True))
         spans += [(tag.valueoffset, tag.valuebytecount) for tag in page.tags]
         spans.append((page.offset, 2 + 12 * len(page.tags) + 4))  # and where the next page is
