@@ -1,5 +1,6 @@
 """Small files written atomically: to a temporary name, then renamed, so none is ever incomplete."""
 
+import errno
 import hashlib
 import os
 from pathlib import Path
@@ -30,6 +31,8 @@ def make_folders(folder: Path) -> None:
     while not folder.is_dir() and folder != folder.parent:
         missing.append(folder)
         folder = folder.parent
+    if missing and missing[-1].exists():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(missing[-1]))
     for each in reversed(missing):
         each.mkdir(exist_ok=True)
 
