@@ -147,6 +147,11 @@ def plan_file(
 def _check_format(file_format: FileFormat, encoding: Encoding) -> None:
     if why := file_format.why_not(encoding.result_channels, encoding.result_dtype):
         raise ImtransError(f"{why}; use --format png or tif")
+    target = getattr(encoding, "target", None)
+    if file_format.is_lossy and getattr(target, "palette", None) is not None:
+        raise ImtransError(
+            f"{file_format.suffix} blurs the colours of classes into others; use --format png"
+        )
 
 
 def _other_suffix(output: Path, suffix: str, file_format: FileFormat, encoding: Encoding) -> str:

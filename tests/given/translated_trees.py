@@ -79,3 +79,11 @@ def aged(path: Path, seconds: float) -> None:
     """As if the file had been written that long ago."""
     found = path.stat()
     os.utime(path, (found.st_atime - seconds, found.st_mtime - seconds))
+
+
+def emptied(folder: Path) -> None:
+    """Remove a folder, which may be none."""
+    for path in sorted(folder.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+    if folder.exists():
+        folder.rmdir()

@@ -54,6 +54,10 @@ class FileFormat:
                 return candidate
         return ".tif"
 
+    @property
+    def is_lossy(self) -> bool:
+        return self.suffix in JPEG or (self.suffix == WEBP and self.quality is not None)
+
     def why_not(self, channels: int, dtype: str) -> str | None:
         """Why such results cannot be written so, if they cannot."""
         if not self.suffix or _holds_on_request(self.suffix.lower(), channels, dtype):
