@@ -199,7 +199,7 @@ def wait_for(condition, seconds=60):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, more(signal.SIGTERM), signal.SIGKILL])
 def test_a_signal_in_the_middle_leaves_what_is_whole(commands, model, tmp_path, number):
-    for index in range(4, 200):
+    for index in range(4, 400):
         os.link(tmp_path / "in/0.png", tmp_path / "in" / f"{index}.png")
     command = (*model, "in", "--output", "out", "--batch-size", "1")
     child = commands.begin(*command)
@@ -212,13 +212,13 @@ def test_a_signal_in_the_middle_leaves_what_is_whole(commands, model, tmp_path, 
     else:
         assert code == -number
     there = shown(tmp_path / "out")
-    assert 5 < len(there) < 200
+    assert 5 < len(there) < 400
     again = commands(*command)
     assert (again.wait(), again.err) == (0, "")
     found = shown(tmp_path / "out")
-    assert len(found) == 200
+    assert len(found) == 400
     assert there.items() <= found.items()
-    assert {found[f"{index}.png"] for index in range(4, 200)} == {found["0.png"]}
+    assert {found[f"{index}.png"] for index in range(4, 400)} == {found["0.png"]}
     assert hidden(tmp_path / "out") == []
 
 
