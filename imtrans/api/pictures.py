@@ -77,22 +77,26 @@ def find_images(folder: str | Path) -> list[str]:
     return sorted(os.path.relpath(path, root).replace(os.sep, "/") for path in _walk(root))
 
 
-def _walk(folder: str, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[str]:
-    found = os.stat(folder)
-    here = (found.st_dev, found.st_ino)
-    if here in above:
-        return  # a link to a folder above would be walked without end
-    with os.scandir(folder) as found_entries:
-        entries = list(found_entries)
-    if above and any(entry.name == RESULTS and _is_empty(entry) for entry in entries):
-        return
-    for entry in entries:
-        if entry.name.startswith("."):
+def _walk(root: str) -> Iterator[str]:
+    # Not by recursion: a tree may be deeper than Python calls functions.
+    folders: list[tuple[str, frozenset[tuple[int, int]]]] = [(root, frozenset())]
+    while folders:
+        folder, above = folders.pop()
+        found = os.stat(folder)
+        here = (found.st_dev, found.st_ino)
+        if here in above:
+            continue  # a link to a folder above would be walked without end
+        with os.scandir(folder) as found_entries:
+            entries = list(found_entries)
+        if above and any(entry.name == RESULTS and _is_empty(entry) for entry in entries):
             continue
-        if _is_folder(entry):
-            yield from _walk(entry.path, above | {here})
-        elif entry.name.lower().endswith(SUFFIXES):
-            yield entry.path
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if _is_folder(entry):
+                folders.append((entry.path, above | {here}))
+            elif entry.name.lower().endswith(SUFFIXES):
+                yield entry.path
 
 
 def _is_empty(entry: "os.DirEntry[str]") -> bool:

@@ -203,11 +203,15 @@ def _translate(
 
     out, start = console(), monotonic()
     count = count_tiles(tiled, jobs) if tiled else len(jobs)
-    with progress(out, "translating", count) as advance:
-        if tiled:
-            outcome = translate_in_tiles(tiled, jobs, folder, advance, way)
-        else:
-            outcome = translate_files(translator, jobs, folder, advance, way)
+    try:
+        with progress(out, "translating", count) as advance:
+            if tiled:
+                outcome = translate_in_tiles(tiled, jobs, folder, advance, way)
+            else:
+                outcome = translate_files(translator, jobs, folder, advance, way)
+    except KeyboardInterrupt:
+        echo("interrupted" + ("; the same command continues" if folder else ""), err=True)
+        raise typer.Exit(130) from None
     if translator.compiled and translator.compiled.why_not:
         echo(f"note: not compiled: {translator.compiled.why_not}", err=True)
     for broken in outcome.broken:

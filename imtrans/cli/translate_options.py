@@ -241,9 +241,19 @@ def names_in(file: str) -> list[str]:
         content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
         raise ImtransError(f"{file}: {(error.strerror or str(error)).lower()}") from error
-    # Names are bytes to the system: whatever they are, they lead back to the same files.
-    text = content.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
-    names = [line for line in text.replace("\r\n", "\n").split("\n") if line.strip()]
+    names = [line for line in _lines(content) if line.strip()]
     if not names:
         raise ImtransError(f"{'stdin' if file == '-' else file}: names no image")
     return names
+
+
+def _lines(content: bytes) -> list[str]:
+    """Those of a text; also of PowerShell's, in UTF-16, or with zeros between (`find -print0`)."""
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        text = content.decode("utf-16", "replace")
+    else:
+        # Names are bytes to the system: whatever they are, they lead back to the same files.
+        text = content.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
+    if "\0" in text:
+        return text.split("\0")
+    return text.replace("\r\n", "\n").split("\n")

@@ -1,16 +1,40 @@
 """Small files written atomically: to a temporary name, then renamed, so none is ever incomplete."""
 
+import errno
+import hashlib
 import os
 from pathlib import Path
 
 from imtrans.api.pictures import RESULTS
 
+LONGEST = 255  # bytes of a name
 MARK = RESULTS  # in a folder that imtrans made: its files may be overwritten
 
 
 def no_link(path: str, flags: int) -> int:
     """An opener for `open` that refuses to follow a link, where the system can."""
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
+
+def beside(path: Path, kind: str) -> Path:
+    """A hidden file beside another, named after it: `.photo.png.partial`. A long name becomes its
+    hash, as names have 255 bytes at most."""
+    name = f".{path.name}.{kind}"
+    if len(os.fsencode(name)) > LONGEST:
+        name = f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()}.{kind}"
+    return path.with_name(name)
+
+
+def make_folders(folder: Path) -> None:
+    """Make a folder and those above it, however many: those of the library recurse."""
+    missing = []
+    while not folder.is_dir() and folder != folder.parent:
+        missing.append(folder)
+        folder = folder.parent
+    if missing and missing[-1].exists():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(missing[-1]))
+    for each in reversed(missing):
+        each.mkdir(exist_ok=True)
 
 
 def write_whole(path: Path, content: bytes) -> None:

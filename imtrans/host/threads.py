@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Lock
 from typing import Any, TypeVar
 
 import torch
@@ -43,15 +44,23 @@ class Threads:
         self, function: Callable[[T], R], items: Iterable[T], bytes_of: Callable[[R], int]
     ) -> Iterator[tuple[T, R]]:
         """Each item with what the function makes of it, in order. Some are computed before their
-        turn: two for each thread, or fewer where they take much memory."""
+        turn: two for each thread, or fewer where they take much memory. The first is computed
+        alone, as nothing is known of them."""
         pending: deque[tuple[T, Future[R]]] = deque()
         limit = Limit(2 * self.count)
+        known = False
+
+        def heard(item: T) -> R:
+            result = function(item)
+            limit.heard(bytes_of(result))  # at once: later ones are not begun then
+            return result
+
         for item in items:
-            pending.append((item, self.submit(function, item)))
-            while len(pending) > limit.now:
+            pending.append((item, self.submit(heard, item)))
+            while len(pending) > (limit.now if known else 0):
                 before, future = pending.popleft()
                 result = future.result()
-                limit.heard(bytes_of(result))
+                known = True
                 yield before, result
         for before, future in pending:
             yield before, future.result()
@@ -64,11 +73,13 @@ class Limit:
     def __init__(self, most: int) -> None:
         self.now = self._most = most
         self._largest = 1
+        self._lock = Lock()
 
     def heard(self, size: int) -> None:
         """Something of so many bytes was among them."""
-        self._largest = max(self._largest, size)
-        self.now = max(min(self._most, BYTES // self._largest), 1)
+        with self._lock:
+            self._largest = max(self._largest, size)
+            self.now = max(min(self._most, BYTES // self._largest), 1)
 
 
 def usual_count() -> int:

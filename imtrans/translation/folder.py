@@ -1,9 +1,10 @@
 """Every image of a folder through a translator, into files; nothing lost, nothing half-written."""
 
+import errno
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from imtrans.api.errors import ImtransError, is_out_of_memory
 from imtrans.api.pictures import Picture
 from imtrans.data.encoding import Given
 from imtrans.data.pixels.rows import encode_like
-from imtrans.host.files import MARK, mark
+from imtrans.host.files import MARK, beside, mark
 from imtrans.host.locks import Locked, locked
 from imtrans.host.threads import Limit, Threads, usual_count
 from imtrans.translation.jobs import Job
@@ -22,6 +23,17 @@ from imtrans.translation.memory import tile_option
 from imtrans.translation.pipeline import Passed, Seeds, through
 from imtrans.translation.resuming import remaining
 from imtrans.translation.translator import Remark, Translator
+
+# Why a file cannot be written, though others can: its name is too long, or none that this disk can
+# have, or a folder is in its place, or a file in that of a folder above it.
+OF_ONE = {
+    errno.ENAMETOOLONG,
+    errno.EINVAL,
+    errno.EILSEQ,
+    errno.EISDIR,
+    errno.ENOTDIR,
+    errno.EEXIST,
+}
 
 
 @dataclass(frozen=True)
@@ -67,7 +79,7 @@ def translate_files(
     cannot be written: the rest would fail too; and when another process writes there.
     """
     outcome = TranslatedFolder()
-    with alone_in(output) if output else nullcontext():
+    with alone_in(output) if output else alone_at(jobs):
         left = jobs
         if output:
             left = remaining(jobs, output, made_from(translator, way), way.overwrite)
@@ -90,7 +102,10 @@ def translate_files(
 
 def made_from(translator: Translator, way: Way, tiles: str = "none") -> dict[str, str]:
     """What results depend on, in words."""
-    return {**translator.made_from, "quality": str(way.quality), "tiles": tiles}
+    made = {**translator.made_from, "quality": str(way.quality), "tiles": tiles}
+    if len(way.seeds) > 1 and made.get("dropout seed", "None") != "None":
+        made["dropout seed"] = "that of each folder"
+    return made
 
 
 @contextmanager
@@ -109,6 +124,26 @@ def alone_in(output: Path) -> Iterator[None]:
                 f"{output}: another translation writes there. wait for it, or choose another "
                 "--output"
             ) from error
+        yield
+
+
+@contextmanager
+def alone_at(jobs: Sequence[Job]) -> Iterator[None]:
+    """Let no other translation write the result of one image meanwhile."""
+    with ExitStack() as stack:
+        for place in (job.results[0] for job in jobs):
+            lock = beside(place, "lock")
+            try:
+                stack.enter_context(locked(lock))
+            except Locked as error:
+                raise ImtransError(
+                    f"{place}: another translation writes it. wait for it, or choose another "
+                    "--output"
+                ) from error
+            except OSError as error:
+                reason = (error.strerror or str(error)).lower()
+                raise ImtransError(f"{place}: cannot be written: {reason}") from error
+            stack.callback(lock.unlink, missing_ok=True)
         yield
 
 
@@ -145,7 +180,15 @@ def _write(one: Passed[Job], translator: Translator, quality: int | None) -> Imt
         result = _finished(one, at, translator)
         if isinstance(result, ImtransError):
             return result
-        encode_like(one.item.path, result, place, translator.encoding.result_dtype, quality)
+        try:
+            encode_like(one.item.path, result, place, translator.encoding.result_dtype, quality)
+        except ImtransError as error:
+            cause = error.__cause__
+            if cause and is_out_of_memory(cause):
+                return _too_large(one, translator)
+            if getattr(cause, "errno", None) in OF_ONE:
+                return error
+            raise
     return None
 
 
@@ -157,6 +200,11 @@ def _finished(one: Passed[Job], at: int, translator: Translator) -> Tensor | Imt
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
+    return _too_large(one, translator)
+
+
+def _too_large(one: Passed[Job], translator: Translator) -> ImtransError:
+    assert isinstance(one.given, Given)
     height, width = one.given.size
     return ImtransError(
         f"{one.item.path}: not enough memory for {width} x {height} px. use {_tile(translator)}, "

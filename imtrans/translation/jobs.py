@@ -1,24 +1,32 @@
 """What is to be translated, and where each result goes: same tree, same names."""
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
 from imtrans.api.errors import ImtransError, some
-from imtrans.api.pictures import SUFFIXES, find_images
+from imtrans.api.pictures import SUFFIXES, Picture, find_images
 from imtrans.data.encoding import Encoding
 from imtrans.data.pixels.encode import KEPT, FileFormat, is_written_here
-from imtrans.data.pixels.masks import without_masks
+from imtrans.data.pixels.masks import mask_beside, without_masks
 from imtrans.host.files import is_ours
 
 
 @dataclass(frozen=True)
 class Job:
-    """A file that is read, and those that are written: one for each seed."""
+    """A file that is read, and those that are written: one for each seed.
+
+    `mask` is read with it. `is_shared`: without some other input these results would have had
+    another name, or those of that input this one.
+    """
 
     path: Path
     results: tuple[Path, ...]
+    mask: Path | None = None
+    is_shared: bool = False
 
 
 def plan(
@@ -48,17 +56,51 @@ def plan(
         paths = without_masks(paths)
     if not paths:
         raise ImtransError(f"{inputs}: no images there (looked for {', '.join(SUFFIXES)})")
-    results = list(_places(_results(paths, encoding, file_format), seeds))
-    foreign = [str(place) for places in results for place in places if (output / place).exists()]
-    if foreign and not is_ours(output):
+    whole = paths if names is None and inputs.is_dir() else _with_siblings(root, paths)
+    results, shared = _results(whole, encoding, file_format)
+    jobs = [
+        Job(
+            root / path,
+            tuple(output / place for place in _places(results[path], seeds)),
+            _mask_of(root / path) if encoding.takes_mask else None,
+            results[path] in shared,
+        )
+        for path in paths
+    ]
+    _check_free(jobs, root, output)
+    return jobs
+
+
+def _check_free(jobs: Iterable[Job], root: Path, output: Path) -> None:
+    """Raise ImtransError where a result would replace an input, or what somebody else wrote."""
+    there, over, root_, output_ = [], [], root.resolve(), output.resolve()
+    inputs = {root_ / job.path.relative_to(root) for job in jobs}
+    for job in jobs:
+        for place in job.results:
+            name = place.relative_to(output)
+            if not os.path.exists(place):  # or it is a name that no file can have
+                continue
+            there.append(str(name))
+            if output_ / name in inputs or _is_one_file(place, job.path):
+                over.append(str(name))
+    if there and not is_ours(output):
         raise ImtransError(
             f"{output}: holds files that no translation has written, and results would replace "
-            f"{some(foreign)}. choose another --output"
+            f"{some(there)}. choose another --output"
         )
-    return [
-        Job(root / path, tuple(output / place for place in places))
-        for path, places in zip(paths, results, strict=True)
-    ]
+    if over:
+        raise ImtransError(
+            f"{output}: results would replace the inputs {some(over)}. choose another --output"
+        )
+
+
+def _is_one_file(one: Path, other: Path) -> bool:
+    return os.path.exists(other) and os.path.samefile(one, other)
+
+
+def _mask_of(path: Path) -> Path | None:
+    mask = mask_beside(Picture(str(path)))
+    return Path(mask.path) if mask else None
 
 
 def root_of(inputs: Path) -> Path:
@@ -105,6 +147,11 @@ def plan_file(
 def _check_format(file_format: FileFormat, encoding: Encoding) -> None:
     if why := file_format.why_not(encoding.result_channels, encoding.result_dtype):
         raise ImtransError(f"{why}; use --format png or tif")
+    target = getattr(encoding, "target", None)
+    if file_format.is_lossy and getattr(target, "palette", None) is not None:
+        raise ImtransError(
+            f"{file_format.suffix} blurs the colours of classes into others; use --format png"
+        )
 
 
 def _other_suffix(output: Path, suffix: str, file_format: FileFormat, encoding: Encoding) -> str:
@@ -120,10 +167,7 @@ def _other_suffix(output: Path, suffix: str, file_format: FileFormat, encoding: 
 
 def _found(inputs: Path) -> list[Path]:
     """The images below a folder, but for those in an output folder of an earlier translation."""
-    if not inputs.is_dir():
-        return [Path(inputs.name)]
-    names = map(Path, find_images(inputs))
-    return [name for name in names if not _is_a_result(inputs, name)]
+    return [Path(name) for name in find_images(inputs)] if inputs.is_dir() else [Path(inputs.name)]
 
 
 def _named(root: Path, names: Sequence[str]) -> list[Path]:
@@ -144,6 +188,8 @@ def _below(root: Path, name: str) -> Path:
         for base in (root.absolute(), root.resolve()):
             if path.is_relative_to(base):
                 path = path.relative_to(base)
+    if not path.is_absolute() and ".." in path.parts[1:]:
+        raise ImtransError(f"the list names '{name}'; write it without '..'")
     if path.is_absolute() or ".." in path.parts:
         raise ImtransError(
             f"the list names '{name}', which is not below {root}; name the folder of all as INPUT"
@@ -151,40 +197,60 @@ def _below(root: Path, name: str) -> Path:
     return path
 
 
-def _is_a_result(root: Path, name: Path) -> bool:
-    """Whether an image below the input is in the output folder of an earlier translation."""
-    return any(is_ours(root / parent) for parent in list(name.parents)[:-1])
+def _with_siblings(root: Path, paths: Sequence[Path]) -> list[Path]:
+    """The paths, and all images in their folders: which name a result gets does not depend on what
+    else a list names."""
+    found = set()
+    for folder in {path.parent for path in paths}:
+        with suppress(OSError):  # whose images are missing
+            names = os.listdir(root / folder)
+            found |= {
+                folder / name
+                for name in names
+                if name.lower().endswith(SUFFIXES) and not name.startswith(".")
+            }
+    return sorted(found) + [path for path in paths if path not in found]
 
 
-def _places(results: Sequence[Path], seeds: Sequence[int | None]) -> Iterator[tuple[Path, ...]]:
-    for result in results:
-        if len(seeds) == 1:
-            yield (result,)
-        else:
-            yield tuple(Path(f"seed-{seed}", result) for seed in seeds)
+def _places(result: Path, seeds: Sequence[int | None]) -> Iterator[Path]:
+    if len(seeds) == 1:
+        return iter([result])
+    return (Path(f"seed-{seed}", result) for seed in seeds)
 
 
 def _with_seed(result: Path, seed: int | None, count: int) -> Path:
     return result if count == 1 else result.with_stem(f"{result.stem}-seed-{seed}")
 
 
-def _results(names: list[Path], encoding: Encoding, file_format: FileFormat) -> list[Path]:
-    """Each input's own name, with another suffix where its format would lose something."""
+def _results(
+    names: Sequence[Path], encoding: Encoding, file_format: FileFormat
+) -> tuple[Mapping[Path, Path], Collection[Path]]:
+    """Each input's own name, with another suffix where its format would lose something; and which
+    of these several inputs would have."""
     suffixes = {name: _suffix(name.suffix, encoding, file_format) for name in names}
-    kept = {name for name in names if suffixes[name] == name.suffix}
-    taken, results = set(kept), []
+    results = {name: name for name in names if suffixes[name] == name.suffix}
+    # No two that differ in case alone, as the output may be on a disk that sees no difference.
+    taken = {_folded(name) for name in results}
+    folders = {name.parent for name in names}
+    taken |= {_folded(each) for folder in folders for each in (folder, *folder.parents)}
+    shared = set()
     for name in names:
-        result = name
-        if name not in kept:
-            suffix = suffixes[name]
-            result = name.with_suffix(suffix)
-            while result in taken:
-                # Beside a.png the translation of a.jpg is a.jpg.png: neither replaces the other.
-                name = name.with_name(f"{name.name}{suffix}")
-                result = name
-        taken.add(result)
-        results.append(result)
-    return results
+        if name in results:
+            continue
+        result = usual = name.with_suffix(suffixes[name])
+        while _folded(result) in taken:
+            # Beside a.png the translation of a.jpg is a.jpg.png: neither replaces the other.
+            shared |= {_folded(result), _folded(usual)}
+            longer = name if result is usual else result
+            result = longer.with_name(f"{longer.name}{suffixes[name]}")
+            shared.add(_folded(result))
+        taken.add(_folded(result))
+        results[name] = result
+    return results, {result for result in results.values() if _folded(result) in shared}
+
+
+def _folded(name: Path) -> str:
+    return str(name).casefold()
 
 
 def _suffix(suffix: str, encoding: Encoding, file_format: FileFormat) -> str:

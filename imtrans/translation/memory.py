@@ -1,12 +1,12 @@
 """How large a picture may be, from what a network takes for each of its pixels."""
 
+import copy
 import math
 import weakref
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -16,6 +16,9 @@ from imtrans.host.devices import free_memory
 PROBE = 256  # px; a side of what is counted with, or more where the stride asks for it
 # A convolution may copy its input into another layout, and allocators keep more than was asked for.
 SPARE = 1.5
+# What was found for a network, by the number of its channels.
+_counted: weakref.WeakKeyDictionary[nn.Module, dict[int, float | None]]
+_counted = weakref.WeakKeyDictionary()
 READING = 64  # bytes a pixel: the decoder's copy, ours, and floats of four channels
 
 
@@ -62,24 +65,34 @@ def tile_option(module: nn.Module, channels: int, device: torch.device) -> str:
 def bytes_per_pixel(module: nn.Module, channels: int) -> float | None:
     """What a network has in memory at its peak for each pixel of its input, in fp32, beside its
     weights. Nothing is computed. None for a network that cannot do without numbers."""
+    known = _counted.setdefault(module, {})
+    if channels not in known:
+        known[channels] = _count(module, channels)
+    return known[channels]
+
+
+def _count(module: nn.Module, channels: int) -> float | None:
     stride = int(module.stride)  # type: ignore[arg-type]
     side = -(-PROBE // stride) * stride
-    state = {**dict(module.named_parameters()), **dict(module.named_buffers())}
-    shapes = {name: _shape(value) for name, value in state.items()}
     image = torch.empty(1, channels, side, side, device="meta")
     alive = Alive()
     try:
+        # Of a copy: another thread may translate meanwhile.
+        shapes = {id(value): _shape(value) for value in (*module.parameters(), *module.buffers())}
+        without_numbers = copy.deepcopy(module, shapes)
         with torch.inference_mode(), alive:
-            functional_call(module, shapes, (image,))
+            without_numbers(image)
     except Exception:  # whatever a plugin's network does with numbers that are not there
         return None
     return alive.peak / side**2 + 4 * channels
 
 
 def _shape(value: Tensor) -> Tensor:
+    """A tensor like it, or a weight, that has no numbers."""
     # Weights may be in bf16 already; of images without autocast those would be refused.
     dtype = torch.float32 if value.is_floating_point() else value.dtype
-    return torch.empty_like(value, device="meta", dtype=dtype)
+    shape = torch.empty_like(value, device="meta", dtype=dtype)
+    return nn.Parameter(shape, value.requires_grad) if isinstance(value, nn.Parameter) else shape
 
 
 class Alive(TorchDispatchMode):

@@ -17,6 +17,9 @@ class Noise(threading.local):
 
     generator: torch.Generator | None = None
 
+    def __deepcopy__(self, _: object) -> "Noise":
+        return self  # of a copied network too
+
     @contextmanager
     def seeded(self, seed: int, device: torch.device) -> Iterator[None]:
         """Draw from this seed within."""

@@ -52,7 +52,7 @@ def through(
         ahead,
         lambda one: size(one[1]),
         lambda shape: together.most(shape, shape) if shape else 1,
-        lambda one: size(one[1]).numel(),
+        lambda one: max(size(one[1]).numel(), _composed(one[1])),
     ):
         yield from _passed(together, group, seeds)
 
@@ -93,6 +93,11 @@ def _bytes(given: Given | ImtransError) -> int:
     if isinstance(given, ImtransError):
         return 0
     return given.source.nbytes + given.composed_with.nbytes
+
+
+def _composed(given: Given | ImtransError) -> int:
+    """The pixels of what a result is composed with, which may be far more than the network sees."""
+    return 0 if isinstance(given, ImtransError) else given.composed_with[0, 0].numel()
 
 
 def _padded(stride: int, given: Given | ImtransError) -> torch.Size:

@@ -1,32 +1,39 @@
 """What an output folder holds already, and of which translation: so that one continues.
 
-A hidden file in the folder says what its results were made from. A result belongs to them when it
-is whole, and newer than that file and than its input.
+A hidden file in the folder says what its results were made from, and since when. A result belongs
+to them when it is whole, and newer than that and than its input.
 """
 
 import json
+import os
+import stat
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from imtrans.api.errors import ImtransError, some
 from imtrans.data.pixels.formats.complete import is_complete
-from imtrans.host.files import write_whole
+from imtrans.host.files import MARK, write_whole
 from imtrans.host.words import plain
 from imtrans.translation.jobs import Job
 
 RECORD = ".imtrans-translation.json"
+TICK = 0.01  # s: files that are written one after the other may have the same time
 MadeFrom = Mapping[str, str]
+Owners = Mapping[str, tuple[str, int]]
 
 
 @dataclass(frozen=True)
 class Record:
-    """What the results in a folder were made from, and whether results older than the record may be
-    replaced; `since`: its time, ns."""
+    """What the results in a folder were made from `since` a time (ns), and whether older ones may
+    be replaced. `owners`: of results whose name depends on which inputs there are, below the
+    folder, the input's name, and since when it is that one's."""
 
     made_from: MadeFrom
     replaces: bool
     since: int
+    owners: Owners
 
 
 def remaining(jobs: Sequence[Job], output: Path, made_from: MadeFrom, overwrite: bool) -> list[Job]:
@@ -36,34 +43,78 @@ def remaining(jobs: Sequence[Job], output: Path, made_from: MadeFrom, overwrite:
     would be replaced without it.
     """
     record = _read(output)
+    now = _now(output)
     if overwrite or record is None or record.made_from != made_from:
-        there = [str(place) for job in jobs for place in job.results if place.exists()]
+        there = [str(place) for job in jobs for place in job.results if os.path.exists(place)]
         if there and not overwrite:
             raise ImtransError(_why_not(output, there, record, made_from))
-        _write(output, made_from, overwrite)
+        record = Record(made_from, overwrite, now, {})
+        _write(output, replace(record, owners=_owners(jobs, output, record, now)))
         return list(jobs)
-    left = [job for job in jobs if not all(_is_done(job, place, record) for place in job.results)]
+    owners = _owners(jobs, output, record, now)
+    if owners != record.owners:
+        record = replace(record, owners=owners)
+        _write(output, record)
+    since = {output / name: when for name, (_, when) in owners.items()}
+
+    def is_done(job: Job) -> bool:
+        read = _time_read(job, now)
+        return read is not None and all(
+            _is_newer(place, max(read, since.get(place, 0), record.since)) and is_complete(place)
+            for place in job.results
+        )
+
+    left = [job for job in jobs if not is_done(job)]
     other = [str(place) for job in left for place in job.results if _is_older(place, record)]
     if other and not record.replaces:
         raise ImtransError(_why_not(output, other, record, made_from))
     return left
 
 
-def _is_done(job: Job, place: Path, record: Record) -> bool:
-    """Whether a result is there, of these inputs and of this translation."""
+def _now(output: Path) -> int:
+    """The time by the clock of that disk (ns), later than that of anything there."""
+    time.sleep(TICK)
+    (output / MARK).touch()
+    return (output / MARK).stat().st_mtime_ns
+
+
+def _owners(jobs: Sequence[Job], output: Path, record: Record, now: int) -> Owners:
+    """Whose the results are that are shared, or were: what another input left there is not this
+    one's, however new it is."""
+    owners = dict(record.owners)
+    for job in jobs:
+        for place in job.results:
+            name = place.relative_to(output).as_posix()
+            if (job.is_shared or name in owners) and owners.get(name, ("",))[0] != job.path.name:
+                owners[name] = job.path.name, now
+    return owners
+
+
+def _time_read(job: Job, now: int) -> int | None:
+    """When what is read was last changed (ns); a time that is yet to come says nothing. None: it
+    cannot be read."""
     try:
-        written = place.stat().st_mtime_ns
-        read = job.path.stat().st_mtime_ns
-    except OSError:
+        paths = [job.path, job.mask] if job.mask else [job.path]
+        times = [path.stat().st_mtime_ns for path in paths]
+    except (OSError, ValueError):
+        return None
+    return max(when if when <= now else 0 for when in times)
+
+
+def _is_newer(place: Path, when: int) -> bool:
+    try:
+        found = place.stat()
+    except (OSError, ValueError):
         return False
-    return written >= max(read, record.since) and is_complete(place)
+    return stat.S_ISREG(found.st_mode) and found.st_mtime_ns >= when
 
 
 def _is_older(place: Path, record: Record) -> bool:
     try:
-        return place.stat().st_mtime_ns < record.since
-    except OSError:
+        found = place.stat()
+    except (OSError, ValueError):
         return False
+    return not stat.S_ISDIR(found.st_mode) and found.st_mtime_ns < record.since
 
 
 def _why_not(output: Path, there: Sequence[str], record: Record | None, made_from: MadeFrom) -> str:
@@ -77,20 +128,25 @@ def _why_not(output: Path, there: Sequence[str], record: Record | None, made_fro
 
 
 def _read(output: Path) -> Record | None:
-    path = output / RECORD
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads((output / RECORD).read_text(encoding="utf-8"))
         made_from, replaces = found["made from"], found["replaces"]
         texts = {plain(str(key), 60): str(value) for key, value in made_from.items()}
-        return Record(texts, replaces is True, path.stat().st_mtime_ns)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        owners = {str(name): (str(of), int(since)) for name, (of, since) in found["owners"].items()}
+        return Record(texts, replaces is True, int(found["since"]), owners)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None  # absent or damaged: what is there counts as another's
 
 
-def _write(output: Path, made_from: MadeFrom, replaces: bool) -> None:
-    text = json.dumps({"made from": dict(made_from), "replaces": replaces}, indent=1)
+def _write(output: Path, record: Record) -> None:
+    found = {
+        "made from": dict(record.made_from),
+        "replaces": record.replaces,
+        "since": record.since,
+        "owners": dict(record.owners),
+    }
     try:
-        write_whole(output / RECORD, text.encode())
+        write_whole(output / RECORD, json.dumps(found, indent=1).encode())
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise ImtransError(f"{output}: cannot be written: {reason}") from error

@@ -1,12 +1,11 @@
 """Files through a translator in tiles, one after another."""
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 
 from imtrans.api.errors import ImtransError
 from imtrans.data.pixels.rows import CannotWrite
-from imtrans.translation.folder import TranslatedFolder, Way, alone_in, made_from
+from imtrans.translation.folder import TranslatedFolder, Way, alone_at, alone_in, made_from
 from imtrans.translation.jobs import Job
 from imtrans.translation.resuming import remaining
 from imtrans.translation.tiled import TiledTranslator
@@ -21,7 +20,7 @@ def translate_in_tiles(
 ) -> TranslatedFolder:
     """As `translate_files`, in tiles. `on_tile` is called after each of all jobs."""
     outcome = TranslatedFolder()
-    with alone_in(output) if output else nullcontext():
+    with alone_in(output) if output else alone_at(jobs):
         left = jobs
         if output:
             sizes = f"{tiled.tiles.tile} px, overlapping by {tiled.tiles.overlap}"

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from imtrans.api.errors import ImtransError
+from imtrans.api.errors import ImtransError, is_out_of_memory
 from imtrans.api.pictures import Picture
 from imtrans.data.encoding import Encoding, Given
 from imtrans.data.scale import TrainingScale
@@ -111,7 +111,9 @@ class Translator:
         `translate`, also where memory has no room for what the module makes of so many pixels."""
         try:
             return self.encoding.given(picture, self._most_pixels, self.scale)
-        except MemoryError as error:
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
             raise ImtransError(f"{picture}: not enough memory to read it") from error
 
     def _most_pixels(self, width: int, height: int) -> int | None:

@@ -173,8 +173,7 @@ def test_trying_is_rare():
         found.weights_changed()
         found.output_at(images(4), 64, 64)
     tries = 1 + 1 + 1 + 1 + 1  # at 1, 2, 4, 8, 16
-    measured_for_memory = 1
-    assert len(module.given) == 20 + 3 * tries + measured_for_memory
+    assert len(module.given) == 20 + 3 * tries
 
 
 def test_random_numbers_are_drawn_as_for_one_image_after_the_other():

@@ -1,6 +1,7 @@
 """One bad input costs itself only: what is too large, a link to itself, two at once."""
 
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from imtrans.translation import memory
 from imtrans.translation.folder import translate_files
 from imtrans.translation.jobs import plan
 from imtrans.translation.memory import bytes_per_pixel, most_pixels
+from imtrans.translation.noise import Noise, with_seeded_dropout
 from imtrans.translation.translator import Translator
 
 CPU = torch.device("cpu")
@@ -174,3 +176,32 @@ def test_modes_of_pillow_are_taken(mode):
 def test_what_is_no_image_is_refused(given, said):
     with pytest.raises(ImtransError, match=said):
         api()(given)
+
+
+def test_what_a_network_takes_may_be_counted_while_it_translates():
+    """Which is done for every large picture, in the threads that read."""
+    network = nn.Sequential(*(nn.Conv2d(3, 3, 3, padding=1) for _ in range(5)), nn.BatchNorm2d(3))
+    network.stride = 1
+    network.eval()
+    source, stop = torch.rand(1, 3, 32, 32), threading.Event()
+
+    def count():
+        while not stop.is_set():
+            memory._count(network, 3)
+
+    with torch.inference_mode():
+        expected = network(source)
+        counting = threading.Thread(target=count)
+        counting.start()
+        try:
+            assert all(torch.equal(network(source), expected) for _ in range(300))
+        finally:
+            stop.set()
+            counting.join()
+
+
+def test_a_network_with_seeded_dropout_is_counted():
+    network = nn.Sequential(nn.Conv2d(3, 3, 1), nn.Dropout(0.5))
+    network.stride = 1
+    with_seeded_dropout(network, Noise())
+    assert bytes_per_pixel(network, 3) > 24

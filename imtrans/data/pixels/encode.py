@@ -21,6 +21,7 @@ from imtrans.api.errors import ImtransError
 from imtrans.data.pixels.formats.npy import NPY_CHANNELS
 from imtrans.data.pixels.formats.stored import Depth
 from imtrans.data.pixels.formats.tiff import MAGIC, opened
+from imtrans.host.files import beside, make_folders
 
 TIFF = (".tif", ".tiff")
 JPEG = (".jpg", ".jpeg")
@@ -55,6 +56,10 @@ class FileFormat:
                 return candidate
         return ".tif"
 
+    @property
+    def is_lossy(self) -> bool:
+        return self.suffix in JPEG or (self.suffix == WEBP and self.quality is not None)
+
     def why_not(self, channels: int, dtype: str) -> str | None:
         """Why such results cannot be written so, if they cannot."""
         if not self.suffix or _holds_on_request(self.suffix.lower(), channels, dtype):
@@ -76,9 +81,9 @@ def encode(pixels: Tensor, path: Path, dtype: Depth, quality: int | None = None)
     if not _holds_on_request(path.suffix.lower(), len(pixels), dtype):
         raise ValueError(f"{path}: cannot hold {len(pixels)} channels of {dtype}")
     values = _values(pixels, dtype)
-    partial = path.with_name(f".{path.name}.partial")
+    partial = beside(path, "partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(path.parent)
         _write(values, partial, path.suffix.lower(), quality)
         os.replace(partial, path)
     except ImtransError as error:
@@ -152,6 +157,8 @@ def _signed() -> PngInfo:
 
 def is_written_here(path: Path) -> bool:
     """Whether imtrans wrote this file: PNGs of 8 bits say so, and TIFF that was written by rows."""
+    if not path.is_file():
+        return False  # a pipe would be waited for without end
     try:
         with path.open("rb") as file:
             if file.read(4) in MAGIC:

@@ -1,5 +1,6 @@
 """A mask beside its picture: photo.jpg and photo.mask.png, white where the hole is."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ def mask_beside(picture: Picture) -> Picture | None:
         return None
     path = Path(picture.path)
     beside = (path.with_name(f"{path.stem}{MASK}{suffix}") for suffix in SUFFIXES)
-    return next((Picture(str(mask)) for mask in beside if mask.is_file()), None)
+    return next((Picture(str(mask)) for mask in beside if os.path.isfile(mask)), None)
 
 
 def without_masks(paths: Iterable[Path]) -> list[Path]:

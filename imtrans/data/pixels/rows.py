@@ -16,6 +16,7 @@ from imtrans.data.pixels.encode import SIGNED, TIFF, encode
 from imtrans.data.pixels.formats.stored import Depth
 from imtrans.data.pixels.formats.tiff import MAGIC, opened, pages_in
 from imtrans.data.pixels.formats.tiff_tags import KeptTags, kept_tags
+from imtrans.host.files import beside, make_folders
 
 TILE = 256  # px
 WORKERS, BUFFER = 4, 2**24  # threads that compress, and bytes that they compress at a time
@@ -52,9 +53,9 @@ def write_rows(
     if path.suffix.lower() not in TIFF:
         raise ValueError(f"{path}: rows are written as TIFF alone")
     tiles = _Tiles(rows, shape)
-    partial = path.with_name(f".{path.name}.partial")
+    partial = beside(path, "partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(path.parent)
         _write(tiles, partial, shape, tags or KeptTags(), packed)
         os.replace(partial, path)
     except Exception as error:

@@ -37,10 +37,11 @@ def _jpeg(file: BinaryIO, size: int, start: bytes, tail: bytes) -> bool:
 
 
 def _with_length(file: BinaryIO, size: int, start: bytes, tail: bytes) -> bool:
-    """BMP and RIFF, of which WebP is one, begin with how long they are."""
+    """BMP and RIFF, of which WebP is one, begin with how long they are. What is compressed does not
+    end in zeros."""
     if start.startswith(b"BM"):
         return int.from_bytes(start[2:6], "little") == size
-    return int.from_bytes(start[4:8], "little") + 8 == size
+    return int.from_bytes(start[4:8], "little") + 8 == size and any(tail)
 
 
 def _npy(file: BinaryIO, size: int, start: bytes, tail: bytes) -> bool:
@@ -56,8 +57,10 @@ def _npy(file: BinaryIO, size: int, start: bytes, tail: bytes) -> bool:
 def _tiff(file: BinaryIO, size: int, start: bytes, tail: bytes) -> bool:
     file.seek(0)
     with TiffFile(file) as tiff:
-        page = tiff.pages[0]
-        spans = zip(page.dataoffsets, page.databytecounts, strict=True)
+        page = tiff.pages.first
+        spans = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+        spans += [(tag.valueoffset, tag.valuebytecount) for tag in page.tags]
+        spans.append((page.offset, 2 + 12 * len(page.tags) + 4))  # and where the next page is
         return all(0 < at and at + count <= size for at, count in spans)
 
 
