@@ -57,8 +57,10 @@ def run(imtrans, line, folder):
     target = None
     if ">" in words:
         words, target = words[: words.index(">")], words[-1]
-    if words[:2] == ["bench", "train"]:
+    if words[0] == "bench":
         words += ["--rounds", "2"]
+    if words[:2] == ["bench", "translate"]:
+        words += ["--images", "4"]
     if words[0] in ("train", "check", "bench"):
         words += [part for key in HURRY for part in ("--set", key)]
     code, out, err = imtrans(*words)
