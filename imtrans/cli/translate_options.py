@@ -188,11 +188,14 @@ CompileOption = Annotated[
 ]
 
 
-def is_compiled(chosen: bool | None, device: str, images: int) -> bool:
-    """Whether the network is compiled first: as was chosen, or where it is repaid."""
+def compile_from(chosen: bool | None, device: str) -> int | None:
+    """From how many images on the network is compiled first: as was chosen, or where it is repaid.
+    None: never."""
     from imtrans.translation.compiled import REPAID
 
-    return images >= REPAID.get(device, images + 1) if chosen is None else chosen
+    if chosen is None:
+        return REPAID.get(device)
+    return 1 if chosen else None
 
 
 def size_choice(text: str) -> "SizeChoice":
@@ -230,7 +233,8 @@ def refuse_for_video(**given: object) -> None:
     """Raise ImtransError for options that are of images alone."""
     for name, value in given.items():
         if value is not None:
-            raise ImtransError(f"--{name.strip('_')} is for images; a video becomes one video")
+            option = name.strip("_").replace("_", "-")
+            raise ImtransError(f"--{option} is for images, not for videos; leave it out")
 
 
 def names_in(file: str) -> list[str]:

@@ -28,11 +28,13 @@ from imtrans.translation.translator import Remark, Translator
 class Way:
     """How images are translated: results do not depend on the `batch_size` (None: one that suits
     the device) nor on how many `workers` read and write beside the network, but on the `seeds`.
-    `quality` is that of JPEG and WebP; `overwrite` replaces results that are there."""
+    `quality` is that of JPEG and WebP; `overwrite` replaces results that are there. The network is
+    compiled where no fewer images than `compile_from` are left to be done."""
 
     seeds: Seeds = (None,)
     quality: int | None = None
     overwrite: bool = False
+    compile_from: int | None = None
     batch_size: int | None = None
     workers: int | None = None
 
@@ -74,6 +76,8 @@ def translate_files(
         outcome.kept = len(jobs) - len(left)
         for _ in range(outcome.kept):
             on_done()
+        if way.compile_from is not None and len(left) >= way.compile_from:
+            translator.compile()
         with Threads(way.workers or usual_count()) as threads:
             read = partial(_read, translator)
             passed = through(
