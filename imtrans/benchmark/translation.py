@@ -31,7 +31,7 @@ from imtrans.task import Task
 from imtrans.translation.folder import translate_files
 from imtrans.translation.jobs import Job, plan
 from imtrans.translation.loading import ready
-from imtrans.translation.modes import set_modes
+from imtrans.translation.network.modes import set_modes
 from imtrans.translation.together import Together
 from imtrans.translation.translator import Translator
 

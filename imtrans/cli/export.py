@@ -44,7 +44,10 @@ def export(
     ] = None,
     translator: Annotated[
         str,
-        typer.Option(metavar="NAME", help="One of several, as generator_back; `inspect` has them."),
+        typer.Option(
+            metavar="NAME",
+            help="Which of several translators, as generator_back; `inspect` has them.",
+        ),
     ] = "generator",
     precision: Annotated[
         FilePrecision,

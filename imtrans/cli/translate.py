@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from imtrans.data.pixels.encode import FileFormat
     from imtrans.translation.folder import TranslatedFolder, Way
     from imtrans.translation.jobs import Job
-    from imtrans.translation.tiled import TiledTranslator
+    from imtrans.translation.tiles.tiled import TiledTranslator
     from imtrans.translation.translator import Translator
 
 UNKNOWN_SCALE = (
@@ -105,16 +105,24 @@ def translate(
     if loaded.scale is None and size == "trained":
         echo(UNKNOWN_SCALE, err=True)
     if is_video(input_):
-        options.refuse_for_video(list_=list_, format_=format_, samples=samples, tile=tile)
+        options.refuse_for_video(
+            list_=list_,
+            format_=format_,
+            samples=samples,
+            tile=tile,
+            overlap=overlap,
+            batch_size=batch_size,
+            workers=workers,
+            compile_=compile_,
+        )
         raise typer.Exit(translate_video(loaded, input_, output, name))
     tiled = _in_tiles(loaded, tile, overlap, size)
     seeds = options.seeds_of(loaded, dropout_seed, samples)
     if dropout_seed is not None and not loaded.samples:
         echo("note: this network has no dropout; --dropout-seed changes nothing", err=True)
-    way = Way(seeds, quality, overwrite, batch_size, workers)
+    compile_from = options.compile_from(compile_, loaded.device.type)
+    way = Way(seeds, quality, overwrite, compile_from, batch_size, workers)
     jobs, folder = _plan(loaded, input_, output, name, list_, written_as, way)
-    if not tiled and options.is_compiled(compile_, loaded.device.type, len(jobs)):
-        loaded.compile()
     outcome = _translate(loaded, tiled, jobs, folder, way)
     raise typer.Exit(1 if outcome.broken else 0)
 
@@ -171,7 +179,7 @@ def _in_tiles(
     translator: "Translator", tile: int | None, overlap: int | None, size: str
 ) -> "TiledTranslator | None":
     """The translator in tiles, if they are asked for."""
-    from imtrans.translation.tiled import TiledTranslator
+    from imtrans.translation.tiles.tiled import TiledTranslator
 
     if tile is None:
         if overlap is not None:
@@ -199,7 +207,7 @@ def _translate(
 ) -> "TranslatedFolder":
     """Translate, with a progress bar, and say what became of the images."""
     from imtrans.translation.folder import translate_files
-    from imtrans.translation.tiled_files import count_tiles, translate_in_tiles
+    from imtrans.translation.tiles.files import count_tiles, translate_in_tiles
 
     out, start = console(), monotonic()
     count = count_tiles(tiled, jobs) if tiled else len(jobs)
@@ -212,13 +220,13 @@ def _translate(
     except KeyboardInterrupt:
         echo("interrupted" + ("; the same command continues" if folder else ""), err=True)
         raise typer.Exit(130) from None
-    if translator.compiled and translator.compiled.why_not:
-        echo(f"note: not compiled: {translator.compiled.why_not}", err=True)
+    if translator.compiled and (reason := translator.compiled.remark):
+        echo(f"note: not compiled: {reason}", err=True)
     for broken in outcome.broken:
         echo(f"skipped: {broken}", err=True)
     for kind, (first, *others) in outcome.remarks.items():
         more = f"; likewise {len(others)} more" if others else ""
-        remedy = ". --size chooses another" if kind == "size" else ""
+        remedy = ". --size chooses another size" if kind == "size" else ""
         echo(f"note: {first}{more}{remedy}", err=True)
     for line in _summary(outcome, jobs, folder, monotonic() - start):
         say(out, line)

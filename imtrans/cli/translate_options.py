@@ -68,7 +68,8 @@ FormatOption = Annotated[
     Format | None,
     typer.Option(
         "--format",
-        help="Of the results; by default each input's own where it loses nothing, else png or tif.",
+        help="The format of the results; by default each input's own where it loses nothing, else "
+        "png or tif.",
         rich_help_panel=FILES,
     ),
 ]
@@ -78,7 +79,7 @@ QualityOption = Annotated[
         metavar="N",
         min=1,
         max=100,
-        help="Of jpg, 92 by default, and of webp, which is lossless without it.",
+        help="The quality of jpg, 92 by default, and of webp, which is lossless without it.",
         rich_help_panel=FILES,
     ),
 ]
@@ -96,7 +97,9 @@ BestOption = Annotated[
 ]
 TranslatorOption = Annotated[
     str,
-    typer.Option(metavar="NAME", help="One of several, as generator_back; `inspect` has them."),
+    typer.Option(
+        metavar="NAME", help="Which of several translators, as generator_back; `inspect` has them."
+    ),
 ]
 SizeOption = Annotated[
     str,
@@ -119,7 +122,7 @@ DropoutSeedOption = Annotated[
     typer.Option(
         metavar="N",
         min=0,
-        max=2**62,
+        max=2**32 - 1,
         help="Keep dropout on, with the noise of this seed; and the seed of what samples.",
         rich_help_panel=NETWORK,
     ),
@@ -188,11 +191,14 @@ CompileOption = Annotated[
 ]
 
 
-def is_compiled(chosen: bool | None, device: str, images: int) -> bool:
-    """Whether the network is compiled first: as was chosen, or where it is repaid."""
-    from imtrans.translation.compiled import REPAID
+def compile_from(chosen: bool | None, device: str) -> int | None:
+    """From how many images on the network is compiled first: as was chosen, or where it is repaid.
+    None: never."""
+    from imtrans.translation.network.compiled import REPAID
 
-    return images >= REPAID.get(device, images + 1) if chosen is None else chosen
+    if chosen is None:
+        return REPAID.get(device)
+    return 1 if chosen else None
 
 
 def size_choice(text: str) -> "SizeChoice":
@@ -230,7 +236,8 @@ def refuse_for_video(**given: object) -> None:
     """Raise ImtransError for options that are of images alone."""
     for name, value in given.items():
         if value is not None:
-            raise ImtransError(f"--{name.strip('_')} is for images; a video becomes one video")
+            option = name.strip("_").replace("_", "-")
+            raise ImtransError(f"--{option} is for images, not for videos; leave it out")
 
 
 def names_in(file: str) -> list[str]:

@@ -31,7 +31,7 @@ def _notes(path: Path, place: Path, done: "TranslatedClip") -> None:
     from imtrans.host.words import counted
 
     for remark in done.remarks:
-        remedy = ". --size chooses another" if remark.kind == "size" else ""
+        remedy = ". --size chooses another size" if remark.kind == "size" else ""
         echo(f"note: {path}: {remark.text}{remedy}", err=True)
     for codec in done.dropped:
         echo(

@@ -13,6 +13,7 @@ from imtrans.host.machine import cores
 T = TypeVar("T")
 R = TypeVar("R")
 BYTES = 2**28  # that results which wait for their turn may take together
+FIRST = 2  # may wait before it is known how large they are
 
 
 class Threads:
@@ -22,6 +23,10 @@ class Threads:
     and the thread that runs the network.
     """
 
+    _entered = 0  # all that are at the moment
+    _usual = 1  # how many cores torch computed on before them
+    _lock = Lock()
+
     def __init__(self, count: int) -> None:
         self.count = count
         self._pool = ThreadPoolExecutor(
@@ -29,13 +34,20 @@ class Threads:
         )
 
     def __enter__(self) -> "Threads":
-        # The number that a thread sets is its own, and that of threads which begin later.
-        self._before = torch.get_num_threads()
+        # The number that a thread sets is its own, and that of threads which begin later: one that
+        # begins beside the threads of another would compute on one core, and leave it so.
+        with Threads._lock:
+            if not Threads._entered:
+                Threads._usual = torch.get_num_threads()
+            Threads._entered += 1
+            torch.set_num_threads(Threads._usual)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
-        torch.set_num_threads(self._before)
+        with Threads._lock:
+            Threads._entered -= 1
+            torch.set_num_threads(Threads._usual)
 
     def submit(self, function: Callable[..., R], *arguments: Any) -> Future[R]:
         return self._pool.submit(function, *arguments)
@@ -68,10 +80,11 @@ class Threads:
 
 class Limit:
     """How many things may wait: `most`, or as many as fit into BYTES if all are as large as the
-    largest so far."""
+    largest so far; FIRST before any is known."""
 
     def __init__(self, most: int) -> None:
-        self.now = self._most = most
+        self._most = most
+        self.now = min(most, FIRST)
         self._largest = 1
         self._lock = Lock()
 

@@ -7,6 +7,7 @@ from safetensors import safe_open
 
 from imtrans.api.errors import ImtransError
 from imtrans.data.scale import TrainingScale
+from imtrans.host.words import counted
 from imtrans.runs.checkpoint import checkpoints
 from imtrans.runs.checksums import verify
 from imtrans.runs.header import GENERATOR, SUFFIX, TRAINING, Header, read_header
@@ -79,7 +80,7 @@ def _trained(header: Header) -> str:
         return "not here: imported"
     done, batch = header.epoch - 1, header.number("batch") if "batch" in header.facts else 0
     more = f" and {batch} batches" if batch else ""
-    return f"{header.step} steps, {done} epochs{more}"
+    return f"{counted(header.step, 'step')}, {counted(done, 'epoch')}{more}"
 
 
 def _tensors(header: Header) -> str:

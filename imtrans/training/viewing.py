@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import torch
 
-from imtrans.translation.modes import translating
+from imtrans.translation.network.modes import translating
 from imtrans.translation.translator import Translator
 
 

@@ -19,7 +19,7 @@ from imtrans.host.files import MARK, beside, mark
 from imtrans.host.locks import Locked, locked
 from imtrans.host.threads import Limit, Threads, usual_count
 from imtrans.translation.jobs import Job
-from imtrans.translation.memory import tile_option
+from imtrans.translation.network.memory import tile_option
 from imtrans.translation.pipeline import Passed, Seeds, through
 from imtrans.translation.resuming import remaining
 from imtrans.translation.translator import Remark, Translator
@@ -40,11 +40,13 @@ OF_ONE = {
 class Way:
     """How images are translated: results do not depend on the `batch_size` (None: one that suits
     the device) nor on how many `workers` read and write beside the network, but on the `seeds`.
-    `quality` is that of JPEG and WebP; `overwrite` replaces results that are there."""
+    `quality` is that of JPEG and WebP; `overwrite` replaces results that are there. The network is
+    compiled where no fewer images than `compile_from` are left to be done."""
 
     seeds: Seeds = (None,)
     quality: int | None = None
     overwrite: bool = False
+    compile_from: int | None = None
     batch_size: int | None = None
     workers: int | None = None
 
@@ -86,6 +88,8 @@ def translate_files(
         outcome.kept = len(jobs) - len(left)
         for _ in range(outcome.kept):
             on_done()
+        if way.compile_from is not None and len(left) >= way.compile_from:
+            translator.compile()
         with Threads(way.workers or usual_count()) as threads:
             read = partial(_read, translator)
             passed = through(

@@ -7,6 +7,7 @@ T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 PIXELS = 2**22  # that wait for others of their size, at most
 WINDOW = 64  # items: none waits for longer than that
+PASSING = 2**24  # pixels of others that may come while one waits: a caller may have to hold them
 
 
 def grouped(
@@ -18,8 +19,8 @@ def grouped(
     """Items of equal keys together, up to `most` of a key, in an order that depends on keys and
     `pixels` alone."""
     waiting: dict[K, list[T]] = {}
-    since: dict[K, int] = {}  # the number of the first item
-    held = 0
+    since: dict[K, tuple[int, int]] = {}  # of the first item: how many came before it, and pixels
+    held = came = 0
 
     def take(one: K) -> list[T]:
         nonlocal held
@@ -31,12 +32,17 @@ def grouped(
     for number, item in enumerate(items):
         its = key(item)
         waiting.setdefault(its, []).append(item)
-        since.setdefault(its, number)
+        since.setdefault(its, (number, came))
         held += pixels(item)
+        came += pixels(item)
         if len(waiting[its]) >= most(its):
             yield take(its)
         elif held > PIXELS:
             yield take(max(waiting, key=lambda one: sum(map(pixels, waiting[one]))))
-        if since and number - since[oldest := next(iter(since))] >= WINDOW:
+        while since and _is_over(since[oldest := next(iter(since))], number, came):
             yield take(oldest)
     yield from waiting.values()
+
+
+def _is_over(since: tuple[int, int], number: int, came: int) -> bool:
+    return number - since[0] >= WINDOW or came - since[1] > PASSING

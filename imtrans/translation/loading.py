@@ -19,10 +19,10 @@ from imtrans.runs.listing import best_checkpoint, find_run
 from imtrans.runs.sealed import SUM
 from imtrans.runs.weights import load_into
 from imtrans.task import Task
-from imtrans.translation.folding import folded
-from imtrans.translation.lowering import lower
-from imtrans.translation.modes import Statistics, set_modes
-from imtrans.translation.noise import Noise, with_seeded_dropout
+from imtrans.translation.network.folding import folded
+from imtrans.translation.network.lowering import lower
+from imtrans.translation.network.modes import Statistics, set_modes
+from imtrans.translation.network.noise import Noise, with_seeded_dropout
 from imtrans.translation.translator import Translator
 
 # trained: at the scale of training; native: pixel by pixel; or to so many px, as in data.resize.

@@ -103,5 +103,5 @@ def _composed(given: Given | ImtransError) -> int:
 def _padded(stride: int, given: Given | ImtransError) -> torch.Size:
     """The size of what the network sees; none of what could not be read."""
     if isinstance(given, ImtransError):
-        return torch.Size((0, 0))
+        return torch.Size()
     return torch.Size(padded_size(side, stride) for side in given.source.shape[-2:])

@@ -10,10 +10,11 @@ from torch import Tensor
 
 from imtrans.api.errors import is_out_of_memory
 from imtrans.host.devices import free_memory
-from imtrans.translation.memory import SPARE, bytes_per_pixel
+from imtrans.translation.network.memory import SPARE, bytes_per_pixel
 from imtrans.translation.padding import pad_to_multiple, padded_size
 
 if TYPE_CHECKING:
+    from imtrans.translation.network.compiled import Compiled
     from imtrans.translation.translator import Translator
 
 # Of a batch, at most: a GPU is busy with 16 images as a CPU is with eight.
@@ -101,12 +102,22 @@ class Together:
             padded = padded[len(part) :]
 
     def _output(self, padded: Tensor, seed: int | None) -> Tensor:
-        if compiled := self.translator.compiled:
+        compiled = self.translator.compiled
+        if compiled and self._fill(compiled, padded):
             parts = map(self.translator.compiled_output, padded.split(compiled.images))
             made = [part for part in parts if part is not None]
             if sum(map(len, made)) == len(padded):
                 return torch.cat(made)
         return self.translator.padded_output(padded, seed)
+
+    def _fill(self, compiled: "Compiled", padded: Tensor) -> bool:
+        """Whether as many of this size go together as the compiled network always computes: it
+        would take as long, and as much memory, for fewer."""
+        pixels = padded.shape[-2] * padded.shape[-1]
+        most = min(self._pixels // pixels, self._images, self._room() // pixels)
+        fill = most >= compiled.images and not self._mixes
+        compiled.passed_over |= not fill
+        return fill
 
     def _pixels_of(self, source: torch.Size, target: torch.Size) -> int:
         """What one image counts."""
@@ -131,7 +142,9 @@ class Together:
         free, taken = free_memory(device), self._bytes_per_pixel
         if not free or not taken:
             return 0
-        repaid = free if self._wanted else max(self._weights, LEAST)
+        compiled = self.translator.compiled
+        wanted = self._wanted or (compiled is not None and compiled.why_not is None)
+        repaid = free if wanted else max(self._weights, LEAST)
         return int(min(SHARE * free / SPARE, repaid) / taken)
 
     @cached_property

@@ -15,11 +15,11 @@ from imtrans.api.pictures import Picture
 from imtrans.data.encoding import Encoding, Given
 from imtrans.data.scale import TrainingScale
 from imtrans.host.devices import Precision, autocast
-from imtrans.translation.compiled import Compiled
 from imtrans.translation.forms import in_form_of, picture_of, several
-from imtrans.translation.memory import most_pixels
-from imtrans.translation.modes import EachByItself, has_norms_of_its_own
-from imtrans.translation.noise import Noise, seeded_torch
+from imtrans.translation.network.compiled import Compiled
+from imtrans.translation.network.memory import most_pixels
+from imtrans.translation.network.modes import EachByItself, has_norms_of_its_own
+from imtrans.translation.network.noise import Noise, seeded_torch
 from imtrans.translation.padding import pad_to_multiple
 from imtrans.translation.stream import in_order
 

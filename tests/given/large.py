@@ -9,7 +9,7 @@ from torch import nn
 
 from imtrans.data.encoding import Direct
 from imtrans.recipe.schema import DataTable
-from imtrans.translation.tiled import TiledTranslator
+from imtrans.translation.tiles.tiled import TiledTranslator
 from imtrans.translation.translator import Translator
 
 

@@ -4,15 +4,19 @@ import shutil
 
 import pytest
 import torch
+from drawn import draw_picture
 from torch import nn
 
-from imtrans.cli.translate_options import is_compiled
+from imtrans.cli.translate_options import compile_from
 from imtrans.data.encoding import Direct
 from imtrans.recipe.catalog import catalog
 from imtrans.recipe.schema import DataTable
-from imtrans.translation.compiled import Compiled, PerImageNorm
-from imtrans.translation.lowering import lower
-from imtrans.translation.modes import set_modes
+from imtrans.translation import together
+from imtrans.translation.folder import Way, translate_files
+from imtrans.translation.jobs import plan
+from imtrans.translation.network.compiled import Compiled, PerImageNorm
+from imtrans.translation.network.lowering import lower
+from imtrans.translation.network.modes import set_modes
 from imtrans.translation.together import Together
 from imtrans.translation.translator import Translator
 
@@ -70,12 +74,13 @@ def test_any_number_of_images_is_brought_to_one_size_of_batch(as_it_is):
     using = translator(small())
     using.compile()
     using.compiled._compiled.register_forward_pre_hook(
-        lambda _, inputs: given.append(len(inputs[0]))
+        # A compiler compiles again for the other kind of tensor.
+        lambda _, inputs: given.append((len(inputs[0]), inputs[0].is_inference()))
     )
     made = Together(using).outputs(sources(7))
     alone = translator(small())
     torch.testing.assert_close(torch.cat(made), torch.cat([alone.output(s) for s in sources(7)]))
-    assert set(given) == {4}
+    assert set(given) == {(4, True)}
 
 
 def test_each_image_is_normalised_by_itself(as_it_is):
@@ -130,7 +135,43 @@ def test_without_a_compiler_nothing_is_tried(monkeypatch):
 
 
 def test_it_is_repaid_from_thousands_of_images_on():
-    assert [is_compiled(None, "cpu", images) for images in (1, 4999, 5000)] == [False, False, True]
-    assert not is_compiled(None, "mps", 10**6)
-    assert is_compiled(True, "mps", 1)
-    assert not is_compiled(False, "cpu", 10**6)
+    assert [compile_from(None, device) for device in ("cpu", "mps")] == [5000, None]
+    assert [compile_from(True, device) for device in ("cpu", "mps")] == [1, 1]
+    assert compile_from(False, "cpu") is None
+
+
+def test_only_images_that_are_left_count(as_it_is, tmp_path):
+    (tmp_path / "in").mkdir()
+    for number in range(3):
+        draw_picture(number, (64, 64)).save(tmp_path / "in" / f"{number}.png")
+    compiled = []
+    for left in (3, 0):
+        using = translator(small())
+        jobs = plan(tmp_path / "in", tmp_path / "out", using.encoding)
+        outcome = translate_files(using, jobs, tmp_path / "out", lambda: None, Way(compile_from=3))
+        assert outcome.done == left
+        compiled.append(using.compiled is not None)
+    assert compiled == [True, False]
+
+
+@pytest.mark.parametrize(("side", "images"), [(64, 2), (1024, None)])
+def test_sizes_of_which_fewer_go_together_are_translated_as_they_are(as_it_is, side, images):
+    using = translator(small())
+    using.compile()
+    Together(using, images).outputs(sources(2, side))
+    assert not using.compiled._sizes
+    assert "fewer than 4 images" in using.compiled.remark
+
+
+def test_batches_are_full_where_they_would_repay_nothing_otherwise(as_it_is, monkeypatch):
+    monkeypatch.setattr(together, "LEAST", 1)  # so that images would go through it one by one
+    using = translator(small())
+    assert Together(using)._count(torch.cat(sources(8)), 64**2) == 1
+    using.compile()
+    assert Together(using)._count(torch.cat(sources(8)), 64**2) == 8
+
+
+def test_norms_without_averages_are_compiled_for_each_image_too(as_it_is):
+    network = nn.Sequential(nn.BatchNorm2d(3, track_running_stats=False)).eval()
+    Compiled(network, CPU)
+    assert isinstance(as_it_is[0][0], PerImageNorm)

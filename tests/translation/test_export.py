@@ -12,7 +12,7 @@ from imtrans.recipe.schema import DataTable
 from imtrans.translation.export.exporting import FORMATS, TOLERANCE, prove, trace
 from imtrans.translation.export.parity import ParityError
 from imtrans.translation.export.values import AsSeen, Colours
-from imtrans.translation.modes import set_modes
+from imtrans.translation.network.modes import set_modes
 from imtrans.translation.translator import Translator
 
 CPU = torch.device("cpu")

@@ -42,7 +42,7 @@ def test_a_file_is_written_and_says_all_about_itself(imtrans, run, tmp_path, kin
     first, second = out.splitlines()
     assert first.startswith(f"tiny.{kind}: ")
     assert "fp32, for any batch, and sizes that are multiples of 4 px" in first
-    assert second.startswith("max difference ")
+    assert second.startswith("differs from imtrans's own output in fp32 by ")
     path = tmp_path / f"tiny.{kind}"
     facts = facts_in(path)
     weights = (run / "checkpoints" / "step_00000012" / "generator.safetensors").read_bytes()

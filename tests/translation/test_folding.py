@@ -6,8 +6,8 @@ from torch import nn
 
 from imtrans.api.layers import BatchNorm2d
 from imtrans.recipe.catalog import catalog
-from imtrans.translation.folding import folded
-from imtrans.translation.modes import set_modes
+from imtrans.translation.network.folding import folded
+from imtrans.translation.network.modes import set_modes
 
 
 def trained(network):

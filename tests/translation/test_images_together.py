@@ -9,8 +9,8 @@ from imtrans.data.encoding import Direct
 from imtrans.recipe.catalog import catalog
 from imtrans.recipe.schema import DataTable
 from imtrans.translation import together
-from imtrans.translation.modes import translating
-from imtrans.translation.noise import Noise, with_seeded_dropout
+from imtrans.translation.network.modes import translating
+from imtrans.translation.network.noise import Noise, with_seeded_dropout
 from imtrans.translation.together import Together
 from imtrans.translation.translator import Translator
 

@@ -16,11 +16,11 @@ from imtrans.data.pixels import images
 from imtrans.data.pixels.formats.stored import LARGE
 from imtrans.host.locks import locked
 from imtrans.recipe.schema import DataTable
-from imtrans.translation import memory
 from imtrans.translation.folder import translate_files
 from imtrans.translation.jobs import plan
-from imtrans.translation.memory import bytes_per_pixel, most_pixels
-from imtrans.translation.noise import Noise, with_seeded_dropout
+from imtrans.translation.network import memory
+from imtrans.translation.network.memory import bytes_per_pixel, most_pixels
+from imtrans.translation.network.noise import Noise, with_seeded_dropout
 from imtrans.translation.translator import Translator
 
 CPU = torch.device("cpu")

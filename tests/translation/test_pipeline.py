@@ -13,6 +13,7 @@ from PIL import Image
 from torch import nn
 
 from imtrans.api.errors import ImtransError
+from imtrans.api.pictures import Picture
 from imtrans.data.encoding import Direct
 from imtrans.data.pixels.encode import FileFormat
 from imtrans.host.threads import BYTES, Limit, Threads
@@ -22,8 +23,9 @@ from imtrans.translation import folder as folders
 from imtrans.translation import grouping
 from imtrans.translation.folder import Way, translate_files
 from imtrans.translation.jobs import plan
-from imtrans.translation.lowering import lower
-from imtrans.translation.modes import set_modes
+from imtrans.translation.network.lowering import lower
+from imtrans.translation.network.modes import set_modes
+from imtrans.translation.pipeline import through
 from imtrans.translation.translator import Translator
 
 CPU = torch.device("cpu")
@@ -204,6 +206,7 @@ def test_few_images_are_in_memory_at_a_time(images, tmp_path, monkeypatch):
 
 def test_what_waits_takes_a_bounded_amount_of_memory():
     limit = Limit(8)
+    assert limit.now == 2  # of which nothing is known
     for size, now in ((10, 8), (BYTES // 4, 4), (10, 4), (2 * BYTES, 1)):
         limit.heard(size)
         assert limit.now == now
@@ -220,6 +223,34 @@ def test_threads_compute_on_one_core_each_and_leave_the_number_as_it_was():
         assert (torch.get_num_threads(), later) == (3, 3)
     finally:
         torch.set_num_threads(before)
+
+
+def test_threads_beside_those_of_another_thread_leave_the_number_as_it_was():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        first = Threads(1)
+        first.__enter__()
+        first.submit(int).result()  # it computes on one core from here on
+        with ThreadPoolExecutor(1) as other:
+            second = Threads(1)
+            other.submit(second.__enter__).result()
+            assert other.submit(torch.get_num_threads).result() == 3
+            first.__exit__()
+            other.submit(second.__exit__).result()
+        assert ThreadPoolExecutor(1).submit(torch.get_num_threads).result() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_what_cannot_be_read_does_not_wait_for_others(images):
+    (images / "00.png").write_bytes(b"no image")
+    with Threads(1) as threads:
+        read = lambda path: translator().given(Picture(str(path)))  # noqa: E731
+        passed = through(translator(), sorted(images.iterdir()), read, threads)
+        first = next(passed)
+    assert first.item.name == "00.png"
+    assert isinstance(first.outputs, ImtransError)
 
 
 def test_things_come_in_their_order_and_an_error_ends_the_threads():
@@ -257,3 +288,9 @@ def test_a_window_that_is_over_ends_the_wait_for_others_of_a_size():
     groups = list(grouping.grouped(sizes, lambda s: s, lambda s: 10, lambda s: 1))
     assert groups[:8] == [[1] * 10] * 6 + [[9], [1] * 10]
     assert sum(map(len, groups)) == 101
+
+
+def test_an_image_waits_for_few_pixels_of_others():
+    sizes, large = [1, *[grouping.PASSING // 4] * 20], grouping.PASSING // 4
+    groups = list(grouping.grouped(sizes, int, lambda s: 1 if s == large else 10, int))
+    assert groups.index([1]) == 4

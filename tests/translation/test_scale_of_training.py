@@ -178,7 +178,7 @@ def test_a_picture_far_from_what_was_seen_gets_one_line(trained, imtrans, tmp_pa
     assert code == 0
     assert err == (
         "note: photos/a.png: 200 x 96 px is far from what training saw, files of 96 x 96 px; it is "
-        "translated as 67 x 32 px; likewise 1 more. --size chooses another\n"
+        "translated as 67 x 32 px; likewise 1 more. --size chooses another size\n"
     )
     with pytest.warns(UserWarning, match="a.png: 200 x 96 px is far from what training saw"):
         public.load(run)(tmp_path / "photos/a.png")

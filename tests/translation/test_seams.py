@@ -10,7 +10,7 @@ from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
 from imtrans.task import Task
 from imtrans.training.fit import fit
-from imtrans.translation.tiles import InMemory, Tiles
+from imtrans.translation.tiles.tiles import InMemory, Tiles
 
 SIZE, TILE, OVERLAP = (192, 320), 64, 16
 

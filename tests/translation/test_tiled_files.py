@@ -20,8 +20,8 @@ from imtrans.recipe.catalog import catalog
 from imtrans.recipe.schema import DataTable
 from imtrans.translation.folder import translate_files
 from imtrans.translation.jobs import plan
-from imtrans.translation.tiled import TiledTranslator
-from imtrans.translation.tiled_files import translate_in_tiles
+from imtrans.translation.tiles.files import translate_in_tiles
+from imtrans.translation.tiles.tiled import TiledTranslator
 from imtrans.translation.translator import Translator
 
 CPU = torch.device("cpu")
@@ -215,7 +215,9 @@ def test_where_memory_runs_out_without_tiles_the_message_names_some(tmp_path):
 
 def test_what_does_not_fit_into_memory_at_all_can_be_read_in_parts(tmp_path, monkeypatch):
     Image.new("RGB", (3000, 2000)).save(tmp_path / "a.png")
-    monkeypatch.setattr("imtrans.translation.memory.free_memory", lambda device: 200_000_000)
+    monkeypatch.setattr(
+        "imtrans.translation.network.memory.free_memory", lambda device: 200_000_000
+    )
     with pytest.raises(ImtransError, match=r"a.png: 3000 x 2000 px .* use --tile 1024, or"):
         Translator(Negative(), Direct(DataTable(root="x")), device=CPU)(tmp_path / "a.png")
     with pytest.raises(ImtransError, match=r"a.png: 3000 x 2000 px .* save it as TIFF and use"):

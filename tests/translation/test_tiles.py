@@ -15,12 +15,12 @@ from imtrans.data.encoding import Direct
 from imtrans.host.devices import free_memory
 from imtrans.recipe.catalog import catalog
 from imtrans.recipe.schema import DataTable
-from imtrans.translation import tiles as module
-from imtrans.translation.memory import tile_that_fits
-from imtrans.translation.modes import set_modes
-from imtrans.translation.tiled import TiledTranslator
-from imtrans.translation.tiles import InMemory, Tiles
-from imtrans.translation.tiling import Axis, Tiling, checked
+from imtrans.translation.network.memory import tile_that_fits
+from imtrans.translation.network.modes import set_modes
+from imtrans.translation.tiles import tiles as module
+from imtrans.translation.tiles.tiled import TiledTranslator
+from imtrans.translation.tiles.tiles import InMemory, Tiles
+from imtrans.translation.tiles.tiling import Axis, Tiling, checked
 from imtrans.translation.translator import Translator
 
 SIZES = [(1, 1), (1, 150), (71, 133), (64, 64), (65, 33)]
@@ -266,13 +266,13 @@ def test_where_a_tile_does_not_fit_the_message_names_one_that_does():
 
 def test_tiles_that_would_have_the_process_killed_are_refused_before(monkeypatch):
     network = network_of("resnet_6", "batch")
-    monkeypatch.setattr("imtrans.translation.memory.free_memory", lambda device: 20_000_000)
+    monkeypatch.setattr("imtrans.translation.network.memory.free_memory", lambda device: 20_000_000)
     side = tile_that_fits(network, 3, CPU)
     assert side % 4 == 0
     assert 64 < side < 512
     with pytest.raises(ImtransError, match=rf"tiles of 512 px. use --tile {side}$"):
         in_tiles(network, torch.rand(1, 3, 1024, 1024), 512)
-    monkeypatch.setattr("imtrans.translation.memory.free_memory", lambda device: 1000)
+    monkeypatch.setattr("imtrans.translation.network.memory.free_memory", lambda device: 1000)
     with pytest.raises(ImtransError, match="use a smaller --tile"):
         in_tiles(network, torch.rand(1, 3, 1024, 1024), 512)
     assert free_memory(CPU) is None or free_memory(CPU) > 1000

@@ -25,8 +25,8 @@ from imtrans.task import Task
 from imtrans.training.fit import fit
 from imtrans.translation.folder import translate_files
 from imtrans.translation.jobs import plan
-from imtrans.translation.modes import translating
-from imtrans.translation.noise import Noise, with_seeded_dropout
+from imtrans.translation.network.modes import translating
+from imtrans.translation.network.noise import Noise, with_seeded_dropout
 from imtrans.translation.padding import SMALLEST, pad_to_multiple
 from imtrans.translation.resuming import RECORD
 from imtrans.translation.translator import Translator

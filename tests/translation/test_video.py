@@ -14,6 +14,7 @@ from torch import nn
 
 from imtrans.api.errors import ImtransError
 from imtrans.cli.main import main
+from imtrans.cli.translate_options import refuse_for_video
 from imtrans.data.encoding import Direct
 from imtrans.recipe.schema import DataTable, SideTable
 from imtrans.translation.translator import Translator
@@ -357,3 +358,11 @@ def test_without_the_extra_a_line_says_how_to_get_it(imtrans, model, clip, monke
     monkeypatch.setitem(sys.modules, "av", None)
     code, _, err = imtrans("translate", *model, "clip.mp4")
     assert (code, err) == (2, 'error: video needs PyAV: pip install "imtrans[video]"\n')
+
+
+@pytest.mark.parametrize(
+    ("parameter", "option"), [("list_", "list"), ("batch_size", "batch-size"), ("tile", "tile")]
+)
+def test_options_that_are_for_images_alone_are_refused(parameter, option):
+    with pytest.raises(ImtransError, match=f"^--{option} is for images, not for videos"):
+        refuse_for_video(**{parameter: 2})

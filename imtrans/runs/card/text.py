@@ -58,8 +58,8 @@ def _sum(text: str) -> str:
 
 def _task(facts: Facts) -> Iterator[str]:
     recipe = facts.recipe
-    yield "Translates pictures into pictures; trained with imtrans from "
-    yield f"{'pairs' if recipe.data.derive is None else 'photographs'}: {described(recipe)}."
+    kind = "pairs" if recipe.data.derive is None else "photographs"
+    yield f"Translates images into images. Trained with imtrans on {kind}: {described(recipe)}."
     if recipe.reference:
         yield f"\nReference: {_line(recipe.reference)}"
 
@@ -87,7 +87,10 @@ def _data(facts: Facts) -> Iterator[str]:
     if facts.pairs:
         yield f"- trained on {'at most ' if facts.about else ''}{counted(facts.pairs, 'pair')}"
     load = data.load_size or data.crop_size
-    yield f"- files are resized to {load} px, of which the networks see {data.crop_size} px"
+    crops = (
+        "" if load == data.crop_size else f", of which training saw crops of {data.crop_size} px"
+    )
+    yield f"- files are resized to {load} px{crops}"
     if scale := facts.header.scale:
         yield f"- in translation: {scale}"
 

@@ -31,7 +31,7 @@ from imtrans.translation.export.values import (
     forms,
 )
 from imtrans.translation.loading import header_to_load, load
-from imtrans.translation.modes import Statistics
+from imtrans.translation.network.modes import Statistics
 from imtrans.translation.padding import padded_size
 from imtrans.translation.translator import Translator
 

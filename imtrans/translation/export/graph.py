@@ -11,7 +11,7 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 from imtrans.api.errors import ImtransError
 from imtrans.api.layers import InstanceNorm
 from imtrans.translation.export.values import Form
-from imtrans.translation.modes import Statistics, has_norms_of_its_own
+from imtrans.translation.network.modes import Statistics, has_norms_of_its_own
 
 
 class Graph(nn.Module):

@@ -40,8 +40,9 @@ class Parity:
         largest, mean = self.in_grey_levels
         inputs = ", ".join(f"{n} x {width} x {height} px" for n, height, width in self.sizes)
         return (
-            f"max difference {self.largest:.1e} in [-1, 1], mean {self.mean:.1e}, of imtrans's own "
-            f"output in fp32: {largest:.2g} and {mean:.2g} of 255 grey levels, on {inputs}"
+            f"differs from imtrans's own output in fp32 by {self.largest:.1e} at most and "
+            f"{self.mean:.1e} on average, in [-1, 1]; {largest:.2g} and {mean:.2g} of 255 grey "
+            f"levels. compared on {inputs}"
         )
 
     def dumps(self) -> str:

@@ -17,9 +17,9 @@ from imtrans.data.encoding import Encoding
 from imtrans.data.pixels.formats.stored import LARGE
 from imtrans.data.pixels.windows import Windows
 from imtrans.host.devices import free_memory
-from imtrans.translation.held_statistics import Gathering, Held, Statistics, pooled
-from imtrans.translation.memory import SPARE, bytes_per_pixel, most_pixels, tile_option
-from imtrans.translation.tiling import Tiling, checked
+from imtrans.translation.network.memory import SPARE, bytes_per_pixel, most_pixels, tile_option
+from imtrans.translation.tiles.held_statistics import Gathering, Held, Statistics, pooled
+from imtrans.translation.tiles.tiling import Tiling, checked
 from imtrans.translation.translator import Translator
 
 # Statistics are gathered of so many tiles at most, evenly spread, of which so many are normalised

@@ -40,11 +40,13 @@ class PerImageNorm(nn.Module):
 
 class Compiled:
     """A network in the modes in which it translates, compiled for batches of `images` of the first
-    sizes that come. `why_not` says why it is not compiled after all."""
+    sizes that come. `why_not` says why it is not compiled after all; `passed_over`: whether there
+    were sizes of which not so many go together."""
 
     def __init__(self, network: nn.Module, device: torch.device) -> None:
         self.images = IMAGES.get(device.type, 1)
         self.why_not: str | None = None
+        self.passed_over = False
         self._network = network
         self._compiled = torch.compile(
             _by_image(network),
@@ -62,10 +64,18 @@ class Compiled:
             self._sizes.setdefault(size, False)
         return self.why_not is None and size in self._sizes
 
+    @property
+    def remark(self) -> str | None:
+        """Why nothing was computed by it, if anything was to be."""
+        if self.why_not or self._sizes or not self.passed_over:
+            return self.why_not
+        return f"fewer than {self.images} images of these sizes go through the network together"
+
     def __call__(self, padded: Tensor) -> Tensor | None:
         """The outputs for up to `images` sources; None where it fails, as it then always does."""
         missing = self.images - len(padded)
-        whole = torch.cat([padded, padded[-1:].expand(missing, -1, -1, -1)]) if missing else padded
+        # Also where none is missing: a tensor from outside of inference mode is compiled for again.
+        whole = torch.cat([padded, padded[-1:].expand(missing, -1, -1, -1)])
         try:
             output: Tensor = self._compiled(whole)[: len(padded)].float()
             if not self._sizes[padded.shape[1:]]:
@@ -88,6 +98,7 @@ def _by_image(network: nn.Module) -> nn.Module:
     see."""
     copy = deepcopy(network).requires_grad_(False)
     for name, norm in list(copy.named_modules()):
-        if isinstance(norm, _BatchNorm) and norm.training:
+        # Without averages it uses what it sees in any mode.
+        if isinstance(norm, _BatchNorm) and (norm.training or norm.running_mean is None):
             copy.set_submodule(name, PerImageNorm(norm))
     return copy

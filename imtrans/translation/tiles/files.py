@@ -8,7 +8,7 @@ from imtrans.data.pixels.rows import CannotWrite
 from imtrans.translation.folder import TranslatedFolder, Way, alone_at, alone_in, made_from
 from imtrans.translation.jobs import Job
 from imtrans.translation.resuming import remaining
-from imtrans.translation.tiled import TiledTranslator
+from imtrans.translation.tiles.tiled import TiledTranslator
 
 
 def translate_in_tiles(
@@ -40,6 +40,7 @@ def translate_in_tiles(
                 raise  # the rest would fail too
             except ImtransError as error:
                 outcome.broken.append(str(error))
+    outcome.broken.sort()
     return outcome
 
 

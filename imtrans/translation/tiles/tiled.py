@@ -16,8 +16,8 @@ from imtrans.data.pixels.formats.header import header
 from imtrans.data.pixels.rows import CannotWrite, Shape, encode_like, write_rows
 from imtrans.data.pixels.windows import Windows, windows_of
 from imtrans.translation.forms import in_form_of, picture_of, several
-from imtrans.translation.memory import most_read
-from imtrans.translation.tiles import InMemory, InWindows, Seen, Tiles
+from imtrans.translation.network.memory import most_read
+from imtrans.translation.tiles.tiles import InMemory, InWindows, Seen, Tiles
 from imtrans.translation.translator import Remark, Translator
 
 ROWS = 64  # of a result that are made at once
@@ -29,14 +29,14 @@ def _nothing() -> None: ...
 
 class TiledTranslator:
     """A translator whose network sees a picture in tiles of `tile` px that overlap by `overlap`: an
-    eighth of a tile, unless it is given. `imtrans.translation.tiles` says how.
+    eighth of a tile, unless it is given. `imtrans.translation.tiles.tiles` says how.
 
     A TIFF that is translated pixel by pixel into another is never in memory as a whole. Any other
     picture is, as it is without tiles. Raises ImtransError for sizes that no tiles can have.
 
     >>> from pathlib import Path
     >>> import imtrans
-    >>> from imtrans.translation.tiled import TiledTranslator
+    >>> from imtrans.translation.tiles.tiled import TiledTranslator
     >>> translator = TiledTranslator(imtrans.load("my-task", size="native"), tile=512, overlap=64)
     >>> translator.translate_file(Path("large.tif"), Path("translated.tif"))
     []

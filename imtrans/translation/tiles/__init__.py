@@ -1,0 +1,1 @@
+"""A picture of any size, tile by tile."""
