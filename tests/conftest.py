@@ -14,8 +14,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
 import torch
-from drawn import write_pairs
 from resealing import reseal
+from tiny_recipe import write_tiny
 
 from imtrans.benchmark import rates
 from imtrans.benchmark.rounds import in_turns
@@ -43,38 +43,6 @@ for number in (signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)):
 
 ROOT = Path(__file__).parent.parent
 
-TINY = """
-title = "tiny"
-
-[data]
-root = "{root}"
-load_size = 72
-crop_size = 64
-workers = 0
-
-[generator]
-name = "resnet_6"
-width = 4
-
-[discriminator]
-name = "patch_16"
-width = 4
-
-[adversarial]
-name = "vanilla"
-
-[[loss]]
-name = "l1"
-weight = 100.0
-
-[train]
-epochs = 2
-precision = "fp32"
-log_every = 2
-sample_every = 3
-checkpoint_every = 4
-"""
-
 
 def pytest_collection_finish():
     """What is imported by now stays: no collection of garbage has to look through it again."""
@@ -86,15 +54,6 @@ def pytest_collection_finish():
 def own_caches(tmp_path, monkeypatch):
     """Caches of pixels go where the test's other files are."""
     monkeypatch.setenv("IMTRANS_CACHE", str(tmp_path / "caches"))
-
-
-def write_tiny(folder):
-    """Six pairs to train on, three for validation, and the recipe; returns its file."""
-    write_pairs(folder / "pairs" / "train", 6)
-    write_pairs(folder / "pairs" / "val", 3)
-    path = folder / "tiny.toml"
-    path.write_text(TINY.format(root=(folder / "pairs").as_posix()))
-    return path
 
 
 @pytest.fixture

@@ -57,6 +57,6 @@ def test_real_images_of_odd_sizes_are_translated_at_their_size(real_data, tmp_pa
     jobs = plan(source, tmp_path / "out", translator.encoding)
     outcome = translate_files(translator, jobs, tmp_path / "out", lambda: None)
     assert (outcome.done, outcome.broken) == (8, [])
-    for image, result in jobs:
-        with Image.open(image) as before, Image.open(result) as after:
+    for job in jobs:
+        with Image.open(job.path) as before, Image.open(job.results[0]) as after:
             assert before.size == after.size

@@ -294,7 +294,7 @@ def test_translate_takes_the_best_generator_when_asked(imtrans, run, tmp_path, p
     for chosen in (["--recipe", "tiny"], ["--checkpoint", "runs/tiny"]):
         code, out, err = imtrans("translate", *chosen, "--best", "pairs/val")
         assert (code, err) == (0, "")
-        assert "3 images in pairs/val-tiny" in out
+        assert "3 there already" in out or "3 images in pairs/val-tiny" in out
     assert imtrans("translate", "--recipe", "tiny", "pairs/val")[0] == 2
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import write_tiny
+from tiny_recipe import write_tiny
 from torch.nn.functional import avg_pool2d, interpolate
 
 import imtrans as public
