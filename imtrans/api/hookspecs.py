@@ -69,7 +69,9 @@ class Derivation(Protocol):
     target_channels: int
     # `takes_mask = True` may be added: then a mask beside a picture that is given, NAME.mask.png
     # with white for the hole, becomes its transparency. `pixel_by_pixel = True` may be added: then
-    # what is given is never resized to the scale of training.
+    # what is given is never resized to the scale of training. `by_pixel = True` may be added where
+    # `given` and `compose` make each pixel of the same pixel alone: parts of a picture that does
+    # not fit into memory are then given one by one.
 
     def derive(self, photo: Tensor, draw: Random) -> Tensor:
         """The source of a photograph (3, H, W): a pure function of it and of the draws."""

@@ -105,7 +105,7 @@ def drawn(recipe: Recipe, pairs: int) -> Iterator[Recipe]:
     with TemporaryDirectory(prefix="imtrans-bench-") as folder:
         root = Path(folder, "pairs")
         _draw(root / "train", min(pairs, DRAWN), recipe)
-        _multiply(root / "train", pairs)
+        multiply(root / "train", pairs)
         layout = ComponentTable(name="photos" if recipe.data.derive else "side_by_side")
         changes = {"root": str(root), "layout": layout, "train": "train", "validation": None}
         yield recipe.model_copy(update={"data": recipe.data.model_copy(update=changes)})
@@ -121,7 +121,7 @@ def _draw(folder: Path, count: int, recipe: Recipe) -> None:
         photo.save(folder / f"{number:04d}.png")
 
 
-def _multiply(folder: Path, count: int) -> None:
+def multiply(folder: Path, count: int) -> None:
     """Hard-link the files until there are `count`; copy where a file system allows no more links
     to one file."""
     originals = sorted(folder.iterdir())

@@ -8,6 +8,7 @@ from imtrans.api.errors import ImtransError
 from imtrans.cli import completion
 from imtrans.cli.common import DeviceOption, SetOption, console, echo, installed, say
 from imtrans.cli.groups import Group
+from imtrans.cli.translate_options import PrecisionOption
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 bench = typer.Typer(
     cls=Group,
-    help="Measure how fast this machine trains.\n\nExample: `imtrans bench train --batch 1,4`",
+    help="Measure how fast this machine trains and translates.\n\n"
+    "Example: `imtrans bench train --batch 1,4`",
     no_args_is_help=True,
 )
 
@@ -109,6 +111,55 @@ def train(
         report = Report(measuring.setting(chosen))
         (_print_json if as_json else _print_lines)(measuring.run(), report)
     raise typer.Exit(0 if report.batches else 1)
+
+
+@bench.command()
+def translate(
+    name: NameArgument = None,
+    set_: SetOption = None,
+    images: Annotated[int, typer.Option(min=1, help="Pictures to draw and translate.")] = 100,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds, all three in turns.")] = 5,
+    device: DeviceOption = None,
+    precision: PrecisionOption = None,
+    compile_: Annotated[
+        bool, typer.Option("--compile", help="With the network compiled, as for many images.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document instead.")
+    ] = False,
+) -> None:
+    """Measure translation from folder to folder: a plain loop, `imtrans translate` and the network
+    alone, in turns.
+
+    The plain loop reads, translates in fp32 and writes one image after the other, as the published
+    test does. The generator is the recipe's with its first weights, and the pictures are drawn: no
+    training is needed.
+
+    Example: `imtrans bench translate facades --json`
+    """
+    import json
+    from dataclasses import asdict
+
+    from imtrans.benchmark.translation import TranslationBench
+    from imtrans.benchmark.translation_report import translation_lines
+    from imtrans.host.devices import choose_device, choose_precision
+    from imtrans.recipe import reading as recipes
+    from imtrans.task import Task
+
+    chosen, catalog, there = name or "facades", installed(), choose_device(device)
+    task = Task(recipes.read(chosen, set_ or (), catalog), catalog)
+    arithmetic = choose_precision(precision or "auto", there)
+    measuring = TranslationBench(
+        task, there, arithmetic, images=images, rounds=rounds, compiled=compile_
+    )
+    with _cleaning_up_on_sigterm():
+        report = measuring.run(chosen)
+    if as_json:
+        echo(json.dumps(asdict(report), indent=2))
+        return
+    out = console()
+    for line in translation_lines(report):
+        say(out, line)
 
 
 @contextmanager

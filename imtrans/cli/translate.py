@@ -1,4 +1,3 @@
-from functools import partial
 from pathlib import Path
 from shlex import quote
 from time import monotonic
@@ -6,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imtrans.api.errors import ImtransError, quoted
+from imtrans.api.errors import ImtransError
 from imtrans.cli import translate_options as options
 from imtrans.cli.common import (
     CheckpointHelp,
@@ -19,17 +18,23 @@ from imtrans.cli.common import (
     progress,
     say,
 )
-from imtrans.recipe.naming import run_name, usual_run
+from imtrans.cli.trained import trained
+from imtrans.recipe.naming import run_name
 
 if TYPE_CHECKING:
     from imtrans.data.pixels.encode import FileFormat
     from imtrans.translation.folder import TranslatedFolder, Way
     from imtrans.translation.jobs import Job
+    from imtrans.translation.tiled import TiledTranslator
     from imtrans.translation.translator import Translator
 
 UNKNOWN_SCALE = (
     "note: this checkpoint is older and does not say at which scale it was trained: images are "
     "translated pixel by pixel. --size PX brings them to the size of training, data.crop_size"
+)
+NO_FACTORS = (
+    "note: {scale}; in tiles they are translated pixel by pixel. --size PX brings them to another "
+    "size"
 )
 
 
@@ -55,6 +60,8 @@ def translate(
     format_: options.FormatOption = None,
     quality: options.QualityOption = None,
     max_pixels: options.MaxPixelsOption = None,
+    tile: options.TileOption = None,
+    overlap: options.OverlapOption = None,
     size: options.SizeOption = "trained",
     statistics: options.StatisticsOption = options.Statistics.image,
     dropout_seed: options.DropoutSeedOption = None,
@@ -63,6 +70,7 @@ def translate(
     precision: options.PrecisionOption = None,
     batch_size: options.BatchSizeOption = None,
     workers: options.WorkersOption = None,
+    compile_: options.CompileOption = None,
 ) -> None:
     """Translate every image below a folder: same tree, same names, same sizes. Or one image.
 
@@ -81,7 +89,7 @@ def translate(
 
     input_ = _only(inputs, list_)
     written_as = options.file_format(format_, quality)
-    name, source = _model(recipe, checkpoint, best)
+    name, source = trained(recipe, checkpoint, best)
     name = name if translator == "generator" else f"{name}-{translator}"
     installed()
     loaded = load(
@@ -97,14 +105,17 @@ def translate(
     if loaded.scale is None and size == "trained":
         echo(UNKNOWN_SCALE, err=True)
     if is_video(input_):
-        options.refuse_for_video(list_=list_, format_=format_, samples=samples)
+        options.refuse_for_video(list_=list_, format_=format_, samples=samples, tile=tile)
         raise typer.Exit(translate_video(loaded, input_, output, name))
+    tiled = _in_tiles(loaded, tile, overlap, size)
     seeds = options.seeds_of(loaded, dropout_seed, samples)
     if dropout_seed is not None and not loaded.samples:
         echo("note: this network has no dropout; --dropout-seed changes nothing", err=True)
     way = Way(seeds, quality, overwrite, batch_size, workers)
     jobs, folder = _plan(loaded, input_, output, name, list_, written_as, way)
-    outcome = _translate(loaded, jobs, folder, way)
+    if not tiled and options.is_compiled(compile_, loaded.device.type, len(jobs)):
+        loaded.compile()
+    outcome = _translate(loaded, tiled, jobs, folder, way)
     raise typer.Exit(1 if outcome.broken else 0)
 
 
@@ -156,19 +167,53 @@ def _plan(
     return jobs, folder
 
 
+def _in_tiles(
+    translator: "Translator", tile: int | None, overlap: int | None, size: str
+) -> "TiledTranslator | None":
+    """The translator in tiles, if they are asked for."""
+    from imtrans.translation.tiled import TiledTranslator
+
+    if tile is None:
+        if overlap is not None:
+            raise ImtransError("--overlap is that of tiles; say how large they are with --tile")
+        return None
+    if size == "trained" and translator.scale and not translator.scale.factors:
+        echo(NO_FACTORS.format(scale=translator.scale), err=True)
+        translator.scale = None
+    tiled = TiledTranslator(translator, tile, overlap)
+    if tiled.tiles.tile != tile:
+        echo(
+            f"note: the network takes multiples of {tiled.tiles.stride} px; tiles are of "
+            f"{tiled.tiles.tile} px",
+            err=True,
+        )
+    return tiled
+
+
 def _translate(
-    translator: "Translator", jobs: list["Job"], folder: Path | None, way: "Way"
+    translator: "Translator",
+    tiled: "TiledTranslator | None",
+    jobs: list["Job"],
+    folder: Path | None,
+    way: "Way",
 ) -> "TranslatedFolder":
     """Translate, with a progress bar, and say what became of the images."""
     from imtrans.translation.folder import translate_files
+    from imtrans.translation.tiled_files import count_tiles, translate_in_tiles
 
     out, start = console(), monotonic()
+    count = count_tiles(tiled, jobs) if tiled else len(jobs)
     try:
-        with progress(out, "translating", len(jobs)) as advance:
-            outcome = translate_files(translator, jobs, folder, advance, way)
+        with progress(out, "translating", count) as advance:
+            if tiled:
+                outcome = translate_in_tiles(tiled, jobs, folder, advance, way)
+            else:
+                outcome = translate_files(translator, jobs, folder, advance, way)
     except KeyboardInterrupt:
         echo("interrupted" + ("; the same command continues" if folder else ""), err=True)
         raise typer.Exit(130) from None
+    if translator.compiled and translator.compiled.why_not:
+        echo(f"note: not compiled: {translator.compiled.why_not}", err=True)
     for broken in outcome.broken:
         echo(f"skipped: {broken}", err=True)
     for kind, (first, *others) in outcome.remarks.items():
@@ -219,29 +264,3 @@ def _beside(inputs: Path, name: str) -> Path:
     whole = inputs.resolve()
     beside = inputs.parent if inputs.name else whole.parent
     return beside / f"{whole.name}-{name}"
-
-
-def _model(recipe: str | None, checkpoint: str | None, best: bool) -> tuple[str, Path]:
-    """What the results are named after, and the run, checkpoint or file to translate with."""
-    from imtrans.runs.hub.pull import local, name_of
-    from imtrans.runs.listing import best_checkpoint, find_run
-
-    if checkpoint:
-        name = run_name(recipe) if recipe else name_of(checkpoint)
-        place = local(checkpoint, partial(echo, err=True))
-        return name, best_checkpoint(place) if best else place
-    if not recipe:
-        raise ImtransError("which model? name the --recipe that you trained, or a --checkpoint")
-    run = find_run(recipe)
-    if run is None:
-        raise ImtransError(_no_run(usual_run(recipe), recipe))
-    return run.resolve().name, best_checkpoint(run) if best else run
-
-
-def _no_run(run: Path, recipe: str) -> str:
-    runs = sorted(path.name for path in run.parent.glob("*") if path.is_dir())
-    there = f"there are {quoted(runs[:10])}" if runs else f"nothing is in {run.parent}/ yet"
-    return (
-        f"{run}: no such run; {there}. name one of them, train it with "
-        f"`imtrans train {quote(recipe)}`, or name a --checkpoint"
-    )

@@ -134,6 +134,22 @@ SamplesOption = Annotated[
         rich_help_panel=NETWORK,
     ),
 ]
+TileOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="PX",
+        help="Translate in tiles of so many px: for images that do not fit into memory.",
+        rich_help_panel=NETWORK,
+    ),
+]
+OverlapOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="PX",
+        help="How far tiles overlap; an eighth of a tile by default.",
+        rich_help_panel=NETWORK,
+    ),
+]
 PrecisionOption = Annotated[
     Precision | None,
     typer.Option(help="bf16 where the device is good at it, by default.", rich_help_panel=SPEED),
@@ -159,6 +175,24 @@ WorkersOption = Annotated[
         rich_help_panel=SPEED,
     ),
 ]
+
+
+CompileOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--compile/--no-compile",
+        help="Compile the network first; by default from 5,000 images on.",
+        show_default=False,
+        rich_help_panel=SPEED,
+    ),
+]
+
+
+def is_compiled(chosen: bool | None, device: str, images: int) -> bool:
+    """Whether the network is compiled first: as was chosen, or where it is repaid."""
+    from imtrans.translation.compiled import REPAID
+
+    return images >= REPAID.get(device, images + 1) if chosen is None else chosen
 
 
 def size_choice(text: str) -> "SizeChoice":

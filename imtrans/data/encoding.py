@@ -30,6 +30,17 @@ class Encoding(Protocol):
     result_channels: int
     takes_mask: bool  # whether a mask may be beside a picture that is given
     range_text: str  # of the source's stored values, as 0 ... 255
+    expected: PixelSpec  # how what a user has is read
+    by_pixel: bool  # a pixel's encoding depends on that pixel alone, so that parts are as the whole
+    composes: bool  # a result is made of its source too
+
+    def seen(self, pixels: Tensor) -> Tensor:
+        """Pixels (C, H, W), read as `expected`, as the networks see them: (1, Cs, H, W)."""
+        ...
+
+    def beyond(self, pixels: Tensor) -> float:
+        """The share of them that are outside the range of training."""
+        ...
 
     def encode(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """A batch of the sampler as the networks see it, float32 in [-1, 1]."""
@@ -195,7 +206,8 @@ class Direct:
         self.result_channels = data.target.channels
         self.takes_mask = False
         self.range_text = f"{self.source.low:g} ... {self.source.high:g}"
-        self._expected = replace(expected_pixels(data, data.source), fixed=True)
+        self.expected = replace(expected_pixels(data, data.source), fixed=True)
+        self.by_pixel, self.composes = True, False
 
     def encode(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         return self.source.encode(source), self.target.encode(target)
@@ -203,10 +215,16 @@ class Direct:
     def given(
         self, picture: Picture, fitting: Fitting = None, scale: TrainingScale | None = None
     ) -> Given:
-        pixels = decode(picture, replace(self._expected, fitting=fitting))
-        source = self.source.encode(self.source.at(scale, pixels)[None])
+        pixels = decode(picture, replace(self.expected, fitting=fitting))
+        source = self.seen(self.source.at(scale, pixels))
         size = pixels.shape[-2], pixels.shape[-1]
-        return Given(source, size, composed_with=source, beyond=self.source.beyond(pixels))
+        return Given(source, size, composed_with=source, beyond=self.beyond(pixels))
+
+    def seen(self, pixels: Tensor) -> Tensor:
+        return self.source.encode(pixels[None])
+
+    def beyond(self, pixels: Tensor) -> float:
+        return self.source.beyond(pixels)
 
     def resized(self, output: Tensor, height: int, width: int) -> Tensor:
         return self.target.resized(output, height, width)
@@ -233,7 +251,8 @@ class Derived:
         self.source_channels = derivation.source_channels
         self.target_channels = derivation.target_channels
         self.takes_mask: bool = getattr(derivation, "takes_mask", False)
-        self._expected = PixelSpec(None, "uint8", "keep", data.max_pixels, fixed=True)
+        self.by_pixel, self.composes = bool(getattr(derivation, "by_pixel", False)), True
+        self.expected = PixelSpec(None, "uint8", "keep", data.max_pixels, fixed=True)
 
     def encode(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         return source, target
@@ -241,9 +260,8 @@ class Derived:
     def given(
         self, picture: Picture, fitting: Fitting = None, scale: TrainingScale | None = None
     ) -> Given:
-        pixels = decode(picture, replace(self._expected, fitting=fitting))
-        if len(pixels) == 2:  # grey with transparency
-            pixels = torch.cat([pixels[:1].expand(3, -1, -1), pixels[1:]])
+        pixels = decode(picture, replace(self.expected, fitting=fitting))
+        pixels = _grey_as_colour(pixels)
         if self.takes_mask and (mask := mask_beside(picture)):
             pixels = self._with_hole(pixels, mask)
         whole = source = self._source(pixels)
@@ -254,6 +272,12 @@ class Derived:
         # A derivation may enlarge.
         return Given(source, (whole.shape[-2], whole.shape[-1]), composed_with=whole)
 
+    def seen(self, pixels: Tensor) -> Tensor:
+        return self._source(_grey_as_colour(pixels))
+
+    def beyond(self, pixels: Tensor) -> float:
+        return 0.0
+
     def _source(self, pixels: Tensor) -> Tensor:
         return self.derivation.given(pixels / 255)[None]
 
@@ -261,7 +285,7 @@ class Derived:
         return self.target.resized(output, height, width)
 
     def _with_hole(self, pixels: Tensor, mask: Picture) -> Tensor:
-        hole = decode(mask, PixelSpec(1, "uint8", "drop", self._expected.max_pixels))
+        hole = decode(mask, PixelSpec(1, "uint8", "drop", self.expected.max_pixels))
         if hole.shape[1:] != pixels.shape[1:]:
             raise ImtransError(f"{mask}: of another size than its picture")
         colour = pixels.expand(3, -1, -1) if len(pixels) == 1 else pixels[:3]
@@ -276,6 +300,13 @@ class Derived:
 
     def show_target(self, output: Tensor, source: Tensor) -> Tensor:
         return rgb8(self.result(output, source) / 255)
+
+
+def _grey_as_colour(pixels: Tensor) -> Tensor:
+    """Grey with transparency as RGB with transparency; others as they are."""
+    if len(pixels) != 2:
+        return pixels
+    return torch.cat([pixels[:1].expand(3, -1, -1), pixels[1:]])
 
 
 def expected_pixels(data: DataTable, side: SideTable) -> PixelSpec:

@@ -1,6 +1,5 @@
 """Every image of a folder through a translator, into files; nothing lost, nothing half-written."""
 
-import errno
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
@@ -14,25 +13,15 @@ from torch import Tensor
 from imtrans.api.errors import ImtransError, is_out_of_memory
 from imtrans.api.pictures import Picture
 from imtrans.data.encoding import Given
-from imtrans.data.pixels.encode import encode
-from imtrans.host.files import MARK, beside, mark
+from imtrans.data.pixels.rows import encode_like
+from imtrans.host.files import MARK, beside, concerns_one, mark
 from imtrans.host.locks import Locked, locked
 from imtrans.host.threads import Limit, Threads, usual_count
 from imtrans.translation.jobs import Job
+from imtrans.translation.memory import tile_option
 from imtrans.translation.pipeline import Passed, Seeds, through
 from imtrans.translation.resuming import remaining
 from imtrans.translation.translator import Remark, Translator
-
-# Why a file cannot be written, though others can: its name is too long, or none that this disk can
-# have, or a folder is in its place, or a file in that of a folder above it.
-OF_ONE = {
-    errno.ENAMETOOLONG,
-    errno.EINVAL,
-    errno.EILSEQ,
-    errno.EISDIR,
-    errno.ENOTDIR,
-    errno.EEXIST,
-}
 
 
 @dataclass(frozen=True)
@@ -78,10 +67,10 @@ def translate_files(
     cannot be written: the rest would fail too; and when another process writes there.
     """
     outcome = TranslatedFolder()
-    with alone_in(output) if output else _alone_at(jobs):
+    with alone_in(output) if output else alone_at(jobs):
         left = jobs
         if output:
-            left = remaining(jobs, output, _made_from(translator, way), way.overwrite)
+            left = remaining(jobs, output, made_from(translator, way), way.overwrite)
         outcome.kept = len(jobs) - len(left)
         for _ in range(outcome.kept):
             on_done()
@@ -99,9 +88,9 @@ def translate_files(
     return outcome
 
 
-def _made_from(translator: Translator, way: Way) -> dict[str, str]:
+def made_from(translator: Translator, way: Way, tiles: str = "none") -> dict[str, str]:
     """What results depend on, in words."""
-    made = {**translator.made_from, "quality": str(way.quality)}
+    made = {**translator.made_from, "quality": str(way.quality), "tiles": tiles}
     if len(way.seeds) > 1 and made.get("dropout seed", "None") != "None":
         made["dropout seed"] = "that of each folder"
     return made
@@ -127,7 +116,7 @@ def alone_in(output: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _alone_at(jobs: Sequence[Job]) -> Iterator[None]:
+def alone_at(jobs: Sequence[Job]) -> Iterator[None]:
     """Let no other translation write the result of one image meanwhile."""
     with ExitStack() as stack:
         for place in (job.results[0] for job in jobs):
@@ -180,12 +169,12 @@ def _write(one: Passed[Job], translator: Translator, quality: int | None) -> Imt
         if isinstance(result, ImtransError):
             return result
         try:
-            encode(result, place, translator.encoding.result_dtype, quality)
+            encode_like(one.item.path, result, place, translator.encoding.result_dtype, quality)
         except ImtransError as error:
             cause = error.__cause__
             if cause and is_out_of_memory(cause):
-                return _too_large(one)
-            if getattr(cause, "errno", None) in OF_ONE:
+                return _too_large(one, translator)
+            if concerns_one(cause):
                 return error
             raise
     return None
@@ -199,16 +188,21 @@ def _finished(one: Passed[Job], at: int, translator: Translator) -> Tensor | Imt
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
-    return _too_large(one)
+    return _too_large(one, translator)
 
 
-def _too_large(one: Passed[Job]) -> ImtransError:
+def _too_large(one: Passed[Job], translator: Translator) -> ImtransError:
     assert isinstance(one.given, Given)
     height, width = one.given.size
     return ImtransError(
-        f"{one.item.path}: not enough memory for {width} x {height} px. cut it into parts, or "
-        "scale it down"
+        f"{one.item.path}: not enough memory for {width} x {height} px. use {_tile(translator)}, "
+        "or scale it down"
     )
+
+
+def _tile(translator: Translator) -> str:
+    channels = translator.encoding.source_channels
+    return tile_option(translator.module, channels, translator.device)
 
 
 def _note(

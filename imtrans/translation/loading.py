@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from torch import nn
 
 from imtrans.api.errors import ImtransError, quoted
 from imtrans.data.scale import TrainingScale
-from imtrans.host.devices import choose_device, choose_precision
+from imtrans.host.devices import Precision, choose_device, choose_precision
 from imtrans.recipe.catalog import catalog
 from imtrans.recipe.schema import Recipe
 from imtrans.runs import checkpoint
@@ -61,7 +62,7 @@ def load(
     >>> [image.size for image in translator(["photo.jpg", "other.jpg"])]
     [(96, 64), (64, 64)]
     """
-    header = _found(local(run), best, translator)
+    header = header_to_load(local(run), best, translator)
     recipe = header.recipe(catalog(), translator_only=True)
     if max_pixels is not None:
         data = recipe.data.model_copy(update={"max_pixels": max_pixels})
@@ -69,19 +70,19 @@ def load(
     task = Task(recipe, catalog())
     module = task.translator(header.part)
     load_into(module, header.path)
-    # As the fast engine trains it, whose previews show what is written here.
-    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    set_modes(module, statistics)
-    if statistics == "running":
-        module = folded(module, task.encoding_of(header.part).source_channels)
-    noise = Noise()
-    drops = dropout_seed is not None and with_seeded_dropout(module, noise)
     chosen = choose_device(device)
     arithmetic = choose_precision(precision, chosen)
-    lower(module, arithmetic)
+    encoding, noise = task.encoding_of(header.part), Noise()
+    module, drops = ready(
+        module,
+        encoding.source_channels,
+        statistics=statistics,
+        precision=arithmetic,
+        noise=None if dropout_seed is None else noise,
+    )
     return Translator(
         module,
-        task.encoding_of(header.part),
+        encoding,
         device=chosen,
         precision=arithmetic,
         scale=_scale(size, header, recipe),
@@ -98,8 +99,28 @@ def load(
     )
 
 
-def _found(run: Path, best: bool, translator: str) -> Header:
-    """The header of the file to translate with."""
+def ready(
+    module: nn.Module,
+    channels: int,
+    *,
+    statistics: Statistics = "image",
+    precision: Precision = "fp32",
+    noise: Noise | None = None,
+) -> tuple[nn.Module, bool]:
+    """A network that takes `channels`, with its weights, as it translates fastest; and whether its
+    dropout draws from `noise`, which is off without it."""
+    # As the fast engine trains it, whose previews show what is written here.
+    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    set_modes(module, statistics)
+    if statistics == "running":
+        module = folded(module, channels)
+    drops = noise is not None and with_seeded_dropout(module, noise)
+    lower(module, precision)
+    return module, drops
+
+
+def header_to_load(run: Path, best: bool, translator: str) -> Header:
+    """The header of the file to translate with. Raises ImtransError when there is none."""
     is_weights = run.is_file() and run.suffix != ".toml"
     place = run if is_weights else find_run(run) or run
     place = best_checkpoint(place) if best else place

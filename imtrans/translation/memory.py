@@ -1,6 +1,7 @@
 """How large a picture may be, from what a network takes for each of its pixels."""
 
 import copy
+import math
 import weakref
 from typing import Any
 
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from imtrans.data.pixels.formats.stored import LARGEST_TILE
 from imtrans.host.devices import free_memory
 
 PROBE = 256  # px; a side of what is counted with, or more where the stride asks for it
@@ -36,6 +38,28 @@ def most_pixels(
     if device.type == "cpu":
         return int(reading / (SPARE * taken * share + READING))
     return int(min(network / (SPARE * taken * share), reading / READING))
+
+
+def most_read() -> int | None:
+    """The largest picture that can be read and written, whatever a network takes for its tiles."""
+    free = free_memory(torch.device("cpu"))
+    return None if free is None else free // READING
+
+
+def tile_that_fits(module: nn.Module, channels: int, device: torch.device) -> int | None:
+    """The side in px of the largest tile that fits into what is free, a multiple of the network's
+    stride, and no larger than is of use; 0 where none fits. None where that is unknown."""
+    most = most_pixels(module, channels, device)
+    if most is None:
+        return None
+    stride = int(module.stride)  # type: ignore[arg-type]
+    return min(math.isqrt(most), max(LARGEST_TILE, stride)) // stride * stride
+
+
+def tile_option(module: nn.Module, channels: int, device: torch.device) -> str:
+    """The option of `imtrans translate` with tiles that fit."""
+    side = tile_that_fits(module, channels, device)
+    return f"--tile {side}" if side else "a smaller --tile"
 
 
 def bytes_per_pixel(module: nn.Module, channels: int) -> float | None:

@@ -91,7 +91,7 @@ class Together:
         while padded.shape[0]:
             part = padded[: self._count(padded, pixels)]
             try:
-                output = self.translator.padded_output(part, seed)
+                output = self._output(part, seed)
             except (MemoryError, RuntimeError) as error:
                 if len(part) == 1 or not is_out_of_memory(error):
                     raise
@@ -99,6 +99,14 @@ class Together:
                 continue
             yield output
             padded = padded[len(part) :]
+
+    def _output(self, padded: Tensor, seed: int | None) -> Tensor:
+        if compiled := self.translator.compiled:
+            parts = map(self.translator.compiled_output, padded.split(compiled.images))
+            made = [part for part in parts if part is not None]
+            if sum(map(len, made)) == len(padded):
+                return torch.cat(made)
+        return self.translator.padded_output(padded, seed)
 
     def _pixels_of(self, source: torch.Size, target: torch.Size) -> int:
         """What one image counts."""

@@ -4,6 +4,7 @@ import math
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
+from copy import copy
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -14,6 +15,7 @@ from imtrans.api.pictures import Picture
 from imtrans.data.encoding import Encoding, Given
 from imtrans.data.scale import TrainingScale
 from imtrans.host.devices import Precision, autocast
+from imtrans.translation.compiled import Compiled
 from imtrans.translation.forms import in_form_of, picture_of, several
 from imtrans.translation.memory import most_pixels
 from imtrans.translation.modes import EachByItself, has_norms_of_its_own
@@ -59,6 +61,7 @@ class Translator:
         self.encoding, self.scale = encoding, scale
         self.device, self.precision = device, precision
         self.seed, self._noise = seed, noise
+        self.compiled: Compiled | None = None
 
     def __call__(self, image: Any) -> Any:
         """The translation of an image: of a PIL image or a path a PIL image, of an array (H, W, C)
@@ -144,11 +147,33 @@ class Translator:
         """The same for sources whose sides are multiples of the stride."""
         if len(padded) > 1 and self.one_by_one:
             return torch.cat([self.padded_output(one, seed) for one in padded.split(1)])
+        with EachByItself() if len(padded) > 1 else nullcontext():
+            return self.computed(padded, seed)
+
+    def compile(self) -> None:
+        """Have full batches compiled, which pays off where thousands of images are to come."""
+        if not self.one_by_one and self._noise is None:
+            self.compiled = Compiled(self.module, self.device)
+
+    def compiled_output(self, padded: Tensor) -> Tensor | None:
+        """The outputs for no more sources than `compiled.images`, if these are compiled."""
+        if self.compiled is None or not self.compiled.takes(padded):
+            return None
+        with torch.inference_mode(), autocast(self.device, self.precision):
+            return self.compiled(padded)
+
+    def computed(self, padded: Tensor, seed: int | None = None) -> Tensor:
+        """What the module makes of them as one batch, which its norms may see as a whole."""
         seed = self.seed if seed is None else seed
         with torch.inference_mode(), autocast(self.device, self.precision), self._seeded(seed):
-            with EachByItself() if len(padded) > 1 else nullcontext():
-                output: Tensor = self.module(padded).float()
+            output: Tensor = self.module(padded).float()
         return output
+
+    def with_seed(self, seed: int | None) -> "Translator":
+        """The same translator with another seed; None: with its own."""
+        other = copy(self)
+        other.seed = self.seed if seed is None else seed
+        return other
 
     @property
     def stride(self) -> int:

@@ -25,6 +25,7 @@ GOLDEN = Path(__file__).parents[1] / "given" / "golden"
 COMMANDS = [
     ("train",),
     ("translate",),
+    ("export",),
     ("check",),
     ("init",),
     ("doctor",),

@@ -21,7 +21,7 @@ from imtrans.recipe.catalog import catalog
 from imtrans.task import Task
 from imtrans.translation.folder import translate_files
 from imtrans.translation.jobs import plan
-from imtrans.translation.modes import set_modes
+from imtrans.translation.loading import ready
 from imtrans.translation.translator import Translator
 
 SIZES = (256, 512, 1024)  # px
@@ -60,7 +60,7 @@ def _files(work: Work) -> dict[str, Any]:
         inputs = _pictures(Path(folder), count, 128 if work.smoke else 256)
         translator = _translator(work, "fp32" if work.smoke else "bf16")
         jobs = plan(inputs, Path(folder, "outputs"), translator.encoding)
-        translator(jobs[0][0])  # what libraries do once
+        translator(jobs[0].path)  # what libraries do once
         begun = perf_counter()
         outcome = translate_files(translator, jobs, None, lambda: None)
         seconds = perf_counter() - begun
@@ -84,8 +84,8 @@ def _pictures(folder: Path, count: int, size: int) -> Path:
 def _translator(work: Work, precision: Precision) -> Translator:
     """The recipe's generator with its first weights, as `load` gives a trained one."""
     task = Task(recipe_of(work), catalog())
-    module = task.translator("generator").to(memory_format=torch.channels_last)
-    set_modes(module, "image")
+    channels = task.encoding.source_channels
+    module, _ = ready(task.translator("generator"), channels, precision=precision)
     return Translator(module, task.encoding, device=work.device, precision=precision)
 
 

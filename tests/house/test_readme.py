@@ -3,11 +3,14 @@
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 from drawn import draw_picture
+from PIL import Image
 
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import GROUP, catalog, collect
@@ -38,6 +41,7 @@ def desk(tmp_path):
         picture.rotate(180).save(tmp_path / "slides" / f"{number}_ihc.png")
     (tmp_path / "photos").mkdir()
     draw_picture(1, (70, 50)).save(tmp_path / "photos" / "house.png")
+    draw_picture(1, (70, 50)).save(tmp_path / "city.tif")
     for name, file in (
         ("latest_net_G.pth", "generator-unet_128-batch-3ch.pth"),
         ("latest_net_D.pth", "discriminator-basic-batch-6ch.pth"),
@@ -72,6 +76,14 @@ def test_the_readme_works_from_top_to_bottom(imtrans, desk, quick_bench):
     load = next(code for code in snippets(README, "python") if "imtrans.load" in code)
     exec(compile(load, "README.md", "exec"), {})
     assert (desk / "house-as-map.png").is_file()
+    runs_without_imtrans(next(code for code in snippets(README, "python") if "onnx" in code))
+    with Image.open(desk / "house-by-onnx.png") as made:
+        assert made.size == (70, 50)
+
+
+def runs_without_imtrans(code):
+    alone = "import sys; sys.modules |= dict.fromkeys(['torch', 'imtrans'])\n"
+    subprocess.run([sys.executable, "-c", alone + code], check=True)
 
 
 def test_the_recipe_in_the_readme_is_whole():

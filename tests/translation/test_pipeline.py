@@ -191,9 +191,9 @@ def test_few_images_are_in_memory_at_a_time(images, tmp_path, monkeypatch):
         most.append(len(read) - len(wrote))
         return folders_read(using, job)
 
-    folders_read, encode = folders._read, folders.encode
+    folders_read, encode = folders._read, folders.encode_like
     monkeypatch.setattr(folders, "_read", reading)
-    monkeypatch.setattr(folders, "encode", lambda *a: (encode(*a), wrote.append(a)))
+    monkeypatch.setattr(folders, "encode_like", lambda *a: (encode(*a), wrote.append(a)))
     monkeypatch.setattr(grouping, "WINDOW", 4)
     for number in range(len(SIZES), 150):
         os.link(images / "00.png", images / f"{number}.png")

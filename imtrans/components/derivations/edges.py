@@ -37,6 +37,7 @@ class Edges:
 
     source_channels = 1
     target_channels = 3
+    by_pixel = True
 
     def __init__(
         self,

@@ -22,6 +22,7 @@ class Grayscale:
 
     source_channels = 1
     target_channels = 3
+    by_pixel = True
 
     def derive(self, photo: Tensor, draw: Random) -> Tensor:
         return _luma(photograph(photo))

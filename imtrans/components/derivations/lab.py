@@ -26,6 +26,7 @@ class Lab:
 
     source_channels = 1
     target_channels = 2
+    by_pixel = True
 
     def derive(self, photo: Tensor, draw: Random) -> Tensor:
         return _lightness(photograph(photo))

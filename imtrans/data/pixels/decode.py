@@ -11,6 +11,8 @@ takes memory for it.
 import io
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -24,7 +26,7 @@ from imtrans.data.pixels.formats.eight_bit import read_webp, with_pillow
 from imtrans.data.pixels.formats.npy import read_npy
 from imtrans.data.pixels.formats.png import read_png
 from imtrans.data.pixels.formats.stored import STORED, TOP, Depth, PixelSpec, Reader, Stored
-from imtrans.data.pixels.formats.tiff import read_tiff
+from imtrans.data.pixels.formats.tiff import MAGIC, read_tiff
 
 ROWS = 32
 
@@ -40,18 +42,32 @@ def decode(picture: Picture, expected: PixelSpec) -> Tensor:
 
     Raises ImtransError, naming the picture, when it is missing, damaged or not what is expected.
     """
+    with naming(picture):
+        return as_expected(
+            _open(_content(picture, expected), picture, expected), expected, picture.half
+        )
+
+
+@contextmanager
+def naming(picture: Picture) -> Iterator[None]:
+    """Whatever goes wrong within is an ImtransError that names the picture."""
     try:
-        stored = _open(_content(picture, expected), picture, expected)
-        pixels = take_half(_tensor(_upright(stored), expected.dtype), picture.half)
-        if expected.dtype == "float32" and not bool(torch.isfinite(pixels).all()):
-            raise ImtransError("not all of its pixels are finite numbers (NaN or infinity)")
-        pixels = _transparency(pixels, stored, expected)
-        _check_channels(len(pixels), expected)
-        return pixels
+        yield
     except ImtransError as error:
         raise type(error)(f"{picture}: {error}") from error
     except Exception as error:  # decoders raise many kinds: OSError, SyntaxError, struct.error ...
         raise ImtransError(f"{picture}: {_reason(error)}") from error
+
+
+def as_expected(stored: Stored, expected: PixelSpec, half: str | None = None) -> Tensor:
+    """Pixels (C, H, W) of what a file holds, or of its half. Raises ImtransError with the reason
+    alone when they are not what is expected."""
+    pixels = take_half(_tensor(_upright(stored), expected.dtype), half)
+    if expected.dtype == "float32" and not bool(torch.isfinite(pixels).all()):
+        raise ImtransError("not all of its pixels are finite numbers (NaN or infinity)")
+    pixels = _transparency(pixels, stored, expected)
+    _check_channels(len(pixels), expected)
+    return pixels
 
 
 def _content(picture: Picture, expected: PixelSpec) -> bytes:
@@ -84,7 +100,7 @@ def _check_start(start: bytes, size: int, expected: PixelSpec) -> None:
 def _reader(content: bytes) -> Reader | None:
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
         return read_png
-    if content.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+    if content.startswith(MAGIC):
         return read_tiff
     if content.startswith(b"\x93NUMPY"):
         return read_npy

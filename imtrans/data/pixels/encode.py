@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from zlib import Z_RLE
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from torch import Tensor
 from imtrans.api.errors import ImtransError
 from imtrans.data.pixels.formats.npy import NPY_CHANNELS
 from imtrans.data.pixels.formats.stored import Depth
+from imtrans.data.pixels.formats.tiff import MAGIC, opened
 from imtrans.host.files import beside, make_folders
 
 TIFF = (".tif", ".tiff")
@@ -136,8 +138,9 @@ def _write(values: NDArray[Any], path: Path, suffix: str, quality: int | None) -
 def _options(suffix: str, quality: int | None) -> dict[str, Any]:
     """Of Pillow's encoders."""
     if suffix == ".png":
-        # PNG's default level, 6, takes four times as long for files a tenth smaller.
-        return {"compress_level": 1, "pnginfo": _signed()}
+        # Runs alone are looked for: of photographs in a quarter of the time of PNG's default for
+        # files a twentieth larger, of label maps in half of it for files a third larger.
+        return {"compress_level": 1, "compress_type": Z_RLE, "pnginfo": _signed()}
     if suffix in JPEG:
         return {"quality": quality or QUALITY}
     if suffix == WEBP:
@@ -153,10 +156,15 @@ def _signed() -> PngInfo:
 
 
 def is_written_here(path: Path) -> bool:
-    """Whether imtrans wrote this file: PNGs of 8 bits say so."""
+    """Whether imtrans wrote this file: PNGs of 8 bits say so, and TIFF that was written by rows."""
     if not path.is_file():
         return False  # a pipe would be waited for without end
     try:
+        with path.open("rb") as file:
+            if file.read(4) in MAGIC:
+                file.seek(0)
+                with opened(file) as tiff:
+                    return tiff.pages.first.software == SIGNED[1]
         with Image.open(path) as image:
             return image.info.get(SIGNED[0]) == SIGNED[1]
     except Exception:  # whatever it is, it is not ours

@@ -43,16 +43,21 @@ def with_pillow(content: bytes, picture: Picture, expected: PixelSpec) -> Stored
         )
     check_dtype("uint8", expected)
     with image:
-        mode = _pillow_mode(image, expected)
         if expected.draft and isinstance(image, JpegImagePlugin.JpegImageFile):
             lying = image.getexif().get(ExifTags.Base.Orientation, 1) > 4
             image.draft(None, expected.draft[::-1] if lying else expected.draft)
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode in ("La", "RGBa"):  # premultiplied: they convert to nothing else
-            upright = upright.convert({"La": "LA", "RGBa": "RGBA"}[upright.mode])
-        if mode == "LA" and upright.mode not in GREY:
-            upright = upright.convert("RGBA")  # a palette's transparency would not survive
-        values = np.asarray(upright.convert(mode))
+        return channels_expected(image, expected)
+
+
+def channels_expected(image: Image.Image, expected: PixelSpec) -> Stored:
+    """An image of 8 bits, upright, as grey or RGB, with its transparency."""
+    mode = _pillow_mode(image, expected)
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode in ("La", "RGBa"):  # premultiplied: they convert to nothing else
+        upright = upright.convert({"La": "LA", "RGBa": "RGBA"}[upright.mode])
+    if mode == "LA" and upright.mode not in GREY:
+        upright = upright.convert("RGBA")  # a palette's transparency would not survive
+    values = np.asarray(upright.convert(mode))
     return Stored(np.atleast_3d(values), alpha=mode in ("LA", "RGBA"))
 
 

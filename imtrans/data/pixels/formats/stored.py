@@ -1,5 +1,6 @@
 """What all formats share: what is expected of a file, what it holds, and what is refused."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -31,6 +32,7 @@ NAMES = {"uint8": "8-bit", "uint16": "16-bit", "float32": "32-bit float"}
 # ones alone, since it takes a moment.
 Fitting = Callable[[int, int], int | None] | None
 LARGE = 2**22  # pixels
+LARGEST_TILE = 2048  # px; larger ones are of no use
 # Width x height: photographs of 24 megapixels and a little more. What says it is larger may be a
 # small file that would take gigabytes.
 MAX_PIXELS = 25_000_000
@@ -78,10 +80,15 @@ def check_size(
         if most_fitting is not None and width * height > most_fitting:
             raise ImtransError(
                 f"{width} x {height} px do not fit into memory; about {most_fitting:,} px would. "
-                "cut it into parts, or scale it down"
+                f"use --tile {_tile(most_fitting)}, or scale it down"
             )
     if width * height * channels > 4 * expected.max_pixels:
         raise ImtransError(f"too many pixels for one image: {width} x {height} x {channels}")
+
+
+def _tile(most: int) -> int:
+    """A side of so many pixels at most that networks can take: a power of 2."""
+    return min(1 << max(math.isqrt(most), 1).bit_length() - 1, LARGEST_TILE)
 
 
 def check_dtype(dtype: str, expected: PixelSpec) -> None:

@@ -65,6 +65,7 @@ class Page:
         return self.dtype == "uint8" and self.samples == colours + self.alpha if colours else False
 
 
+MAGIC = b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"  # the last two: BigTIFF
 MAX_PAGES = 256
 MAX_TAGS = 512  # of a page; tifffile's time grows with their square
 WITH_KORNIA = (("uint16", 1, 1), ("uint16", 3, 2))
@@ -73,16 +74,14 @@ WITH_KORNIA = (("uint16", 1, 1), ("uint16", 3, 2))
 def read_tiff(content: bytes, picture: Picture, expected: PixelSpec) -> Stored:
     # Closed here: tifffile's objects refer to each other, and would keep the bytes for long.
     with io.BytesIO(content) as file, opened(file) as tiff:
-        return _read(content, _pages(tiff), picture, expected)
+        return _read(content, pages_in(tiff), picture, expected)
 
 
 def _read(content: bytes, pages: list[Page], picture: Picture, expected: PixelSpec) -> Stored:
     first = pages[0]
     check_size(*first.size, first.samples * len(pages), expected)
     check_size(1, first.chunk, 1, expected, most=4 * expected.max_pixels)
-    if len(pages) > 1 and (first.samples > 1 or len({p.dtype for p in pages}) > 1):
-        raise ImtransError(f"{len(pages)} pages of one size; one image per file can be read")
-    check_dtype(first.dtype, expected)
+    check_pages(pages, expected)
     # Pillow misreads the header of a big-endian BigTIFF.
     if len(pages) == 1 and first.is_pillows and not content.startswith(b"MM\0+"):
         return with_pillow(content, picture, expected)
@@ -92,11 +91,25 @@ def _read(content: bytes, pages: list[Page], picture: Picture, expected: PixelSp
             f"interpretation {first.photometric} cannot be read. convert it to grey or RGB"
         )
     values = _tiff_values(content, picture, pages, expected)
-    if first.photometric == 0:
-        if first.dtype == "float32":
-            raise ImtransError("floats that grow from white to black; convert it")
-        values = np.iinfo(values.dtype).max - values
+    values = in_order_of_light(values, first)
     return Stored(values, first.alpha, first.extra[-1:] == (1,), first.orientation)
+
+
+def check_pages(pages: list[Page], expected: PixelSpec) -> None:
+    """Refuse pages that are several images, or of another depth."""
+    first = pages[0]
+    if len(pages) > 1 and (first.samples > 1 or len({p.dtype for p in pages}) > 1):
+        raise ImtransError(f"{len(pages)} pages of one size; one image per file can be read")
+    check_dtype(first.dtype, expected)
+
+
+def in_order_of_light(values: NDArray[Any], page: Page) -> NDArray[Any]:
+    """The values of a page, from black to white."""
+    if page.photometric != 0:
+        return values
+    if page.dtype == "float32":
+        raise ImtransError("floats that grow from white to black; convert it")
+    return np.iinfo(values.dtype).max - values
 
 
 def _tiff_values(
@@ -130,7 +143,7 @@ def _file(content: bytes, picture: Picture) -> Iterator[str]:
 def pages_of(file: BinaryIO) -> list[Page]:
     """The pages of a TIFF that have the size of the first; previews and masks are left out."""
     with opened(file) as tiff:
-        return _pages(tiff)
+        return pages_in(tiff)
 
 
 def opened(file: BinaryIO) -> TiffFile:
@@ -139,7 +152,8 @@ def opened(file: BinaryIO) -> TiffFile:
     return TiffFile(file, name="image", is_lsm=False, is_ndpi=False, is_scanimage=False)
 
 
-def _pages(tiff: TiffFile) -> list[Page]:
+def pages_in(tiff: TiffFile) -> list[Page]:
+    """The same of one that is open."""
     pages: list[Page] = []
     seen: set[int] = set()
     with suppress(IndexError):  # behind the last one

@@ -1,0 +1,90 @@
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from imtrans.cli.common import CheckpointHelp, a_path, complain, echo, installed, not_empty
+from imtrans.cli.trained import trained
+from imtrans.cli.translate_options import BestOption, Statistics
+
+
+class ExportFormat(StrEnum):
+    pt2 = "pt2"
+    onnx = "onnx"
+
+
+class FilePrecision(StrEnum):
+    fp32 = "fp32"
+    bf16 = "bf16"
+    fp16 = "fp16"
+
+
+class Values(StrEnum):
+    pixels = "pixels"
+    network = "network"
+
+
+def export(
+    format: Annotated[
+        ExportFormat,
+        typer.Option(help="pt2: for torch.export.load; onnx: for onnxruntime and others."),
+    ],
+    recipe: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The recipe, or the run in runs/, that was trained."),
+    ] = None,
+    checkpoint: Annotated[
+        str | None, typer.Option(parser=not_empty, metavar="PATH", help=CheckpointHelp)
+    ] = None,
+    best: BestOption = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(parser=a_path, metavar="FILE", help="By default NAME.onnx or NAME.pt2."),
+    ] = None,
+    translator: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="One of several, as generator_back; `inspect` has them."),
+    ] = "generator",
+    precision: Annotated[
+        FilePrecision,
+        typer.Option(help="What the network computes in; it takes and gives float32."),
+    ] = FilePrecision.fp32,
+    statistics: Annotated[
+        Statistics,
+        typer.Option(help="What batch norm uses: each image's own values, or the training's."),
+    ] = Statistics.image,
+    values: Annotated[
+        Values, typer.Option(help="pixels: as files have them, 0 to 255; network: -1 to 1.")
+    ] = Values.pixels,
+) -> None:
+    """Write a translator as one file that runs without imtrans: with torch alone, or as ONNX.
+
+    It takes any number of images of any size that its stride divides, and its metadata says all
+    that is needed to feed it. What it computes is compared with imtrans on images of three random
+    sizes; if they differ, nothing is written and the exit code is 1.
+
+    Example: `imtrans export --recipe maps --format onnx`
+    """
+    from imtrans.translation.export.exporting import export as write
+    from imtrans.translation.export.parity import ParityError
+
+    name, source = trained(recipe, checkpoint, best)
+    installed()
+    others = [translator] if translator != "generator" else []
+    others += [precision.value] if precision != FilePrecision.fp32 else []
+    try:
+        exported = write(
+            source,
+            output or Path(f"{'-'.join([name, *others])}.{format.value}"),
+            format=format.value,
+            translator=translator,
+            precision=precision.value,
+            statistics=statistics.value,
+            values=values.value,
+        )
+    except ParityError as error:
+        complain(f"error: {error}")
+        raise typer.Exit(1) from error
+    echo(str(exported))
+    echo(str(exported.parity))
