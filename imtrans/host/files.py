@@ -36,12 +36,13 @@ def beside(path: Path, kind: str) -> Path:
 
 
 def make_folders(folder: Path) -> None:
-    """Make a folder and those above it, however many: those of the library recurse."""
+    """Make a folder and those above it, however many: those of the library recurse. Several
+    threads may make the same."""
     missing = []
     while not folder.is_dir() and folder != folder.parent:
         missing.append(folder)
         folder = folder.parent
-    if missing and missing[-1].exists():
+    if missing and missing[-1].exists() and not missing[-1].is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(missing[-1]))
     for each in reversed(missing):
         each.mkdir(exist_ok=True)
