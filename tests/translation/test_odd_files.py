@@ -71,19 +71,24 @@ def test_names_as_long_as_they_may_be(tmp_path):
     assert hidden(tmp_path / "out") == []
 
 
+@pytest.fixture
+def emptied_folder(tmp_path):
+    """A folder whose content is removed in any case: Python's own removal recurses."""
+    yield tmp_path / "deep"
+    subprocess.run(["rm", "-rf", tmp_path / "deep"], check=True)
+
+
 @pytest.mark.parametrize("depth", [40, 1200])
-def test_trees_of_any_depth(tmp_path, depth):
-    inputs = pictures(tmp_path / "in", "0.png")
+def test_trees_of_any_depth(emptied_folder, depth):
+    inputs = pictures(emptied_folder / "in", "0.png")
     deep = str(inputs)
     for _ in range(depth):
         deep += "/d"
         os.mkdir(deep)
     os.link(inputs / "0.png", f"{deep}/1.png")
-    assert into(counting(), inputs, tmp_path / "out").done == 2
-    assert into(counting(), inputs, tmp_path / "out").kept == 2
-    assert os.path.isfile(str(tmp_path / "out") + "/d" * depth + "/1.png")
-    # Python's own removal recurses.
-    subprocess.run(["rm", "-rf", inputs, tmp_path / "out"], check=True)
+    assert into(counting(), inputs, emptied_folder / "out").done == 2
+    assert into(counting(), inputs, emptied_folder / "out").kept == 2
+    assert os.path.isfile(str(emptied_folder / "out") + "/d" * depth + "/1.png")
 
 
 def test_a_path_that_is_too_long_for_the_results_costs_that_one(tmp_path):
