@@ -8,6 +8,16 @@ from pathlib import Path
 from imtrans.api.pictures import RESULTS
 
 LONGEST = 255  # bytes of a name
+# Why a file cannot be written, though others can: its name is too long, or none that this disk can
+# have, or a folder is in its place, or a file in that of a folder above it.
+OF_ONE = {
+    errno.ENAMETOOLONG,
+    errno.EINVAL,
+    errno.EILSEQ,
+    errno.EISDIR,
+    errno.ENOTDIR,
+    errno.EEXIST,
+}
 MARK = RESULTS  # in a folder that imtrans made: its files may be overwritten
 
 
@@ -26,15 +36,21 @@ def beside(path: Path, kind: str) -> Path:
 
 
 def make_folders(folder: Path) -> None:
-    """Make a folder and those above it, however many: those of the library recurse."""
+    """Make a folder and those above it, however many: those of the library recurse. Several
+    threads may make the same."""
     missing = []
     while not folder.is_dir() and folder != folder.parent:
         missing.append(folder)
         folder = folder.parent
-    if missing and missing[-1].exists():
+    if missing and missing[-1].exists() and not missing[-1].is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(missing[-1]))
     for each in reversed(missing):
         each.mkdir(exist_ok=True)
+
+
+def concerns_one(error: BaseException | None) -> bool:
+    """Whether a file could not be written for a reason that others do not share."""
+    return isinstance(error, OSError) and error.errno in OF_ONE
 
 
 def write_whole(path: Path, content: bytes) -> None:

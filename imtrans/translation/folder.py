@@ -1,6 +1,5 @@
 """Every image of a folder through a translator, into files; nothing lost, nothing half-written."""
 
-import errno
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
@@ -15,7 +14,7 @@ from imtrans.api.errors import ImtransError, is_out_of_memory
 from imtrans.api.pictures import Picture
 from imtrans.data.encoding import Given
 from imtrans.data.pixels.rows import encode_like
-from imtrans.host.files import MARK, beside, mark
+from imtrans.host.files import MARK, beside, concerns_one, mark
 from imtrans.host.locks import Locked, locked
 from imtrans.host.threads import Limit, Threads, usual_count
 from imtrans.translation.jobs import Job
@@ -23,17 +22,6 @@ from imtrans.translation.network.memory import tile_option
 from imtrans.translation.pipeline import Passed, Seeds, through
 from imtrans.translation.resuming import remaining
 from imtrans.translation.translator import Remark, Translator
-
-# Why a file cannot be written, though others can: its name is too long, or none that this disk can
-# have, or a folder is in its place, or a file in that of a folder above it.
-OF_ONE = {
-    errno.ENAMETOOLONG,
-    errno.EINVAL,
-    errno.EILSEQ,
-    errno.EISDIR,
-    errno.ENOTDIR,
-    errno.EEXIST,
-}
 
 
 @dataclass(frozen=True)
@@ -190,7 +178,7 @@ def _write(one: Passed[Job], translator: Translator, quality: int | None) -> Imt
             cause = error.__cause__
             if cause and is_out_of_memory(cause):
                 return _too_large(one, translator)
-            if getattr(cause, "errno", None) in OF_ONE:
+            if concerns_one(cause):
                 return error
             raise
     return None

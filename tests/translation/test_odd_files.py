@@ -13,7 +13,11 @@ from PIL import Image
 from translated_trees import aged, counting, emptied, hidden, into, pictures, shown
 
 from imtrans.api.errors import ImtransError
+from imtrans.data.pixels.formats.complete import is_complete
 from imtrans.translation.folder import Way
+from imtrans.translation.jobs import plan
+from imtrans.translation.tiled import TiledTranslator
+from imtrans.translation.tiled_files import translate_in_tiles
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="files as Linux has them")
 
@@ -170,3 +174,25 @@ def test_what_is_left_of_a_kill_is_not_taken_for_an_image(tmp_path):
     Image.new("RGB", (8, 8)).save(inputs / ".2.png")
     aged(inputs / "0.png", 5)
     assert into(counting(), inputs, tmp_path / "out").done == 1
+
+
+def test_tiles_keep_to_the_same(tmp_path):
+    """A folder in the place of a result, and a name that is too long with what is put before it."""
+    inputs, output = pictures(tmp_path / "in", "0.tif", "1.tif", "b" * 251 + ".tif"), tmp_path / "o"
+    using, way = counting(), Way()
+    tiled = TiledTranslator(using, 32, 8)
+    (output / "0.tif").mkdir(parents=True)
+    (output / ".imtrans").touch()
+    jobs = plan(inputs, output, using.encoding)
+    with pytest.raises(ImtransError, match="holds results of another translation"):
+        translate_in_tiles(tiled, jobs, output, lambda: None, way)
+    outcome = translate_in_tiles(tiled, jobs, output, lambda: None, Way(overwrite=True))
+    (line,) = outcome.broken
+    assert line.endswith("0.tif: cannot be written: is a directory")
+    assert (outcome.done, hidden(output)) == (2, [])
+    (output / "0.tif").rmdir()
+    assert translate_in_tiles(tiled, jobs, output, lambda: None, way).kept == 2
+    content = (output / "1.tif").read_bytes()
+    for length in range(0, len(content), 101):
+        (output / "1.tif").write_bytes(content[:length])
+        assert not is_complete(output / "1.tif")

@@ -158,7 +158,7 @@ def test_another_translation_replaces_nothing_unless_told_to(folders):
     assert into(other, inputs, output).kept == 6
 
 
-def test_an_overwriting_that_was_stopped_continues_without_saying_so_again(folders, monkeypatch):
+def test_an_overwriting_that_was_stopped_continues_without_saying_so_again(folders):
     inputs, output = folders
     into(counting(), inputs, output)
 
@@ -174,7 +174,9 @@ def test_an_overwriting_that_was_stopped_continues_without_saying_so_again(folde
     assert len(shown(output)) == 6
     whole = counting(Sampling(), made_from="weights 2")
     outcome = into(whole, inputs, output)
-    assert (outcome.kept, outcome.done) == (2, 4)
+    # What was translated already is written then, or not begun.
+    assert outcome.kept in (0, 1, 2)
+    assert outcome.kept + outcome.done == 6
     into(counting(Sampling(), made_from="weights 2"), inputs, output.with_name("fresh"))
     assert shown(output) == shown(output.with_name("fresh"))
     with pytest.raises(ImtransError, match="other weights"):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from imtrans.api.errors import ImtransError
 from imtrans.data.pixels.rows import CannotWrite
+from imtrans.host.files import concerns_one
 from imtrans.translation.folder import TranslatedFolder, Way, alone_at, alone_in, made_from
 from imtrans.translation.jobs import Job
 from imtrans.translation.resuming import remaining
@@ -36,9 +37,9 @@ def translate_in_tiles(
                     remarks = seeded.translate_file(job.path, place, on_tile, way.quality)
                 outcome.note(job.path, remarks)
                 outcome.done += 1
-            except CannotWrite:
-                raise  # the rest would fail too
             except ImtransError as error:
+                if isinstance(error, CannotWrite) and not concerns_one(error.__cause__):
+                    raise  # the rest would fail too
                 outcome.broken.append(str(error))
     outcome.broken.sort()
     return outcome

@@ -60,7 +60,9 @@ def _tiff(file: BinaryIO, size: int, start: bytes, tail: bytes) -> bool:
         page = tiff.pages.first
         spans = list(zip(page.dataoffsets, page.databytecounts, strict=True))
         spans += [(tag.valueoffset, tag.valuebytecount) for tag in page.tags]
-        spans.append((page.offset, 2 + 12 * len(page.tags) + 4))  # and where the next page is
+        sizes = tiff.tiff  # of a classic TIFF, or of a BigTIFF
+        page_ends = sizes.tagnosize + sizes.tagsize * len(page.tags) + sizes.offsetsize
+        spans.append((page.offset, page_ends))
         return all(0 < at and at + count <= size for at, count in spans)
 
 
