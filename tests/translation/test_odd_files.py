@@ -16,8 +16,8 @@ from imtrans.api.errors import ImtransError
 from imtrans.data.pixels.formats.complete import is_complete
 from imtrans.translation.folder import Way
 from imtrans.translation.jobs import plan
-from imtrans.translation.tiled import TiledTranslator
-from imtrans.translation.tiled_files import translate_in_tiles
+from imtrans.translation.tiles.files import translate_in_tiles
+from imtrans.translation.tiles.tiled import TiledTranslator
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="files as Linux has them")
 
