@@ -120,7 +120,7 @@ def translate(
     seeds = options.seeds_of(loaded, dropout_seed, samples)
     if dropout_seed is not None and not loaded.samples:
         echo("note: this network has no dropout; --dropout-seed changes nothing", err=True)
-    compile_from = options.compile_from(compile_, loaded.device.type)
+    compile_from = options.compile_from(compile_, loaded)
     way = Way(seeds, quality, overwrite, compile_from, batch_size, workers)
     jobs, folder = _plan(loaded, input_, output, name, list_, written_as, way)
     outcome = _translate(loaded, tiled, jobs, folder, way)

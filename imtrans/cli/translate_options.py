@@ -184,20 +184,20 @@ CompileOption = Annotated[
     bool | None,
     typer.Option(
         "--compile/--no-compile",
-        help="Compile the network first; by default from 5,000 images on.",
+        help="Compile the network first; by default a large one for 5,000 images or more.",
         show_default=False,
         rich_help_panel=SPEED,
     ),
 ]
 
 
-def compile_from(chosen: bool | None, device: str) -> int | None:
+def compile_from(chosen: bool | None, translator: "Translator") -> int | None:
     """From how many images on the network is compiled first: as was chosen, or where it is repaid.
     None: never."""
-    from imtrans.translation.network.compiled import REPAID
+    from imtrans.translation.network.compiled import repaid_from
 
     if chosen is None:
-        return REPAID.get(device)
+        return repaid_from(translator.module, translator.device)
     return 1 if chosen else None
 
 

@@ -14,7 +14,7 @@ from imtrans.recipe.schema import DataTable
 from imtrans.translation import together
 from imtrans.translation.folder import Way, translate_files
 from imtrans.translation.jobs import plan
-from imtrans.translation.network.compiled import Compiled, PerImageNorm
+from imtrans.translation.network.compiled import Compiled, PerImageNorm, repaid_from
 from imtrans.translation.network.lowering import lower
 from imtrans.translation.network.modes import set_modes
 from imtrans.translation.together import Together
@@ -135,9 +135,11 @@ def test_without_a_compiler_nothing_is_tried(monkeypatch):
 
 
 def test_it_is_repaid_from_thousands_of_images_on():
-    assert [compile_from(None, device) for device in ("cpu", "mps")] == [5000, None]
-    assert [compile_from(True, device) for device in ("cpu", "mps")] == [1, 1]
-    assert compile_from(False, "cpu") is None
+    large = nn.Conv2d(1000, 1200, 3)
+    assert [repaid_from(large, torch.device(name)) for name in ("cpu", "mps")] == [5000, None]
+    assert repaid_from(small(), CPU) is None
+    using = translator(small())
+    assert [compile_from(chosen, using) for chosen in (None, True, False)] == [None, 1, None]
 
 
 def test_only_images_that_are_left_count(as_it_is, tmp_path):

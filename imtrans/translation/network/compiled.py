@@ -14,12 +14,20 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from imtrans.api.errors import is_out_of_memory
 
-# Images from which on it is repaid: some times what a CPU needs. On a GPU it is not measured yet.
-REPAID = {"cpu": 5000, "cuda": 5000}
+# Images from which on it is repaid, of a network with so many weights: some times what unet_256
+# needs on a CPU. One of width 4 gets no faster, and the compiler takes 130 MB. On a GPU it is not
+# measured yet.
+REPAID, WEIGHTS = {"cpu": 5000, "cuda": 5000}, 10_000_000
 IMAGES = {"cpu": 4, "cuda": 16}  # of a batch: it is compiled for one size
 COMPILERS = (os.environ.get("CXX", "c++"), "g++", "clang++")  # that torch looks for
 SIZES = 2  # that are compiled for: those that come first
 SAME = 0.01  # mean difference of outputs in [-1, 1] that rounding explains
+
+
+def repaid_from(network: nn.Module, device: torch.device) -> int | None:
+    """From how many images on it pays off; None: never."""
+    large = sum(weight.numel() for weight in network.parameters()) >= WEIGHTS
+    return REPAID.get(device.type) if large else None
 
 
 class PerImageNorm(nn.Module):
