@@ -4,9 +4,15 @@ from typing import Annotated
 
 import typer
 
-from imtrans.cli.common import CheckpointHelp, a_path, complain, echo, installed, not_empty
+from imtrans.cli.common import a_path, complain, echo, installed
 from imtrans.cli.trained import trained
-from imtrans.cli.translate_options import BestOption, Statistics
+from imtrans.cli.translate_options import (
+    BestOption,
+    CheckpointOption,
+    RunNameOption,
+    Statistics,
+    TranslatorOption,
+)
 
 
 class ExportFormat(StrEnum):
@@ -30,25 +36,14 @@ def export(
         ExportFormat,
         typer.Option(help="pt2: for torch.export.load; onnx: for onnxruntime and others."),
     ],
-    recipe: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="The recipe, or the run in runs/, that was trained."),
-    ] = None,
-    checkpoint: Annotated[
-        str | None, typer.Option(parser=not_empty, metavar="PATH", help=CheckpointHelp)
-    ] = None,
+    recipe: RunNameOption = None,
+    checkpoint: CheckpointOption = None,
     best: BestOption = False,
     output: Annotated[
         Path | None,
         typer.Option(parser=a_path, metavar="FILE", help="By default NAME.onnx or NAME.pt2."),
     ] = None,
-    translator: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="Which of several translators, as generator_back; `inspect` has them.",
-        ),
-    ] = "generator",
+    translator: TranslatorOption = "generator",
     precision: Annotated[
         FilePrecision,
         typer.Option(help="What the network computes in; it takes and gives float32."),
@@ -72,14 +67,14 @@ def export(
     from imtrans.translation.export.exporting import export as write
     from imtrans.translation.export.parity import ParityError
 
-    name, source = trained(recipe, checkpoint, best)
+    name, source = trained(recipe, checkpoint, best, translator)
     installed()
-    others = [translator] if translator != "generator" else []
-    others += [precision.value] if precision != FilePrecision.fp32 else []
+    if precision != FilePrecision.fp32:
+        name = f"{name}-{precision.value}"
     try:
         exported = write(
             source,
-            output or Path(f"{'-'.join([name, *others])}.{format.value}"),
+            output or Path(f"{name}.{format.value}"),
             format=format.value,
             translator=translator,
             precision=precision.value,

@@ -9,22 +9,31 @@ from imtrans.cli.common import echo
 from imtrans.recipe.naming import run_name, usual_run
 
 
-def trained(recipe: str | None, checkpoint: str | None, best: bool) -> tuple[str, Path]:
-    """What results are named after, and the run, checkpoint or file with the translator; one of a
-    hub is pulled. Raises ImtransError when none is named, or none is there."""
+def trained(
+    recipe: str | None, checkpoint: str | None, best: bool, translator: str
+) -> tuple[str, Path]:
+    """What the results of a translator are named after, and the run, checkpoint or file with it;
+    one of a hub is pulled. Raises ImtransError when none is named, or none is there."""
+    from imtrans.runs.listing import best_checkpoint
+
+    name, place = _named(recipe, checkpoint)
+    name = name if translator == "generator" else f"{name}-{translator}"
+    return name, best_checkpoint(place) if best else place
+
+
+def _named(recipe: str | None, checkpoint: str | None) -> tuple[str, Path]:
     from imtrans.runs.hub.pull import local, name_of
-    from imtrans.runs.listing import best_checkpoint, find_run
+    from imtrans.runs.listing import find_run
 
     if checkpoint:
         name = run_name(recipe) if recipe else name_of(checkpoint)
-        place = local(checkpoint, partial(echo, err=True))
-        return name, best_checkpoint(place) if best else place
+        return name, local(checkpoint, partial(echo, err=True))
     if not recipe:
         raise ImtransError("which model? name the --recipe that you trained, or a --checkpoint")
     run = find_run(recipe)
     if run is None:
         raise ImtransError(_no_run(usual_run(recipe), recipe))
-    return run.resolve().name, best_checkpoint(run) if best else run
+    return run.resolve().name, run
 
 
 def _no_run(run: Path, recipe: str) -> str:

@@ -1,20 +1,17 @@
 from pathlib import Path
 from shlex import quote
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from imtrans.api.errors import ImtransError
 from imtrans.cli import translate_options as options
 from imtrans.cli.common import (
-    CheckpointHelp,
     DeviceOption,
-    a_path,
     console,
     echo,
     installed,
-    not_empty,
     progress,
     say,
 )
@@ -39,19 +36,10 @@ NO_FACTORS = (
 
 
 def translate(
-    inputs: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            parser=a_path, metavar="INPUT", help="A folder of images, an image or a video."
-        ),
-    ] = None,
-    recipe: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="The recipe, or the run in runs/, that was trained."),
-    ] = None,
-    checkpoint: Annotated[
-        str | None, typer.Option(parser=not_empty, metavar="PATH", help=CheckpointHelp)
-    ] = None,
+    context: typer.Context,
+    inputs: options.InputsArgument = None,
+    recipe: options.RunNameOption = None,
+    checkpoint: options.CheckpointOption = None,
     best: options.BestOption = False,
     translator: options.TranslatorOption = "generator",
     output: options.OutputOption = None,
@@ -82,15 +70,12 @@ def translate(
 
     Example: `imtrans translate --recipe maps photos/ --output maps/`
     """
-    from imtrans.cli.translate_video import translate_video
     from imtrans.translation.folder import Way
     from imtrans.translation.loading import load
-    from imtrans.translation.video.place import is_video
 
     input_ = _only(inputs, list_)
     written_as = options.file_format(format_, quality)
-    name, source = trained(recipe, checkpoint, best)
-    name = name if translator == "generator" else f"{name}-{translator}"
+    name, source = trained(recipe, checkpoint, best, translator)
     installed()
     loaded = load(
         source,
@@ -102,29 +87,34 @@ def translate(
         dropout_seed=dropout_seed,
         max_pixels=max_pixels,
     )
-    if loaded.scale is None and size == "trained":
-        echo(UNKNOWN_SCALE, err=True)
-    if is_video(input_):
-        options.refuse_for_video(
-            list_=list_,
-            format_=format_,
-            samples=samples,
-            tile=tile,
-            overlap=overlap,
-            batch_size=batch_size,
-            workers=workers,
-            compile_=compile_,
-        )
-        raise typer.Exit(translate_video(loaded, input_, output, name))
+    _notes(loaded, size, None if samples else dropout_seed)
+    _exit_after_video(context, loaded, input_, output, name)
     tiled = _in_tiles(loaded, tile, overlap, size)
     seeds = options.seeds_of(loaded, dropout_seed, samples)
-    if dropout_seed is not None and not loaded.samples:
+    compiled = options.compile_from(compile_, loaded)
+    way = Way(seeds, quality, overwrite, compiled, batch_size, workers)
+    planned = _plan(loaded, input_, output, name, list_, written_as, way)
+    raise typer.Exit(1 if _translate(loaded, tiled, *planned, way).broken else 0)
+
+
+def _notes(translator: "Translator", size: str, dropout_seed: int | None) -> None:
+    """Say what an option does not change."""
+    if translator.scale is None and size == "trained":
+        echo(UNKNOWN_SCALE, err=True)
+    if dropout_seed is not None and not translator.samples:
         echo("note: this network has no dropout; --dropout-seed changes nothing", err=True)
-    compile_from = options.compile_from(compile_, loaded)
-    way = Way(seeds, quality, overwrite, compile_from, batch_size, workers)
-    jobs, folder = _plan(loaded, input_, output, name, list_, written_as, way)
-    outcome = _translate(loaded, tiled, jobs, folder, way)
-    raise typer.Exit(1 if outcome.broken else 0)
+
+
+def _exit_after_video(
+    context: typer.Context, translator: "Translator", path: Path, output: Path | None, name: str
+) -> None:
+    """Translate a video, if it is one, and exit; options for images are refused with it."""
+    from imtrans.cli.translate_video import translate_video
+    from imtrans.translation.video.place import is_video
+
+    if is_video(path):
+        options.refuse_for_video(context.params)
+        raise typer.Exit(translate_video(translator, path, output, name))
 
 
 def _only(inputs: list[Path] | None, list_: str | None) -> Path:

@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from imtrans.api.errors import ImtransError
-from imtrans.cli.common import a_path, not_empty
+from imtrans.cli.common import CheckpointHelp, a_path, not_empty
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from imtrans.data.pixels.encode import FileFormat
     from imtrans.translation.loading import SizeChoice
     from imtrans.translation.pipeline import Seeds
     from imtrans.translation.translator import Translator
 
+IMAGES_ALONE = (
+    *("list_", "format_", "samples", "tile", "overlap"),
+    *("batch_size", "workers", "compile_"),
+)
 FILES = "Files"
 NETWORK = "Network"
 SPEED = "Speed"
@@ -91,6 +97,17 @@ MaxPixelsOption = Annotated[
         help="Read images up to this size; by default the recipe's limit.",
         rich_help_panel=FILES,
     ),
+]
+InputsArgument = Annotated[
+    list[Path] | None,
+    typer.Argument(parser=a_path, metavar="INPUT", help="A folder of images, an image or a video."),
+]
+RunNameOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="The recipe, or the run in runs/, that was trained."),
+]
+CheckpointOption = Annotated[
+    str | None, typer.Option(parser=not_empty, metavar="PATH", help=CheckpointHelp)
 ]
 BestOption = Annotated[
     bool, typer.Option("--best", help="The run's best on validation pairs, not its newest.")
@@ -232,10 +249,10 @@ def seeds_of(translator: "Translator", dropout_seed: int | None, samples: int | 
     return range(first, first + samples)
 
 
-def refuse_for_video(**given: object) -> None:
-    """Raise ImtransError for options that are of images alone."""
-    for name, value in given.items():
-        if value is not None:
+def refuse_for_video(given: "Mapping[str, object]") -> None:
+    """Raise ImtransError for options, by the command's parameters, that are of images alone."""
+    for name in IMAGES_ALONE:
+        if given.get(name) is not None:
             option = name.strip("_").replace("_", "-")
             raise ImtransError(f"--{option} is for images, not for videos; leave it out")
 

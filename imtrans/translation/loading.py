@@ -63,22 +63,19 @@ def load(
     [(96, 64), (64, 64)]
     """
     header = header_to_load(local(run), best, translator)
-    recipe = header.recipe(catalog(), translator_only=True)
-    if max_pixels is not None:
-        data = recipe.data.model_copy(update={"max_pixels": max_pixels})
-        recipe = recipe.model_copy(update={"data": data})
+    recipe = _recipe(header, max_pixels)
     task = Task(recipe, catalog())
     module = task.translator(header.part)
     load_into(module, header.path)
     chosen = choose_device(device)
     arithmetic = choose_precision(precision, chosen)
-    encoding, noise = task.encoding_of(header.part), Noise()
-    module, drops = ready(
+    encoding = task.encoding_of(header.part)
+    module, noise = ready(
         module,
         encoding.source_channels,
         statistics=statistics,
         precision=arithmetic,
-        noise=None if dropout_seed is None else noise,
+        dropout=dropout_seed is not None,
     )
     return Translator(
         module,
@@ -87,16 +84,24 @@ def load(
         precision=arithmetic,
         scale=_scale(size, header, recipe),
         seed=dropout_seed,
-        noise=noise if drops else None,
-        made_from={
-            "weights": header.facts.get(SUM) or sum_of(header.path),
-            "translator": header.part,
-            "size": str(size),
-            "statistics": statistics,
-            "precision": arithmetic,
-            "dropout seed": str(dropout_seed),
-        },
+        noise=noise,
+        made_from=_weights(header)
+        | {"size": str(size), "statistics": statistics, "precision": arithmetic}
+        | {"dropout seed": str(dropout_seed)},
     )
+
+
+def _recipe(header: Header, max_pixels: int | None) -> Recipe:
+    recipe = header.recipe(catalog(), translator_only=True)
+    if max_pixels is None:
+        return recipe
+    data = recipe.data.model_copy(update={"max_pixels": max_pixels})
+    return recipe.model_copy(update={"data": data})
+
+
+def _weights(header: Header) -> dict[str, str]:
+    """Which weights those are, in words."""
+    return {"weights": header.facts.get(SUM) or sum_of(header.path), "translator": header.part}
 
 
 def ready(
@@ -105,18 +110,19 @@ def ready(
     *,
     statistics: Statistics = "image",
     precision: Precision = "fp32",
-    noise: Noise | None = None,
-) -> tuple[nn.Module, bool]:
-    """A network that takes `channels`, with its weights, as it translates fastest; and whether its
-    dropout draws from `noise`, which is off without it."""
+    dropout: bool = False,
+) -> tuple[nn.Module, Noise | None]:
+    """A network that takes `channels`, with its weights, as it translates fastest; and what its
+    dropout draws from, if it has any that is wanted."""
     # As the fast engine trains it, whose previews show what is written here.
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     set_modes(module, statistics)
     if statistics == "running":
         module = folded(module, channels)
-    drops = noise is not None and with_seeded_dropout(module, noise)
+    noise = Noise()
+    drops = dropout and with_seeded_dropout(module, noise)
     lower(module, precision)
-    return module, drops
+    return module, noise if drops else None
 
 
 def header_to_load(run: Path, best: bool, translator: str) -> Header:

@@ -365,4 +365,4 @@ def test_without_the_extra_a_line_says_how_to_get_it(imtrans, model, clip, monke
 )
 def test_options_that_are_for_images_alone_are_refused(parameter, option):
     with pytest.raises(ImtransError, match=f"^--{option} is for images, not for videos"):
-        refuse_for_video(**{parameter: 2})
+        refuse_for_video({"samples": None, "device": "cpu", parameter: 2})
