@@ -98,7 +98,7 @@ def translate(
 
 
 def _notes(translator: "Translator", size: str, dropout_seed: int | None) -> None:
-    """Say what an option does not change."""
+    """Notes on how what was loaded differs from what the options suggest."""
     if translator.scale is None and size == "trained":
         echo(UNKNOWN_SCALE, err=True)
     if dropout_seed is not None and not translator.samples:
