@@ -35,6 +35,7 @@ COMMANDS = [
     ("runs", "list"),
     ("runs", "clean"),
     ("runs", "compare"),
+    ("report",),
     ("card",),
     ("push",),
     ("recipes",),
