@@ -46,11 +46,13 @@ def report(
 
 def report_at_the_end(run: Path, out: "Console", task: "Task | None" = None) -> None:
     """After a command that has changed a run: write its report, and say where it is. Whatever goes
-    wrong is one line, since what the command was for is done."""
+    wrong is one line, since what the command was for is done; after Ctrl-C there is no report."""
     from imtrans.reporting.report import write_report
 
     try:
         say(out, f"report: {write_report(run, task=task).path}")
+    except KeyboardInterrupt:
+        pass
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         complain(f"warning: {run}: no report was written: {reason}")

@@ -3,6 +3,7 @@
 RUN/sessions.jsonl, a line for each. Neither the name of the machine nor of its user is noted.
 """
 
+import json
 import platform
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,12 +16,14 @@ from typing import Any
 import torch
 
 import imtrans
+from imtrans.host.files import write_whole
 from imtrans.host.machine import cores, cpu_name
 from imtrans.host.words import plain
 from imtrans.runs.records import Records
 
 FILE = "sessions.jsonl"
 LONGEST = 4000  # characters of a command
+MOST = 1000  # sessions
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,10 @@ def note_session(run: Path, step: int, device: torch.device, command: Sequence[s
         platform.python_version(),
         f"{platform.system()} {platform.machine()}",
     )
+    known = [*sessions(run)[1 - MOST :], session]
+    text = "".join(f"{json.dumps(asdict(one))}\n" for one in known)
     with suppress(OSError):
-        Records(run / FILE).append(asdict(session))
+        write_whole(run / FILE, text.encode())
 
 
 def sessions(run: Path) -> list[Session]:
