@@ -76,20 +76,26 @@ class _Axes:
 
 
 def chart(
-    title: str, lines: Mapping[str, Logged], *, higher: bool | None = None, zero: bool = False
+    title: str,
+    lines: Mapping[str, Logged],
+    *,
+    higher: bool | None = None,
+    zero: bool = False,
+    smooth: bool = True,
 ) -> Chart | None:
     """A chart of these series; None where none has a finite value. `higher` says whether higher is
-    better, where the best is to be marked. With `zero` the axis begins there."""
+    better, where the best is to be marked. With `zero` the axis begins there; not `smooth`, the
+    line is every value."""
     known = {label: s for label, s in lines.items() if np.isfinite(s.values).any()}
     if not known:
         return None
-    widths = {label: window(len(s.values)) for label, s in known.items()}
-    smooth = {label: smoothed(s.values, widths[label]) for label, s in known.items()}
-    axes = _axes([*known.values()], [*smooth.values()], zero)
+    widths = {label: window(len(s.values)) if smooth else 1 for label, s in known.items()}
+    means = {label: smoothed(s.values, widths[label]) for label, s in known.items()}
+    axes = _axes([*known.values()], zero)
     traces, data = [], []
     for label, series in known.items():
-        traces.append(_trace(label, series, smooth[label], axes, widths[label], higher))
-        data.append(_points(series, smooth[label], widths[label]))
+        traces.append(_trace(label, series, means[label], axes, widths[label], higher))
+        data.append(_points(series, means[label], widths[label]))
     header, rows = _table(known)
     return Chart(
         title,
@@ -104,13 +110,11 @@ def chart(
     )
 
 
-def _axes(series: Sequence[Logged], smooth: Sequence[Numbers], zero: bool) -> _Axes:
+def _axes(series: Sequence[Logged], zero: bool) -> _Axes:
     values = np.concatenate([one.values for one in series])
     values = values[np.isfinite(values)]
     ends = [0, 100] if len(values) < MANY else [OUTLYING, 100 - OUTLYING]
-    lines = np.concatenate(smooth)
     low, high = np.percentile(values, ends)
-    low, high = min(low, np.nanmin(lines)), max(high, np.nanmax(lines))
     room = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
     bottom = 0.0 if zero and low >= 0 else low - room
     steps = np.concatenate([one.steps for one in series])

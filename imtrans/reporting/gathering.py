@@ -144,7 +144,7 @@ def _speed(log: Log) -> list[Chart]:
         "learning_rate": "learning rate",
     }
     drawn = (
-        chart(title, {title: log.series[name]}, zero=True)
+        chart(title, {title: log.series[name]}, zero=True, smooth=name != "learning_rate")
         for name, title in titles.items()
         if name in log.series
     )

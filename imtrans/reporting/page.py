@@ -13,7 +13,7 @@ from typing import Any
 
 import jinja2
 
-from imtrans.host.words import duration, is_shown
+from imtrans.host.words import counted, duration, is_shown
 from imtrans.reporting.series import shown
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -38,7 +38,13 @@ def _templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters |= {"shown": shown, "number": _number, "duration": duration, "data": _data}
+    found.filters |= {
+        "shown": shown,
+        "number": _number,
+        "duration": duration,
+        "counted": counted,
+        "data": _data,
+    }
     found.finalize = _visible
     return found
 

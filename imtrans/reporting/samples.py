@@ -33,6 +33,10 @@ class Geometry:
         left, top = column * (self.side + GAP), row * (self.side + GAP)
         return left, top, left + self.side, top + self.side
 
+    def ends(self, cells: int) -> list[int]:
+        """Where all but the last of so many cells end."""
+        return [(cell + 1) * (self.side + GAP) - GAP for cell in range(cells - 1)]
+
 
 @dataclass(frozen=True)
 class FilmFrame:
@@ -76,7 +80,7 @@ def read_samples(run: Path, crop_size: int | None, translators: Sequence[str]) -
     if not steps or last is None:
         return found
     found.step = steps[-1]
-    shape = geometry(last.size, crop_size)
+    shape = geometry(last, crop_size)
     if shape is None:
         found.whole = Figure(last)
         return found
@@ -88,17 +92,25 @@ def read_samples(run: Path, crop_size: int | None, translators: Sequence[str]) -
     return found
 
 
-def geometry(size: tuple[int, int], crop_size: int | None) -> Geometry | None:
-    """The cells of a grid of this size, None where it does not divide into any."""
+def geometry(grid: Image.Image, crop_size: int | None) -> Geometry | None:
+    """The cells of a grid, None where it does not divide into any: squares, white between them."""
     for columns in (3, 2):
-        side, rest = divmod(size[0] + GAP, columns)
+        side, rest = divmod(grid.width + GAP, columns)
         side -= GAP
         if rest or side < 1 or (crop_size is not None and side != crop_size):
             continue
-        rows, rest = divmod(size[1] + GAP, side + GAP)
-        if not rest and 0 < rows <= MOST_ROWS:
-            return Geometry(side, rows, columns)
+        rows, rest = divmod(grid.height + GAP, side + GAP)
+        shape = Geometry(side, rows, columns)
+        if not rest and 0 < rows <= MOST_ROWS and _is_divided(grid, shape):
+            return shape
     return None
+
+
+def _is_divided(grid: Image.Image, shape: Geometry) -> bool:
+    gaps = [(x, 0, x + GAP, grid.height) for x in shape.ends(shape.columns)]
+    gaps += [(0, y, grid.width, y + GAP) for y in shape.ends(shape.rows)]
+    white = [(255, 255)] * len(grid.getbands())
+    return all(list(grid.crop(gap).getextrema()) == white for gap in gaps)
 
 
 def _paths(folder: Path) -> Iterator[tuple[int, Path]]:

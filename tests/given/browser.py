@@ -122,6 +122,7 @@ class Page:
 
     def __init__(self, browser, file, *, width=1440, height=900, scheme="light", script=True):
         self.browser, self.address = browser, Path(file).resolve().as_uri()
+        self.width = width
         self._tab = browser.send("Target.createTarget", url="about:blank")["targetId"]
         attached = browser.send("Target.attachToTarget", targetId=self._tab, flatten=True)
         self.session = attached["sessionId"]
@@ -216,8 +217,9 @@ class Page:
         ]
 
     def overflow(self):
-        """How much wider the page is than its window (px)."""
-        return self.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        """How much wider the page is than its window (px). A phone widens the window too."""
+        wide = "Math.max(document.documentElement.scrollWidth, window.innerWidth)"
+        return self.evaluate(wide) - self.width
 
     def screenshot(self, file, *, whole=False):
         shot = self.send("Page.captureScreenshot", format="png", captureBeyondViewport=whole)

@@ -211,11 +211,12 @@
       stage.style.setProperty("--at", `${wipe.value}%`);
     }
     function size() {
-      const natural = sides.output.width;
+      const [natural, tall] = ["width", "height"].map((side) => Number(sides.output.getAttribute(side)));
       const longest = Math.max(natural * 3, 384);
-      const tallest = (window.innerHeight * 0.8 * natural) / sides.output.height;
-      stage.style.maxWidth = `${Math.min(longest, Math.max(tallest, 240))}px`;
-      stage.style.aspectRatio = `${natural} / ${sides.output.height}`;
+      const tallest = (window.innerHeight * 0.8 * natural) / tall;
+      const wide = root.clientWidth - 280 > 360 ? root.clientWidth - 280 : root.clientWidth;
+      stage.style.maxWidth = `${Math.min(longest, Math.max(tallest, 240), wide)}px`;
+      stage.style.aspectRatio = `${natural} / ${tall}`;
       for (const image of [under, over])
         image.classList.toggle("pixelated", stage.clientWidth > 3.05 * natural);
     }
@@ -263,11 +264,9 @@
     one("[data-next]", root).addEventListener("click", () => show(current + 1));
     one("[data-zoom]", root).addEventListener("click", () => {
       const names = Object.keys(sides);
-      const pictures = names.map((label) =>
-        ({ label, src: sides[label].src, width: sides[label].width || 1, height: sides[label].height }));
-      names.forEach((label, index) => {
-        pictures[index].width = Number(sides[label].getAttribute("width"));
-        pictures[index].height = Number(sides[label].getAttribute("height"));
+      const pictures = names.map((label) => {
+        const [width, height] = ["width", "height"].map((side) => Number(sides[label].getAttribute(side)));
+        return { label, src: sides[label].src, width, height };
       });
       openZoom(thumbs[current].dataset.name, pictures, names.indexOf("output"));
     });
