@@ -11,11 +11,14 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
+from imtrans.data.pairs import spread
+
 FORMATS = ("PNG", "JPEG", "WEBP")  # that are read here; every browser shows them
 PLAIN = {"1", "L", "LA", "P", "RGB", "RGBA"}
 MOST_PIXELS = 64_000_000
 LONGEST = 1280  # px, of a side in a page
 THREADS = 4
+TRIED = 6
 QUALITY, LOWEST = 90, 60
 SMALLEST = 16  # px
 
@@ -75,28 +78,38 @@ def fit(figures: Sequence[Figure], budget: int, *, lossless: bool = True) -> Enc
     """Give every figure its data URI, all together within `budget` bytes of a page."""
     if not figures:
         return Encoded(0, 1.0, None)
-    if lossless and (total := _stored(figures)) <= budget:
-        return Encoded(total, 1.0, None)
-    scale, quality = 1.0, QUALITY
+    if lossless and _fit_as_stored(figures, budget):
+        return Encoded(sum(len(figure.uri) for figure in figures), 1.0, None)
+    scale, quality, longest = 1.0, QUALITY, max(max(one.image.size) for one in figures)
+    some = [figures[at] for at in spread(len(figures), TRIED)]
     while True:
-        total = _encode(figures, scale, quality)
-        longest = max(max(figure.image.size) for figure in figures)
+        # A few of many say how large all will be.
+        total = _encode(some, scale, quality) * len(figures) // len(some)
         if total <= budget or longest * scale <= SMALLEST:
-            return Encoded(total, scale, quality)
+            total = _encode(figures, scale, quality)
+            if total <= budget or longest * scale <= SMALLEST:
+                return Encoded(total, scale, quality)
+            some = list(figures)
         if quality > LOWEST:
             quality -= 15
         else:
             scale *= min(sqrt(budget / total) * 0.95, 0.9)
 
 
-def _stored(figures: Sequence[Figure]) -> int:
-    for figure in figures:
-        if figure.stored is None:
+def _fit_as_stored(figures: Sequence[Figure], budget: int) -> bool:
+    """Give every figure its pixels as they are, unless that is too much."""
+    left = budget * 3 // 4 - 100 * len(figures)  # base64 takes four bytes for three
+    for figure in sorted(figures, key=lambda one: one.stored is None):
+        if figure.stored is None and left > 0:
             file = io.BytesIO()
             figure.image.save(file, "PNG", compress_level=6)
             figure.stored = file.getvalue()
-        _give(figure, figure.stored, figure.image.size)
-    return sum(len(figure.uri) for figure in figures)
+        left -= len(figure.stored or b"")
+        if left < 0:
+            return False
+    for figure in figures:
+        _give(figure, figure.stored or b"", figure.image.size)
+    return True
 
 
 def _encode(figures: Sequence[Figure], scale: float, quality: int) -> int:

@@ -55,12 +55,9 @@ def read_log(path: Path) -> Log:
 
 def _numbers(record: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     for name, value in record.items():
-        if name in ("step", "epoch") or isinstance(value, bool):
-            continue
-        with suppress(TypeError, OverflowError, ValueError):
-            if isinstance(value, int | float):
-                number = float(value)
-                yield name, number if abs(number) <= LARGEST else math.nan
+        # Not isinstance: a truth value is none, and a long log is to be read in a moment.
+        if type(value) in (int, float) and name not in ("step", "epoch"):
+            yield name, float(value) if abs(value) <= LARGEST else math.nan
 
 
 def _series(rows: Mapping[int, float]) -> Logged:

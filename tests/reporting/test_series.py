@@ -50,8 +50,8 @@ def test_what_no_number_is_leaves_a_gap_or_is_left_out(tmp_path):
     rows = [f'{{"step": {i}, "d": {text}}}\n' for i, text in enumerate(texts)]
     (tmp_path / "log").write_text("".join(rows) + '{"step": 99, "d": 1}\n{"step": 1e400}\n')
     series = read_log(tmp_path / "log").series["d"]
-    assert series.steps.tolist() == [0, 1, 2, 99]
-    assert np.isnan(series.values[:3]).all()
+    assert series.steps.tolist() == [0, 1, 2, 3, 99]
+    assert np.isnan(series.values[:4]).all()
 
 
 def test_no_log_is_an_empty_one(tmp_path):
