@@ -46,12 +46,19 @@ def write_report(
     OSError when the file cannot be written.
     """
     if not is_run(run):
-        raise ImtransError(f"{run}: not a run; name the folder that `imtrans train` made")
+        raise _no_run(run)
     material = gather(run, task=task, check_data=check_data, on_pair=on_pair)
     page = page_of(material)
     path = output or run / NAME
     write_whole(path, page)
     return WrittenReport(path, len(page))
+
+
+def _no_run(named: Path) -> ImtransError:
+    run = named.parent.parent
+    if named.parent.name == "checkpoints" and is_run(run):
+        return ImtransError(f"{named}: is a checkpoint of the run {run}; name the run")
+    return ImtransError(f"{named}: not a run; name the folder that `imtrans train` made")
 
 
 def pairs_to_open(run: Path) -> int:
