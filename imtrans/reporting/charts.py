@@ -100,7 +100,7 @@ def chart(
     return Chart(
         title,
         tuple(traces),
-        tuple(_ticks(axes.left, axes.right)),
+        tuple(_ticks(axes.left, axes.right, 4)),
         tuple(_ticks(axes.bottom, axes.top)),
         _note(known, axes, max(widths.values())),
         header,
@@ -120,9 +120,8 @@ def _axes(series: Sequence[Logged], zero: bool) -> _Axes:
     steps = np.concatenate([one.steps for one in series])
     first, last = float(steps.min()), float(steps.max())
     # Most runs log from step 1 on; the axis begins with the training.
-    first = 0.0 if first < last / 4 else first
-    if first == last:
-        first, last = first - 1, last + 1
+    first = 0.0 if first < last / 4 or first == last else first
+    last = last or 1.0
     return _Axes(first, last, float(bottom), float(high + room))
 
 
@@ -133,7 +132,7 @@ def _trace(
     every = _path(axes, thin)
     line = _path(axes, thinned(Logged(series.steps, smooth))) if width > 1 else every
     last = np.flatnonzero(np.isfinite(series.values))[-1]
-    facts: dict[str, Any] = {}
+    facts: dict[str, Any] = {"mark": every} if np.isfinite(series.values).sum() == 1 else {}
     if higher is not None and len(series.values) > 1:
         best = int(np.nanargmax(series.values) if higher else np.nanargmin(series.values))
         one = Logged(series.steps[best : best + 1], series.values[best : best + 1])
@@ -167,10 +166,10 @@ def _path(axes: _Axes, series: Logged) -> str:
     return "".join(parts)
 
 
-def _ticks(low: float, high: float) -> list[Tick]:
+def _ticks(low: float, high: float, most: int = 5) -> list[Tick]:
     return [
         Tick(round((value - low) / (high - low) * 100, 2), shown(value))
-        for value in ticks(low, high)
+        for value in ticks(low, high, most)
     ]
 
 

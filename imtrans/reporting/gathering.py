@@ -185,10 +185,18 @@ def _groups(found: list[Evaluation], samples: Samples) -> list[PictureGroup]:
         return groups
     names = ("source", "output", "target")
     rows = [
-        Triptych(f"sample {number}", [], {}, dict(zip(names, row, strict=False)))
-        for number, row in enumerate(samples.cells, 1)
+        Triptych(name, [], {}, dict(zip(names, row, strict=False)))
+        for name, row in zip(_sample_names(samples), samples.cells, strict=True)
     ]
     return [PictureGroup(f"Samples at step {samples.step:,}", rows)]
+
+
+def _sample_names(samples: Samples) -> list[str]:
+    translators = samples.film.translators if samples.film else []
+    each = len(samples.cells) // max(len(translators), 1)
+    if len(translators) < 2:
+        return [f"sample {number}" for number in range(1, each + 1)]
+    return [f"{name}, sample {number}" for name in translators for number in range(1, each + 1)]
 
 
 def _groups_of(one: Evaluation, several: bool) -> list[PictureGroup]:

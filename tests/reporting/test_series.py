@@ -108,7 +108,7 @@ def test_numbers_are_shown_with_four_digits(value, text):
 
 def test_a_chart_of_one_step_is_a_dot():
     one = chart("l1", {"l1": logged([0.5], [50])})
-    assert one.traces[0].line == "M500.0 500.0h0"
+    assert one.traces[0].mark == one.traces[0].line == "M1000.0 500.0h0"
     assert (one.traces[0].last, one.traces[0].last_step) == ("0.5", 50)
 
 
