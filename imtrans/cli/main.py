@@ -17,6 +17,7 @@ from imtrans.cli.common import complain
 from imtrans.cli.data import data
 from imtrans.cli.data.fetch import fetch_hint
 from imtrans.cli.doctor import doctor
+from imtrans.cli.evaluate import evaluate
 from imtrans.cli.export import export
 from imtrans.cli.import_weights import import_weights
 from imtrans.cli.init import init
@@ -51,6 +52,7 @@ app = typer.Typer(
 app.command()(init)
 app.command()(train)
 app.command()(translate)
+app.command()(evaluate)
 app.command()(export)
 app.command()(check)
 app.command()(doctor)

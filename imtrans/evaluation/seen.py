@@ -1,6 +1,6 @@
 """What metrics are shown of images, and the values that they find."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,6 +10,8 @@ from torch import Tensor
 from imtrans.api.errors import ImtransError, quoted
 from imtrans.api.hookspecs import Metric
 from imtrans.data.encoding import Encoding
+from imtrans.data.reading import Sample
+from imtrans.translation.together import Together
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,8 @@ class Seen:
     source: Tensor
     output: Tensor
     target: Tensor
+    has_source: bool = True  # False: the source is another picture, or none that is known
+    has_target: bool = True  # False: the target belongs to another source
 
     def of(self, metric: Metric) -> tuple[Tensor, ...]:
         """What a metric is given: outputs, targets, and sources if it needs them."""
@@ -44,6 +48,20 @@ class Seen:
         each = zip(images.split(1), self.source.split(1), strict=True)
         shown = [self.encoding.show_target(image, source) for image, source in each]
         return _scaled(shown, images.device)
+
+
+def translated(
+    encoding: Encoding, together: Together, samples: Sequence[Sample], *, paired: bool = True
+) -> Seen:
+    """Samples of one size, translated as `imtrans translate` does."""
+    device = together.translator.device
+    # One by one: a label map has many channels, and more than one copy meanwhile.
+    encoded = [encoding.encode(*(side[None].to(device) for side in each)) for each in samples]
+    sources, targets = (torch.cat(side) for side in zip(*encoded, strict=True))
+    outputs = together.output_at(sources, targets.shape[-2], targets.shape[-1])
+    # In the usual order of memory: torchmetrics' own MeanSquaredError takes no other.
+    outputs, targets = outputs.contiguous(), targets.contiguous()
+    return Seen(encoding, sources, outputs, targets, has_target=paired)
 
 
 def _scaled(pictures: list[Tensor], device: torch.device) -> Tensor:

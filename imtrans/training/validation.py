@@ -3,14 +3,13 @@
 import math
 from collections.abc import Sequence
 
-import torch
 from torch import nn
 
 from imtrans.api.listener import Measured
 from imtrans.api.pictures import Pair
 from imtrans.data.pairs import spread
 from imtrans.data.reading import Sample
-from imtrans.evaluation.seen import Seen, update, values_of
+from imtrans.evaluation.seen import translated, update, values_of
 from imtrans.task import Task
 from imtrans.training.kept_samples import KeptSamples, by_size
 from imtrans.training.viewing import viewing
@@ -60,12 +59,6 @@ class Validation:
 
     def _update(self, samples: Sequence[Sample]) -> None:
         """Measure the outputs for samples of one size."""
-        # One by one: a label map has many channels, and more than one copy meanwhile.
-        encoded = [self.task.encoding.encode(*(side[None] for side in each)) for each in samples]
-        sources, target = (torch.cat(side) for side in zip(*encoded, strict=True))
-        output = self._together.output_at(sources, target.shape[-2], target.shape[-1])
-        # In the usual order of memory: torchmetrics' own MeanSquaredError takes no other.
-        output, target = output.contiguous(), target.contiguous()
-        seen = Seen(self.task.encoding, sources, output, target)
+        seen = translated(self.task.encoding, self._together, samples)
         for metric in self.metrics.values():
             update(metric, seen)
