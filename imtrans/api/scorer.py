@@ -13,7 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, max_pool2d, pixel_unshuffle
 
 from imtrans.api.errors import ImtransError
 
@@ -24,12 +24,12 @@ Palette = Sequence[Sequence[int]]
 
 class Segmenter(nn.Module):
     """A U-Net that gives logits (N, classes, H, W) of pictures (N, 3, H, W) in [-1, 1]; H and W are
-    multiples of 16."""
+    multiples of 32. It works at half the resolution, which takes a quarter of the time."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
         self.down = nn.ModuleList(
-            _block(before, width) for before, width in zip((3, *WIDTHS), WIDTHS, strict=False)
+            _block(before, width) for before, width in zip((12, *WIDTHS), WIDTHS, strict=False)
         )
         self.up = nn.ModuleList(
             _block(below + width, width)
@@ -38,14 +38,13 @@ class Segmenter(nn.Module):
         self.last = nn.Conv2d(WIDTHS[0], classes, 1)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        skips, x = [], pictures
+        skips, x = [], pixel_unshuffle(pictures, 2)
         for depth, block in enumerate(self.down):
-            x = block(nn.functional.max_pool2d(x, 2) if depth else x)
+            x = block(max_pool2d(x, 2) if depth else x)
             skips.append(x)
         for block, skip in zip(self.up, skips[-2::-1], strict=True):
             x = block(torch.cat([interpolate(x, scale_factor=2.0), skip], 1))
-        logits: Tensor = self.last(x)
-        return logits
+        return interpolate(self.last(x), scale_factor=2.0, mode="bilinear")
 
 
 def _block(before: int, width: int) -> nn.Sequential:

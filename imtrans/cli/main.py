@@ -29,6 +29,7 @@ from imtrans.cli.recipes import recipes
 from imtrans.cli.runs import runs
 from imtrans.cli.third_party import Commands
 from imtrans.cli.train import train
+from imtrans.cli.train_scorer import train_scorer
 from imtrans.cli.translate import translate
 from imtrans.host.foreign import is_overflow
 from imtrans.host.words import readable
@@ -53,6 +54,7 @@ app.command()(init)
 app.command()(train)
 app.command()(translate)
 app.command()(evaluate)
+app.command(name="train-scorer")(train_scorer)
 app.command()(export)
 app.command()(check)
 app.command()(doctor)
