@@ -26,6 +26,7 @@ class ImageMetric:
     batched: bool = True
     needs_source: bool = False  # True: `rows(output, target, source)`
     of_pictures: bool = False  # True: is given RGB pictures as a person sees them, (N, 3, H, W)
+    made_with: str = ""  # a sum over weights that it measures with: others make other numbers
 
     def rows(self, output: Tensor, target: Tensor) -> Tensor | None:
         """The rows (N, K), or (N) for numbers, of images (N, C, H, W) in [-1, 1] on one device.

@@ -5,6 +5,7 @@ labels: what is realistic is recognised. Here a small U-Net is trained on the pa
 itself, by `imtrans train-scorer`. Its score of the real photographs is the ceiling.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -71,6 +72,12 @@ class Scorer:
     @property
     def classes(self) -> int:
         return len(self.palette)
+
+    @property
+    def sum(self) -> str:
+        """A sum over the weights: of what scores are."""
+        weights = b"".join(w.cpu().numpy().tobytes() for w in self.network.state_dict().values())
+        return hashlib.sha256(weights).hexdigest()[:16]
 
     def to(self, device: torch.device) -> "Scorer":
         self.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -14,6 +14,7 @@ from imtrans.cli.bench import bench
 from imtrans.cli.card import card
 from imtrans.cli.check import check
 from imtrans.cli.common import complain
+from imtrans.cli.compare import compare
 from imtrans.cli.data import data
 from imtrans.cli.data.fetch import fetch_hint
 from imtrans.cli.doctor import doctor
@@ -54,6 +55,7 @@ app.command()(init)
 app.command()(train)
 app.command()(translate)
 app.command()(evaluate)
+app.command()(compare)
 app.command(name="train-scorer")(train_scorer)
 app.command()(export)
 app.command()(check)

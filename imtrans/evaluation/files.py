@@ -60,6 +60,9 @@ def write(
         "metrics": {name: asdict(one) for name, one in table.estimates.items()},
         "main": table.main,
         "components": components,
+        "made_with": {
+            name: getattr(column.metric, "made_with", "") for name, column in table.columns.items()
+        },
         "pictures": pictures,
     }
     try:
@@ -102,7 +105,7 @@ def read(folder: Path, catalog: Catalog) -> Evaluated:
         raise ImtransError(f"{folder}: no evaluation; `imtrans evaluate` makes one")
     try:
         facts = json.loads((folder / METRICS).read_text(encoding="utf-8"))
-        components = facts["components"]
+        components, _ = dict(facts["components"]), dict(facts["made_with"])
         with safe_open(folder / ROWS, framework="pt") as file:
             images = json.loads((file.metadata() or {})["names"])
             found = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118

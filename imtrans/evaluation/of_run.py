@@ -43,7 +43,7 @@ def evaluate_run(
     task = Task(_recipe(header, choice.set(wanted.settings), catalog), catalog)
     pairs, split = _pairs(task, wanted.split)
     run = run_of(place, header)
-    folder = output or (run / EVALUATION / _file_name(split) if run else None)
+    folder = output or (evaluation_folder(run, split) if run else None)
     if folder is None:
         raise ImtransError(f"{place}: belongs to no run here; name an --output folder")
     for note in _offer(choice, task, pairs, wanted.scorer):
@@ -84,8 +84,9 @@ def _pairs(task: Task, split: str | None) -> tuple[Sequence[Pair], str]:
     ).validation_pairs, split
 
 
-def _file_name(split: str) -> str:
-    return re.sub(r"[^\w.-]+", "-", split).strip(".-") or "pairs"
+def evaluation_folder(run: Path, split: str) -> Path:
+    """Where the evaluation of a split is; a split may be a path."""
+    return run / EVALUATION / (re.sub(r"[^\w.-]+", "-", split).strip(".-") or "pairs")
 
 
 def run_of(place: Path, header: Header) -> Path | None:

@@ -27,8 +27,8 @@ class FCNScore(ImageMetric):
 
     def __init__(self, *, scorer: str) -> None:
         super().__init__()
-        self.path = scorer
         self._scorer = Scorer.load(scorer)
+        self.made_with = self._scorer.sum
 
     def rows(self, output: Tensor, target: Tensor, source: Tensor) -> Tensor:  # type: ignore[override]
         """Shares of pixels by class, of outputs and then of targets: those labelled rightly, those
