@@ -125,9 +125,11 @@ def evaluate(
         result = _of_folders(folders, wanted, range_, output, out)
     else:
         result = _of_run(recipe, checkpoint, wanted, output, out)
+    for line in result.left_out:
+        complain(line)
     _print(out, result.table)
     say(out, f"written to {result.folder}")
-    raise typer.Exit(1 if result.table.skipped or result.incomplete else 0)
+    raise typer.Exit(1 if result.table.skipped or result.left_out else 0)
 
 
 def _refuse_both(folders: list[str], trained: str | None) -> None:
@@ -181,7 +183,7 @@ def _of_folders(
         installed(),
         span=span,
         output=output,
-        say=complain,
+        say=partial(say_wrapped, out),
         bar=partial(progress, out),
     )
 

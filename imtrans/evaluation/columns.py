@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from imtrans.api.hookspecs import Metric
+from imtrans.api.metric import ImageMetric
 from imtrans.evaluation.intervals import CONFIDENCE, bounds, resampled_means
 
 SAME = 1e-6  # relative: how far a metric's value may be from the mean of those of its images
@@ -71,7 +72,7 @@ class Column:
 
     def values(self, means: Tensor) -> dict[str, Tensor]:
         """The values (...) of mean rows (..., K)."""
-        if not hasattr(self.metric, "values"):
+        if not isinstance(self.metric, ImageMetric):
             return {self.name: means[..., 0]}
         found = self.metric.values(means)
         return dict(found) if isinstance(found, Mapping) else {self.name: found}
@@ -79,7 +80,7 @@ class Column:
     def of_means(self, resampled: Tensor) -> dict[str, Estimate]:
         """The values of all images, and their intervals, which come of resampled mean rows."""
         mean, drawn = self.rows[self.known].mean(0), self.values(resampled)
-        ceilings = dict(self.metric.ceiling(mean)) if hasattr(self.metric, "ceiling") else {}
+        ceilings = self.metric.ceiling(mean) if isinstance(self.metric, ImageMetric) else {}
         higher, estimates = bool(self.metric.higher_is_better), {}
         for name, value in self.values(mean).items():
             low, high = bounds(drawn[name], self.n) or (None, None)

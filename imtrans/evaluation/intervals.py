@@ -7,6 +7,7 @@ wide as Student's t asks for.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
@@ -56,6 +57,7 @@ def bounds(values: Tensor, n: int) -> tuple[float, float] | None:
     return low, high
 
 
+@lru_cache
 def quantile_of_t(share: float, freedom: float) -> float:
     """The quantile of Student's t, for a share of 0.5 or more.
 

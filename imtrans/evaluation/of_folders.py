@@ -53,8 +53,6 @@ def evaluate_folders(
             "set, as in fid.weights=FILE"
         )
     folders = find_pairs(outputs, targets)
-    for line in _without_partner(folders, outputs, targets):
-        say(line)
     encoding, device = encoding_of(folders, span), choose_device(wanted.device)
     choice.usual()
     if palette := dominant_colours(list(_views(folders, encoding))):
@@ -68,11 +66,10 @@ def evaluate_folders(
     pictures = write_pictures(folder, table, seen_again(folders, encoding, names, device))
     used = {name: choice.tables[name] for name in metrics}
     files.write(folder, table, used, {"outputs": outputs, "targets": targets}, pictures)
-    incomplete = bool(folders.without_target or folders.without_output)
-    return Result(folder, table, incomplete=incomplete)
+    return Result(folder, table, left_out=list(_without_partner(folders)))
 
 
-def _without_partner(folders: Folders, outputs: str, targets: str) -> Iterator[str]:
+def _without_partner(folders: Folders) -> Iterator[str]:
     if lone := folders.without_target:
         yield f"not measured: {counted(len(lone), 'output')} without a target: {some(lone)}"
     if lone := folders.without_output:

@@ -30,4 +30,4 @@ class Result:
     folder: Path
     table: Table
     run: Path | None = None  # None: a checkpoint that belongs to no run here, or folders
-    incomplete: bool = False  # images without a partner were left out
+    left_out: Sequence[str] = ()  # a line each: images without a partner
