@@ -74,11 +74,13 @@ class FID(_InceptionMetric):
 
 
 class KID(_InceptionMetric):
-    """Kernel Inception distance between all outputs and all targets (about 0 where they are alike).
+    """Kernel Inception distance between all outputs and all targets (0 where they are equal).
 
     Binkowski et al. 2018: the squared maximum mean discrepancy of 2,048 features, those of `fid`,
-    with the kernel (x y / 2048 + 1)^3. Computed of all images at once, by the unbiased estimator;
-    others average over random subsets. It may be below 0, and is where outputs equal their targets.
+    with the kernel (x y / 2048 + 1)^3. Estimated from all images at once without bias, so that it
+    may be below 0: by the U-statistic of Gretton et al., "A Kernel Two-Sample Test", JMLR 2012,
+    equation 4. It compares no output with its own target; other programs do, and give lower values
+    for outputs that resemble their targets. They also average over random subsets.
 
     Its interval is that of the jackknife, which leaves out one pair after the other: images drawn
     twice, as a bootstrap draws them, would be too near to themselves.
@@ -124,33 +126,22 @@ def _root(features: Tensor) -> Tensor:
 
 
 class _KernelSums:
-    """The sums of kernels that the estimator needs, with all images and without any one of them.
-    Rows (n, 2 d) are features of outputs, then of targets."""
+    """For each pair the sum over all other pairs of k(x, x') + k(y, y') - k(x, y') - k(x', y), and
+    what follows of these (n). Rows (n, 2 d) are features of outputs, x, then of targets, y."""
 
     def __init__(self, rows: Tensor) -> None:
         x, y = rows.double().chunk(2, 1)
         self.n = len(rows)
-        self.outputs = _sums(x, x) - _alone(x, x)  # (n): of each output with all the others
-        self.targets = _sums(y, y) - _alone(y, y)
-        self.across = _sums(x, y), _sums(y, x)  # of each with all on the other side
-        self.pairs = _alone(x, y)
+        within = _sums(x, x) - _alone(x, x) + _sums(y, y) - _alone(y, y)
+        self.each = within - _sums(x, y) - _sums(y, x) + 2 * _alone(x, y)
 
     def distance(self) -> float:
         """NaN of fewer than two images."""
-        if self.n < 2:
-            return math.nan
-        within = self.outputs.sum() + self.targets.sum()
-        return float(_estimate(within, self.across[0].sum(), self.n))
+        return float(self.each.sum() / (self.n * (self.n - 1))) if self.n > 1 else math.nan
 
     def without_each(self) -> Tensor:
         """The distances (n) with one pair left out."""
-        within = self.outputs + self.targets
-        across = self.across[0].sum() - self.across[0] - self.across[1] + self.pairs
-        return _estimate(within.sum() - 2 * within, across, self.n - 1)
-
-
-def _estimate(within: Tensor, across: Tensor, n: int) -> Tensor:
-    return within / (n * (n - 1)) - 2 * across / n**2
+        return (self.each.sum() - 2 * self.each) / ((self.n - 1) * (self.n - 2))
 
 
 def _sums(x: Tensor, y: Tensor) -> Tensor:
