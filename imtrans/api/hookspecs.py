@@ -47,7 +47,7 @@ class Metric(Protocol):
     `update` takes images (N, C, H, W) in [-1, 1] on the device; `compute` gives a number, or NaN
     where there is none. One that finds numbers in each image derives from
     `imtrans.api.metric.ImageMetric`: then `imtrans evaluate` knows the value of every image, and
-    intervals.
+    intervals. One that compares all outputs with all targets derives from `SetMetric` there.
 
     What may be added, as an attribute: `needs_target = False` by a metric that looks at outputs
     alone or at all targets together: such a one is measured on unpaired images too. `batched =

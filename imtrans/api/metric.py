@@ -1,4 +1,4 @@
-"""What a metric derives from that finds numbers in each image."""
+"""What a metric derives from that finds numbers in each image, or features of each."""
 
 import math
 from collections.abc import Mapping
@@ -11,16 +11,8 @@ from torch import Tensor
 PIXELS, PIXELS_ON_CPU = 2**19, 2**16
 
 
-class ImageMetric:
-    """A metric that finds a row of numbers in each image; its values are functions of the mean row.
-
-    A mean over images is one (a row of one number), and so is a mean IoU (of counts of pixels), or
-    the overlap of histograms. Whatever the order, the batches and the processes in which rows were
-    found, the same values come of them: of one image, of all, and of resampled images, which is
-    how `imtrans evaluate` knows their intervals.
-
-    A metric overrides `rows`, and `values` where a row is not one number that is to be averaged.
-    """
+class _RowMetric:
+    """Finds a row of numbers in each image, and keeps the rows until their values are wanted."""
 
     higher_is_better: bool = True
     batched: bool = True
@@ -32,16 +24,6 @@ class ImageMetric:
         """The rows (N, K), or (N) for numbers, of images (N, C, H, W) in [-1, 1] on one device.
         None where images of this size have none."""
         raise NotImplementedError
-
-    def values(self, mean: Tensor) -> Tensor | Mapping[str, Tensor]:
-        """The values of mean rows (..., K): a tensor (...), or several by their names. One of these
-        has the name by which the metric is registered: by it the best checkpoint is chosen."""
-        return mean[..., 0]
-
-    def ceiling(self, mean: Tensor) -> Mapping[str, Tensor]:
-        """What the targets themselves reach, by the names of the values; empty where that is known
-        without measuring: 0 for a distance, 1 for a share."""
-        return {}
 
     def compared_with(self, target: Tensor) -> Tensor:
         """What of targets (N, C, H, W) the rows depend on. Two evaluations compare where it is
@@ -70,15 +52,72 @@ class ImageMetric:
 
     def compute(self) -> float | Mapping[str, float]:
         """The values of all images so far; NaN where no image has a row."""
-        if not self._rows:
-            return math.nan
-        values = self.values(torch.cat(self._rows).cpu().double().mean(0))
+        return self._found(torch.cat(self._rows).cpu().double()) if self._rows else math.nan
+
+    def reset(self) -> None:
+        self._rows = []
+
+    def _found(self, rows: Tensor) -> float | Mapping[str, float]:
+        """The values of rows (n, K), n > 0."""
+        raise NotImplementedError
+
+
+class ImageMetric(_RowMetric):
+    """A metric that finds a row of numbers in each image; its values are functions of the mean row.
+
+    A mean over images is one (a row of one number), and so is a mean IoU (of counts of pixels), or
+    the overlap of histograms. Whatever the order, the batches and the processes in which rows were
+    found, the same values come of them: of one image, of all, and of resampled images, which is
+    how `imtrans evaluate` knows their intervals.
+
+    A metric overrides `rows`, and `values` where a row is not one number that is to be averaged.
+    """
+
+    def values(self, mean: Tensor) -> Tensor | Mapping[str, Tensor]:
+        """The values of mean rows (..., K): a tensor (...), or several by their names. One of these
+        has the name by which the metric is registered: by it the best checkpoint is chosen."""
+        return mean[..., 0]
+
+    def ceiling(self, mean: Tensor) -> Mapping[str, Tensor]:
+        """What the targets themselves reach, by the names of the values; empty where that is known
+        without measuring: 0 for a distance, 1 for a share."""
+        return {}
+
+    def _found(self, rows: Tensor) -> float | Mapping[str, float]:
+        values = self.values(rows.mean(0))
         if isinstance(values, Mapping):
             return {name: _number(value) for name, value in values.items()}
         return _number(values)
 
-    def reset(self) -> None:
-        self._rows = []
+
+class SetMetric(_RowMetric):
+    """A metric that compares all outputs with all targets, and is no function of a mean row: a
+    distance between two sets of features, as FID and KID are. No image has a value of its own.
+
+    A metric overrides `rows`, which finds the features of outputs and of targets side by side, and
+    `of_all`. Targets need not belong to the sources: it is measured on unpaired images too.
+    """
+
+    higher_is_better = False
+    needs_target: bool = False
+    of_pictures = True
+
+    def of_all(self, rows: Tensor) -> float | Mapping[str, float]:
+        """The value of all rows (n, K), float64 on the CPU, in whatever order; or several by their
+        names, one of them the metric's own. NaN of too few."""
+        raise NotImplementedError
+
+    def interval(self, rows: Tensor, confidence: float) -> tuple[float, float] | None:
+        """The bounds within which the value is, with this confidence (0 ... 1); None where rows
+        cannot say."""
+        return None
+
+    def remark(self, count: int) -> str | None:
+        """What a reader of the value of so many images should know; None if there is nothing."""
+        return None
+
+    def _found(self, rows: Tensor) -> float | Mapping[str, float]:
+        return self.of_all(rows)
 
 
 def _number(value: Tensor) -> float:

@@ -198,6 +198,8 @@ def _print(out: "Console", table: "Table") -> None:
     headings = ["metric", "value", "95 % interval", *(["of the targets"] if ceilings else [])]
     rows = [_row(name, one, ceilings) for name, one in table.estimates.items()]
     print_table(out, [*headings, ""], rows)
+    for remark in table.remarks:
+        say_wrapped(out, f"note: {remark}")
     images = counted(len(table.names), "image")
     rough = "; intervals of so few are rough" if len(table.names) < FEW else ""
     say_wrapped(out, f"{images}{rough}. intervals are of these images, not of other trainings")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from imtrans.api.hookspecs import Metric
-from imtrans.api.metric import ImageMetric
+from imtrans.api.metric import ImageMetric, SetMetric
 from imtrans.evaluation.intervals import CONFIDENCE, bounds, resampled_means
 
 SAME = 1e-6  # relative: how far a metric's value may be from the mean of those of its images
@@ -41,7 +41,7 @@ class Column:
     @property
     def of_sets(self) -> bool:
         """Whether single images have no values: its value is that of all rows together."""
-        return hasattr(self.metric, "of_all")
+        return isinstance(self.metric, SetMetric)
 
     @cached_property
     def known(self) -> Tensor:
@@ -91,20 +91,17 @@ class Column:
     def of_all(self) -> dict[str, Estimate]:
         """The values of all images where these are no functions of the mean row."""
         higher = bool(self.metric.higher_is_better)
-        if not self.of_sets:
+        if not isinstance(self.metric, SetMetric):
             total, n = self.total, len(self.rows)
             return {} if total is None else {self.name: Estimate(total, n, higher)}
         rows = self.rows[self.known]
-        if len(rows) < 2:
+        if not len(rows):
             return {}
-        found = self.metric.of_all(rows)  # type: ignore[attr-defined]  # of a SetMetric
-        values = dict(found) if isinstance(found, Mapping) else {self.name: float(found)}
-        interval = getattr(self.metric, "interval", lambda *_: None)(rows, CONFIDENCE)
-        low, high = interval or (None, None)
+        found, interval = self.metric.of_all(rows), self.metric.interval(rows, CONFIDENCE)
+        values = found if isinstance(found, Mapping) else {self.name: found}
+        bounds_ = {self.name: interval} if interval else {}
         return {
-            name: Estimate(
-                float(value), self.n, higher, *((low, high) if name == self.name else ())
-            )
+            name: Estimate(float(value), self.n, higher, *bounds_.get(name, ()))
             for name, value in values.items()
         }
 

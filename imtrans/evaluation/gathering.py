@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from imtrans.api.hookspecs import Metric
+from imtrans.api.metric import ImageMetric, SetMetric
 from imtrans.evaluation.columns import Column
 from imtrans.evaluation.seen import Seen, update, values_of
 
@@ -43,7 +44,9 @@ class _Gatherer:
         rows = self._rows(given)
         if rows is not None:
             self.rows.update(zip(images, rows.cpu().double(), strict=True))
-        compared = getattr(self.metric, "compared_with", lambda target: target)(given[1])
+        compared = given[1]
+        if isinstance(self.metric, ImageMetric | SetMetric):
+            compared = self.metric.compared_with(compared)
         self.sums.update(zip(images, sums.of(compared), strict=True))
 
     def _rows(self, given: Sequence[Tensor]) -> Tensor | None:
@@ -93,7 +96,8 @@ class _Foreign(_Gatherer):
 
 
 def _gatherer(name: str, metric: Metric) -> _Gatherer:
-    return _Gatherer(name, metric) if hasattr(metric, "measured") else _Foreign(name, metric)
+    gives_rows = isinstance(metric, ImageMetric | SetMetric)
+    return _Gatherer(name, metric) if gives_rows else _Foreign(name, metric)
 
 
 def _on(metric: Metric, device: torch.device) -> Metric:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from imtrans.api.errors import ImtransError
+from imtrans.api.metric import SetMetric
 from imtrans.evaluation.columns import Column, Estimate, estimates, joined
 
 
@@ -30,6 +31,13 @@ class Table:
             for name, found in column.of_each().items():
                 values[name] = [one if math.isfinite(one) else None for one in found.tolist()]
         return values
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a reader of the values of whole sets should know."""
+        metrics = ((column.metric, column.n) for column in self.columns.values())
+        found = (one.remark(n) for one, n in metrics if isinstance(one, SetMetric))
+        return [remark for remark in found if remark]
 
     @property
     def main(self) -> str | None:
