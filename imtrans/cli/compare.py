@@ -20,7 +20,7 @@ from imtrans.cli.common import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from imtrans.evaluation.comparison import Comparison, Difference
+    from imtrans.evaluation.comparison import Comparison, PairedDifference
 
 VERDICTS = {True: "better", False: "worse", None: "not told apart"}
 
@@ -120,7 +120,7 @@ def _named(name: str, seeds: str) -> str:
     return f"{name} ({seeds})" if seeds else name
 
 
-def _row(name: str, first: float, other: float, difference: "Difference") -> list[str]:
+def _row(name: str, first: float, other: float, difference: "PairedDifference") -> list[str]:
     low, high = difference.low, difference.high
     interval = "-" if low is None or high is None else f"{low:+.4g} to {high:+.4g}"
     values = f"{first:.4g}", f"{other:.4g}", f"{difference.value:+.4g}"

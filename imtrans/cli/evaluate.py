@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from imtrans.evaluation.columns import Estimate
-    from imtrans.evaluation.table import Table
+    from imtrans.evaluation.table import EvaluationTable
     from imtrans.evaluation.wanted import Result, Wanted
 
 FEW = 30  # images; intervals of fewer are rough
@@ -188,7 +188,7 @@ def _of_folders(
     )
 
 
-def _print(out: "Console", table: "Table") -> None:
+def _print(out: "Console", table: "EvaluationTable") -> None:
     from imtrans.cli.tables import print_table
     from imtrans.host.words import counted
 

@@ -14,7 +14,7 @@ from imtrans.recipe.schema import ComponentTable
 Options = dict[str, Any]
 
 
-class Choice:
+class MetricChoice:
     """Metrics by their names, with their options: those asked for, or else the usual ones."""
 
     def __init__(self, catalog: Catalog, asked: Sequence[str] = ()) -> None:

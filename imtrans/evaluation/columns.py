@@ -29,7 +29,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Column:
+class MetricColumn:
     """What a metric found in each image: rows (n, K), NaN where an image has none."""
 
     name: str
@@ -62,7 +62,7 @@ class Column:
         mean = float(self.rows[self.known].mean())
         return abs(mean - self.total) <= SAME * max(abs(mean), 1.0)
 
-    def of(self, images: Sequence[int]) -> "Column":
+    def of(self, images: Sequence[int]) -> "MetricColumn":
         """What it found in some of the images."""
         return replace(self, rows=self.rows[images], compared_with=self.compared_with[images])
 
@@ -106,7 +106,7 @@ class Column:
         }
 
 
-def estimates(columns: Sequence[Column]) -> dict[str, Estimate]:
+def estimates(columns: Sequence[MetricColumn]) -> dict[str, Estimate]:
     """Every value of all images together, in the order of the columns."""
     means = [column for column in columns if column.is_mean]
     resampled = resampled_means([column.rows for column in means]) if means else []
@@ -118,10 +118,10 @@ def estimates(columns: Sequence[Column]) -> dict[str, Estimate]:
     return {name: one for name, one in found.items() if math.isfinite(one.value)}
 
 
-def joined(parts: Sequence[Column]) -> Column:
+def joined(parts: Sequence[MetricColumn]) -> MetricColumn:
     """The columns of some images and of others, as one: whoever has measured them."""
     first = parts[0]
     rows, sums = (
         torch.cat([getattr(part, side) for part in parts]) for side in ("rows", "compared_with")
     )
-    return Column(first.name, first.metric, rows, sums)
+    return MetricColumn(first.name, first.metric, rows, sums)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from imtrans.api.errors import ImtransError, some
-from imtrans.evaluation.columns import Column
+from imtrans.evaluation.columns import MetricColumn
 from imtrans.evaluation.files import Evaluated
 from imtrans.evaluation.intervals import CONFIDENCE, quantile_of_t, resampled_means
 
@@ -24,7 +24,7 @@ FEWEST = 2  # images
 
 
 @dataclass(frozen=True)
-class Side:
+class ComparedSide:
     """What is compared: a run, or several that differ by their seed alone."""
 
     name: str
@@ -36,7 +36,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Difference:
+class PairedDifference:
     """How much a side's value is above that of the first side, on the same images."""
 
     value: float
@@ -57,12 +57,12 @@ class Difference:
 class Comparison:
     """Sides, the values of each on the images that all have, and differences from the first."""
 
-    sides: Sequence[Side]
+    sides: Sequence[ComparedSide]
     images: Sequence[str]
     left_out: int  # images that some evaluation lacks
     other_targets: int  # images that were compared with other targets, by some metric
     values: Mapping[str, Sequence[float]]  # of each side, by the name of the value
-    differences: Mapping[str, Sequence[Difference]]  # of each side but the first
+    differences: Mapping[str, Sequence[PairedDifference]]  # of each side but the first
 
     @property
     def by_images_alone(self) -> bool:
@@ -70,7 +70,7 @@ class Comparison:
         return all(side.seeds == 1 for side in self.sides)
 
 
-def compared(sides: Sequence[Side]) -> Comparison:
+def compared(sides: Sequence[ComparedSide]) -> Comparison:
     """The comparison of two sides or more. Raises ImtransError where they have no images, or no
     metric, in common."""
     tables = [evaluation.table for side in sides for evaluation in side.evaluations]
@@ -90,7 +90,7 @@ def compared(sides: Sequence[Side]) -> Comparison:
             "the same targets"
         )
     values: dict[str, Sequence[float]] = {}
-    differences: dict[str, Sequence[Difference]] = {}
+    differences: dict[str, Sequence[PairedDifference]] = {}
     for metric in metrics:
         for name, of_sides, others in metric.results():
             values[name], differences[name] = of_sides, others
@@ -101,7 +101,7 @@ def compared(sides: Sequence[Side]) -> Comparison:
 class _Metric:
     """One metric of all sides, on the images that each has measured against the same target."""
 
-    def __init__(self, name: str, sides: Sequence[Side], images: Sequence[str]) -> None:
+    def __init__(self, name: str, sides: Sequence[ComparedSide], images: Sequence[str]) -> None:
         self.name, self.images = name, images
         self.of_sides = [
             [one.table.columns[name].of(_places(one, images)) for one in side.evaluations]
@@ -122,7 +122,7 @@ class _Metric:
         return all(self.of_sides) and len(self._ways) == 1
 
     @cached_property
-    def _columns(self) -> list[Column]:
+    def _columns(self) -> list[MetricColumn]:
         return [column for columns in self.of_sides for column in columns]
 
     @cached_property
@@ -146,7 +146,7 @@ class _Metric:
         """How many images were compared with other targets."""
         return int((~self._same).sum())
 
-    def results(self) -> Iterator[tuple[str, list[float], list[Difference]]]:
+    def results(self) -> Iterator[tuple[str, list[float], list[PairedDifference]]]:
         """Each value by its name: that of each side, and the differences from the first side."""
         columns = [column.of(self._kept) for column in self._columns]
         whole = [column.values(column.rows.mean(0)) for column in columns]
@@ -195,16 +195,16 @@ class _Values:
         return sum((one - self.value) ** 2 for one in self.of_seeds) / (count - 1) / count
 
 
-def _difference(first: _Values, other: _Values, n: int, higher: bool) -> Difference:
+def _difference(first: _Values, other: _Values, n: int, higher: bool) -> PairedDifference:
     parts = [(float((other.resampled - first.resampled).var()) * n / (n - 1), n - 1)]
     parts += [(v.variance, len(v.of_seeds) - 1) for v in (first, other) if v.variance is not None]
     variance = sum(part for part, _ in parts)
     value = other.value - first.value
     if variance == 0:
-        return Difference(value, n, higher, value, value)
+        return PairedDifference(value, n, higher, value, value)
     freedom = variance**2 / sum(part**2 / free for part, free in parts)
     reach = quantile_of_t((1 + CONFIDENCE) / 2, freedom) * math.sqrt(variance)
-    return Difference(value, n, higher, value - reach, value + reach)
+    return PairedDifference(value, n, higher, value - reach, value + reach)
 
 
 def _places(evaluation: Evaluated, images: Sequence[str]) -> list[int]:

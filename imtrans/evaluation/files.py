@@ -20,9 +20,9 @@ from safetensors.torch import save
 
 import imtrans
 from imtrans.api.errors import ImtransError
-from imtrans.evaluation.columns import Column
+from imtrans.evaluation.columns import MetricColumn
 from imtrans.evaluation.intervals import CONFIDENCE, RESAMPLES
-from imtrans.evaluation.table import Table
+from imtrans.evaluation.table import EvaluationTable
 from imtrans.host.files import write_whole
 from imtrans.host.foreign import FAULTS
 from imtrans.recipe.catalog import Catalog
@@ -37,12 +37,12 @@ class Evaluated:
 
     folder: Path
     facts: Mapping[str, Any]
-    table: Table
+    table: EvaluationTable
 
 
 def write(
     folder: Path,
-    table: Table,
+    table: EvaluationTable,
     components: Components,
     facts: Mapping[str, Any],
     pictures: list[dict[str, Any]],
@@ -77,7 +77,7 @@ def write(
         raise ImtransError(f"{folder}: the evaluation cannot be written: {reason}") from error
 
 
-def _csv(table: Table) -> bytes:
+def _csv(table: EvaluationTable) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(["name", *table.of_each])
@@ -90,7 +90,7 @@ def _cell(value: float | None) -> str:
     return "" if value is None else f"{value:.9g}"
 
 
-def _rows(table: Table) -> bytes:
+def _rows(table: EvaluationTable) -> bytes:
     # Not those of metrics of sets: features are many, and no interval comes of them.
     kept = {name: column for name, column in table.columns.items() if column.is_mean}
     tensors = {f"rows/{name}": column.rows.contiguous() for name, column in kept.items()}
@@ -110,7 +110,7 @@ def read(folder: Path, catalog: Catalog) -> Evaluated:
             images = json.loads((file.metadata() or {})["names"])
             found = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         columns = {
-            name: Column(
+            name: MetricColumn(
                 name,
                 catalog.metrics[name].build(**options),
                 found[f"rows/{name}"],
@@ -124,4 +124,4 @@ def read(folder: Path, catalog: Catalog) -> Evaluated:
         raise ImtransError(
             f"{folder}: the evaluation is damaged ({reason}). evaluate again"
         ) from error
-    return Evaluated(folder, facts, Table(images, columns))
+    return Evaluated(folder, facts, EvaluationTable(images, columns))

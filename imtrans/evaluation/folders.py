@@ -16,10 +16,10 @@ from imtrans.data.pixels.decode import decode
 from imtrans.data.pixels.formats.header import ImageHeader, header
 from imtrans.data.pixels.formats.stored import PixelSpec
 from imtrans.data.reading import Sample
-from imtrans.evaluation.gathering import Gathering
-from imtrans.evaluation.measure import tabled
-from imtrans.evaluation.seen import Seen
-from imtrans.evaluation.table import Table
+from imtrans.evaluation.collector import Collector
+from imtrans.evaluation.pairs import tabled
+from imtrans.evaluation.seen import SeenImages
+from imtrans.evaluation.table import EvaluationTable
 from imtrans.host.threads import Threads, usual_count
 from imtrans.recipe.schema import DataTable, SideTable
 
@@ -27,7 +27,7 @@ Span = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Folders:
+class FolderPairs:
     """Images of two folders that have the same names, and those of one that the other lacks."""
 
     pairs: Sequence[tuple[str, Picture, Picture]]  # name, output, target
@@ -39,7 +39,7 @@ class Folders:
         return [name for name, _, _ in self.pairs]
 
 
-def find_pairs(outputs: str, targets: str) -> Folders:
+def find_pairs(outputs: str, targets: str) -> FolderPairs:
     """The images of two folders by their names without suffix, or of two patterns by what `{name}`
     is. Raises ImtransError when a folder has no images, or when no name is in both."""
     sides = [_images(place) for place in (outputs, targets)]
@@ -51,7 +51,7 @@ def find_pairs(outputs: str, targets: str) -> Folders:
             "where names differ, say what they share: 'results/{name}_fake_B.png' "
             "'results/{name}_real_B.png'"
         )
-    return Folders(
+    return FolderPairs(
         [(name, Picture(sides[0][name]), Picture(sides[1][name])) for name in shared],
         sorted(sides[0].keys() - sides[1].keys()),
         sorted(sides[1].keys() - sides[0].keys()),
@@ -89,7 +89,7 @@ def _checked(folder: Path) -> Path:
     return folder
 
 
-def encoding_of(folders: Folders, span: Span | None = None) -> Direct:
+def encoding_of(folders: FolderPairs, span: Span | None = None) -> Direct:
     """How the pixels of both folders are read: with the depth and the channels of the first target
     that can be read. `span` is the range that becomes -1 to 1; by default all of the depth. Raises
     ImtransError where pixels are floats, whose range nobody knows."""
@@ -110,7 +110,7 @@ def encoding_of(folders: Folders, span: Span | None = None) -> Direct:
     return Direct(DataTable(root=".", source=side, target=side))
 
 
-def _first_header(folders: Folders) -> tuple[Picture, ImageHeader]:
+def _first_header(folders: FolderPairs) -> tuple[Picture, ImageHeader]:
     reason = ""
     for _, _, target in folders.pairs:
         try:
@@ -121,15 +121,15 @@ def _first_header(folders: Folders) -> tuple[Picture, ImageHeader]:
 
 
 def measured_folders(
-    folders: Folders,
+    folders: FolderPairs,
     encoding: Direct,
     metrics: Mapping[str, Metric],
     device: torch.device,
     on_pair: Callable[[], None] = lambda: None,
-) -> Table:
+) -> EvaluationTable:
     """What the metrics find in the images of two folders. An image that cannot be read, or is not
     of its target's size, is skipped. Raises ImtransError when all are."""
-    gathering, skipped = Gathering(metrics, device), {}
+    collector, skipped = Collector(metrics, device), {}
 
     def read(index: int) -> Sample | ImtransError:
         _, output, target = folders.pairs[index]
@@ -144,22 +144,22 @@ def measured_folders(
             if isinstance(sample, ImtransError):
                 skipped[index] = str(sample)
                 continue
-            gathering.add([index], _seen(encoding, sample, device))
-    return tabled(folders.names, gathering, skipped)
+            collector.add([index], _seen(encoding, sample, device))
+    return tabled(folders.names, collector, skipped)
 
 
 def seen_again(
-    folders: Folders, encoding: Direct, names: Sequence[str], device: torch.device
-) -> Iterator[Seen]:
+    folders: FolderPairs, encoding: Direct, names: Sequence[str], device: torch.device
+) -> Iterator[SeenImages]:
     """The images of these names once more, one by one."""
     sides = {name: (output, target) for name, output, target in folders.pairs}
     for name in names:
         yield _seen(encoding, _read(*sides[name], encoding.expected), device)
 
 
-def _seen(encoding: Direct, sample: Sample, device: torch.device) -> Seen:
+def _seen(encoding: Direct, sample: Sample, device: torch.device) -> SeenImages:
     output, target = (encoding.target.encode(side[None].to(device)) for side in sample)
-    return Seen(encoding, target, output, target, has_source=False)
+    return SeenImages(encoding, target, output, target, has_source=False)
 
 
 def _read(output: Picture, target: Picture, expected: PixelSpec) -> Sample:

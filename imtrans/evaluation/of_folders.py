@@ -13,9 +13,9 @@ from imtrans.data.pairs import spread
 from imtrans.data.palette import dominant_colours
 from imtrans.data.pixels.decode import decode
 from imtrans.evaluation import files
-from imtrans.evaluation.choice import Choice
+from imtrans.evaluation.choice import MetricChoice
 from imtrans.evaluation.folders import (
-    Folders,
+    FolderPairs,
     Span,
     encoding_of,
     find_pairs,
@@ -46,7 +46,7 @@ def evaluate_folders(
 
     Raises ImtransError for whatever the user can mend.
     """
-    choice = Choice(catalog, wanted.metrics)
+    choice = MetricChoice(catalog, wanted.metrics)
     if others := choice.set(wanted.settings):
         raise ImtransError(
             f"--set {others[0]}: of two folders there is no recipe; only options of metrics can be "
@@ -69,14 +69,14 @@ def evaluate_folders(
     return Result(folder, table, left_out=list(_without_partner(folders)))
 
 
-def _without_partner(folders: Folders) -> Iterator[str]:
+def _without_partner(folders: FolderPairs) -> Iterator[str]:
     if lone := folders.without_target:
         yield f"not measured: {counted(len(lone), 'output')} without a target: {some(lone)}"
     if lone := folders.without_output:
         yield f"not measured: {counted(len(lone), 'target')} without an output: {some(lone)}"
 
 
-def _views(folders: Folders, encoding: Direct) -> Iterator[Tensor]:
+def _views(folders: FolderPairs, encoding: Direct) -> Iterator[Tensor]:
     """Some targets, if they are of a kind that label maps are."""
     if encoding.result_channels != 3 or encoding.result_dtype != "uint8":
         return
@@ -85,7 +85,7 @@ def _views(folders: Folders, encoding: Direct) -> Iterator[Tensor]:
             yield decode(folders.pairs[index][2], replace(encoding.expected, fixed=False))
 
 
-def _beside(folders: Folders) -> Path:
+def _beside(folders: FolderPairs) -> Path:
     """A folder beside that of the outputs."""
     places = {Path(output.path).parent for _, output, _ in folders.pairs}
     above = min(places, key=lambda place: len(place.parts))

@@ -8,9 +8,9 @@ from typing import Any
 from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Pair
 from imtrans.evaluation import files
-from imtrans.evaluation.choice import Choice
+from imtrans.evaluation.choice import MetricChoice
 from imtrans.evaluation.labels import labels_note, palette_of_targets, scorer_of
-from imtrans.evaluation.measure import measured_pairs
+from imtrans.evaluation.pairs import measured_pairs
 from imtrans.evaluation.showcase import chosen, translated_pairs, write_pictures
 from imtrans.evaluation.wanted import Bar, Result, Say, Wanted
 from imtrans.recipe import reading as recipes
@@ -39,7 +39,7 @@ def evaluate_run(
     Raises ImtransError for whatever the user can mend.
     """
     header = header_to_load(place, wanted.best, "generator")
-    choice = Choice(catalog, wanted.metrics)
+    choice = MetricChoice(catalog, wanted.metrics)
     task = Task(_recipe(header, choice.set(wanted.settings), catalog), catalog)
     pairs, split = _pairs(task, wanted.split)
     run = run_of(place, header)
@@ -95,7 +95,9 @@ def run_of(place: Path, header: Header) -> Path | None:
     return next((folder for folder in folders if is_run(folder)), None)
 
 
-def _offer(choice: Choice, task: Task, pairs: Sequence[Pair], scorer: Path | None) -> Iterator[str]:
+def _offer(
+    choice: MetricChoice, task: Task, pairs: Sequence[Pair], scorer: Path | None
+) -> Iterator[str]:
     """Offer the usual metrics, and those that fit label maps; yields what is to be said of it."""
     choice.usual(task.recipe.validation.metrics, paired=task.has_targets)
     if not task.has_targets:

@@ -16,7 +16,7 @@ from imtrans.data.encoding import Direct
 from imtrans.data.loader import Batches
 from imtrans.data.reading import Sample
 from imtrans.evaluation.labels import Palette, data_of, palette_of_sources
-from imtrans.evaluation.seen import Seen, update, values_of
+from imtrans.evaluation.seen import SeenImages, update, values_of
 from imtrans.evaluation.wanted import Bar
 from imtrans.host.devices import autocast, choose_device, choose_precision
 from imtrans.host.files import write_whole
@@ -126,5 +126,5 @@ def _ceiling(task: Task, path: Path, encoding: Direct, device: torch.device) -> 
     for pair in task.validation_pairs:
         sample = task.sampler.measured(pair, task.scale)
         source, target = encoding.encode(*(side[None].to(device) for side in sample))
-        update(metric, Seen(encoding, source, target, target))
+        update(metric, SeenImages(encoding, source, target, target))
     return values_of(name, metric)

@@ -15,7 +15,7 @@ from imtrans.translation.together import Together
 
 
 @dataclass(frozen=True)
-class Seen:
+class SeenImages:
     """Sources, outputs and targets (N, C, H, W) in [-1, 1], as the networks see them. Outputs and
     targets are of one size."""
 
@@ -52,7 +52,7 @@ class Seen:
 
 def translated(
     encoding: Encoding, together: Together, samples: Sequence[Sample], *, paired: bool = True
-) -> Seen:
+) -> SeenImages:
     """Samples of one size, translated as `imtrans translate` does."""
     device = together.translator.device
     # One by one: a label map has many channels, and more than one copy meanwhile.
@@ -61,14 +61,14 @@ def translated(
     outputs = together.output_at(sources, targets.shape[-2], targets.shape[-1])
     # In the usual order of memory: torchmetrics' own MeanSquaredError takes no other.
     outputs, targets = outputs.contiguous(), targets.contiguous()
-    return Seen(encoding, sources, outputs, targets, has_target=paired)
+    return SeenImages(encoding, sources, outputs, targets, has_target=paired)
 
 
 def _scaled(pictures: list[Tensor], device: torch.device) -> Tensor:
     return torch.stack(pictures).to(device).float() / 127.5 - 1
 
 
-def update(metric: Metric, seen: Seen) -> None:
+def update(metric: Metric, seen: SeenImages) -> None:
     """Have a metric measure images: all at once only where it wants them so. Others may weigh a
     batch as they weigh an image, or take much memory for each."""
     images = seen.of(metric)

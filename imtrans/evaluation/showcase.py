@@ -9,8 +9,8 @@ from torch import Tensor
 
 from imtrans.api.pictures import Pair
 from imtrans.data.pixels import images
-from imtrans.evaluation.seen import Seen, translated
-from imtrans.evaluation.table import Table
+from imtrans.evaluation.seen import SeenImages, translated
+from imtrans.evaluation.table import EvaluationTable
 from imtrans.task import Task
 from imtrans.translation.together import Together
 from imtrans.translation.translator import Translator
@@ -20,7 +20,7 @@ LONGEST = 1024  # px: larger pictures are shown smaller
 PICTURES = "pictures"
 
 
-def chosen(table: Table) -> dict[int, list[str]]:
+def chosen(table: EvaluationTable) -> dict[int, list[str]]:
     """The numbers of the images to show, each with why: the first by name are not selected by how
     good they are."""
     ordered = table.ordered()
@@ -36,7 +36,9 @@ def chosen(table: Table) -> dict[int, list[str]]:
     return reasons
 
 
-def write_pictures(folder: Path, table: Table, seen: Iterator[Seen]) -> list[dict[str, Any]]:
+def write_pictures(
+    folder: Path, table: EvaluationTable, seen: Iterator[SeenImages]
+) -> list[dict[str, Any]]:
     """Write the chosen images below `folder`; `seen` has them in the order of `chosen`. What is
     said of each: its name, why it was chosen, its values, and its files."""
     place = folder / PICTURES
@@ -54,7 +56,7 @@ def write_pictures(folder: Path, table: Table, seen: Iterator[Seen]) -> list[dic
     ]
 
 
-def _written(place: Path, number: int, seen: Seen) -> dict[str, str]:
+def _written(place: Path, number: int, seen: SeenImages) -> dict[str, str]:
     sides = {
         "source": seen.encoding.show_source(seen.source) if seen.has_source else None,
         "output": seen.encoding.show_target(seen.output, seen.source),
@@ -75,7 +77,9 @@ def _fitted(pixels: Tensor) -> Image.Image:
     return picture
 
 
-def translated_pairs(task: Task, translator: Translator, pairs: Sequence[Pair]) -> Iterator[Seen]:
+def translated_pairs(
+    task: Task, translator: Translator, pairs: Sequence[Pair]
+) -> Iterator[SeenImages]:
     """These pairs again, one by one, with their outputs."""
     together = Together(translator)
     for pair in pairs:

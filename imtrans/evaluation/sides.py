@@ -8,7 +8,7 @@ from pathlib import Path
 
 from imtrans.api.errors import ImtransError
 from imtrans.evaluation import files
-from imtrans.evaluation.comparison import Side
+from imtrans.evaluation.comparison import ComparedSide
 from imtrans.evaluation.files import METRICS, Evaluated
 from imtrans.evaluation.of_run import evaluate_run, evaluation_folder
 from imtrans.evaluation.wanted import Bar, Say, Wanted
@@ -26,7 +26,7 @@ def sides_of(
     device: str | None = None,
     say: Say,
     bar: Bar,
-) -> list[Side]:
+) -> list[ComparedSide]:
     """What is compared: runs, or folders of evaluations, in their order. Runs that differ by their
     seed alone are one side. A run that was not evaluated is evaluated now.
 
@@ -79,7 +79,7 @@ def _recipe(run: Path | None, place: Path) -> str:
     return f"evaluation {place.resolve()}"
 
 
-def _side(group: Sequence[tuple[Path, Evaluated]]) -> Side:
+def _side(group: Sequence[tuple[Path, Evaluated]]) -> ComparedSide:
     names = [str(place) for place, _ in group]
     shared = os.path.commonprefix(names).rstrip("-_. ") if len(names) > 1 else names[0]
-    return Side(shared or names[0], [evaluated for _, evaluated in group])
+    return ComparedSide(shared or names[0], [evaluated for _, evaluated in group])

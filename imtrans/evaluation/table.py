@@ -7,15 +7,15 @@ from functools import cached_property
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.metric import SetMetric
-from imtrans.evaluation.columns import Column, Estimate, estimates, joined
+from imtrans.evaluation.columns import Estimate, MetricColumn, estimates, joined
 
 
 @dataclass(frozen=True)
-class Table:
+class EvaluationTable:
     """Images by their names, in order, and what each metric found in them."""
 
     names: Sequence[str]
-    columns: Mapping[str, Column]
+    columns: Mapping[str, MetricColumn]
     skipped: Mapping[str, str] = field(default_factory=dict)  # by name: why it was not measured
 
     @cached_property
@@ -54,7 +54,7 @@ class Table:
         return [i for _, i in sorted((sign * value, i) for i, value in values if value is not None)]
 
 
-def merged(parts: Sequence[Table]) -> Table:
+def merged(parts: Sequence[EvaluationTable]) -> EvaluationTable:
     """The tables of some images and of others as one, in the order of the names: whoever measured
     them. Raises ImtransError where an image is in several, or where metrics are not the same."""
     names = [name for part in parts for name in part.names]
@@ -67,4 +67,4 @@ def merged(parts: Sequence[Table]) -> Table:
         name: joined([part.columns[name] for part in parts]).of(order) for name in parts[0].columns
     }
     skipped = {name: why for part in parts for name, why in part.skipped.items()}
-    return Table([names[index] for index in order], columns, skipped)
+    return EvaluationTable([names[index] for index in order], columns, skipped)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from imtrans.api.errors import quoted
-from imtrans.evaluation.comparison import Comparison, Side
+from imtrans.evaluation.comparison import ComparedSide, Comparison
 from imtrans.host.words import counted
 
 FEW = 30  # images
@@ -67,6 +67,6 @@ def cautions(comparison: Comparison) -> Iterator[str]:
         yield f"of {compared} differences one in twenty looks certain by chance"
 
 
-def seeds_of(side: Side) -> str:
+def seeds_of(side: ComparedSide) -> str:
     """`3 seeds`, or nothing for one."""
     return counted(side.seeds, "seed") if side.seeds > 1 else ""

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from imtrans.evaluation.table import Table
+from imtrans.evaluation.table import EvaluationTable
 
 Bar = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
 Say = Callable[[str], None]
@@ -28,6 +28,6 @@ class Result:
     """What was measured, and where it was written."""
 
     folder: Path
-    table: Table
+    table: EvaluationTable
     run: Path | None = None  # None: a checkpoint that belongs to no run here, or folders
     left_out: Sequence[str] = ()  # a line each: images without a partner

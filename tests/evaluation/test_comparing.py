@@ -9,7 +9,7 @@ from drawn import draw_picture, write_pairs
 from PIL import Image
 
 from imtrans.evaluation import files
-from imtrans.evaluation.comparison import Comparison, Difference, Side, compared
+from imtrans.evaluation.comparison import ComparedSide, Comparison, PairedDifference, compared
 from imtrans.evaluation.intervals import quantile_of_t
 from imtrans.evaluation.verdict import cautions, verdicts
 from imtrans.recipe.catalog import catalog
@@ -41,7 +41,7 @@ def noisy(imtrans, tmp_path):
 
 def sides(*groups):
     return [
-        Side(str(number), [files.read(place, catalog()) for place in group])
+        ComparedSide(str(number), [files.read(place, catalog()) for place in group])
         for number, group in enumerate(groups)
     ]
 
@@ -170,10 +170,10 @@ def test_what_is_no_run_is_one_line(imtrans, tmp_path):
 def told(*rows):
     """The verdict on differences (value, low, high) of metrics a, b, ...: higher is better."""
     differences = {
-        name: [Difference(value, 40, True, low, high)]
+        name: [PairedDifference(value, 40, True, low, high)]
         for name, (value, low, high) in zip("abcd", rows, strict=False)
     }
-    named = [Side("first", [None]), Side("other", [None])]
+    named = [ComparedSide("first", [None]), ComparedSide("other", [None])]
     return next(verdicts(Comparison(named, ["x"] * 40, 0, 0, {}, differences)))
 
 

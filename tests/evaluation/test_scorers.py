@@ -127,6 +127,20 @@ def test_what_has_no_labels_is_refused(imtrans, recipe, labelled, tiny_file):
     assert (code, "targets are none" in err) == (2, True)
 
 
+def test_a_score_depends_on_no_order_and_no_batch(tmp_path):
+    torch.manual_seed(0)
+    path = tmp_path / "scorer.safetensors"
+    path.write_bytes(Scorer(Segmenter(3), COLOURS, 64, {}).save())
+    metric = catalog().metrics["fcn_score"].build(scorer=str(path))
+    images = torch.rand(3, 4, 3, 64, 64, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    metric.update(*images)
+    whole = metric.compute()
+    metric.reset()
+    for number in (2, 0, 3, 1):
+        metric.update(*images[:, number : number + 1])
+    assert metric.compute() == pytest.approx(whole, abs=1e-6)
+
+
 @pytest.mark.parametrize("content", [b"", b"\x80\x02pickle", None])
 def test_a_file_that_is_no_scorer_is_refused(tmp_path, content, finished_run):
     path = tmp_path / "scorer.safetensors"

@@ -8,9 +8,9 @@ import torchmetrics
 
 from imtrans.api.errors import ImtransError
 from imtrans.data.encoding import Direct
-from imtrans.evaluation.gathering import Gathering
-from imtrans.evaluation.seen import Seen
-from imtrans.evaluation.table import Table, merged
+from imtrans.evaluation.collector import Collector
+from imtrans.evaluation.seen import SeenImages
+from imtrans.evaluation.table import EvaluationTable, merged
 from imtrans.recipe import defaults
 from imtrans.recipe.catalog import catalog
 from imtrans.recipe.schema import DataTable
@@ -31,13 +31,13 @@ def images():
 
 def gathered(metrics, groups, count=6):
     """The columns that metrics make of the images, which come in groups."""
-    gathering, all_images = Gathering(metrics, CPU), list(images())
+    collector, all_images = Collector(metrics, CPU), list(images())
     for group in groups:
         output, target = (
             torch.cat(side) for side in zip(*(all_images[i] for i in group), strict=True)
         )
-        gathering.add(group, Seen(ENCODING, target, output, target))
-    return gathering.columns(count)
+        collector.add(group, SeenImages(ENCODING, target, output, target))
+    return collector.columns(count)
 
 
 def built(*names):
@@ -49,22 +49,22 @@ def test_order_batches_and_parts_change_nothing():
     labels = [f"image {index}" for index in range(len(SIZES))]
     together = gathered(built(*names), [[0, 1, 2, 5], [3, 4]])
     alone = gathered(built(*names), [[5], [3], [1], [0], [4], [2]])
-    whole, other = Table(labels, together), Table(labels, alone)
+    whole, other = EvaluationTable(labels, together), EvaluationTable(labels, alone)
     assert list(whole.estimates) == list(other.estimates)
     for name, estimate in whole.estimates.items():
         assert estimate.value == pytest.approx(other.estimates[name].value, abs=1e-6), name
         assert estimate.low <= estimate.value <= estimate.high
     parts = [gathered(built(*names), [[i] for i in part]) for part in ([0, 2, 4], [5, 3, 1])]
     halves = [
-        Table([labels[i] for i in kept], {name: c.of(kept) for name, c in part.items()})
+        EvaluationTable([labels[i] for i in kept], {name: c.of(kept) for name, c in part.items()})
         for kept, part in zip(([0, 2, 4], [1, 3, 5]), parts, strict=True)
     ]
     assert merged(halves[::-1]).estimates == other.estimates
 
 
 def test_parts_that_share_an_image_or_lack_a_metric_are_refused():
-    one = Table(["a"], gathered(built("l1"), [[0]], 1))
-    two = Table(["b"], gathered(built("psnr"), [[0]], 1))
+    one = EvaluationTable(["a"], gathered(built("l1"), [[0]], 1))
+    two = EvaluationTable(["b"], gathered(built("psnr"), [[0]], 1))
     with pytest.raises(ImtransError, match="in several parts"):
         merged([one, one])
     with pytest.raises(ImtransError, match="other metrics"):
@@ -74,13 +74,13 @@ def test_parts_that_share_an_image_or_lack_a_metric_are_refused():
 def test_an_image_without_a_value_is_left_out_of_it():
     columns = gathered(built("l1", "ssim"), [[i] for i in range(len(SIZES))])
     columns["ssim"].rows[3:5] = math.nan
-    table = Table([str(i) for i in range(len(SIZES))], columns)
+    table = EvaluationTable([str(i) for i in range(len(SIZES))], columns)
     assert table.of_each["ssim"][3:5] == [None, None]
     assert (table.estimates["ssim"].n, table.estimates["l1"].n) == (4, 6)
 
 
 def test_worst_comes_first():
-    table = Table("abcdef", gathered(built("psnr"), [[i] for i in range(6)]))
+    table = EvaluationTable("abcdef", gathered(built("psnr"), [[i] for i in range(6)]))
     values = [table.of_each["psnr"][i] for i in table.ordered()]
     assert values == sorted(values)
 
@@ -105,7 +105,7 @@ class Sharpness:
 
 def test_a_metric_that_is_a_mean_over_images_has_an_interval_whoever_wrote_it():
     metrics = {"sharp": Sharpness(), "mse": torchmetrics.MeanSquaredError()}
-    table = Table("abcdef", gathered(metrics, [[0, 1, 2, 5], [3, 4]]))
+    table = EvaluationTable("abcdef", gathered(metrics, [[0, 1, 2, 5], [3, 4]]))
     expected = [float(output.std()) for output, _ in images()]
     assert table.of_each["sharp"] == pytest.approx([expected[i] for i in range(6)])
     assert table.estimates["sharp"].low < table.estimates["sharp"].high
@@ -126,6 +126,6 @@ class Correlation(Sharpness):
 
 
 def test_a_metric_may_have_no_value_for_a_single_image():
-    table = Table("abcdef", gathered({"spread": Correlation()}, [[i] for i in range(6)]))
+    table = EvaluationTable("abcdef", gathered({"spread": Correlation()}, [[i] for i in range(6)]))
     assert table.of_each["spread"] == [None] * 6
     assert table.estimates["spread"].value > 0

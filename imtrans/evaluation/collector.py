@@ -10,28 +10,28 @@ from torch import Tensor, nn
 
 from imtrans.api.hookspecs import Metric
 from imtrans.api.metric import ImageMetric, SetMetric
-from imtrans.evaluation.columns import Column
-from imtrans.evaluation.seen import Seen, update, values_of
+from imtrans.evaluation.columns import MetricColumn
+from imtrans.evaluation.seen import SeenImages, update, values_of
 
 
-class Gathering:
+class Collector:
     """Metrics, and what they have found so far. Numbers are brought to the CPU, in float64."""
 
     def __init__(self, metrics: Mapping[str, Metric], device: torch.device) -> None:
         self._each = [_gatherer(name, _on(metric, device)) for name, metric in metrics.items()]
 
-    def add(self, images: Sequence[int], seen: Seen) -> None:
+    def add(self, images: Sequence[int], seen: SeenImages) -> None:
         """Measure images, which are of these numbers."""
         sums = _Sums()
         for each in self._each:
             each.add(images, seen, sums)
 
-    def columns(self, count: int) -> dict[str, Column]:
+    def columns(self, count: int) -> dict[str, MetricColumn]:
         """What each metric found in the images of the numbers 0 ... count - 1."""
         return {each.name: each.column(count) for each in self._each}
 
 
-class _Gatherer:
+class _OfRows:
     """Of a metric that gives rows itself."""
 
     def __init__(self, name: str, metric: Metric) -> None:
@@ -39,7 +39,7 @@ class _Gatherer:
         self.rows: dict[int, Tensor] = {}
         self.sums: dict[int, int] = {}
 
-    def add(self, images: Sequence[int], seen: Seen, sums: "_Sums") -> None:
+    def add(self, images: Sequence[int], seen: SeenImages, sums: "_Sums") -> None:
         given = seen.of(self.metric)
         rows = self._rows(given)
         if rows is not None:
@@ -53,18 +53,18 @@ class _Gatherer:
         rows: Tensor | None = self.metric.measured(*given)  # type: ignore[attr-defined]
         return rows
 
-    def column(self, count: int) -> Column:
+    def column(self, count: int) -> MetricColumn:
         width = len(next(iter(self.rows.values()))) if self.rows else 1
         none = torch.full((width,), math.nan, dtype=torch.float64)
         rows = torch.stack([self.rows.get(index, none) for index in range(count)])
         sums = torch.tensor([self.sums.get(index, 0) for index in range(count)])
-        return Column(self.name, self.metric, rows, sums, self._total())
+        return MetricColumn(self.name, self.metric, rows, sums, self._total())
 
     def _total(self) -> float | None:
         return None
 
 
-class _Foreign(_Gatherer):
+class _Foreign(_OfRows):
     """Of a metric that says only what all images have together: another of its kind is asked for
     each image alone."""
 
@@ -74,7 +74,7 @@ class _Foreign(_Gatherer):
         for each in (metric, self._alone):
             each.reset()
 
-    def add(self, images: Sequence[int], seen: Seen, sums: "_Sums") -> None:
+    def add(self, images: Sequence[int], seen: SeenImages, sums: "_Sums") -> None:
         update(self.metric, seen)
         super().add(images, seen, sums)
 
@@ -95,9 +95,9 @@ class _Foreign(_Gatherer):
         return values_of(self.name, self.metric)[self.name]
 
 
-def _gatherer(name: str, metric: Metric) -> _Gatherer:
+def _gatherer(name: str, metric: Metric) -> _OfRows:
     gives_rows = isinstance(metric, ImageMetric | SetMetric)
-    return _Gatherer(name, metric) if gives_rows else _Foreign(name, metric)
+    return _OfRows(name, metric) if gives_rows else _Foreign(name, metric)
 
 
 def _on(metric: Metric, device: torch.device) -> Metric:

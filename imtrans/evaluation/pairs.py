@@ -7,9 +7,9 @@ from imtrans.api.errors import ImtransError
 from imtrans.api.hookspecs import Metric
 from imtrans.api.pictures import Pair
 from imtrans.data.reading import Sample
-from imtrans.evaluation.gathering import Gathering
+from imtrans.evaluation.collector import Collector
 from imtrans.evaluation.seen import translated
-from imtrans.evaluation.table import Table
+from imtrans.evaluation.table import EvaluationTable
 from imtrans.host.threads import Threads, usual_count
 from imtrans.task import Task
 from imtrans.translation.grouping import grouped
@@ -25,11 +25,11 @@ def measured_pairs(
     pairs: Sequence[Pair],
     metrics: Mapping[str, Metric],
     on_pair: Callable[[], None] = lambda: None,
-) -> Table:
+) -> EvaluationTable:
     """What the metrics find in the outputs for these pairs, exactly as validation measures them: at
     the scale of training, with results of the size of their files. A pair that cannot be read is
     skipped. Raises ImtransError when none can be read."""
-    together, gathering = Together(translator), Gathering(metrics, translator.device)
+    together, collector = Together(translator), Collector(metrics, translator.device)
     skipped: dict[int, str] = {}
 
     def read(index: int) -> Sample | ImtransError:
@@ -42,19 +42,21 @@ def measured_pairs(
         for group in _by_size(_read(threads, read, len(pairs), skipped, on_pair), together):
             samples = [sample for _, sample in group]
             seen = translated(task.encoding, together, samples)
-            gathering.add([index for index, _ in group], seen)
-    return tabled([pair.name for pair in pairs], gathering, skipped)
+            collector.add([index for index, _ in group], seen)
+    return tabled([pair.name for pair in pairs], collector, skipped)
 
 
-def tabled(names: Sequence[str], gathering: Gathering, skipped: Mapping[int, str]) -> Table:
+def tabled(
+    names: Sequence[str], collector: Collector, skipped: Mapping[int, str]
+) -> EvaluationTable:
     """The table of images by name. Raises ImtransError when all of them were skipped."""
     kept = [index for index in range(len(names)) if index not in skipped]
     if not kept:
         first = next(iter(skipped.values()))
         raise ImtransError(f"none of {len(names)} pairs could be measured: {first}")
-    columns = {name: column.of(kept) for name, column in gathering.columns(len(names)).items()}
+    columns = {name: column.of(kept) for name, column in collector.columns(len(names)).items()}
     reasons = {names[index]: why for index, why in sorted(skipped.items())}
-    return Table([names[index] for index in kept], columns, reasons)
+    return EvaluationTable([names[index] for index in kept], columns, reasons)
 
 
 def _read(
