@@ -1,7 +1,9 @@
 """A trained run or checkpoint, evaluated on pairs that it was not trained on."""
 
+import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,11 @@ from imtrans.evaluation.pairs import measured_pairs
 from imtrans.evaluation.showcase import chosen, translated_pairs, write_pictures
 from imtrans.evaluation.wanted import Bar, Result, Say, Wanted
 from imtrans.recipe import reading as recipes
-from imtrans.recipe.catalog import Catalog
+from imtrans.recipe.catalog import Catalog, catalog
 from imtrans.recipe.schema import Recipe
 from imtrans.runs.header import Header
-from imtrans.runs.listing import is_run
+from imtrans.runs.hub.pull import local
+from imtrans.runs.listing import find_run, is_run
 from imtrans.runs.sealed import SUM
 from imtrans.task import Task
 from imtrans.translation.loading import header_to_load, load
@@ -28,7 +31,7 @@ EVALUATION, VALIDATION, TRAINING = "evaluation", "validation", "train"
 def evaluate_run(
     place: Path,
     wanted: Wanted,
-    catalog: Catalog,
+    installed: Catalog,
     *,
     output: Path | None = None,
     say: Say,
@@ -39,8 +42,8 @@ def evaluate_run(
     Raises ImtransError for whatever the user can mend.
     """
     header = header_to_load(place, wanted.best, "generator")
-    choice = MetricChoice(catalog, wanted.metrics)
-    task = Task(_recipe(header, choice.set(wanted.settings), catalog), catalog)
+    choice = MetricChoice(installed, wanted.metrics)
+    task = Task(_recipe(header, choice.set(wanted.settings), installed), installed)
     pairs, split = _pairs(task, wanted.split)
     run = run_of(place, header)
     folder = output or (evaluation_folder(run, split) if run else None)
@@ -59,10 +62,50 @@ def evaluate_run(
     return Result(folder, table, run)
 
 
-def _recipe(header: Header, settings: Sequence[str], catalog: Catalog) -> Recipe:
+def evaluate(
+    run: str | Path,
+    *,
+    best: bool = False,
+    split: str | None = None,
+    metrics: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None,
+    scorer: str | Path | None = None,
+    output: str | Path | None = None,
+    device: str | None = None,
+) -> Result:
+    """Measure a run or a checkpoint on its validation pairs, or on another `split` of its data, as
+    `imtrans evaluate` does, and write what was found below the run, or in `output`.
+
+    `metrics` are measured instead of the usual ones. `options` are those of metrics, and keys of
+    the recipe: {"fid.weights": "download", "data.root": "elsewhere"}. Raises ImtransError for
+    whatever its caller can mend.
+
+    >>> import imtrans
+    >>> result = imtrans.evaluate("my-task")
+    >>> l1 = result.table.estimates["l1"]
+    >>> l1.low <= l1.value <= l1.high
+    True
+    >>> len(result.table.of_each["ssim"])  # a value of each image
+    3
+    """
+    settings = [f"{key}={json.dumps(value)}" for key, value in (options or {}).items()]
+    scorer = Path(scorer) if scorer else None
+    wanted = Wanted(metrics, settings, split, best, scorer, device)
+    place = local(run)
+    return evaluate_run(
+        find_run(place) or place,
+        wanted,
+        catalog(),
+        output=Path(output) if output else None,
+        say=lambda _: None,
+        bar=lambda *_: nullcontext(lambda: None),
+    )
+
+
+def _recipe(header: Header, settings: Sequence[str], installed: Catalog) -> Recipe:
     origin = f"the recipe in {header.path}"
     return recipes.parse(
-        header.recipe_text, origin, settings, catalog, old=True, translator_only=True
+        header.recipe_text, origin, settings, installed, old=True, translator_only=True
     )
 
 
