@@ -15,7 +15,7 @@ from imtrans.evaluation.seen import SeenImages, update, values_of
 
 
 class Collector:
-    """Metrics, and what they have found so far. Numbers are brought to the CPU, in float64."""
+    """Metrics, and what they have found so far. Numbers are brought to the CPU."""
 
     def __init__(self, metrics: Mapping[str, Metric], device: torch.device) -> None:
         self._each = [_gatherer(name, _on(metric, device)) for name, metric in metrics.items()]
@@ -43,7 +43,7 @@ class _OfRows:
         given = seen.of(self.metric)
         rows = self._rows(given)
         if rows is not None:
-            self.rows.update(zip(images, rows.cpu().double(), strict=True))
+            self.rows.update(zip(images, rows.float().cpu().unbind(), strict=True))
         compared = given[1]
         if isinstance(self.metric, ImageMetric | SetMetric):
             compared = self.metric.compared_with(compared)
@@ -55,7 +55,7 @@ class _OfRows:
 
     def column(self, count: int) -> MetricColumn:
         width = len(next(iter(self.rows.values()))) if self.rows else 1
-        none = torch.full((width,), math.nan, dtype=torch.float64)
+        none = torch.full((width,), math.nan)
         rows = torch.stack([self.rows.get(index, none) for index in range(count)])
         sums = torch.tensor([self.sums.get(index, 0) for index in range(count)])
         return MetricColumn(self.name, self.metric, rows, sums, self._total())

@@ -34,7 +34,7 @@ class MetricColumn:
 
     name: str
     metric: Metric
-    rows: Tensor  # float64
+    rows: Tensor  # float32; whatever is computed of them is float64
     compared_with: Tensor  # (n), int64: a sum over what each output was compared with
     total: float | None = None  # what a third party's metric says of all images together
 
@@ -53,13 +53,18 @@ class MetricColumn:
         return int(self.known.sum())
 
     @property
+    def mean(self) -> Tensor:
+        """The mean row (K) of the images that have one, float64."""
+        return self.rows[self.known].double().mean(0)
+
+    @property
     def is_mean(self) -> bool:
         """Whether its values are functions of the mean row."""
         if self.of_sets or not self.n:
             return False
         if self.total is None:
             return True
-        mean = float(self.rows[self.known].mean())
+        mean = float(self.rows[self.known].double().mean())
         return abs(mean - self.total) <= SAME * max(abs(mean), 1.0)
 
     def of(self, images: Sequence[int]) -> "MetricColumn":
@@ -68,7 +73,7 @@ class MetricColumn:
 
     def of_each(self) -> dict[str, Tensor]:
         """The values of each image, (n), NaN where it has none; nothing for a metric of sets."""
-        return {} if self.of_sets else self.values(self.rows)
+        return {} if self.of_sets else self.values(self.rows.double())
 
     def values(self, means: Tensor) -> dict[str, Tensor]:
         """The values (...) of mean rows (..., K)."""
@@ -79,7 +84,7 @@ class MetricColumn:
 
     def of_means(self, resampled: Tensor) -> dict[str, Estimate]:
         """The values of all images, and their intervals, which come of resampled mean rows."""
-        mean, drawn = self.rows[self.known].mean(0), self.values(resampled)
+        mean, drawn = self.mean, self.values(resampled)
         ceilings = self.metric.ceiling(mean) if isinstance(self.metric, ImageMetric) else {}
         higher, estimates = bool(self.metric.higher_is_better), {}
         for name, value in self.values(mean).items():
@@ -94,7 +99,7 @@ class MetricColumn:
         if not isinstance(self.metric, SetMetric):
             total, n = self.total, len(self.rows)
             return {} if total is None else {self.name: Estimate(total, n, higher)}
-        rows = self.rows[self.known]
+        rows = self.rows[self.known].double()
         if not len(rows):
             return {}
         found, interval = self.metric.of_all(rows), self.metric.interval(rows, CONFIDENCE)

@@ -149,7 +149,7 @@ class _Metric:
     def results(self) -> Iterator[tuple[str, list[float], list[PairedDifference]]]:
         """Each value by its name: that of each side, and the differences from the first side."""
         columns = [column.of(self._kept) for column in self._columns]
-        whole = [column.values(column.rows.mean(0)) for column in columns]
+        whole = [column.values(column.mean) for column in columns]
         drawn = resampled_means([column.rows for column in columns])
         resampled = [c.values(means) for c, means in zip(columns, drawn, strict=True)]
         higher = bool(columns[0].metric.higher_is_better)
