@@ -5,10 +5,12 @@ from typing import Any
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.hookspecs import Metric
+from imtrans.evaluation.wanted import Say
 from imtrans.recipe import defaults
 from imtrans.recipe.building import built
 from imtrans.recipe.catalog import Catalog
 from imtrans.recipe.reading import value_of
+from imtrans.recipe.registry import Component
 from imtrans.recipe.schema import ComponentTable
 
 Options = dict[str, Any]
@@ -26,7 +28,7 @@ class MetricChoice:
         """Offer those of a recipe, and the usual ones."""
         for table in tables:
             self._offer(table.name, table.options)
-        for name in defaults.EVALUATED if paired else defaults.OF_SETS:
+        for name in (*defaults.EVALUATED, *(() if paired else defaults.OF_SETS)):
             self._offer(name)
 
     def of_labels(self, palette: Sequence[Sequence[int]] | None) -> None:
@@ -56,23 +58,33 @@ class MetricChoice:
                 others.append(setting)
         return others
 
-    def built(self, *, paired: bool = True) -> dict[str, Metric]:
-        """The metrics; unpaired, those that need no target of their own. Raises ImtransError when
-        one refuses its options, or when none is left."""
+    def built(self, say: Say, *, paired: bool = True) -> dict[str, Metric]:
+        """The metrics; unpaired, those that need no target of their own. One that nobody asked for
+        and that lacks its weights or a library is left out with a line. Raises ImtransError when
+        another refuses its options, or when none is left."""
         metrics: dict[str, Metric] = {}
-        for name, options in self.tables.items():
+        for name in self.tables:
             component = self.catalog.metrics[name]
-            if problems := component.check({"name": name, **options}):
-                first = problems[0]
-                place = ".".join([name, *map(str, first.location)])
-                raise ImtransError(f"metric {place}: {first.message}")
-            metrics[name] = built(component, ComponentTable(name=name, **options))
-        if not paired:
-            own = {k: m for k, m in metrics.items() if not getattr(m, "needs_target", True)}
-            if not own:
-                raise ImtransError(
-                    "these pictures have no target of their own, so that only metrics of whole "
-                    "sets can be measured, as --metric fid and --metric kid"
-                )
-            return own
+            if not paired and getattr(component.made, "needs_target", True):
+                continue
+            try:
+                metrics[name] = self._built(component)
+            except ImtransError as error:
+                if self.asked or name not in defaults.OF_SETS:
+                    raise
+                say(f"{name} is not measured: {error}")
+        if not metrics:
+            raise ImtransError(
+                "these pictures have no target of their own, so that only metrics of whole sets "
+                "can be measured, as --metric fid and --metric kid"
+            )
         return metrics
+
+    def _built(self, component: Component) -> Metric:
+        table = {"name": component.name, **self.tables[component.name]}
+        if problems := component.check(table):
+            first = problems[0]
+            place = ".".join([component.name, *map(str, first.location)])
+            raise ImtransError(f"metric {place}: {first.message}")
+        metric: Metric = built(component, ComponentTable(**table))
+        return metric

@@ -58,7 +58,7 @@ def evaluate_folders(
     if palette := dominant_colours(list(_views(folders, encoding))):
         choice.of_labels([list(colour) for colour in palette])
         say(labels_note(len(palette)))
-    metrics = choice.built()
+    metrics = choice.built(say)
     with bar("measuring", len(folders.pairs)) as on_pair:
         table = measured_folders(folders, encoding, metrics, device, on_pair)
     folder = output or _beside(folders)

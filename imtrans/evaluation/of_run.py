@@ -51,7 +51,7 @@ def evaluate_run(
         raise ImtransError(f"{place}: belongs to no run here; name an --output folder")
     for note in _offer(choice, task, pairs, wanted.scorer):
         say(note)
-    metrics = choice.built(paired=task.has_targets)
+    metrics = choice.built(say, paired=task.has_targets)
     translator = load(header.path, device=wanted.device)
     with bar("measuring", len(pairs)) as on_pair:
         table = measured_pairs(task, translator, pairs, metrics, on_pair)
