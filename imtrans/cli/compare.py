@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imtrans.api.errors import ImtransError
 from imtrans.cli import completion
 from imtrans.cli.common import (
     DeviceOption,
@@ -61,11 +60,6 @@ def compare(
         say=(lambda line: echo(line, err=True)) if json else partial(say_wrapped, out),
         bar=partial(progress, out),
     )
-    if len(sides) < 2:
-        raise ImtransError(
-            "name two runs or more that differ by more than their seed: imtrans compare runs/one "
-            "runs/other"
-        )
     comparison = compared(sides)
     if json:
         echo(_document(comparison))

@@ -4,13 +4,14 @@ import json
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from imtrans.api.errors import ImtransError
 from imtrans.evaluation import files
 from imtrans.evaluation.comparison import ComparedSide
 from imtrans.evaluation.files import METRICS, Evaluated
-from imtrans.evaluation.of_run import evaluate_run, evaluation_folder
+from imtrans.evaluation.of_run import VALIDATION, evaluate_run, evaluation_folder
 from imtrans.evaluation.wanted import Bar, Say, Wanted
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import Catalog
@@ -19,7 +20,7 @@ from imtrans.runs.run_dir import binding
 
 
 def sides_of(
-    places: Sequence[Path],
+    named: Sequence[Path],
     catalog: Catalog,
     *,
     split: str,
@@ -30,34 +31,55 @@ def sides_of(
     """What is compared: runs, or folders of evaluations, in their order. Runs that differ by their
     seed alone are one side. A run that was not evaluated is evaluated now.
 
-    Raises ImtransError where something is neither, or cannot be evaluated.
+    Raises ImtransError where something is neither, where there is one side only, or where a run
+    cannot be evaluated.
     """
-    groups: dict[str, list[tuple[Path, Evaluated]]] = {}
-    for place in dict.fromkeys(places):
-        run, folder = _found(place, split)
-        if run and not (folder / METRICS).is_file():
-            say(f"{run}: was not evaluated yet")
-            wanted = Wanted(split=None if split == "validation" else split, device=device)
-            evaluate_run(run, wanted, catalog, say=say, bar=bar)
-        evaluated = files.read(folder, catalog)
-        if run:
-            _remark(run, evaluated, say)
-        groups.setdefault(_recipe(run, place), []).append((place, evaluated))
-    return [_side(group) for group in groups.values()]
-
-
-def _found(place: Path, split: str) -> tuple[Path | None, Path]:
-    """A run and the folder of its evaluation; or such a folder alone."""
-    if (place / METRICS).is_file():
-        return None, place
-    run = find_run(place)
-    if run is None or not is_run(run):
+    groups: dict[str, list[NamedEvaluation]] = {}
+    for one in dict.fromkeys(named):
+        place = _found(one, split)
+        groups.setdefault(_recipe(place), []).append(place)
+    if len(groups) < 2:
         raise ImtransError(
-            f"{place}: neither a run nor a folder that `imtrans evaluate` wrote"
-            if place.exists()
-            else f"{place}: no such run"
+            "name two runs or more that differ by more than their seed: imtrans compare runs/one "
+            "runs/other"
         )
-    return run, evaluation_folder(run, split)
+    wanted = Wanted(split=None if split == VALIDATION else split, device=device)
+    return [
+        _side([(place.named, _evaluated(place, wanted, catalog, say, bar)) for place in group])
+        for group in groups.values()
+    ]
+
+
+@dataclass(frozen=True)
+class NamedEvaluation:
+    """What was named: a run and the folder of its evaluation, or such a folder alone."""
+
+    named: Path
+    folder: Path
+    run: Path | None = None
+
+
+def _found(named: Path, split: str) -> NamedEvaluation:
+    if (named / METRICS).is_file():
+        return NamedEvaluation(named, named)
+    run = find_run(named)
+    if run is None or not is_run(run):
+        what = "neither a run nor a folder that `imtrans evaluate` wrote"
+        raise ImtransError(f"{named}: {what if named.exists() else 'no such run'}")
+    return NamedEvaluation(named, evaluation_folder(run, split), run)
+
+
+def _evaluated(
+    place: NamedEvaluation, wanted: Wanted, catalog: Catalog, say: Say, bar: Bar
+) -> Evaluated:
+    if place.run is None:
+        return files.read(place.folder, catalog)
+    if not (place.folder / METRICS).is_file():
+        say(f"{place.run}: was not evaluated yet")
+        evaluate_run(place.run, wanted, catalog, say=say, bar=bar)
+    evaluated = files.read(place.folder, catalog)
+    _remark(place.run, evaluated, say)
+    return evaluated
 
 
 def _remark(run: Path, evaluated: Evaluated, say: Say) -> None:
@@ -70,13 +92,13 @@ def _remark(run: Path, evaluated: Evaluated, say: Say) -> None:
         )
 
 
-def _recipe(run: Path | None, place: Path) -> str:
+def _recipe(place: NamedEvaluation) -> str:
     """Equal for runs that differ by their seed alone."""
-    if run:
+    if place.run:
         with suppress(ImtransError, OSError, ValueError):
-            recipe = recipes.read(run / "recipe.toml", old=True)
+            recipe = recipes.read(place.run / "recipe.toml", old=True)
             return json.dumps(binding(recipe.model_copy(update={"seed": 0})), sort_keys=True)
-    return f"evaluation {place.resolve()}"
+    return f"evaluation {place.folder.resolve()}"
 
 
 def _side(group: Sequence[tuple[Path, Evaluated]]) -> ComparedSide:
