@@ -89,10 +89,14 @@ def test_targets_that_are_no_classes_are_one_line(channels):
         MeanIoU().update(image, image)
 
 
-@pytest.mark.parametrize("palette", [[], [[0, 0, 0]], [[0, 0], [1, 1]], [[0, 0, 0], [0, 0, 256]]])
+@pytest.mark.parametrize(
+    "palette", [[], [[0, 0, 0]], [[0, 0, 0], [0, 0, 256]], [[0, 0, -1], [0, 0, 0]], [[0, 0, 0]] * 2]
+)
 def test_a_palette_has_two_colours_or_more(palette):
-    with pytest.raises(ValueError, match=r"palette"):
+    with pytest.raises(ImtransError, match=r"palette = .* two colours or more"):
         catalog().metrics["mean_iou"].build(palette=palette)
+    with pytest.raises(ValueError, match=r"palette"):
+        catalog().metrics["mean_iou"].build(palette=[[0, 0], [1, 1]])
     assert catalog().metrics["mean_iou"].build(palette=GREYS)
 
 

@@ -4,18 +4,12 @@ Long, Shelhamer, Darrell, "Fully Convolutional Networks for Semantic Segmentatio
 section 5.
 """
 
-from typing import Annotated
-
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.hookspecs import Register, hookimpl
 from imtrans.api.metric import ImageMetric
-
-Level = Annotated[int, Field(ge=0, le=255)]
-Palette = Annotated[list[tuple[Level, Level, Level]], Field(min_length=2)]
 
 
 @hookimpl
@@ -36,8 +30,13 @@ class MeanIoU(ImageMetric):
     classes in whose place it is. Every image counts the same, whatever its size.
     """
 
-    def __init__(self, *, palette: Palette | None = None) -> None:
+    def __init__(self, *, palette: list[tuple[int, int, int]] | None = None) -> None:
         super().__init__()
+        if palette is not None and not _is_palette(palette):
+            raise ImtransError(
+                f"mean_iou: palette = {[*map(list, palette)]}; it has to be two colours or more, "
+                "each once and of three numbers from 0 to 255"
+            )
         self.palette = palette
         self.of_pictures = palette is not None
         self._one_hot = False  # whether targets were found to be
@@ -89,6 +88,11 @@ class MeanIoU(ImageMetric):
         exact = "donot_use_mm_for_euclid_dist"
         apart = torch.cdist(levels.flatten(1, 2), colours[None], compute_mode=exact)
         return apart.argmin(-1).view(levels.shape[:-1])
+
+
+def _is_palette(colours: list[tuple[int, int, int]]) -> bool:
+    levels = [level for colour in colours for level in colour]
+    return len(set(colours)) == len(colours) >= 2 and 0 <= min(levels) <= max(levels) <= 255
 
 
 def _is_one_hot(target: Tensor) -> bool:
