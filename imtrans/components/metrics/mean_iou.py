@@ -92,7 +92,9 @@ class MeanIoU(ImageMetric):
 
 def _is_palette(colours: list[tuple[int, int, int]]) -> bool:
     levels = [level for colour in colours for level in colour]
-    return len(set(colours)) == len(colours) >= 2 and 0 <= min(levels) <= max(levels) <= 255
+    return (
+        len({*map(tuple, colours)}) == len(colours) >= 2 and 0 <= min(levels) <= max(levels) <= 255
+    )
 
 
 def _is_one_hot(target: Tensor) -> bool:
