@@ -174,5 +174,7 @@ def register_metrics(register: Register) -> None:
 def register_loggers(register: Register) -> None:
     """Builders `(run_dir, recipe, *, options) -> Listener`, see `imtrans.api.listener`.
 
-    `run_dir` is a Path, `recipe` all its values as TOML has them: tables are dicts.
+    `run_dir` is a Path, `recipe` all its values as TOML has them: tables are dicts. What is missing
+    here, a package or a key, is to raise ImtransError in the builder: `imtrans check` calls it too,
+    and a training before anything else is written. Files and connections are opened in `begun`.
     """

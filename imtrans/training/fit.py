@@ -53,6 +53,7 @@ def _fit(task: Task, run_dir: Path, device: torch.device, fresh: bool, console: 
     method = task.method(device)
     per_epoch = task.steps_per_epoch()
     engine = choose_engine(train, device, train.epochs * per_epoch)
+    loggers = task.loggers(run_dir)
     background = Background()
     run = RunDir(run_dir, task.recipe, fresh=fresh, background=background)
     run.tidy()
@@ -78,7 +79,7 @@ def _fit(task: Task, run_dir: Path, device: torch.device, fresh: bool, console: 
         validation,
         run,
         position,
-        Listeners([run.journal, shown], task.loggers(run_dir)),
+        Listeners([run.journal, shown], loggers),
         background,
     )
     with step.engine.convolving():  # validation and previews too

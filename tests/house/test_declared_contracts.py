@@ -106,6 +106,14 @@ def test_a_metric_depends_on_no_order_and_no_batch_and_forgets_when_reset(name, 
 
 
 @pytest.mark.parametrize("name", CATALOG.loggers.names())
+def test_a_logger_writes_nothing_before_it_hears_that_a_training_begins(name, tiny, tmp_path):
+    """`imtrans check` builds it too."""
+    before = sorted(tmp_path.rglob("*"))
+    CATALOG.loggers[name].build(tmp_path / "run", recipes.values_of(tiny))
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", CATALOG.loggers.names())
 def test_a_logger_hears_a_whole_training_and_can_continue(name, tiny, tmp_path):
     for begin, end in ((0, 4), (2, 6)):
         logger = CATALOG.loggers[name].build(tmp_path, recipes.values_of(tiny))
