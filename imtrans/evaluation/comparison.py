@@ -19,6 +19,7 @@ from imtrans.api.errors import ImtransError, some
 from imtrans.evaluation.columns import MetricColumn
 from imtrans.evaluation.files import Evaluated
 from imtrans.evaluation.intervals import CONFIDENCE, quantile_of_t, resampled_means
+from imtrans.host.words import counted
 
 FEWEST = 2  # images
 
@@ -78,7 +79,7 @@ def compared(sides: Sequence[ComparedSide]) -> Comparison:
     names = [name for name in tables[0].names if name in shared]
     if len(names) < FEWEST:
         raise ImtransError(
-            f"these evaluations have {len(names)} images in common ("
+            f"these evaluations have {counted(len(names), 'image')} in common ("
             f"{some(tables[0].names, 2)} | {some(tables[-1].names, 2)}); compare those of one split"
         )
     most = max(len(table.names) for table in tables)
