@@ -1,7 +1,7 @@
 """imtrans learns the way from one picture to another, from pairs, and applies it to others.
 
-`train` and `check` a recipe, `load` or `export` what was trained; `hookimpl` marks what a plugin
-offers.
+`train` and `check` a recipe; `load`, `evaluate` or `export` what was trained; `hookimpl` marks what
+a plugin offers.
 """
 
 from importlib import import_module
@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any
 from imtrans.api.hookspecs import hookimpl
 
 if TYPE_CHECKING:
+    from imtrans.evaluation.of_run import evaluate
     from imtrans.functions import check, train
     from imtrans.translation.export.exporting import export
     from imtrans.translation.loading import load
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "check", "export", "hookimpl", "load", "train"]
+__all__ = ["__version__", "check", "evaluate", "export", "hookimpl", "load", "train"]
 # torch takes seconds to import; `imtrans --help` and plugin modules must not pay for it.
 _LATER = {
     "check": "imtrans.functions",
+    "evaluate": "imtrans.evaluation.of_run",
     "export": "imtrans.translation.export.exporting",
     "load": "imtrans.translation.loading",
     "train": "imtrans.functions",

@@ -11,6 +11,7 @@ from pathlib import Path
 # The networks of the tests are tiny; threads only wait for each other on a busy machine. Processes
 # that a test starts read this too.
 os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["WANDB_MODE"] = "offline"  # nothing is uploaded, wherever somebody is logged in
 
 import pytest
 import torch
@@ -54,6 +55,14 @@ def pytest_collection_finish():
 def own_caches(tmp_path, monkeypatch):
     """Caches of pixels go where the test's other files are."""
     monkeypatch.setenv("IMTRANS_CACHE", str(tmp_path / "caches"))
+
+
+@pytest.fixture(autouse=True)
+def no_service_left():
+    """The logger wandb starts a process that serves all its runs: none reaches the next test."""
+    yield
+    if wandb := sys.modules.get("wandb"):
+        wandb.teardown()
 
 
 @pytest.fixture

@@ -13,7 +13,15 @@ from imtrans.api.errors import ImtransError
 
 
 def test_dir_shows_what_there_is_and_each_is_there():
-    assert dir(imtrans) == ["__version__", "check", "export", "hookimpl", "load", "train"]
+    assert dir(imtrans) == [
+        "__version__",
+        "check",
+        "evaluate",
+        "export",
+        "hookimpl",
+        "load",
+        "train",
+    ]
     for name in dir(imtrans):
         assert getattr(imtrans, name)
     with pytest.raises(AttributeError, match="has no attribute 'loda'"):
@@ -49,7 +57,7 @@ def test_the_examples_of_the_docstrings_run(tiny_file, tmp_path, monkeypatch):
     tiny_file.rename("my-task.toml")
     draw_picture(1, (96, 64)).save("photo.jpg")
     draw_picture(1, (64, 64)).save("other.jpg")
-    for function in (imtrans.check, imtrans.train, imtrans.load, imtrans.export):
+    for function in (imtrans.check, imtrans.train, imtrans.load, imtrans.evaluate, imtrans.export):
         (test,) = doctest.DocTestFinder(recurse=False).find(function, globs={})
         assert test.examples
         assert doctest.DocTestRunner().run(test).failed == 0

@@ -9,7 +9,7 @@ against their annotations. imtrans's own components arrive by this same road.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
@@ -45,16 +45,25 @@ class Metric(Protocol):
     """A number for people, in the shape of torchmetrics: any torchmetrics.Metric is one.
 
     `update` takes images (N, C, H, W) in [-1, 1] on the device; `compute` gives a number, or NaN
-    where there is none. `needs_target = False` may be added by a metric that looks at outputs alone
-    or at all targets together: such a one is measured on unpaired images too. `batched = True` may
-    be added: then `update` is given several images at once, where they are of one size, else one.
+    where there is none. One that finds numbers in each image derives from
+    `imtrans.api.metric.ImageMetric`: then `imtrans evaluate` knows the value of every image, and
+    intervals. One that compares all outputs with all targets derives from `SetMetric` there.
+
+    What may be added, as an attribute: `needs_target = False` by a metric that looks at outputs
+    alone or at all targets together: such a one is measured on unpaired images too. `batched =
+    True`: `update` is given several images at once, where they are of one size, else one.
+    `of_pictures = True`: it is given RGB pictures (N, 3, H, W) as a person sees them, rounded to 8
+    bits, instead of what networks see. `needs_source = True`: `update(output, target, source)`;
+    the source may be of another size.
+
+    `compute` may also give several values by their names, one of them the metric's own.
     """
 
     higher_is_better: bool
 
     def update(self, output: Tensor, target: Tensor) -> None: ...
 
-    def compute(self) -> float | Tensor: ...
+    def compute(self) -> float | Tensor | Mapping[str, float]: ...
 
     def reset(self) -> None: ...
 
@@ -165,5 +174,7 @@ def register_metrics(register: Register) -> None:
 def register_loggers(register: Register) -> None:
     """Builders `(run_dir, recipe, *, options) -> Listener`, see `imtrans.api.listener`.
 
-    `run_dir` is a Path, `recipe` all its values as TOML has them: tables are dicts.
+    `run_dir` is a Path, `recipe` all its values as TOML has them: tables are dicts. What is missing
+    here, a package or a key, is to raise ImtransError in the builder: `imtrans check` calls it too,
+    and a training before anything else is written. Files and connections are opened in `begun`.
     """

@@ -91,6 +91,7 @@ def _plan(task: Task, run_dir: Path, device: torch.device, fresh: bool, say: Say
     per_epoch = task.steps_per_epoch()
     engine = choose_engine(train, device, train.epochs * per_epoch)
     method = task.method(device)
+    task.loggers(run_dir)
     progress = _progress(task.recipe, run_dir, per_epoch, fresh)
     if train.init_from and not progress.done:
         start_from(train.init_from, method, say)

@@ -1,6 +1,7 @@
 """Checks of a recipe before it trains: its components, its data, and one step."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from time import monotonic
 
 import torch
@@ -30,6 +31,7 @@ def check(task: Task, device: str | None = None) -> Iterator[Finding]:
     try:
         method = task.method(chosen)
         task.metrics()
+        task.loggers(Path("runs"))
         yield Finding("components", _components(task, method))
     except ImtransError as error:
         yield Finding("components", str(error), "error")

@@ -14,9 +14,11 @@ from imtrans.cli.bench import bench
 from imtrans.cli.card import card
 from imtrans.cli.check import check
 from imtrans.cli.common import complain
+from imtrans.cli.compare import compare
 from imtrans.cli.data import data
 from imtrans.cli.data.fetch import fetch_hint
 from imtrans.cli.doctor import doctor
+from imtrans.cli.evaluate import evaluate
 from imtrans.cli.export import export
 from imtrans.cli.import_weights import import_weights
 from imtrans.cli.init import init
@@ -29,6 +31,7 @@ from imtrans.cli.report import report
 from imtrans.cli.runs import runs
 from imtrans.cli.third_party import Commands
 from imtrans.cli.train import train
+from imtrans.cli.train_scorer import train_scorer
 from imtrans.cli.translate import translate
 from imtrans.host.foreign import is_overflow
 from imtrans.host.words import readable
@@ -52,6 +55,9 @@ app = typer.Typer(
 app.command()(init)
 app.command()(train)
 app.command()(translate)
+app.command()(evaluate)
+app.command()(compare)
+app.command(name="train-scorer")(train_scorer)
 app.command()(export)
 app.command()(check)
 app.command()(doctor)

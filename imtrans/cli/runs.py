@@ -89,6 +89,8 @@ def list_(
 def compare(folders: CompareArgument) -> None:
     """Compare runs: what differs between their recipes, and every metric, best and last.
 
+    `imtrans compare` measures all validation pairs, and says how certain a difference is.
+
     Example: `imtrans runs compare runs/one runs/other`
     """
     from imtrans.cli.comparison import print_comparison

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Pair, Picture
-from imtrans.checking.data.palette import dominant_colours
 from imtrans.checking.data.pixel_summary import viewable
 from imtrans.data.pairs import spread
+from imtrans.data.palette import dominant_colours
 from imtrans.data.pixels.decode import decode
 from imtrans.data.pixels.formats.header import ImageHeader, header
 from imtrans.data.pixels.formats.stored import PixelSpec

@@ -141,10 +141,7 @@ def _override(values: dict[str, Any], override: str) -> Location:
         raise ImtransError(f"{shown}: write it as table.key=value, as in train.epochs=5")
     if any("\ud800" <= letter <= "\udfff" for letter in override):
         raise ImtransError(f"{shown}: not a text in UTF-8")
-    try:
-        value = _value(text)
-    except tomllib.TOMLDecodeError:
-        value = text.strip()  # a bare word is a text: --set generator.name=resnet_9
+    value = value_of(text)
     location: list[str | int] = []
     table: Any = values
     for depth, key in enumerate(keys):
@@ -161,12 +158,13 @@ def _override(values: dict[str, Any], override: str) -> Location:
     return tuple(location)
 
 
-def _value(text: str) -> Any:
-    """One TOML value; text that goes on behind it is none."""
-    values = tomllib.loads(f"value = {text}")
-    if len(values) > 1:
-        raise tomllib.TOMLDecodeError
-    return values["value"]
+def value_of(text: str) -> Any:
+    """What an override sets: a TOML value, or else a text, as in --set generator.name=resnet_9."""
+    try:
+        values = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text.strip()
+    return values["value"] if len(values) == 1 else text.strip()  # it went on behind a value
 
 
 def _index(tables: list[Any], key: str, shown: str) -> int:

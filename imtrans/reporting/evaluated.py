@@ -179,7 +179,8 @@ def _add_picture(evaluation: Evaluation, folder: Path, entry: Mapping[str, Any])
             evaluation.unread.append(plain(named))
     if "output" not in sides:
         return
-    values = {plain(k): shown(_number(v)) for k, v in (entry.get("values") or {}).items()}
+    known = {name: _number(value) for name, value in (entry.get("values") or {}).items()}
+    values = {plain(name): shown(value) for name, value in known.items() if value is not None}
     why = [plain(one) for one in entry.get("why") or ()]
     evaluation.triptychs.append(Triptych(plain(entry.get("name")), why, values, sides))
 

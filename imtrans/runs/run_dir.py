@@ -153,7 +153,7 @@ def _refuse_another(path: Path, recipe: Recipe) -> None:
     if before.train.epochs < recipe.train.epochs:  # training longer is no other run
         train = before.train.model_copy(update={"epochs": recipe.train.epochs})
         before = before.model_copy(update={"train": train})
-    if _binding(before) != _binding(recipe):
+    if binding(before) != binding(recipe):
         rows = difflib.unified_diff(
             _binding_text(before).splitlines(),
             _binding_text(recipe).splitlines(),
@@ -185,7 +185,8 @@ def _learned(path: Path) -> list[Path]:
     return [one for one in found if int(one.name.removeprefix("step_")) > 0]
 
 
-def _binding(recipe: Recipe) -> dict[str, Any]:
+def binding(recipe: Recipe) -> dict[str, Any]:
+    """What a run's weights depend on: equal for recipes that continue each other."""
     values = recipe.model_dump(mode="json", exclude=FREE_KEYS)
     for table, keys in FREE.items():
         for key in keys:

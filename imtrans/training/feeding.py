@@ -31,6 +31,10 @@ class Feeding(Feed, Protocol):
         read."""
         ...
 
+    def stop(self) -> None:
+        """End the processes that read ahead."""
+        ...
+
 
 def feed_of(task: Task, sampler: Sampler, engine: Engine, say: Callable[[str], None]) -> Feeding:
     """What feeds the device: its own memory where the pairs fit, else processes, or none."""
@@ -62,6 +66,10 @@ class HostFeed:
     def fetch(self) -> None:
         self._fetched = next(self._walk)
 
+    def stop(self) -> None:
+        # Their loader ends with the walk that it belongs to.
+        self._walk, self._fetched = iter(()), None
+
     def next(self) -> Batch:
         """What was fetched, encoded on the device."""
         assert self._fetched is not None
@@ -89,6 +97,8 @@ class ResidentFeed:
 
     def fetch(self) -> None:
         """Nothing to wait for."""
+
+    def stop(self) -> None: ...
 
     def next(self) -> Batch:
         return Batch(*self.encoding.encode(*self.pairs.next()))

@@ -65,6 +65,7 @@ def _fit(
     method = task.method(device)
     per_epoch = task.steps_per_epoch()
     engine = choose_engine(train, device, train.epochs * per_epoch)
+    loggers = task.loggers(run_dir)
     background = Background()
     run = RunDir(run_dir, task.recipe, fresh=fresh, background=background)
     run.tidy()
@@ -91,7 +92,7 @@ def _fit(
         validation,
         run,
         position,
-        Listeners([run.journal, shown], task.loggers(run_dir)),
+        Listeners([run.journal, shown], loggers),
         background,
     )
     with step.engine.convolving():  # validation and previews too

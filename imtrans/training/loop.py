@@ -78,6 +78,9 @@ class Loop:
             raise
         finally:
             self.background.close()
+            # Not left to the loop's own end: a logger that failed may keep its error, and with that
+            # every frame that is running now. Python would then wait for the workers forever.
+            self.feed.stop()
             self.listeners.closed()
 
     def _epochs(self, interrupt: Interrupt) -> Outcome:

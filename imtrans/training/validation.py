@@ -3,14 +3,13 @@
 import math
 from collections.abc import Sequence
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from imtrans.api.hookspecs import Metric
 from imtrans.api.listener import Measured
 from imtrans.api.pictures import Pair
 from imtrans.data.pairs import spread
 from imtrans.data.reading import Sample
+from imtrans.evaluation.seen import translated, update, values_of
 from imtrans.task import Task
 from imtrans.training.kept_samples import KeptSamples, by_size
 from imtrans.training.viewing import viewing
@@ -48,11 +47,11 @@ class Validation:
         with viewing(self.translator):
             for samples in by_size(self._samples, self._together.most):
                 self._update(samples)
-        values = {name: float(metric.compute()) for name, metric in self.metrics.items()}
         return {
-            name: Measured(value, bool(self.metrics[name].higher_is_better))
-            for name, value in values.items()
-            if not math.isnan(value)
+            value: Measured(number, bool(metric.higher_is_better))
+            for name, metric in self.metrics.items()
+            for value, number in values_of(name, metric).items()
+            if not math.isnan(number)
         }
 
     def _read(self, index: int) -> Sample:
@@ -60,19 +59,6 @@ class Validation:
 
     def _update(self, samples: Sequence[Sample]) -> None:
         """Measure the outputs for samples of one size."""
-        # One by one: a label map has many channels, and more than one copy meanwhile.
-        encoded = [self.task.encoding.encode(*(side[None] for side in each)) for each in samples]
-        sources, target = (torch.cat(side) for side in zip(*encoded, strict=True))
-        output = self._together.output_at(sources, target.shape[-2], target.shape[-1])
-        # In the usual order of memory: torchmetrics' own MeanSquaredError takes no other.
-        output, target = output.contiguous(), target.contiguous()
+        seen = translated(self.task.encoding, self._together, samples)
         for metric in self.metrics.values():
-            _update(metric, output, target)
-
-
-def _update(metric: Metric, output: Tensor, target: Tensor) -> None:
-    """All images at once only where the metric wants them so: others may weigh a batch as they
-    weigh an image, or take much memory for each."""
-    images = len(output) if getattr(metric, "batched", False) else 1
-    for some in zip(output.split(images), target.split(images), strict=True):
-        metric.update(*some)
+            update(metric, seen)

@@ -13,10 +13,11 @@ from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Picture
 from imtrans.checking.data import near_duplicates as nearness
 from imtrans.checking.data.inspected_pair import InspectedPair, InspectedSide
-from imtrans.checking.data.palette import dominant_colours, strays
+from imtrans.checking.data.palette import strays
 from imtrans.checking.data.pixel_summary import summarise, viewable
 from imtrans.data.encoding import Side
 from imtrans.data.pairs import spread
+from imtrans.data.palette import dominant_colours
 from imtrans.data.pixels.decode import decode
 from imtrans.data.pixels.encode import encode
 from imtrans.data.pixels.formats.header import header

@@ -5,6 +5,7 @@ import tomllib
 
 import pytest
 import torch
+from metrics_built import built_metric, measured
 from PIL import Image
 from steps import step_of
 
@@ -70,33 +71,46 @@ def test_each_translator_built_alone_takes_the_weights_of_a_checkpoint(task, tmp
 
 
 @pytest.fixture(params=CATALOG.metrics.names())
-def metric(request):
-    return CATALOG.metrics[request.param].build()
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def metric(name):
+    return built_metric(name)
 
 
 def images(seed, count=2):
-    return torch.rand(count, 3, 64, 64, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+    """Large enough for five scales of structural similarity."""
+    return torch.rand(count, 3, 176, 176, generator=torch.Generator().manual_seed(seed)) * 2 - 1
 
 
-def measured(metric, *pairs):
-    metric.reset()
-    for output, target in pairs:
-        metric.update(output, target)
-    return float(metric.compute())
+def darker_images(seed, count=2):
+    """Other images, and other ones as a whole."""
+    return images(seed, count) * 0.4 - 0.5
 
 
-def test_a_metric_is_best_where_output_and_target_are_equal(metric):
-    equal, far = measured(metric, (images(0), images(0))), measured(metric, (images(1), images(0)))
+def test_a_metric_is_best_where_output_and_target_are_equal(name, metric):
+    equal = measured(name, metric, (images(0), images(0)))
+    far = measured(name, metric, (darker_images(1), images(0)))
     assert math.isfinite(equal)
     assert (equal > far) == metric.higher_is_better
 
 
-def test_a_metric_does_not_depend_on_how_images_are_batched_and_forgets_when_reset(metric):
-    output, target = images(1, 4), images(0, 4)
-    whole = measured(metric, (output, target))
-    parts = measured(metric, *zip(output.split(1), target.split(1), strict=True))
-    assert parts == pytest.approx(whole, rel=1e-4)
-    assert measured(metric, (output, target)) == whole
+def test_a_metric_depends_on_no_order_and_no_batch_and_forgets_when_reset(name, metric):
+    output, target = darker_images(1, 3), images(0, 3)
+    whole = measured(name, metric, (output, target))
+    alone = [*zip(output.split(1), target.split(1), strict=True)]
+    assert measured(name, metric, *alone[::-1]) == pytest.approx(whole, rel=1e-4)
+    assert measured(name, metric, (output, target)) == whole
+
+
+@pytest.mark.parametrize("name", CATALOG.loggers.names())
+def test_a_logger_writes_nothing_before_it_hears_that_a_training_begins(name, tiny, tmp_path):
+    """`imtrans check` builds it too."""
+    before = sorted(tmp_path.rglob("*"))
+    CATALOG.loggers[name].build(tmp_path / "run", recipes.values_of(tiny))
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize("name", CATALOG.loggers.names())

@@ -18,6 +18,7 @@ FLOORS = [
     {"checking"},
     {"benchmark"},
     {"training"},
+    {"evaluation"},
     {"translation"},
     {"runs"},
     {"task"},

@@ -35,7 +35,7 @@ def snippets(text, language):
 def desk(tmp_path):
     """What a reader of the README has at hand."""
     (tmp_path / "slides").mkdir()
-    for number in range(4):
+    for number in range(16):  # of which two are for validation
         picture = draw_picture(number, (64, 64))
         picture.save(tmp_path / "slides" / f"{number}_he.png")
         picture.rotate(180).save(tmp_path / "slides" / f"{number}_ihc.png")

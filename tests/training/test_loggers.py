@@ -2,6 +2,8 @@
 
 import csv
 import json
+import multiprocessing
+from types import SimpleNamespace
 
 import pytest
 from plugged import with_plugin
@@ -124,6 +126,28 @@ def test_loggers_that_all_fail_at_once_end_no_training(tiny_file, tmp_path, caps
     assert all(logger.heard[0][0] in ("begun", "said") for logger in loggers)
     assert [len(logger.heard) for logger in loggers] == [1, 1, 1]
     assert capsys.readouterr().out.count("switched off") == 3
+
+
+def test_a_logger_that_keeps_its_error_keeps_no_process_that_reads_data(tiny_file, tmp_path):
+    """Python waited for them forever when it was to end: an error holds all that ran with it."""
+    kept = []
+
+    def build(run_dir, recipe):
+        def begun(at):
+            try:
+                raise ConnectionError("no network")
+            except ConnectionError as error:
+                kept.append(error)
+                raise
+
+        return SimpleNamespace(begun=begun)
+
+    installed = with_plugin(loggers={"keeping": build})
+    overrides = ["logger=['keeping']", "train.epochs=1", "data.workers=1"]
+    recipe = recipes.read(tiny_file, overrides, installed)
+    assert fit(Task(recipe, installed), tmp_path / "run").step == 6
+    assert kept[0].__traceback__
+    assert multiprocessing.active_children() == []
 
 
 def test_a_logger_may_have_a_part_of_the_methods(tiny_file, tmp_path):

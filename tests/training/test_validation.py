@@ -216,14 +216,14 @@ def test_few_images_are_measured_at_once(metric, monkeypatch):
     output, target = torch.rand(2, 5, 3, 20, 20, generator=torch.Generator().manual_seed(0))
     target[3] = output[3]
     built = catalog().metrics[metric].build()
-    sizes, measure = [], built._measure
+    sizes, rows = [], built.rows
 
     def measured(one, other):
         sizes.append(len(one))
-        return measure(one, other)
+        return rows(one, other)
 
-    built._measure = measured
-    monkeypatch.setattr(pixel_metrics, "PIXELS_ON_CPU", 2 * 20 * 20)
+    built.rows = measured
+    monkeypatch.setattr("imtrans.api.metric.PIXELS_ON_CPU", 2 * 20 * 20)
     built.update(output, target)
     assert sizes == [2, 2, 1]
     alone = []

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from torch import Tensor
 
 from imtrans.checking.data.inspection import Inspection
-from imtrans.checking.data.palette import dominant_colours
 from imtrans.checking.finding import Finding, Row, finding_of
+from imtrans.data.palette import dominant_colours
 from imtrans.host.words import counted
 
 FEW = 0.001  # share of a label map's pixels that may belong to no class

@@ -1,0 +1,223 @@
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from imtrans.api.errors import ImtransError
+from imtrans.cli import completion
+from imtrans.cli.common import (
+    CheckpointHelp,
+    DeviceOption,
+    a_path,
+    complain,
+    console,
+    installed,
+    not_empty,
+    progress,
+    say,
+    say_wrapped,
+)
+from imtrans.cli.report import report_at_the_end
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from imtrans.evaluation.columns import Estimate
+    from imtrans.evaluation.table import EvaluationTable
+    from imtrans.evaluation.wanted import Result, Wanted
+
+FEW = 30  # images; intervals of fewer are rough
+
+
+def evaluate(
+    folders: Annotated[
+        list[str] | None,
+        typer.Argument(
+            parser=not_empty,
+            metavar="[OUTPUTS TARGETS]",
+            help="Two folders with images of the same names, or patterns such as "
+            "'results/{name}_fake_B.png'; instead of a recipe or a checkpoint.",
+        ),
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            parser=not_empty,
+            metavar="RECIPE",
+            help="What was trained: a run of this name in runs/.",
+            autocompletion=completion.runs,
+        ),
+    ] = None,
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(
+            parser=not_empty,
+            metavar="CHECKPOINT",
+            help=CheckpointHelp,
+            autocompletion=completion.runs,
+        ),
+    ] = None,
+    best: Annotated[
+        bool, typer.Option("--best", help="The run's best on validation pairs, not its newest.")
+    ] = False,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            parser=not_empty,
+            metavar="SPLIT",
+            help="Of the recipe's data: test, train, ...; default: its validation pairs.",
+        ),
+    ] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Measure this one, and only those so named; `imtrans plugins` lists them.",
+        ),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="An option of a metric, as fid.weights=FILE, or a key of the recipe, as "
+            "data.root=DIR.",
+        ),
+    ] = None,
+    scorer: Annotated[
+        Path | None,
+        typer.Option(
+            parser=a_path,
+            metavar="FILE",
+            help="What `imtrans train-scorer` wrote; default: that of this data in scorers/.",
+        ),
+    ] = None,
+    range_: Annotated[
+        tuple[float, float] | None,
+        typer.Option("--range", metavar="LOW HIGH", help="Of the values of folders of floats."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            parser=a_path,
+            metavar="DIR",
+            help="Where the evaluation is written; default: RUN/evaluation/SPLIT, or "
+            "OUTPUTS-evaluation.",
+        ),
+    ] = None,
+    device: DeviceOption = None,
+) -> None:
+    """Measure outputs against their targets, with intervals: all validation pairs of a run, or two
+    folders of images, whoever made them.
+
+    Written are metrics.json (every value with its 95 % bootstrap interval), metrics.csv (a row for
+    each image), rows.safetensors (for `imtrans compare`) and some pictures. An image that cannot be
+    read is named and skipped, and the exit code is 1.
+
+    Example: `imtrans evaluate --recipe maps --best`
+    """
+    from imtrans.evaluation.wanted import Wanted
+
+    wanted = Wanted(metric or (), set_ or (), split, best, scorer, device)
+    out = console()
+    if folders:
+        _refuse_both(folders, recipe or checkpoint)
+        result = _of_folders(folders, wanted, range_, output, out)
+    else:
+        result = _of_run(recipe, checkpoint, wanted, output, out)
+    for line in result.left_out:
+        complain(line)
+    _print(out, result.table)
+    say(out, f"written to {result.folder}")
+    _report(result.folder, out)
+    raise typer.Exit(1 if result.table.skipped or result.left_out else 0)
+
+
+def _report(folder: Path, out: "Console") -> None:
+    """Write the report of the run that an evaluation is in, if it is in one."""
+    from imtrans.runs.listing import is_run
+
+    run = folder.parent.parent
+    if folder.parent.name == "evaluation" and is_run(run):
+        report_at_the_end(run, out)
+
+
+def _refuse_both(folders: list[str], trained: str | None) -> None:
+    if trained:
+        raise ImtransError(
+            "name either two folders, or what was trained (--recipe or --checkpoint), not both"
+        )
+    if len(folders) != 2:
+        raise ImtransError(
+            "name two folders, the outputs and their targets: imtrans evaluate OUTPUTS TARGETS. "
+            "what was trained is named by --recipe or --checkpoint"
+        )
+
+
+def _of_run(
+    recipe: str | None,
+    checkpoint: str | None,
+    wanted: "Wanted",
+    output: Path | None,
+    out: "Console",
+) -> "Result":
+    from imtrans.cli.trained import trained
+    from imtrans.evaluation.of_run import evaluate_run
+
+    _, place = trained(recipe, checkpoint, False, "generator")
+    return evaluate_run(
+        place,
+        wanted,
+        installed(),
+        output=output,
+        say=partial(say_wrapped, out),
+        bar=partial(progress, out),
+    )
+
+
+def _of_folders(
+    folders: list[str],
+    wanted: "Wanted",
+    span: tuple[float, float] | None,
+    output: Path | None,
+    out: "Console",
+) -> "Result":
+    from imtrans.evaluation.of_folders import evaluate_folders
+
+    if wanted.split or wanted.best or wanted.scorer:
+        raise ImtransError("--split, --best and --scorer belong to a run; leave them out")
+    return evaluate_folders(
+        folders[0],
+        folders[1],
+        wanted,
+        installed(),
+        span=span,
+        output=output,
+        say=partial(say_wrapped, out),
+        bar=partial(progress, out),
+    )
+
+
+def _print(out: "Console", table: "EvaluationTable") -> None:
+    from imtrans.cli.tables import print_table
+    from imtrans.host.words import counted
+
+    for name, why in table.skipped.items():
+        complain(f"skipped: {name}: {why}")
+    ceilings = any(one.ceiling is not None for one in table.estimates.values())
+    headings = ["metric", "value", "95 % interval", *(["of the targets"] if ceilings else [])]
+    rows = [_row(name, one, ceilings) for name, one in table.estimates.items()]
+    print_table(out, [*headings, ""], rows)
+    for remark in table.remarks:
+        say_wrapped(out, f"note: {remark}")
+    images = counted(len(table.names), "image")
+    rough = "; intervals of so few are rough" if len(table.names) < FEW else ""
+    say_wrapped(out, f"{images}{rough}. intervals are of these images, not of other trainings")
+
+
+def _row(name: str, one: "Estimate", ceilings: bool) -> list[str]:
+    interval = "-" if one.low is None or one.high is None else f"{one.low:.4g} to {one.high:.4g}"
+    ceiling = "-" if one.ceiling is None else f"{one.ceiling:.4g}"
+    better = "higher is better" if one.higher_is_better else "lower is better"
+    return [name, f"{one.value:.4g}", interval, *([ceiling] if ceilings else []), better]

@@ -1,0 +1,1 @@
+"""How good outputs are: measured image by image, with intervals, and compared."""

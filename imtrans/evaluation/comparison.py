@@ -1,0 +1,213 @@
+"""Evaluations of the same images, compared: paired differences, and how certain they are.
+
+A difference has two sources of chance. Other images would give another: it is computed again for
+images drawn anew (see `intervals`), the same for both sides. Another seed would give another: where
+a side has several seeds, the variance of their values is added. Of both the interval is Student's
+t, with the degrees of freedom of Satterthwaite 1946.
+"""
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from imtrans.api.errors import ImtransError, some
+from imtrans.evaluation.columns import MetricColumn
+from imtrans.evaluation.files import Evaluated
+from imtrans.evaluation.intervals import CONFIDENCE, quantile_of_t, resampled_means
+from imtrans.host.words import counted
+
+FEWEST = 2  # images
+
+
+@dataclass(frozen=True)
+class ComparedSide:
+    """What is compared: a run, or several that differ by their seed alone."""
+
+    name: str
+    evaluations: Sequence[Evaluated]
+
+    @property
+    def seeds(self) -> int:
+        return len(self.evaluations)
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """How much a side's value is above that of the first side, on the same images."""
+
+    value: float
+    n: int  # images
+    higher_is_better: bool
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def better(self) -> bool | None:
+        """Whether the side is better than the first; None where the interval does not tell."""
+        if self.low is None or self.high is None or self.low <= 0 <= self.high:
+            return None
+        return (self.value > 0) == self.higher_is_better
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Sides, the values of each on the images that all have, and differences from the first."""
+
+    sides: Sequence[ComparedSide]
+    images: Sequence[str]
+    left_out: int  # images that some evaluation lacks
+    other_targets: int  # images that were compared with other targets, by some metric
+    values: Mapping[str, Sequence[float]]  # of each side, by the name of the value
+    differences: Mapping[str, Sequence[PairedDifference]]  # of each side but the first
+
+    @property
+    def by_images_alone(self) -> bool:
+        """Whether nothing is known of how values differ by seed."""
+        return all(side.seeds == 1 for side in self.sides)
+
+
+def compared(sides: Sequence[ComparedSide]) -> Comparison:
+    """The comparison of two sides or more. Raises ImtransError where they have no images, or no
+    metric, in common."""
+    tables = [evaluation.table for side in sides for evaluation in side.evaluations]
+    shared = set.intersection(*(set(table.names) for table in tables))
+    names = [name for name in tables[0].names if name in shared]
+    if len(names) < FEWEST:
+        raise ImtransError(
+            f"these evaluations have {counted(len(names), 'image')} in common ("
+            f"{some(tables[0].names, 2)} | {some(tables[-1].names, 2)}); compare those of one split"
+        )
+    most = max(len(table.names) for table in tables)
+    found = [_Metric(name, sides, names) for name in tables[0].columns]
+    metrics = [metric for metric in found if metric.is_in_all and metric.n >= FEWEST]
+    if not metrics:
+        raise ImtransError(
+            "these evaluations have no metric in common that was measured in the same way, against "
+            "the same targets"
+        )
+    values: dict[str, Sequence[float]] = {}
+    differences: dict[str, Sequence[PairedDifference]] = {}
+    for metric in metrics:
+        for name, of_sides, others in metric.results():
+            values[name], differences[name] = of_sides, others
+    other = max(metric.others for metric in found if metric.is_in_all)
+    return Comparison(sides, names, most - len(names), other, values, differences)
+
+
+class _Metric:
+    """One metric of all sides, on the images that each has measured against the same target."""
+
+    def __init__(self, name: str, sides: Sequence[ComparedSide], images: Sequence[str]) -> None:
+        self.name, self.images = name, images
+        self.of_sides = [
+            [one.table.columns[name].of(_places(one, images)) for one in side.evaluations]
+            if all(name in one.table.columns for one in side.evaluations)
+            else []
+            for side in sides
+        ]
+
+        self._ways = {
+            json.dumps([one.facts[fact].get(name) for fact in ("components", "made_with")])
+            for side in sides
+            for one in side.evaluations
+        }
+
+    @property
+    def is_in_all(self) -> bool:
+        """Whether all sides have it, measured in the same way."""
+        return all(self.of_sides) and len(self._ways) == 1
+
+    @cached_property
+    def _columns(self) -> list[MetricColumn]:
+        return [column for columns in self.of_sides for column in columns]
+
+    @cached_property
+    def _same(self) -> Tensor:
+        """Which images were compared with the same target everywhere, (n) bool."""
+        sums = torch.stack([column.compared_with for column in self._columns])
+        return (sums == sums[0]).all(0)
+
+    @cached_property
+    def _kept(self) -> list[int]:
+        known = torch.stack([column.known for column in self._columns]).all(0)
+        kept: list[int] = (self._same & known).nonzero()[:, 0].tolist()
+        return kept
+
+    @property
+    def n(self) -> int:
+        return len(self._kept)
+
+    @property
+    def others(self) -> int:
+        """How many images were compared with other targets."""
+        return int((~self._same).sum())
+
+    def results(self) -> Iterator[tuple[str, list[float], list[PairedDifference]]]:
+        """Each value by its name: that of each side, and the differences from the first side."""
+        columns = [column.of(self._kept) for column in self._columns]
+        whole = [column.values(column.mean) for column in columns]
+        drawn = resampled_means([column.rows for column in columns])
+        resampled = [c.values(means) for c, means in zip(columns, drawn, strict=True)]
+        higher = bool(columns[0].metric.higher_is_better)
+        for name in whole[0]:
+            sides = list(self._by_side(name, whole, resampled))
+            first, others = sides[0], sides[1:]
+            differences = [_difference(first, other, self.n, higher) for other in others]
+            yield name, [side.value for side in sides], differences
+
+    def _by_side(
+        self,
+        name: str,
+        whole: Sequence[Mapping[str, Tensor]],
+        resampled: Sequence[Mapping[str, Tensor]],
+    ) -> Iterator["_Values"]:
+        at = 0
+        for columns in self.of_sides:
+            runs = slice(at, at + len(columns))
+            at += len(columns)
+            yield _Values(
+                [float(values[name]) for values in whole[runs]],
+                torch.stack([values[name] for values in resampled[runs]]).mean(0),
+            )
+
+
+@dataclass(frozen=True)
+class _Values:
+    """A value of each seed of a side, and their mean on resampled images."""
+
+    of_seeds: Sequence[float]
+    resampled: Tensor
+
+    @property
+    def value(self) -> float:
+        return sum(self.of_seeds) / len(self.of_seeds)
+
+    @property
+    def variance(self) -> float | None:
+        """Of the mean of the seeds; None of a single one."""
+        count = len(self.of_seeds)
+        if count < 2:
+            return None
+        return sum((one - self.value) ** 2 for one in self.of_seeds) / (count - 1) / count
+
+
+def _difference(first: _Values, other: _Values, n: int, higher: bool) -> PairedDifference:
+    parts = [(float((other.resampled - first.resampled).var()) * n / (n - 1), n - 1)]
+    parts += [(v.variance, len(v.of_seeds) - 1) for v in (first, other) if v.variance is not None]
+    variance = sum(part for part, _ in parts)
+    value = other.value - first.value
+    if variance == 0:
+        return PairedDifference(value, n, higher, value, value)
+    freedom = variance**2 / sum(part**2 / free for part, free in parts)
+    reach = quantile_of_t((1 + CONFIDENCE) / 2, freedom) * math.sqrt(variance)
+    return PairedDifference(value, n, higher, value - reach, value + reach)
+
+
+def _places(evaluation: Evaluated, images: Sequence[str]) -> list[int]:
+    number = {name: index for index, name in enumerate(evaluation.table.names)}
+    return [number[name] for name in images]

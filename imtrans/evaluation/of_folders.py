@@ -1,0 +1,92 @@
+"""Two folders of images, outputs and targets, evaluated."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from torch import Tensor
+
+from imtrans.api.errors import ImtransError, some
+from imtrans.data.encoding import Direct
+from imtrans.data.pairs import spread
+from imtrans.data.palette import dominant_colours
+from imtrans.data.pixels.decode import decode
+from imtrans.evaluation import files
+from imtrans.evaluation.choice import MetricChoice
+from imtrans.evaluation.folders import (
+    FolderPairs,
+    Span,
+    encoding_of,
+    find_pairs,
+    measured_folders,
+    seen_again,
+)
+from imtrans.evaluation.labels import LOOKED_AT, labels_note
+from imtrans.evaluation.showcase import chosen, write_pictures
+from imtrans.evaluation.wanted import Bar, Result, Say, Wanted
+from imtrans.host.devices import choose_device
+from imtrans.host.words import counted
+from imtrans.recipe.catalog import Catalog
+
+
+def evaluate_folders(
+    outputs: str,
+    targets: str,
+    wanted: Wanted,
+    catalog: Catalog,
+    *,
+    span: Span | None = None,
+    output: Path | None = None,
+    say: Say,
+    bar: Bar,
+) -> Result:
+    """Measure the images of two folders, or of two patterns, and write what was found: beside the
+    outputs, or in `output`. `span` is the range of values that are floats.
+
+    Raises ImtransError for whatever the user can mend.
+    """
+    choice = MetricChoice(catalog, wanted.metrics)
+    if others := choice.set(wanted.settings):
+        raise ImtransError(
+            f"--set {others[0]}: of two folders there is no recipe; only options of metrics can be "
+            "set, as in fid.weights=FILE"
+        )
+    folders = find_pairs(outputs, targets)
+    encoding, device = encoding_of(folders, span), choose_device(wanted.device)
+    choice.usual()
+    if palette := dominant_colours(list(_views(folders, encoding))):
+        choice.of_labels([list(colour) for colour in palette])
+        say(labels_note(len(palette)))
+    metrics = choice.built(say)
+    with bar("measuring", len(folders.pairs)) as on_pair:
+        table = measured_folders(folders, encoding, metrics, device, on_pair)
+    folder = output or _beside(folders)
+    names = [table.names[number] for number in chosen(table)]
+    pictures = write_pictures(folder, table, seen_again(folders, encoding, names, device))
+    used = {name: choice.tables[name] for name in metrics}
+    files.write(folder, table, used, {"outputs": outputs, "targets": targets}, pictures)
+    return Result(folder, table, left_out=list(_without_partner(folders)))
+
+
+def _without_partner(folders: FolderPairs) -> Iterator[str]:
+    if lone := folders.without_target:
+        yield f"not measured: {counted(len(lone), 'output')} without a target: {some(lone)}"
+    if lone := folders.without_output:
+        yield f"not measured: {counted(len(lone), 'target')} without an output: {some(lone)}"
+
+
+def _views(folders: FolderPairs, encoding: Direct) -> Iterator[Tensor]:
+    """Some targets, if they are of a kind that label maps are."""
+    if encoding.result_channels != 3 or encoding.result_dtype != "uint8":
+        return
+    for index in spread(len(folders.pairs), LOOKED_AT):
+        with suppress(ImtransError):  # who measures it says so
+            yield decode(folders.pairs[index][2], replace(encoding.expected, fixed=False))
+
+
+def _beside(folders: FolderPairs) -> Path:
+    """A folder beside that of the outputs."""
+    places = {Path(output.path).parent for _, output, _ in folders.pairs}
+    above = min(places, key=lambda place: len(place.parts))
+    return above.with_name(f"{above.resolve().name}-evaluation")

@@ -1,0 +1,170 @@
+"""A trained run or checkpoint, evaluated on pairs that it was not trained on."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from imtrans.api.errors import ImtransError
+from imtrans.api.pictures import Pair
+from imtrans.evaluation import files
+from imtrans.evaluation.choice import MetricChoice
+from imtrans.evaluation.labels import labels_note, palette_of_targets, scorer_of
+from imtrans.evaluation.pairs import measured_pairs
+from imtrans.evaluation.showcase import chosen, translated_pairs, write_pictures
+from imtrans.evaluation.wanted import Bar, Result, Say, Wanted
+from imtrans.recipe import reading as recipes
+from imtrans.recipe.catalog import Catalog, catalog
+from imtrans.recipe.schema import Recipe
+from imtrans.runs.header import Header
+from imtrans.runs.hub.pull import local
+from imtrans.runs.listing import find_run, is_run
+from imtrans.runs.sealed import SUM
+from imtrans.task import Task
+from imtrans.translation.loading import header_to_load, load
+
+EVALUATION, VALIDATION, TRAINING = "evaluation", "validation", "train"
+
+
+def evaluate_run(
+    place: Path,
+    wanted: Wanted,
+    installed: Catalog,
+    *,
+    output: Path | None = None,
+    say: Say,
+    bar: Bar,
+) -> Result:
+    """Measure a run or a checkpoint, and write what was found: below the run, or in `output`.
+
+    Raises ImtransError for whatever the user can mend.
+    """
+    header = header_to_load(place, wanted.best, "generator")
+    choice = MetricChoice(installed, wanted.metrics)
+    task = Task(_recipe(header, choice.set(wanted.settings), installed), installed)
+    pairs, split = _pairs(task, wanted.split)
+    run = run_of(place, header)
+    folder = output or (evaluation_folder(run, split) if run else None)
+    if folder is None:
+        raise ImtransError(f"{place}: belongs to no run here; name an --output folder")
+    for note in _offer(choice, task, pairs, wanted.scorer):
+        say(note)
+    metrics = choice.built(say, paired=task.has_targets)
+    translator = load(header.path, device=wanted.device)
+    with bar("measuring", len(pairs)) as on_pair:
+        table = measured_pairs(task, translator, pairs, metrics, on_pair)
+    shown = [_by_name(pairs)[table.names[number]] for number in chosen(table)]
+    pictures = write_pictures(folder, table, translated_pairs(task, translator, shown))
+    used = {name: choice.tables[name] for name in metrics}
+    files.write(folder, table, used, _facts(header, run, split, task), pictures)
+    return Result(folder, table, run)
+
+
+def evaluate(
+    run: str | Path,
+    *,
+    best: bool = False,
+    split: str | None = None,
+    metrics: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None,
+    scorer: str | Path | None = None,
+    output: str | Path | None = None,
+    device: str | None = None,
+) -> Result:
+    """Measure a run or a checkpoint on its validation pairs, or on another `split` of its data, as
+    `imtrans evaluate` does, and write what was found below the run, or in `output`.
+
+    `metrics` are measured instead of the usual ones. `options` are those of metrics, and keys of
+    the recipe: {"fid.weights": "download", "data.root": "elsewhere"}. Raises ImtransError for
+    whatever its caller can mend.
+
+    >>> import imtrans
+    >>> result = imtrans.evaluate("my-task")
+    >>> l1 = result.table.estimates["l1"]
+    >>> l1.low <= l1.value <= l1.high
+    True
+    >>> len(result.table.of_each["ssim"])  # a value of each image
+    3
+    """
+    settings = [f"{key}={json.dumps(value)}" for key, value in (options or {}).items()]
+    scorer = Path(scorer) if scorer else None
+    wanted = Wanted(metrics, settings, split, best, scorer, device)
+    place = local(run)
+    return evaluate_run(
+        find_run(place) or place,
+        wanted,
+        catalog(),
+        output=Path(output) if output else None,
+        say=lambda _: None,
+        bar=lambda *_: nullcontext(lambda: None),
+    )
+
+
+def _recipe(header: Header, settings: Sequence[str], installed: Catalog) -> Recipe:
+    origin = f"the recipe in {header.path}"
+    return recipes.parse(
+        header.recipe_text, origin, settings, installed, old=True, translator_only=True
+    )
+
+
+def _pairs(task: Task, split: str | None) -> tuple[Sequence[Pair], str]:
+    """The pairs to measure, and what they are called. Raises ImtransError when there are none."""
+    if split is None:
+        if not task.validation_pairs:
+            raise ImtransError(
+                f"{task.recipe.data.root}: there are no validation pairs. name a split that is "
+                "there, as in --split test, or data.validation = 0.1 in the recipe"
+            )
+        return task.validation_pairs, VALIDATION
+    data = task.recipe.data
+    if split == data.train:
+        return task.pairs, TRAINING
+    other = data.model_copy(update={"validation": split})
+    return Task(
+        task.recipe.model_copy(update={"data": other}), task.catalog
+    ).validation_pairs, split
+
+
+def evaluation_folder(run: Path, split: str) -> Path:
+    """Where the evaluation of a split is; a split may be a path."""
+    return run / EVALUATION / (re.sub(r"[^\w.-]+", "-", split).strip(".-") or "pairs")
+
+
+def run_of(place: Path, header: Header) -> Path | None:
+    """The run that a checkpoint belongs to, if it is one's."""
+    folders = [place, *header.path.resolve().parents[:3]]
+    return next((folder for folder in folders if is_run(folder)), None)
+
+
+def _offer(
+    choice: MetricChoice, task: Task, pairs: Sequence[Pair], scorer: Path | None
+) -> Iterator[str]:
+    """Offer the usual metrics, and those that fit label maps; yields what is to be said of it."""
+    choice.usual(task.recipe.validation.metrics, paired=task.has_targets)
+    if not task.has_targets:
+        return
+    if task.recipe.data.target.classes:
+        choice.of_labels(None)
+    elif palette := palette_of_targets(task, pairs):
+        choice.of_labels(palette)
+        yield labels_note(len(palette))
+    if found := scorer or scorer_of(task.recipe):
+        choice.of_scorer(str(found))
+        yield f"outputs are labelled again by {found}"
+
+
+def _by_name(pairs: Sequence[Pair]) -> dict[str, Pair]:
+    return {pair.name: pair for pair in pairs}
+
+
+def _facts(header: Header, run: Path | None, split: str, task: Task) -> dict[str, Any]:
+    return {
+        "run": run.name if run else None,
+        "title": task.recipe.title,
+        "checkpoint": header.path.parent.name,
+        "step": header.step,
+        "weights": header.facts.get(SUM),
+        "split": split,
+    }

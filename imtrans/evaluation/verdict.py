@@ -1,0 +1,72 @@
+"""What a comparison says, in words that say no more than it does."""
+
+from collections.abc import Iterator, Sequence
+
+from imtrans.api.errors import quoted
+from imtrans.evaluation.comparison import ComparedSide, Comparison
+from imtrans.host.words import counted
+
+FEW = 30  # images
+MANY = 10  # differences: some look certain by chance
+
+
+def verdicts(comparison: Comparison) -> Iterator[str]:
+    """A sentence for each side but the first."""
+    first, *others = comparison.sides
+    images = counted(len(comparison.images), "image")
+    for index, side in enumerate(others):
+        found = {name: rows[index].better for name, rows in comparison.differences.items()}
+        better = [name for name, one in found.items() if one is True]
+        worse = [name for name, one in found.items() if one is False]
+        open_ = [name for name, one in found.items() if one is None]
+        yield _sentence(side.name, first.name, images, better, worse, open_)
+
+
+def _sentence(
+    name: str,
+    first: str,
+    images: str,
+    better: Sequence[str],
+    worse: Sequence[str],
+    open_: Sequence[str],
+) -> str:
+    rest = f"; {quoted(open_)} cannot tell" if open_ else ""
+    if not better and not worse:
+        return f"no metric tells {name} from {first} on these {images}"
+    if better and worse:
+        return (
+            f"the metrics disagree on these {images}: {name} is better than {first} by "
+            f"{quoted(better)}, and worse by {quoted(worse)}{rest}"
+        )
+    how, by = ("better", better) if better else ("worse", worse)
+    return f"{name} is {how} than {first} on these {images} by {quoted(by)}{rest}"
+
+
+def cautions(comparison: Comparison) -> Iterator[str]:
+    """What a reader of the numbers should know."""
+    sides = comparison.sides
+    if comparison.left_out:
+        images = counted(comparison.left_out, "image")
+        yield f"{images} left out, which not all of them have measured"
+    if comparison.other_targets:
+        images = counted(comparison.other_targets, "image")
+        yield f"{images} left out of some metrics, as their targets are not the same everywhere"
+    if len(comparison.images) < FEW:
+        yield f"{counted(len(comparison.images), 'image')} are few: intervals are rough"
+    single = [side.name for side in sides if side.seeds == 1]
+    if len(single) == len(sides):
+        yield (
+            "each is one training: another seed may change as much as these differences do. to "
+            "compare recipes rather than two trainings, train several seeds of each (--set seed=1 "
+            "--run-dir DIR) and name them all"
+        )
+    elif single:
+        yield f"how {quoted(single)} would change with another seed is not known: it has one seed"
+    compared = len(comparison.differences) * (len(sides) - 1)
+    if compared >= MANY:
+        yield f"of {compared} differences one in twenty looks certain by chance"
+
+
+def seeds_of(side: ComparedSide) -> str:
+    """`3 seeds`, or nothing for one."""
+    return counted(side.seeds, "seed") if side.seeds > 1 else ""

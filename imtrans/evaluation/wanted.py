@@ -1,0 +1,33 @@
+"""What is to be measured, and what became of it."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from imtrans.evaluation.table import EvaluationTable
+
+Bar = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be measured."""
+
+    metrics: Sequence[str] = ()  # by name; none: the usual ones
+    settings: Sequence[str] = ()  # KEY=VALUE, of a metric or of the recipe
+    split: str | None = None  # None: the recipe's validation pairs
+    best: bool = False  # the run's best on validation pairs
+    scorer: Path | None = None
+    device: str | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was measured, and where it was written."""
+
+    folder: Path
+    table: EvaluationTable
+    run: Path | None = None  # None: a checkpoint that belongs to no run here, or folders
+    left_out: Sequence[str] = ()  # a line each: images without a partner

@@ -1,0 +1,160 @@
+"""`imtrans evaluate` on a run: what validation measures, of every pair, written down."""
+
+import csv
+import json
+
+import pytest
+import torch
+from drawn import write_pairs
+
+from imtrans.host.locks import locked
+from imtrans.recipe import reading as recipes
+from imtrans.recipe.catalog import catalog
+from imtrans.runs.run_dir import lock_of
+from imtrans.task import Task
+from imtrans.training.validation import Validation
+from imtrans.translation.loading import load
+
+
+@pytest.fixture
+def run(finished_run, tmp_path, pairs):
+    write_pairs(pairs / "val", 5)
+    write_pairs(pairs / "test", 2, (70, 96))
+    return finished_run(tmp_path / "runs" / "tiny")
+
+
+def document(run, split="validation"):
+    def refused(name):
+        raise AssertionError(f"{name} is not JSON")
+
+    text = (run / "evaluation" / split / "metrics.json").read_text()
+    return json.loads(text, parse_constant=refused)
+
+
+def test_values_are_those_that_validation_measures(imtrans, run):
+    code, out, _ = imtrans("evaluate", "--recipe", "tiny", "--set", "train.precision=fp32")
+    assert code == 0, out
+    task = Task(recipes.read(run / "recipe.toml"), catalog())
+    translator = load(run, precision="fp32")
+    measured = Validation(task, translator).measure()
+    found = document(run)
+    for name, one in measured.items():
+        assert found["metrics"][name]["value"] == pytest.approx(one.value, rel=2e-3), name
+    assert (found["step"], found["n"], found["split"]) == (12, 5, "validation")
+    assert found["checkpoint"] == "step_00000012"
+    assert "psnr" in out
+    assert "95 % interval" in out
+
+
+def test_each_image_has_a_row_and_the_mean_of_the_rows_is_the_value(imtrans, run):
+    imtrans("evaluate", "--recipe", "tiny")
+    with (run / "evaluation" / "validation" / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["name"] for row in rows] == ["000", "001", "002", "003", "004"]
+    metrics = document(run)["metrics"]
+    for name in ("l1", "psnr", "ssim"):
+        mean = sum(float(row[name]) for row in rows) / len(rows)
+        assert mean == pytest.approx(metrics[name]["value"], rel=1e-6)
+        assert metrics[name]["low"] <= mean <= metrics[name]["high"]
+
+
+def test_pictures_show_the_first_the_worst_and_the_best(imtrans, run):
+    imtrans("evaluate", "--recipe", "tiny")
+    found = document(run)
+    shown, place = found["pictures"], run / "evaluation" / "validation"
+    assert {why for one in shown for why in one["why"]} == {"first", "worst", "best"}
+    assert all((place / one[side]).is_file() for one in shown for side in ("source", "output"))
+    l1 = {one["name"]: one["values"]["l1"] for one in shown}
+    worst = next(one["name"] for one in shown if "worst" in one["why"])
+    assert l1[worst] >= sorted(l1.values())[-2]
+
+
+def test_another_split_has_a_folder_of_its_own(imtrans, run, pairs):
+    assert imtrans("evaluate", "--recipe", "tiny", "--split", "test")[0] == 0
+    assert document(run, "test")["n"] == 2
+    assert imtrans("evaluate", "--recipe", "tiny", "--split", "train")[0] == 0
+    assert document(run, "train")["n"] == 6
+    code, _, err = imtrans("evaluate", "--recipe", "tiny", "--split", "tset")
+    assert code == 2
+    assert "tset" in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_a_run_that_is_being_trained_is_evaluated(imtrans, run):
+    with locked(lock_of(run)):
+        assert imtrans("evaluate", "--checkpoint", run)[0] == 0
+
+
+def test_a_damaged_pair_is_named_and_skipped(imtrans, run, pairs):
+    (pairs / "val" / "002.png").write_bytes(b"not an image at all, sorry")
+    code, _, err = imtrans("evaluate", "--recipe", "tiny")
+    assert code == 1
+    assert "skipped: 002: " in err
+    assert document(run)["n"] == 4
+    assert document(run)["skipped"][0]["name"] == "002"
+
+
+def test_no_readable_pair_is_one_line(imtrans, run, pairs):
+    for file in (pairs / "val").iterdir():
+        file.write_bytes(file.read_bytes()[:200])
+    code, _, err = imtrans("evaluate", "--recipe", "tiny")
+    assert code == 2
+    assert err.startswith("error: none of 5 pairs could be measured: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--recipe", "tinny"], "no such run"),
+        ([], "which model?"),
+        (["--recipe", "tiny", "--metric", "pnsr"], "did you mean 'psnr'"),
+        (["--recipe", "tiny", "--set", "l1.window=3"], "no key 'window'"),
+        (["--recipe", "tiny", "--set", "data.rooot=x"], "did you mean 'root'"),
+        (["--recipe", "tiny", "--set", "data.root=nowhere"], "nowhere"),
+        (["--recipe", "tiny", "--scorer", "none.safetensors"], "no such file"),
+        (["outputs"], "name two folders"),
+        (["outputs", "targets", "--recipe", "tiny"], "not both"),
+        (["outputs", "targets"], "outputs: no such folder"),
+    ],
+)
+def test_mistakes_are_one_line_that_says_what_to_do(imtrans, run, arguments, line):
+    code, _, err = imtrans("evaluate", *arguments)
+    assert code == 2
+    assert line in err
+    assert "Traceback" not in err
+
+
+def test_without_validation_pairs_it_says_so(imtrans, run, pairs):
+    for split in ("val", "test"):
+        for file in (pairs / split).iterdir():
+            file.unlink()
+        (pairs / split).rmdir()
+    code, _, err = imtrans("evaluate", "--recipe", "tiny")
+    assert code == 2
+    assert "there are no validation pairs" in err
+
+
+def test_metrics_that_are_asked_for_are_the_only_ones(imtrans, run):
+    imtrans("evaluate", "--recipe", "tiny", "--metric", "ssim", "--metric", "l1")
+    assert list(document(run)["metrics"]) == ["ssim", "l1"]
+    assert document(run)["main"] == "ssim"
+
+
+def test_a_checkpoint_outside_a_run_needs_an_output_folder(imtrans, run, tmp_path):
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    (run / "checkpoints" / "step_00000012" / "generator.safetensors").rename(
+        alone / "generator.safetensors"
+    )
+    code, _, err = imtrans("evaluate", "--checkpoint", alone)
+    assert (code, "name an --output folder" in err) == (2, True)
+    assert imtrans("evaluate", "--checkpoint", alone, "--output", tmp_path / "found")[0] == 0
+    assert (tmp_path / "found" / "metrics.json").is_file()
+
+
+def test_evaluating_leaves_random_numbers_alone(imtrans, run):
+    torch.manual_seed(3)
+    expected = torch.rand(3)
+    torch.manual_seed(3)
+    imtrans("evaluate", "--recipe", "tiny")
+    assert torch.equal(torch.rand(3), expected)
