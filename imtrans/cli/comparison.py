@@ -46,7 +46,9 @@ def _run(folder: Path, higher: dict[str, bool]) -> "Run":
 
 def _print_recipes(out: "Console", names: list[str], recipes: "list[Recipe | None]") -> None:
     """A row for each key whose values differ."""
-    values = [_flat(recipe) for recipe in recipes]
+    from imtrans.recipe.flat import flat
+
+    values = [flat(recipe) for recipe in recipes]
     keys = dict.fromkeys(key for row in values for key in row)
     rows = [
         [key, *(_shown(row.get(key)) for row in values)]
@@ -57,27 +59,6 @@ def _print_recipes(out: "Console", names: list[str], recipes: "list[Recipe | Non
         say(out, "the recipes are equal")
         return
     print_table(out, ["recipe", *names], rows)
-
-
-def _flat(recipe: "Recipe | None") -> dict[str, Any]:
-    """Every key with its value, as `--set` names it: `train.epochs`, `loss.l1.weight`."""
-    from imtrans.recipe import reading
-
-    flat: dict[str, Any] = {}
-
-    def walk(key: str, value: Any) -> None:
-        if isinstance(value, dict):
-            for inner, part in value.items():
-                walk(f"{key}.{inner}" if key else inner, part)
-        elif isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
-            for row in value:
-                walk(f"{key}.{row.get('name')}", row)
-        else:
-            flat[key] = value
-
-    walk("", reading.values_of(recipe) if recipe else {})
-    # A component without options is its name alone.
-    return {key.removesuffix(".name"): value for key, value in flat.items()}
 
 
 def _shown(value: Any) -> str:

@@ -18,6 +18,7 @@ from imtrans.cli.common import (
     say,
     say_wrapped,
 )
+from imtrans.cli.report import report_at_the_end
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -129,7 +130,17 @@ def evaluate(
         complain(line)
     _print(out, result.table)
     say(out, f"written to {result.folder}")
+    _report(result.folder, out)
     raise typer.Exit(1 if result.table.skipped or result.left_out else 0)
+
+
+def _report(folder: Path, out: "Console") -> None:
+    """Write the report of the run that an evaluation is in, if it is in one."""
+    from imtrans.runs.listing import is_run
+
+    run = folder.parent.parent
+    if folder.parent.name == "evaluation" and is_run(run):
+        report_at_the_end(run, out)
 
 
 def _refuse_both(folders: list[str], trained: str | None) -> None:

@@ -27,6 +27,7 @@ from imtrans.cli.plugins import plugins
 from imtrans.cli.push import push
 from imtrans.cli.quickstart import quickstart
 from imtrans.cli.recipes import recipes
+from imtrans.cli.report import report
 from imtrans.cli.runs import runs
 from imtrans.cli.third_party import Commands
 from imtrans.cli.train import train
@@ -66,6 +67,7 @@ app.add_typer(runs, name="runs")
 app.add_typer(recipes, name="recipes")
 app.add_typer(plugins, name="plugins")
 app.command()(inspect)
+app.command()(report)
 app.command()(card)
 app.command()(push)
 app.command(name="import-weights")(import_weights)

@@ -1,6 +1,7 @@
 """The quickstart: draw pairs, train on them, translate plans that were not trained on."""
 
 import json
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from rich.console import Console
 
 import imtrans
 from imtrans.api.errors import ImtransError, some
+from imtrans.cli.report import report_at_the_end
 from imtrans.data.drawn.pairs import draw_pairs, write_pairs
 from imtrans.data.pixels import images
 from imtrans.host.files import is_ours, mark
@@ -39,7 +41,8 @@ def quickstart(folder: Path, catalog: Catalog, console: Console) -> Outcome:
 
     report("training the recipe 'quickstart' on them")
     recipe = recipes.read("quickstart", [f"data.root={json.dumps(str(folder / 'pairs'))}"], catalog)
-    outcome = fit(Task(recipe, catalog), folder / "run", console=console)
+    task, command = Task(recipe, catalog), ["imtrans", *sys.argv[1:]]
+    outcome = fit(task, folder / "run", console=console, command=command)
     if outcome.interrupted_by:
         return outcome
 
@@ -56,6 +59,7 @@ def quickstart(folder: Path, catalog: Catalog, console: Console) -> Outcome:
     picture.resize([side * ENLARGED for side in picture.size], Resampling.NEAREST).save(
         folder / RESULT
     )
+    report_at_the_end(folder / "run", console, task)
     report(f"open {folder / RESULT}: plan | output of the network | building as drawn")
     return outcome
 

@@ -1,3 +1,4 @@
+import sys
 from functools import partial
 from pathlib import Path
 from shlex import quote
@@ -16,6 +17,7 @@ from imtrans.cli.common import (
     say,
     say_wrapped,
 )
+from imtrans.cli.report import report_at_the_end
 from imtrans.recipe.naming import recipe_and_run
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ def train(
     a run in the place of its recipe.
 
     Ctrl-C finishes the step and saves. The run directory gets the resolved recipe, the losses
-    (metrics.jsonl), sample pictures and checkpoints.
+    (metrics.jsonl), sample pictures, checkpoints, and report.html.
 
     With --dry-run it prints the whole recipe, the sizes of the networks, the memory of a few steps
     in a process of their own, and estimates of disk and time.
@@ -71,11 +73,13 @@ def train(
         _dry_run(task, folder, device, fresh, out)
         return
     look_first(task, partial(say, out))
-    outcome = fit(task, folder, device=device, fresh=fresh, console=out)
+    command = ["imtrans", *sys.argv[1:]]
+    outcome = fit(task, folder, device=device, fresh=fresh, console=out, command=command)
     if outcome.interrupted_by is None:
         say(out, f"{outcome.step} steps trained: {outcome.checkpoint}")
         say(out, f"translate with: imtrans translate --checkpoint {quote(str(folder))} INPUT")
         _name_the_best(outcome, task.recipe.validation.best_metric, out)
+        report_at_the_end(folder, out, task)
     exit_if_interrupted(outcome, out)
 
 

@@ -20,7 +20,7 @@ CHECKPOINT = re.compile(r"step_\d+")
 PARTIAL = re.compile(r"\.(step_\d+|best)\.(partial|gone)")
 OLD = re.compile(r"\.(step_\d+|best)\.old")
 DAMAGED = re.compile(r"step_\d+\.damaged(-\d+)?")
-FILES = re.compile(r"\.(recipe\.toml|metrics\.jsonl|validation\.jsonl)\.partial")
+FILES = re.compile(r"\.(recipe\.toml|(metrics|validation|sessions)\.jsonl|report\.html)\.partial")
 SAMPLES = re.compile(r"\.step_\d+\.png\.partial")
 ASIDE = re.compile(r".+\.old-\d+")
 

@@ -78,8 +78,14 @@ class Journal(Listener):
         """What was written until a step, in the sessions before this one. Nothing where it cannot
         be read: it is shown, and no more."""
         with suppress(OSError):
-            return Past([*_values(self.metrics, step)], [*_values(self.validation, step)])
+            return Past([*_values(self.metrics, step)], self.measured_until(step))
         return Past()
+
+    def measured_until(self, step: int) -> Values:
+        """Likewise the metrics alone: a log of losses may be long."""
+        with suppress(OSError):
+            return [*_values(self.validation, step)]
+        return []
 
     def has_sample(self, step: int) -> bool:
         return self._sample_path(step).exists()

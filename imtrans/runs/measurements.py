@@ -42,7 +42,7 @@ def measurements(run: Path, higher: Mapping[str, bool]) -> dict[str, Series]:
     """Each metric of a run. `higher` says whether higher is better. Step 0, of untrained networks,
     does not count."""
     series: dict[str, Series] = {}
-    for step, values in Journal(run).past(2**63).metrics:
+    for step, values in Journal(run).measured_until(2**63):
         for name, value in values.items() if step > 0 else ():
             series[name] = _with(series.get(name), value, step, higher.get(name))
     return series

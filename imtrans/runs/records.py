@@ -36,9 +36,9 @@ class Records:
         """The records of the steps until this one, oldest first; lines that are none are left
         out."""
         for row in self._rows():
-            found = _step(row)
-            if found is not None and found <= step:
-                yield json.loads(row)
+            record = _record(row)
+            if record is not None and int(record["step"]) <= step:
+                yield record
 
     def forget_after(self, step: int) -> None:
         """Drop the records of steps that will be taken again, and a line that is torn."""
@@ -52,9 +52,17 @@ class Records:
         return self.path.read_text(encoding="utf-8", errors="replace").splitlines()
 
 
-def _step(row: str) -> int | None:
-    """The step of a record, or None where a line is none."""
+def _record(row: str) -> dict[str, Any] | None:
+    """A line as a record with its step, or None where it is none."""
     try:
-        return int(json.loads(row)["step"])
+        record: dict[str, Any] = json.loads(row)
+        int(record["step"])
+        return record
     except FAULTS:
         return None
+
+
+def _step(row: str) -> int | None:
+    """The step of a record, or None where a line is none."""
+    record = _record(row)
+    return None if record is None else int(record["step"])

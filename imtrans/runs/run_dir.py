@@ -3,6 +3,8 @@
 runs/maps/recipe.toml      the resolved recipe
          /metrics.jsonl    one line of losses each `log_every` steps
          /validation.jsonl one line of metrics on validation pairs each `validate.every` steps
+         /sessions.jsonl   one line for each process that trained it
+         /report.html      all of it as one page
          /samples/         grids: source | output | target
          /checkpoints/     step_NNNNNNNN, and the best generator
 """

@@ -1,5 +1,6 @@
 """From a recipe to a training: everything it needs, in the order in which it can fail."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from imtrans.host.background import Background
 from imtrans.host.devices import choose_device, computing
 from imtrans.host.terminal import Terminal, progress, say
 from imtrans.runs.run_dir import RunDir, alone_in
+from imtrans.runs.sessions import note_session
 from imtrans.runs.state import resume
 from imtrans.task import Task
 from imtrans.training.display import display
@@ -37,18 +39,28 @@ def fit(
     device: str | None = None,
     fresh: bool = False,
     console: Console | None = None,
+    command: Sequence[str] = (),
 ) -> Outcome:
-    """Train a task in its run directory, from its newest checkpoint on if there is one.
+    """Train a task in its run directory, from its newest checkpoint on if there is one. The
+    `command` that was given is noted there.
 
     Ends when all epochs are done, or after the step in which SIGINT or SIGTERM arrived, with a
     checkpoint either way. Raises ImtransError for whatever the user can mend.
     """
     deterministic = task.recipe.train.deterministic
     with alone_in(run_dir), computing(deterministic=deterministic):
-        return _fit(task, run_dir, choose_device(device), fresh, console or Terminal())
+        chosen = choose_device(device)
+        return _fit(task, run_dir, chosen, fresh, console or Terminal(), command)
 
 
-def _fit(task: Task, run_dir: Path, device: torch.device, fresh: bool, console: Console) -> Outcome:
+def _fit(
+    task: Task,
+    run_dir: Path,
+    device: torch.device,
+    fresh: bool,
+    console: Console,
+    command: Sequence[str],
+) -> Outcome:
     train, shown = task.recipe.train, display(console)
     method = task.method(device)
     per_epoch = task.steps_per_epoch()
@@ -66,6 +78,7 @@ def _fit(task: Task, run_dir: Path, device: torch.device, fresh: bool, console: 
     step = tried_step(method, engine, train, task.first_batch(device), shown.said)
     position = resume(run, step, task, per_epoch, shown.said)
     run.begin()
+    note_session(run.path, position.step, device, command)
     sampler = _sampler(task, train.epochs - position.epoch + 1, console)
     translators = _translators(task, step)
     validation = Validation(task, translators["generator"])

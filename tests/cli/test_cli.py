@@ -35,6 +35,7 @@ COMMANDS = [
     ("runs", "list"),
     ("runs", "clean"),
     ("runs", "compare"),
+    ("report",),
     ("card",),
     ("push",),
     ("recipes",),
@@ -103,10 +104,11 @@ def test_training_names_the_best_generator_where_it_is_not_the_last(
     )
     code, out, _ = imtrans("train", tiny_file, "--set", "validate.every=4")
     assert code == 0
-    assert out.splitlines()[-3:] == [
+    assert out.splitlines()[-4:] == [
         "12 steps trained: runs/tiny/checkpoints/step_00000012",
         "translate with: imtrans translate --checkpoint runs/tiny INPUT",
         "best on validation pairs: step 8, l1 0.08476; add --best to translate with it",
+        "report: runs/tiny/report.html",
     ]
 
 

@@ -5,14 +5,15 @@ from pathlib import Path
 from typing import Any
 
 SPEEDS = {"images_per_second", "waiting"}
+OF_SESSIONS = {"sessions.jsonl", "report.html"}  # they say when and how often a run was continued
 
 
 def traces(run_dir: Path) -> dict[str, Any]:
-    """All that a run left behind, but for speeds: file -> content, to be compared."""
+    """All that a run has learned and measured, but for speeds: file -> content, to be compared."""
     found: dict[str, Any] = {}
     for path in sorted(run_dir.rglob("*")):
         name = path.relative_to(run_dir).as_posix()
-        if path.is_dir() or ".damaged" in name:
+        if path.is_dir() or ".damaged" in name or name in OF_SESSIONS:
             continue
         if path.suffix == ".jsonl":
             found[name] = rows(path)

@@ -134,11 +134,16 @@ def placed(operations):
 def told_wrong(end, instant, act):
     """What is wrong with how a command told of a fault: it is one clear line."""
     if act in ("interrupt", "signal"):  # who presses Ctrl-C knows
-        done = act == "signal" and "6 steps trained" in end.out  # too late: nothing was left to do
+        done = "6 steps trained" in end.out  # too late: nothing was left to do but the report
         return [] if (end.code, end.err) == (0 if done else 130, "") else [f"{end.code} {end.err}"]
     if end.code == 0 and instant.operation.removes:  # of what is no longer needed
         return []
     fault = CUT_OFF if instant.inside else ERRORS[act]
+    if "sessions.jsonl" in instant.operation.path:  # worth no word
+        return [] if (end.code, end.err) == (0, "") else [f"{end.code} {end.err}"]
+    if "report.html" in instant.operation.path:  # the training is done
+        clear = re.fullmatch(r"warning: .*: no report was written: .*\n", end.err)
+        return [] if end.code == 0 and clear else [f"{end.code} {end.err}"]
     clear = re.fullmatch(r"error: \S.*: .*\n", end.err) and re.search(fault, end.err.lower())
     return [] if end.code == 2 and clear else [f"{end.code} {end.err}"]
 

@@ -84,8 +84,15 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(stage, tmp_path, cel
     draw = random.Random(f"{SEED} {cell}")
     whole = stage.whole(cell)
     start, kills = stage.start(cell, tmp_path / "place"), 0
+    # A line of a log is cut at the next operation of its thread, when another thread has written a
+    # checkpoint of its step: that is no kill. Those are in the tests of each kind of operation.
+    cuts = [
+        one
+        for one in instants(whole.end.operations[: -len(whole.end.operations) // 3])
+        if not (one.inside and one.operation.kind == "append")
+    ]
     while kills < 4:  # `make soak` goes on
-        at = draw.choice(list(instants(whole.end.operations[: -len(whole.end.operations) // 3])))
+        at = draw.choice(cuts)
         end = stage.runner.run(start, **at.order())
         assert end.code in (KILLED, 0), end.out + end.err
         kills += end.code == KILLED

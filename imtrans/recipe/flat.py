@@ -1,0 +1,26 @@
+"""A recipe as one list of keys, and what differs between recipes."""
+
+from typing import Any
+
+from imtrans.recipe.reading import values_of
+from imtrans.recipe.schema import Recipe
+
+
+def flat(recipe: Recipe | None) -> dict[str, Any]:
+    """Every key with its value, as `--set` names it: `train.epochs`, `loss.l1.weight`. Nothing
+    where there is no recipe."""
+    found: dict[str, Any] = {}
+
+    def walk(key: str, value: Any) -> None:
+        if isinstance(value, dict):
+            for inner, part in value.items():
+                walk(f"{key}.{inner}" if key else inner, part)
+        elif isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
+            for row in value:
+                walk(f"{key}.{row.get('name')}", row)
+        else:
+            found[key] = value
+
+    walk("", values_of(recipe) if recipe else {})
+    # A component without options is its name alone.
+    return {key.removesuffix(".name"): value for key, value in found.items()}
