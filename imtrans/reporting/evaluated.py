@@ -181,8 +181,9 @@ def _add_picture(evaluation: Evaluation, folder: Path, entry: Mapping[str, Any])
         return
     known = {name: _number(value) for name, value in (entry.get("values") or {}).items()}
     values = {plain(name): shown(value) for name, value in known.items() if value is not None}
+    main = {name: value for name, value in values.items() if name == evaluation.main}
     why = [plain(one) for one in entry.get("why") or ()]
-    evaluation.triptychs.append(Triptych(plain(entry.get("name")), why, values, sides))
+    evaluation.triptychs.append(Triptych(plain(entry.get("name")), why, main | values, sides))
 
 
 def _inside(folder: Path, named: str) -> Figure | None:
