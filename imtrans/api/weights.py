@@ -94,7 +94,6 @@ def _digest(path: Path) -> str:
 
 def _download(address: str, path: Path, sha256: str) -> None:
     """Bring the file at an address to a path: whole and with this sha256, or not at all."""
-    print(f"downloading {address}", file=sys.stderr)
     part = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -67,6 +67,8 @@ class MetricChoice:
             component = self.catalog.metrics[name]
             if not paired and getattr(component.made, "needs_target", True):
                 continue
+            if str(self.tables[name].get("weights", "")).startswith(("download", "http")):
+                say(f"{name}: its weights are fetched, unless they are here")
             try:
                 metrics[name] = self._built(component)
             except ImtransError as error:
