@@ -23,7 +23,8 @@ def test_a_report_is_complete(imtrans, tiny_file, quick_bench):
         assert 0 < report[name]["low"] <= report[name]["median"] <= report[name]["high"]
     rounds = [report[name]["low"] for name in ("plain", "pipeline", "network")]
     assert report["faster"]["low"] <= report["faster"]["median"] <= report["faster"]["high"]
-    assert report["faster"]["high"] <= report["pipeline"]["high"] / rounds[0]
+    most = report["pipeline"]["high"] / rounds[0]
+    assert report["faster"]["high"] <= most * (1 + 1e-9)  # they are rounded
     stages = report["stages"]
     assert set(stages) == {"read", "finish", "write", "network"}
     assert 1 / report["floor"] >= stages["network"] / 1000
