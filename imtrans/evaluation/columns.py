@@ -67,6 +67,18 @@ class MetricColumn:
         mean = float(self.rows[self.known].double().mean())
         return abs(mean - self.total) <= SAME * max(abs(mean), 1.0)
 
+    def check(self, count: int) -> None:
+        """Raise ValueError, or what its metric raises, unless it is of so many images and its
+        metric can make values of its rows."""
+        if self.rows.dtype != torch.float32 or self.rows.dim() != 2 or len(self.rows) != count:
+            raise ValueError(f"the rows of {self.name} are not those of {count} images")
+        if self.compared_with.dtype != torch.int64 or self.compared_with.shape != (count,):
+            raise ValueError(f"the sums of {self.name} are not those of {count} images")
+        try:
+            self.values(torch.zeros(1, self.rows.shape[1]).double())
+        except RuntimeError as error:  # rows of another width
+            raise ValueError(f"the rows of {self.name} are not of this metric") from error
+
     def of(self, images: Sequence[int]) -> "MetricColumn":
         """What it found in some of the images."""
         return replace(self, rows=self.rows[images], compared_with=self.compared_with[images])

@@ -49,6 +49,8 @@ def evaluate_run(
     folder = output or (evaluation_folder(run, split) if run else None)
     if folder is None:
         raise ImtransError(f"{place}: belongs to no run here; name an --output folder")
+    if output:
+        files.check_place(output)
     for note in _offer(choice, task, pairs, wanted.scorer):
         say(note)
     metrics = choice.built(say, paired=task.has_targets)
@@ -56,9 +58,10 @@ def evaluate_run(
     with bar("measuring", len(pairs)) as on_pair:
         table = measured_pairs(task, translator, pairs, metrics, on_pair)
     shown = [_by_name(pairs)[table.names[number]] for number in chosen(table)]
-    pictures = write_pictures(folder, table, translated_pairs(task, translator, shown))
     used = {name: choice.tables[name] for name in metrics}
-    files.write(folder, table, used, _facts(header, run, split, task), pictures)
+    with files.replacing(folder) as fresh:
+        pictures = write_pictures(fresh, table, translated_pairs(task, translator, shown))
+        files.write(fresh, table, used, _facts(header, run, split, task), pictures)
     return Result(folder, table, run)
 
 
