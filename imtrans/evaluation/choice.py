@@ -5,6 +5,7 @@ from typing import Any
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.hookspecs import Metric
+from imtrans.evaluation.contract import check_direction
 from imtrans.evaluation.wanted import Say
 from imtrans.recipe import defaults
 from imtrans.recipe.building import built
@@ -87,4 +88,5 @@ class MetricChoice:
             place = ".".join([component.name, *map(str, first.location)])
             raise ImtransError(f"metric {place}: {first.message}")
         metric: Metric = built(component, ComponentTable(**table))
+        check_direction(component.name, metric)
         return metric

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from imtrans.api.hookspecs import Metric
 from imtrans.api.metric import ImageMetric, SetMetric
+from imtrans.evaluation.contract import check_names
 from imtrans.evaluation.intervals import CONFIDENCE, bounds, resampled_means
 
 SAME = 1e-6  # relative: how far a metric's value may be from the mean of those of its images
@@ -46,7 +47,7 @@ class MetricColumn:
     @cached_property
     def known(self) -> Tensor:
         """Which images have a row, (n) bool."""
-        return ~self.rows.isnan().any(1)
+        return self.rows.isfinite().all(1)
 
     @property
     def n(self) -> int:
@@ -92,7 +93,10 @@ class MetricColumn:
         if not isinstance(self.metric, ImageMetric):
             return {self.name: means[..., 0]}
         found = self.metric.values(means)
-        return dict(found) if isinstance(found, Mapping) else {self.name: found}
+        if isinstance(found, Mapping):
+            check_names(self.name, found)
+            return dict(found)
+        return {self.name: found}
 
     def of_means(self, resampled: Tensor) -> dict[str, Estimate]:
         """The values of all images, and their intervals, which come of resampled mean rows."""
@@ -100,7 +104,7 @@ class MetricColumn:
         ceilings = self.metric.ceiling(mean) if isinstance(self.metric, ImageMetric) else {}
         higher, estimates = bool(self.metric.higher_is_better), {}
         for name, value in self.values(mean).items():
-            low, high = bounds(drawn[name], self.n) or (None, None)
+            low, high = bounds(float(value), drawn[name], self.n) or (None, None)
             ceiling = float(ceilings[name]) if name in ceilings else None
             estimates[name] = Estimate(float(value), self.n, higher, low, high, ceiling)
         return estimates

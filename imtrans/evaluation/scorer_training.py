@@ -15,8 +15,9 @@ from imtrans.api.scorer import Scorer, Segmenter
 from imtrans.data.encoding import Direct
 from imtrans.data.loader import Batches
 from imtrans.data.reading import Sample
+from imtrans.evaluation.contract import values_of
 from imtrans.evaluation.labels import Palette, data_of, palette_of_sources
-from imtrans.evaluation.seen import SeenImages, update, values_of
+from imtrans.evaluation.seen import SeenImages, update
 from imtrans.evaluation.wanted import Bar
 from imtrans.host.devices import autocast, choose_device, choose_precision
 from imtrans.host.files import write_whole
