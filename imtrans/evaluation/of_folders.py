@@ -55,12 +55,12 @@ def evaluate_folders(
     folders = find_pairs(outputs, targets)
     folder = output or _beside(folders)
     files.check_place(folder)
-    encoding, device = encoding_of(folders, span), choose_device(wanted.device)
+    encoding, device = encoding_of(folders, span, wanted.max_pixels), choose_device(wanted.device)
     choice.usual()
-    if palette := dominant_colours(list(_views(folders, encoding))):
-        choice.of_labels([list(colour) for colour in palette])
+    palette = [list(colour) for colour in dominant_colours(list(_views(folders, encoding)))]
+    if palette and choice.of_labels(palette):
         say(labels_note(len(palette)))
-    metrics = choice.built(say)
+    metrics = choice.built(say, has_sources=False)
     with bar("measuring", len(folders.pairs)) as on_pair:
         table = measured_folders(folders, encoding, metrics, device, on_pair)
     names = [table.names[number] for number in chosen(table)]

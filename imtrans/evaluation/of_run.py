@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from imtrans.api.errors import ImtransError
+from imtrans.api.errors import ImtransError, quoted
 from imtrans.api.pictures import Pair
 from imtrans.evaluation import files
 from imtrans.evaluation.choice import MetricChoice
@@ -43,7 +43,10 @@ def evaluate_run(
     """
     header = header_to_load(place, wanted.best, "generator")
     choice = MetricChoice(installed, wanted.metrics)
-    task = Task(_recipe(header, choice.set(wanted.settings), installed), installed)
+    settings = choice.set(wanted.settings)
+    if wanted.max_pixels:
+        settings.append(f"data.max_pixels={wanted.max_pixels}")
+    task = Task(_recipe(header, settings, installed), installed)
     pairs, split = _pairs(task, wanted.split)
     run = run_of(place, header)
     folder = output or (evaluation_folder(run, split) if run else None)
@@ -145,16 +148,17 @@ def _offer(
     choice: MetricChoice, task: Task, pairs: Sequence[Pair], scorer: Path | None
 ) -> Iterator[str]:
     """Offer the usual metrics, and those that fit label maps; yields what is to be said of it."""
-    choice.usual(task.recipe.validation.metrics, paired=task.has_targets)
+    tables = task.recipe.validation.metrics
+    choice.usual(tables, paired=task.has_targets)
+    if missing := [one.name for one in tables if one.name not in choice.catalog.metrics]:
+        yield f"the recipe's {quoted(missing)} is not measured: no plugin here has such a metric"
     if not task.has_targets:
         return
     if task.recipe.data.target.classes:
         choice.of_labels(None)
-    elif palette := palette_of_targets(task, pairs):
-        choice.of_labels(palette)
+    elif (palette := palette_of_targets(task, pairs)) and choice.of_labels(palette):
         yield labels_note(len(palette))
-    if found := scorer or scorer_of(task.recipe):
-        choice.of_scorer(str(found))
+    if (found := scorer or scorer_of(task.recipe)) and choice.of_scorer(str(found)):
         yield f"outputs are labelled again by {found}"
 
 
