@@ -101,9 +101,8 @@ def encoding_of(
     default all of the depth. Raises ImtransError for another range, and where pixels are floats,
     whose range nobody knows."""
     if span is not None and not -math.inf < span[0] < span[1] < math.inf:
-        raise ImtransError(
-            f"--range {span[0]:g} {span[1]:g}: name two numbers, the lower one first"
-        )
+        given = f"{span[0]:g} {span[1]:g}"
+        raise ImtransError(f"--range {given}: name two numbers, the lower one first")
     first, found = _first_header(folders)
     if found.dtype == "float32" and span is None:
         raise ImtransError(
@@ -119,7 +118,7 @@ def encoding_of(
         alpha="drop",
     )
     limit = {"max_pixels": max_pixels} if max_pixels else {}
-    return Direct(DataTable(root=".", source=side, target=side, **limit))
+    return Direct(DataTable(root=".", source=side, target=side).model_copy(update=limit))
 
 
 def _channels(folders: FolderPairs, first: ImageHeader) -> int:
