@@ -13,7 +13,7 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import Tensor
 
 import imtrans
 from imtrans.api.errors import ImtransError, quoted
@@ -47,6 +48,7 @@ class Evaluated:
     folder: Path
     facts: Mapping[str, Any]
     table: EvaluationTable
+    left_out: Sequence[str] = ()  # a line each: metrics that cannot be built here, and why
 
 
 def check_place(folder: Path) -> None:
@@ -148,38 +150,43 @@ def _rows(table: EvaluationTable) -> bytes:
 
 
 def read(folder: Path, catalog: Catalog) -> Evaluated:
-    """The evaluation in a folder. Metrics of plugins that are not installed are left out. Raises
-    ImtransError when there is none, or it is damaged."""
+    """The evaluation in a folder. Metrics of plugins that are not installed are left out, and those
+    whose own files are gone. Raises ImtransError when there is none, or it is damaged."""
     if not (folder / METRICS).is_file():
         raise ImtransError(f"{folder}: no evaluation; `imtrans evaluate` makes one")
     try:
         facts = json.loads((folder / METRICS).read_text(encoding="utf-8"))
         if facts["rows"] != sum_of(folder / ROWS):
             raise ValueError(f"{METRICS} and {ROWS} are not of one evaluation")
-        table = _table(facts, folder / ROWS, catalog)
+        if not isinstance(facts["made_with"], Mapping):
+            raise TypeError("made_with is no table")
+        names, found = _named_rows(folder / ROWS)
+        columns: dict[str, MetricColumn] = {}
+        left_out = []
+        for name, options in facts["components"].items():
+            if name in catalog.metrics and f"rows/{name}" in found:
+                try:
+                    metric = catalog.metrics[name].build(**options)
+                except ImtransError as error:
+                    left_out.append(f"{name} left out: {error}")
+                    continue
+                rows, sums = found[f"rows/{name}"], found[f"compared/{name}"]
+                columns[name] = MetricColumn(name, metric, rows, sums)
+                columns[name].check(len(names))
     except (ImtransError, OSError, SafetensorError, *FAULTS) as error:
         raise ImtransError(
             f"{folder}: the evaluation is damaged ({reason(error)}). evaluate again"
         ) from error
-    return Evaluated(folder, facts, table)
+    return Evaluated(folder, facts, EvaluationTable(names, columns), left_out)
 
 
-def _table(facts: Mapping[str, Any], rows_file: Path, catalog: Catalog) -> EvaluationTable:
-    """Raises ValueError, or another of FAULTS, where the parts do not fit each other."""
-    with safe_open(rows_file, framework="pt") as file:
+def _named_rows(path: Path) -> tuple[list[str], dict[str, Tensor]]:
+    """The names of the images, and the tensors. Raises TypeError or ValueError for other names."""
+    with safe_open(path, framework="pt") as file:
         names = json.loads((file.metadata() or {})["names"])
         found = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    if not isinstance(facts["made_with"], Mapping):
-        raise TypeError("made_with is no table")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise TypeError("the names of the images are no texts")
     if len(set(names)) < len(names):
         raise ValueError("an image is in it twice")
-    columns = {}
-    for name, options in facts["components"].items():
-        if name in catalog.metrics and f"rows/{name}" in found:
-            metric = catalog.metrics[name].build(**options)
-            rows, sums = found[f"rows/{name}"], found[f"compared/{name}"]
-            columns[name] = MetricColumn(name, metric, rows, sums)
-            columns[name].check(len(names))
-    return EvaluationTable(names, columns)
+    return names, found

@@ -11,7 +11,7 @@ from imtrans.api.errors import ImtransError, quoted
 from imtrans.api.pictures import Pair
 from imtrans.evaluation import files
 from imtrans.evaluation.choice import MetricChoice
-from imtrans.evaluation.labels import labels_note, palette_of_targets, scorer_of
+from imtrans.evaluation.labels import labels_note, palette_of_targets, scorer_note, scorer_of
 from imtrans.evaluation.pairs import measured_pairs
 from imtrans.evaluation.showcase import chosen, translated_pairs, write_pictures
 from imtrans.evaluation.wanted import Bar, Result, Say, Wanted
@@ -159,7 +159,7 @@ def _offer(
     elif (palette := palette_of_targets(task, pairs)) and choice.of_labels(palette):
         yield labels_note(len(palette))
     if (found := scorer or scorer_of(task.recipe)) and choice.of_scorer(str(found)):
-        yield f"outputs are labelled again by {found}"
+        yield scorer_note(found, task.recipe)
 
 
 def _by_name(pairs: Sequence[Pair]) -> dict[str, Pair]:

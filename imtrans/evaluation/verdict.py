@@ -51,6 +51,9 @@ def cautions(comparison: Comparison) -> Iterator[str]:
     if comparison.other_targets:
         images = counted(comparison.other_targets, "image")
         yield f"{images} left out of some metrics, as their targets are not the same everywhere"
+    yield from dict.fromkeys(
+        line for side in sides for one in side.evaluations for line in one.left_out
+    )
     if comparison.not_compared:
         yield (
             f"{quoted(comparison.not_compared)} left out: not all of them have measured it, in the "
