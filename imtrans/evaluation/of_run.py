@@ -15,6 +15,7 @@ from imtrans.evaluation.labels import labels_note, palette_of_targets, scorer_no
 from imtrans.evaluation.pairs import measured_pairs
 from imtrans.evaluation.showcase import chosen, translated_pairs, write_pictures
 from imtrans.evaluation.wanted import Bar, Result, Say, Wanted
+from imtrans.host.words import counted
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import Catalog, catalog
 from imtrans.recipe.schema import Recipe
@@ -24,6 +25,7 @@ from imtrans.runs.listing import find_run, is_run
 from imtrans.runs.sealed import SUM
 from imtrans.task import Task
 from imtrans.translation.loading import header_to_load, load
+from imtrans.translation.translator import Translator
 
 EVALUATION, VALIDATION, TRAINING = "evaluation", "validation", "train"
 
@@ -54,17 +56,19 @@ def evaluate_run(
         raise ImtransError(f"{place}: belongs to no run here; name an --output folder")
     if output:
         files.check_place(output)
+    translator = load(header.path, device=wanted.device)  # a run in training may soon remove it
+    _check_channels(task, translator)
     for note in _offer(choice, task, pairs, wanted.scorer):
         say(note)
     metrics = choice.built(say, paired=task.has_targets)
-    translator = load(header.path, device=wanted.device)
     with bar("measuring", len(pairs)) as on_pair:
         table = measured_pairs(task, translator, pairs, metrics, on_pair)
     shown = [_by_name(pairs)[table.names[number]] for number in chosen(table)]
     used = {name: choice.tables[name] for name in metrics}
     with files.replacing(folder) as fresh:
         pictures = write_pictures(fresh, table, translated_pairs(task, translator, shown))
-        files.write(fresh, table, used, _facts(header, run, split, task), pictures)
+        facts = _facts(header, run, split, task) | {"set": settings}
+        files.write(fresh, table, used, facts, pictures)
     return Result(folder, table, run)
 
 
@@ -142,6 +146,18 @@ def run_of(place: Path, header: Header) -> Path | None:
     """The run that a checkpoint belongs to, if it is one's."""
     folders = [place, *header.path.resolve().parents[:3]]
     return next((folder for folder in folders if is_run(folder)), None)
+
+
+def _check_channels(task: Task, translator: Translator) -> None:
+    """Raise ImtransError where settings make pictures of channels that were not trained on."""
+    mine, trained = task.encoding, translator.encoding
+    for side in ("source", "target"):
+        now, then = (getattr(one, f"{side}_channels") for one in (mine, trained))
+        if now != then:
+            raise ImtransError(
+                f"the generator was trained with {counted(then, 'channel')} in the {side}, and "
+                f"--set makes it {now}; leave data.{side} as it was"
+            )
 
 
 def _offer(

@@ -2,12 +2,14 @@
 
 import csv
 import json
+import shutil
 
 import pytest
 import torch
 from drawn import write_pairs
 from resealing import reseal
 
+from imtrans.evaluation import of_run
 from imtrans.host.locks import locked
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
@@ -196,3 +198,33 @@ def test_a_metric_without_a_direction_breaks_its_contract(imtrans, run, monkeypa
 def test_the_limit_of_pixels_can_be_lowered_for_a_run(imtrans, run):
     code, _, err = imtrans("evaluate", "--recipe", "tiny", "--max-pixels", 100)
     assert (code, "none of 5 pairs" in err) == (2, True)
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_channels_that_were_not_trained_on_are_one_line(imtrans, run, side):
+    classes = f"data.{side}.classes=[[0,0,0],[255,255,255]]"
+    code, _, err = imtrans("evaluate", "--recipe", "tiny", "--set", classes)
+    assert (code, f"3 channels in the {side}, and --set makes it 2" in err) == (2, True)
+
+
+def test_an_evaluation_with_other_settings_is_remarked_in_a_comparison(imtrans, run, tmp_path):
+    shutil.copytree(run, tmp_path / "runs" / "other")
+    recipe = tmp_path / "runs" / "other" / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace('"vanilla"', '"lsgan"'))
+    imtrans("evaluate", "--recipe", "tiny", "--set", "data.flip=false")
+    assert document(run)["set"] == ["data.flip=false"]
+    out = imtrans("compare", "tiny", "other")[1]
+    assert "runs/tiny: was evaluated with --set data.flip=false" in out
+    assert "runs/other: was evaluated with" not in out
+
+
+def test_a_checkpoint_that_is_removed_meanwhile_was_loaded_before(imtrans, run, monkeypatch):
+    usual = of_run.palette_of_targets
+
+    def removed(task, pairs):
+        shutil.rmtree(run / "checkpoints" / "step_00000012")
+        return usual(task, pairs)
+
+    monkeypatch.setattr(of_run, "palette_of_targets", removed)
+    code, _, err = imtrans("evaluate", "--recipe", "tiny")
+    assert code == 0, err
