@@ -19,6 +19,7 @@ from torch.nn.functional import interpolate, max_pool2d, pixel_unshuffle
 from imtrans.api.errors import ImtransError
 
 KIND = "imtrans scorer"
+MULTIPLE, LARGEST = 32, 4096  # px: the sides that a segmenter takes
 WIDTHS = (24, 48, 96, 144, 192)
 Palette = Sequence[Sequence[int]]
 
@@ -113,6 +114,7 @@ class Scorer:
         facts = cls.facts_of(path)
         try:
             palette, size = json.loads(facts["palette"]), int(facts["size"])
+            _check(palette, size)
             network = Segmenter(len(palette))
             with safe_open(path, framework="pt") as file:
                 network.load_state_dict({key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118
@@ -137,6 +139,17 @@ class Scorer:
         if facts.get("kind") != KIND:
             raise ImtransError(f"{path}: no scorer; `imtrans train-scorer RECIPE` makes one")
         return facts
+
+
+def _check(palette: Palette, size: int) -> None:
+    """Raise ValueError or TypeError unless a segmenter takes the size, and colours are colours."""
+    levels = [level for colour in palette for level in colour]
+    if not palette or any(len(colour) != 3 for colour in palette):
+        raise ValueError("a colour has three levels")
+    if not all(0 <= level <= 255 for level in levels):
+        raise ValueError("a level is from 0 to 255")
+    if size % MULTIPLE or not MULTIPLE <= size <= LARGEST:
+        raise ValueError(f"the size is {size} px")
 
 
 def nearest_colour(maps: Tensor, palette: Tensor) -> Tensor:

@@ -106,6 +106,10 @@ def evaluate(
             "OUTPUTS-evaluation.",
         ),
     ] = None,
+    max_pixels: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Read images up to this size; default: 25 million."),
+    ] = None,
     device: DeviceOption = None,
 ) -> None:
     """Measure outputs against their targets, with intervals: all validation pairs of a run, or two
@@ -119,7 +123,7 @@ def evaluate(
     """
     from imtrans.evaluation.wanted import Wanted
 
-    wanted = Wanted(metric or (), set_ or (), split, best, scorer, device)
+    wanted = Wanted(metric or (), set_ or (), split, best, scorer, device, max_pixels)
     out = console()
     if folders:
         _refuse_both(folders, recipe or checkpoint)

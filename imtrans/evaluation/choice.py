@@ -5,6 +5,7 @@ from typing import Any
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.hookspecs import Metric
+from imtrans.evaluation.contract import check_direction
 from imtrans.evaluation.wanted import Say
 from imtrans.recipe import defaults
 from imtrans.recipe.building import built
@@ -14,6 +15,7 @@ from imtrans.recipe.registry import Component
 from imtrans.recipe.schema import ComponentTable
 
 Options = dict[str, Any]
+SCORER_HINT = ". `imtrans train-scorer RECIPE` makes a scorer; name it as --scorer FILE"
 
 
 class MetricChoice:
@@ -31,19 +33,24 @@ class MetricChoice:
         for name in (*defaults.EVALUATED, *(() if paired else defaults.OF_SETS)):
             self._offer(name)
 
-    def of_labels(self, palette: Sequence[Sequence[int]] | None) -> None:
-        """Targets are label maps: of these colours, or with a channel for each class."""
-        self._offer(defaults.OF_LABELS, {"palette": palette} if palette else {})
+    def of_labels(self, palette: Sequence[Sequence[int]] | None) -> bool:
+        """Targets are label maps: of these colours, or with a channel for each class. Returns
+        whether they are measured so."""
+        return self._offer(defaults.OF_LABELS, {"palette": palette} if palette else {})
 
-    def of_scorer(self, scorer: str) -> None:
-        """Outputs are photographs of label maps, which a scorer labels again."""
-        self._offer(defaults.OF_SCORER, {"scorer": scorer})
+    def of_scorer(self, scorer: str) -> bool:
+        """Outputs are photographs of label maps, which a scorer labels again. Returns whether it
+        does."""
+        return self._offer(defaults.OF_SCORER, {"scorer": scorer})
 
-    def _offer(self, name: str, options: Mapping[str, Any] | None = None) -> None:
+    def _offer(self, name: str, options: Mapping[str, Any] | None = None) -> bool:
         """A metric that is measured unless others were asked for, and options it has unless it was
-        given others."""
-        if name in self.tables or (name in self.catalog.metrics and not self.asked):
-            self.tables[name] = {**(options or {}), **self.tables.get(name, {})}
+        given others. Returns whether it is measured with these options."""
+        offered = dict(options or {})
+        if name not in self.tables and (name not in self.catalog.metrics or self.asked):
+            return False
+        self.tables[name] = {**offered, **self.tables.get(name, {})}
+        return self.tables[name].items() >= offered.items()
 
     def set(self, settings: Iterable[str]) -> list[str]:
         """Take options of metrics out of settings, as `fid.weights=FILE`; the others are
@@ -58,10 +65,12 @@ class MetricChoice:
                 others.append(setting)
         return others
 
-    def built(self, say: Say, *, paired: bool = True) -> dict[str, Metric]:
+    def built(
+        self, say: Say, *, paired: bool = True, has_sources: bool = True
+    ) -> dict[str, Metric]:
         """The metrics; unpaired, those that need no target of their own. One that nobody asked for
         and that lacks its weights or a library is left out with a line. Raises ImtransError when
-        another refuses its options, or when none is left."""
+        another refuses its options or needs sources that are not known, or when none is left."""
         metrics: dict[str, Metric] = {}
         for name in self.tables:
             component = self.catalog.metrics[name]
@@ -69,8 +78,12 @@ class MetricChoice:
                 continue
             if str(self.tables[name].get("weights", "")).startswith(("download", "http")):
                 say(f"{name}: its weights are fetched, unless they are here")
+            if not has_sources:
+                _refuse_sources(name, component.made)
             try:
                 metrics[name] = self._built(component)
+                if not has_sources:
+                    _refuse_sources(name, metrics[name])
             except ImtransError as error:
                 if self.asked or name not in defaults.OF_SETS:
                     raise
@@ -87,6 +100,16 @@ class MetricChoice:
         if problems := component.check(table):
             first = problems[0]
             place = ".".join([component.name, *map(str, first.location)])
-            raise ImtransError(f"metric {place}: {first.message}")
+            hint = SCORER_HINT if component.name == defaults.OF_SCORER else ""
+            raise ImtransError(f"metric {place}: {first.message}{hint}")
         metric: Metric = built(component, ComponentTable(**table))
+        check_direction(component.name, metric)
         return metric
+
+
+def _refuse_sources(name: str, metric: object) -> None:
+    if getattr(metric, "needs_source", False):
+        raise ImtransError(
+            f"the metric '{name}' looks at the sources, which nobody knows of two folders; "
+            "evaluate a run (--recipe or --checkpoint)"
+        )

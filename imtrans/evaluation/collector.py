@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from imtrans.api.hookspecs import Metric
 from imtrans.api.metric import ImageMetric, SetMetric
 from imtrans.evaluation.columns import MetricColumn
-from imtrans.evaluation.seen import SeenImages, update, values_of
+from imtrans.evaluation.contract import checked_rows, values_of
+from imtrans.evaluation.seen import SeenImages, update
 
 
 class Collector:
@@ -37,13 +38,16 @@ class _OfRows:
     def __init__(self, name: str, metric: Metric) -> None:
         self.name, self.metric = name, metric
         self.rows: dict[int, Tensor] = {}
+        self.width: int | None = None  # of a row
         self.sums: dict[int, int] = {}
 
     def add(self, images: Sequence[int], seen: SeenImages, sums: "_Sums") -> None:
         given = seen.of(self.metric)
         rows = self._rows(given)
         if rows is not None:
-            self.rows.update(zip(images, rows.float().cpu().unbind(), strict=True))
+            found = checked_rows(self.name, rows, images, self.width)
+            self.width = found.shape[1]
+            self.rows.update(zip(images, found.unbind(), strict=True))
         compared = given[1]
         if isinstance(self.metric, ImageMetric | SetMetric):
             compared = self.metric.compared_with(compared)
@@ -54,8 +58,7 @@ class _OfRows:
         return rows
 
     def column(self, count: int) -> MetricColumn:
-        width = len(next(iter(self.rows.values()))) if self.rows else 1
-        none = torch.full((width,), math.nan)
+        none = torch.full((self.width or 1,), math.nan)
         rows = torch.stack([self.rows.get(index, none) for index in range(count)])
         sums = torch.tensor([self.sums.get(index, 0) for index in range(count)])
         return MetricColumn(self.name, self.metric, rows, sums, self._total())

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from imtrans.api.hookspecs import Metric
 from imtrans.api.metric import ImageMetric, SetMetric
+from imtrans.evaluation.contract import check_names
 from imtrans.evaluation.intervals import CONFIDENCE, bounds, resampled_means
 
 SAME = 1e-6  # relative: how far a metric's value may be from the mean of those of its images
@@ -46,7 +47,7 @@ class MetricColumn:
     @cached_property
     def known(self) -> Tensor:
         """Which images have a row, (n) bool."""
-        return ~self.rows.isnan().any(1)
+        return self.rows.isfinite().all(1)
 
     @property
     def n(self) -> int:
@@ -67,6 +68,18 @@ class MetricColumn:
         mean = float(self.rows[self.known].double().mean())
         return abs(mean - self.total) <= SAME * max(abs(mean), 1.0)
 
+    def check(self, count: int) -> None:
+        """Raise ValueError, or what its metric raises, unless it is of so many images and its
+        metric can make values of its rows."""
+        if self.rows.dtype != torch.float32 or self.rows.dim() != 2 or len(self.rows) != count:
+            raise ValueError(f"the rows of {self.name} are not those of {count} images")
+        if self.compared_with.dtype != torch.int64 or self.compared_with.shape != (count,):
+            raise ValueError(f"the sums of {self.name} are not those of {count} images")
+        try:
+            self.values(torch.zeros(1, self.rows.shape[1]).double())
+        except RuntimeError as error:  # rows of another width
+            raise ValueError(f"the rows of {self.name} are not of this metric") from error
+
     def of(self, images: Sequence[int]) -> "MetricColumn":
         """What it found in some of the images."""
         return replace(self, rows=self.rows[images], compared_with=self.compared_with[images])
@@ -80,7 +93,10 @@ class MetricColumn:
         if not isinstance(self.metric, ImageMetric):
             return {self.name: means[..., 0]}
         found = self.metric.values(means)
-        return dict(found) if isinstance(found, Mapping) else {self.name: found}
+        if isinstance(found, Mapping):
+            check_names(self.name, found)
+            return dict(found)
+        return {self.name: found}
 
     def of_means(self, resampled: Tensor) -> dict[str, Estimate]:
         """The values of all images, and their intervals, which come of resampled mean rows."""
@@ -88,7 +104,7 @@ class MetricColumn:
         ceilings = self.metric.ceiling(mean) if isinstance(self.metric, ImageMetric) else {}
         higher, estimates = bool(self.metric.higher_is_better), {}
         for name, value in self.values(mean).items():
-            low, high = bounds(drawn[name], self.n) or (None, None)
+            low, high = bounds(float(value), drawn[name], self.n) or (None, None)
             ceiling = float(ceilings[name]) if name in ceilings else None
             estimates[name] = Estimate(float(value), self.n, higher, low, high, ceiling)
         return estimates

@@ -2,8 +2,9 @@
 
 A difference has two sources of chance. Other images would give another: it is computed again for
 images drawn anew (see `intervals`), the same for both sides. Another seed would give another: where
-a side has several seeds, the variance of their values is added. Of both the interval is Student's
-t, with the degrees of freedom of Satterthwaite 1946.
+a side has several seeds, the variance of their values is added; one with a single seed is taken to
+vary as the other. Of both the interval is Student's t, with the degrees of freedom of Satterthwaite
+1946.
 """
 
 import json
@@ -62,6 +63,7 @@ class Comparison:
     images: Sequence[str]
     left_out: int  # images that some evaluation lacks
     other_targets: int  # images that were compared with other targets, by some metric
+    not_compared: Sequence[str]  # metrics that not all have, or that were measured otherwise
     values: Mapping[str, Sequence[float]]  # of each side, by the name of the value
     differences: Mapping[str, Sequence[PairedDifference]]  # of each side but the first
 
@@ -79,11 +81,13 @@ def compared(sides: Sequence[ComparedSide]) -> Comparison:
     names = [name for name in tables[0].names if name in shared]
     if len(names) < FEWEST:
         raise ImtransError(
-            f"these evaluations have {counted(len(names), 'image')} in common ("
-            f"{some(tables[0].names, 2)} | {some(tables[-1].names, 2)}); compare those of one split"
+            f"these evaluations have {counted(len(names), 'image')} in common, of "
+            f"{some(tables[0].names, 2)} | {some(tables[-1].names, 2)}; compare those of one split "
+            "that has two or more"
         )
     most = max(len(table.names) for table in tables)
-    found = [_Metric(name, sides, names) for name in tables[0].columns]
+    known = dict.fromkeys(name for table in tables for name in table.columns)
+    found = [_Metric(name, sides, names) for name in known]
     metrics = [metric for metric in found if metric.is_in_all and metric.n >= FEWEST]
     if not metrics:
         raise ImtransError(
@@ -96,7 +100,8 @@ def compared(sides: Sequence[ComparedSide]) -> Comparison:
         for name, of_sides, others in metric.results():
             values[name], differences[name] = of_sides, others
     other = max(metric.others for metric in found if metric.is_in_all)
-    return Comparison(sides, names, most - len(names), other, values, differences)
+    rest = [metric.name for metric in found if metric not in metrics]
+    return Comparison(sides, names, most - len(names), other, rest, values, differences)
 
 
 class _Metric:
@@ -151,13 +156,14 @@ class _Metric:
         """Each value by its name: that of each side, and the differences from the first side."""
         columns = [column.of(self._kept) for column in self._columns]
         whole = [column.values(column.mean) for column in columns]
-        drawn = resampled_means([column.rows for column in columns])
-        resampled = [c.values(means) for c, means in zip(columns, drawn, strict=True)]
+        # One after the other: rows of histograms are wide, and sides may be many.
+        resampled = [column.values(resampled_means([column.rows])[0]) for column in columns]
         higher = bool(columns[0].metric.higher_is_better)
         for name in whole[0]:
             sides = list(self._by_side(name, whole, resampled))
             first, others = sides[0], sides[1:]
-            differences = [_difference(first, other, self.n, higher) for other in others]
+            usual = _pooled(sides)
+            differences = [_difference(first, other, self.n, higher, usual) for other in others]
             yield name, [side.value for side in sides], differences
 
     def _by_side(
@@ -188,17 +194,25 @@ class _Values:
         return sum(self.of_seeds) / len(self.of_seeds)
 
     @property
-    def variance(self) -> float | None:
-        """Of the mean of the seeds; None of a single one."""
-        count = len(self.of_seeds)
-        if count < 2:
-            return None
-        return sum((one - self.value) ** 2 for one in self.of_seeds) / (count - 1) / count
+    def squares(self) -> float:
+        """How far the seeds are from their mean."""
+        return sum((one - self.value) ** 2 for one in self.of_seeds)
 
 
-def _difference(first: _Values, other: _Values, n: int, higher: bool) -> PairedDifference:
+Variance = tuple[float, int]  # and its degrees of freedom
+
+
+def _pooled(sides: Sequence[_Values]) -> Variance | None:
+    """Of one seed, from all sides that have several; None where none has."""
+    free = sum(len(side.of_seeds) - 1 for side in sides)
+    return (sum(side.squares for side in sides) / free, free) if free else None
+
+
+def _difference(
+    first: _Values, other: _Values, n: int, higher: bool, usual: Variance | None
+) -> PairedDifference:
     parts = [(float((other.resampled - first.resampled).var()) * n / (n - 1), n - 1)]
-    parts += [(v.variance, len(v.of_seeds) - 1) for v in (first, other) if v.variance is not None]
+    parts += _of_seeds([first, other], usual)
     variance = sum(part for part, _ in parts)
     value = other.value - first.value
     if variance == 0:
@@ -206,6 +220,17 @@ def _difference(first: _Values, other: _Values, n: int, higher: bool) -> PairedD
     freedom = variance**2 / sum(part**2 / free for part, free in parts)
     reach = quantile_of_t((1 + CONFIDENCE) / 2, freedom) * math.sqrt(variance)
     return PairedDifference(value, n, higher, value - reach, value + reach)
+
+
+def _of_seeds(sides: Sequence[_Values], usual: Variance | None) -> list[Variance]:
+    """The variances of the means over the seeds of two sides. Where one has a single seed, both
+    have that of all sides."""
+    counts = [len(side.of_seeds) for side in sides]
+    if usual is None:
+        return []
+    if min(counts) == 1:
+        return [(usual[0] * sum(1 / k for k in counts), usual[1])]
+    return [(side.squares / (k - 1) / k, k - 1) for side, k in zip(sides, counts, strict=True)]
 
 
 def _places(evaluation: Evaluated, images: Sequence[str]) -> list[int]:

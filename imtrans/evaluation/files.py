@@ -4,30 +4,40 @@ RUN/evaluation/val/metrics.json      every value with its interval, and what was
                   /metrics.csv       a row for each image
                   /rows.safetensors  what the metrics found in each image
                   /pictures/         source, output and target of some images
+
+A new evaluation is written beside the old one and replaces it when it is complete. metrics.json has
+the sum of rows.safetensors, so that a mixture of two evaluations is not taken for one.
 """
 
 import csv
+import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import Tensor
 
 import imtrans
-from imtrans.api.errors import ImtransError
+from imtrans.api.errors import ImtransError, quoted
 from imtrans.evaluation.columns import MetricColumn
 from imtrans.evaluation.intervals import CONFIDENCE, RESAMPLES
 from imtrans.evaluation.table import EvaluationTable
-from imtrans.host.files import write_whole
-from imtrans.host.foreign import FAULTS
+from imtrans.host.files import is_ours, make_folders, mark
+from imtrans.host.foreign import FAULTS, reason
+from imtrans.host.locks import locked
 from imtrans.recipe.catalog import Catalog
+from imtrans.runs.checksums import sum_of
 
 METRICS, IMAGES, ROWS = "metrics.json", "metrics.csv", "rows.safetensors"
+PICTURES, LOCK = "pictures", ".lock"
 Components = Mapping[str, Mapping[str, Any]]  # a metric's options, by its name
 
 
@@ -38,17 +48,58 @@ class Evaluated:
     folder: Path
     facts: Mapping[str, Any]
     table: EvaluationTable
+    left_out: Sequence[str] = ()  # a line each: metrics that cannot be built here, and why
+
+
+def check_place(folder: Path) -> None:
+    """Raise ImtransError where an evaluation would replace what someone else wrote."""
+    if folder.exists() and not folder.is_dir():
+        raise ImtransError(f"{folder}: is a file; name another --output folder")
+    there = [name for name in (METRICS, IMAGES, ROWS, PICTURES) if (folder / name).exists()]
+    if there and not is_ours(folder / PICTURES):
+        raise ImtransError(
+            f"{folder}: {quoted(there)} there were not written by `imtrans evaluate`; name another "
+            "--output folder"
+        )
+
+
+@contextmanager
+def replacing(folder: Path) -> Iterator[Path]:
+    """A hidden folder to write an evaluation into. At the end of the block the evaluation replaces
+    the one in `folder`, which is unchanged where anything fails before. Raises ImtransError when it
+    cannot be written."""
+    try:
+        make_folders(folder)
+        with TemporaryDirectory(prefix=".new-", dir=folder) as hidden:
+            fresh = Path(hidden)
+            mark(fresh / PICTURES)  # these are no pictures to train on or to measure
+            yield fresh
+            with locked(folder / LOCK, wait=True):  # another may evaluate the same
+                _replace(folder, fresh)
+                (folder / LOCK).unlink(missing_ok=True)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise ImtransError(f"{folder}: the evaluation cannot be written: {why}") from error
+
+
+def _replace(folder: Path, fresh: Path) -> None:
+    old = folder / PICTURES
+    if old.exists():
+        old.rename(fresh / "old")
+    for name in (PICTURES, IMAGES, ROWS, METRICS):  # the last one makes it an evaluation
+        (fresh / name).replace(folder / name)
 
 
 def write(
-    folder: Path,
+    fresh: Path,
     table: EvaluationTable,
     components: Components,
     facts: Mapping[str, Any],
     pictures: list[dict[str, Any]],
 ) -> None:
-    """Write an evaluation. `facts` say what was measured. Raises ImtransError when it cannot be
-    written."""
+    """Write an evaluation into the folder that `replacing` gave. `facts` say what was measured.
+    Raises OSError when it cannot be written."""
+    rows = _rows(table)
     document = {
         "imtrans": imtrans.__version__,
         "torch": torch.__version__,
@@ -63,18 +114,18 @@ def write(
         "made_with": {
             name: getattr(column.metric, "made_with", "") for name, column in table.columns.items()
         },
+        "rows": hashlib.sha256(rows).hexdigest(),
         "pictures": pictures,
     }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        # The document is written last: where it is, the others are.
-        write_whole(folder / IMAGES, _csv(table))
-        write_whole(folder / ROWS, _rows(table))
-        text = json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False)
-        write_whole(folder / METRICS, text.encode("utf-8", "surrogateescape"))
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise ImtransError(f"{folder}: the evaluation cannot be written: {reason}") from error
+    (fresh / IMAGES).write_bytes(_csv(table))
+    (fresh / ROWS).write_bytes(rows)
+    text = json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False)
+    (fresh / METRICS).write_bytes(_utf8(text))
+
+
+def _utf8(text: str) -> bytes:
+    """A name that is no UTF-8 has its bytes written as `\\udce9`, which JSON reads back."""
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _csv(table: EvaluationTable) -> bytes:
@@ -83,7 +134,7 @@ def _csv(table: EvaluationTable) -> bytes:
     writer.writerow(["name", *table.of_each])
     columns = [[_cell(value) for value in values] for values in table.of_each.values()]
     writer.writerows(zip(table.names, *columns, strict=True))
-    return text.getvalue().encode("utf-8", "surrogateescape")
+    return _utf8(text.getvalue())
 
 
 def _cell(value: float | None) -> str:
@@ -99,29 +150,43 @@ def _rows(table: EvaluationTable) -> bytes:
 
 
 def read(folder: Path, catalog: Catalog) -> Evaluated:
-    """The evaluation in a folder. Metrics of plugins that are not installed are left out. Raises
-    ImtransError when there is none, or it is damaged."""
+    """The evaluation in a folder. Metrics of plugins that are not installed are left out, and those
+    whose own files are gone. Raises ImtransError when there is none, or it is damaged."""
     if not (folder / METRICS).is_file():
         raise ImtransError(f"{folder}: no evaluation; `imtrans evaluate` makes one")
     try:
         facts = json.loads((folder / METRICS).read_text(encoding="utf-8"))
-        components, _ = dict(facts["components"]), dict(facts["made_with"])
-        with safe_open(folder / ROWS, framework="pt") as file:
-            images = json.loads((file.metadata() or {})["names"])
-            found = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        columns = {
-            name: MetricColumn(
-                name,
-                catalog.metrics[name].build(**options),
-                found[f"rows/{name}"],
-                found[f"compared/{name}"],
-            )
-            for name, options in components.items()
-            if name in catalog.metrics and f"rows/{name}" in found
-        }
+        if facts["rows"] != sum_of(folder / ROWS):
+            raise ValueError(f"{METRICS} and {ROWS} are not of one evaluation")
+        if not isinstance(facts["made_with"], Mapping):
+            raise TypeError("made_with is no table")
+        names, found = _named_rows(folder / ROWS)
+        columns: dict[str, MetricColumn] = {}
+        left_out = []
+        for name, options in facts["components"].items():
+            if name in catalog.metrics and f"rows/{name}" in found:
+                try:
+                    metric = catalog.metrics[name].build(**options)
+                except ImtransError as error:
+                    left_out.append(f"{name} left out: {error}")
+                    continue
+                rows, sums = found[f"rows/{name}"], found[f"compared/{name}"]
+                columns[name] = MetricColumn(name, metric, rows, sums)
+                columns[name].check(len(names))
     except (ImtransError, OSError, SafetensorError, *FAULTS) as error:
-        reason = " ".join(str(error).split())
         raise ImtransError(
-            f"{folder}: the evaluation is damaged ({reason}). evaluate again"
+            f"{folder}: the evaluation is damaged ({reason(error)}). evaluate again"
         ) from error
-    return Evaluated(folder, facts, EvaluationTable(images, columns))
+    return Evaluated(folder, facts, EvaluationTable(names, columns), left_out)
+
+
+def _named_rows(path: Path) -> tuple[list[str], dict[str, Tensor]]:
+    """The names of the images, and the tensors. Raises TypeError or ValueError for other names."""
+    with safe_open(path, framework="pt") as file:
+        names = json.loads((file.metadata() or {})["names"])
+        found = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise TypeError("the names of the images are no texts")
+    if len(set(names)) < len(names):
+        raise ValueError("an image is in it twice")
+    return names, found

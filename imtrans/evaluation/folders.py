@@ -1,6 +1,8 @@
 """Two folders of images, outputs and targets, whoever made the outputs."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from imtrans.api.layouts import without_suffix
 from imtrans.api.patterns import Pattern, is_pattern
 from imtrans.api.pictures import Picture, find_images
 from imtrans.data.encoding import Direct
+from imtrans.data.pairs import spread
 from imtrans.data.pixels.decode import decode
 from imtrans.data.pixels.formats.header import ImageHeader, header
 from imtrans.data.pixels.formats.stored import PixelSpec
@@ -24,6 +27,7 @@ from imtrans.host.threads import Threads, usual_count
 from imtrans.recipe.schema import DataTable, SideTable
 
 Span = tuple[float, float]
+LOOKED_AT = 40  # pairs, for whether they are in colour
 
 
 @dataclass(frozen=True)
@@ -89,10 +93,16 @@ def _checked(folder: Path) -> Path:
     return folder
 
 
-def encoding_of(folders: FolderPairs, span: Span | None = None) -> Direct:
-    """How the pixels of both folders are read: with the depth and the channels of the first target
-    that can be read. `span` is the range that becomes -1 to 1; by default all of the depth. Raises
-    ImtransError where pixels are floats, whose range nobody knows."""
+def encoding_of(
+    folders: FolderPairs, span: Span | None = None, max_pixels: int | None = None
+) -> Direct:
+    """How the pixels of both folders are read: with the depth of the first target that can be read,
+    in colour where images of either folder are. `span` is the range that becomes -1 to 1; by
+    default all of the depth. Raises ImtransError for another range, and where pixels are floats,
+    whose range nobody knows."""
+    if span is not None and not -math.inf < span[0] < span[1] < math.inf:
+        given = f"{span[0]:g} {span[1]:g}"
+        raise ImtransError(f"--range {given}: name two numbers, the lower one first")
     first, found = _first_header(folders)
     if found.dtype == "float32" and span is None:
         raise ImtransError(
@@ -102,12 +112,25 @@ def encoding_of(folders: FolderPairs, span: Span | None = None) -> Direct:
     if found.dtype not in ("uint8", "uint16", "float32"):
         raise ImtransError(f"{first}: its pixels are {found.dtype}; save them as uint8 or uint16")
     side = SideTable(
-        channels=found.channels,
+        channels=_channels(folders, found),
         dtype=found.dtype,  # type: ignore[arg-type]  # one of these three
         range=span,
         alpha="drop",
     )
-    return Direct(DataTable(root=".", source=side, target=side))
+    limit = {"max_pixels": max_pixels} if max_pixels else {}
+    return Direct(DataTable(root=".", source=side, target=side).model_copy(update=limit))
+
+
+def _channels(folders: FolderPairs, first: ImageHeader) -> int:
+    """Of the first target; 8-bit images may be grey and in colour beside each other."""
+    if first.dtype != "uint8" or first.colour not in ("grey", "CMYK"):
+        return first.channels
+    for index in spread(len(folders.pairs), LOOKED_AT):
+        for picture in folders.pairs[index][1:]:
+            with suppress(ImtransError):  # who measures it says so
+                if header(picture).colour in ("RGB", "CMYK"):
+                    return 3
+    return first.channels
 
 
 def _first_header(folders: FolderPairs) -> tuple[Picture, ImageHeader]:

@@ -3,7 +3,13 @@
 Efron, "Bootstrap Methods: Another Look at the Jackknife", Annals of Statistics 1979. Of few images
 the usual percentiles make intervals that are too short; those of Hesterberg, "What Teachers Should
 Know About the Bootstrap", The American Statistician 2015 (section 5.3) make up for it: they are as
-wide as Student's t asks for.
+wide as Student's t asks for. No interval of resampled images reaches far beyond them: of fewer than
+FEWEST it would hold the truth less often than it says, and there is none.
+
+What two histograms share is less in some images than in all, and less again in images drawn anew:
+of 30 images the percentiles alone hold the truth three times in four. By how much resampling lowers
+a value is known; the interval is raised by twice that, once for what resampling has lost and once
+for what the value has lost (Efron and Tibshirani 1993, chapter 10).
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,6 +23,7 @@ from torch import Tensor
 RESAMPLES = 2000
 CONFIDENCE = 0.95
 SEED = 0
+FEWEST = 5  # images
 AT_ONCE = 2**22  # counts of how often images were drawn, in memory
 
 
@@ -24,8 +31,9 @@ def resampled_means(columns: Sequence[Tensor]) -> list[Tensor]:
     """The mean rows (RESAMPLES, K) of images drawn anew, of each column of rows (n, K): the same
     draws for all columns, and always the same for the same n. Rows of NaN, of images that have
     none, do not count."""
-    there = [~rows.isnan().any(1, keepdim=True) for rows in columns]
-    whole = torch.cat([*(rows.nan_to_num(0.0) for rows in columns), *there], 1).double()
+    there = [rows.isfinite().all(1, keepdim=True) for rows in columns]
+    kept = (rows.where(is_there, 0.0) for rows, is_there in zip(columns, there, strict=True))
+    whole = torch.cat([*kept, *there], 1).double()
     sums = torch.cat([drawn @ whole for drawn in _draws(len(whole))])
     widths = [rows.shape[1] for rows in columns]
     counts = sums[:, sum(widths) :].clamp(min=1).split(1, 1)
@@ -46,15 +54,20 @@ def _draws(n: int) -> Iterator[Tensor]:
         left -= some
 
 
-def bounds(values: Tensor, n: int) -> tuple[float, float] | None:
-    """The interval that the values of resampled images (RESAMPLES) give, of n images in all; None
-    of a single one."""
-    if n < 2 or not bool(values.isfinite().all()):
+def bounds(value: float, resampled: Tensor, n: int) -> tuple[float, float] | None:
+    """The interval of a value that n images have, which the values of resampled images (RESAMPLES)
+    give; None of fewer than FEWEST."""
+    if n < FEWEST or not bool(resampled.isfinite().all()):
         return None
     t = quantile_of_t((1 + CONFIDENCE) / 2, n - 1) * (n / (n - 1)) ** 0.5
     tail = NormalDist().cdf(-t)
-    low, high = torch.quantile(values, torch.tensor([tail, 1 - tail], dtype=values.dtype)).tolist()
-    return low, high
+    tails = torch.tensor([tail, 1 - tail], dtype=resampled.dtype)
+    bias = float(resampled.mean()) - value
+    found = torch.quantile(resampled, tails) - 2 * bias
+    if 0 <= float(resampled.min()) and float(resampled.max()) <= 1:
+        found = found.clamp(0, 1)  # what may be a share does not exceed the whole
+    low, high = found.tolist()
+    return min(low, value), max(high, value)
 
 
 @lru_cache

@@ -60,6 +60,14 @@ def scorer_of(recipe: Recipe) -> Path | None:
     return None
 
 
+def scorer_note(scorer: Path, recipe: Recipe) -> str:
+    """What is to be said of a scorer. Raises ImtransError where it is none."""
+    note = f"outputs are labelled again by {scorer}"
+    if Scorer.facts_of(scorer).get("data") == data_of(recipe):
+        return note
+    return f"{note}, which was trained on other data: its score means little for other labels"
+
+
 def data_of(recipe: Recipe) -> str:
     """Equal for recipes with the same pictures, whatever they are resized to."""
     data = recipe.data

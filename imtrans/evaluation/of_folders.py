@@ -53,19 +53,21 @@ def evaluate_folders(
             "set, as in fid.weights=FILE"
         )
     folders = find_pairs(outputs, targets)
-    encoding, device = encoding_of(folders, span), choose_device(wanted.device)
+    folder = output or _beside(folders)
+    files.check_place(folder)
+    encoding, device = encoding_of(folders, span, wanted.max_pixels), choose_device(wanted.device)
     choice.usual()
-    if palette := dominant_colours(list(_views(folders, encoding))):
-        choice.of_labels([list(colour) for colour in palette])
+    palette = [list(colour) for colour in dominant_colours(list(_views(folders, encoding)))]
+    if palette and choice.of_labels(palette):
         say(labels_note(len(palette)))
-    metrics = choice.built(say)
+    metrics = choice.built(say, has_sources=False)
     with bar("measuring", len(folders.pairs)) as on_pair:
         table = measured_folders(folders, encoding, metrics, device, on_pair)
-    folder = output or _beside(folders)
     names = [table.names[number] for number in chosen(table)]
-    pictures = write_pictures(folder, table, seen_again(folders, encoding, names, device))
     used = {name: choice.tables[name] for name in metrics}
-    files.write(folder, table, used, {"outputs": outputs, "targets": targets}, pictures)
+    with files.replacing(folder) as fresh:
+        pictures = write_pictures(fresh, table, seen_again(folders, encoding, names, device))
+        files.write(fresh, table, used, {"outputs": outputs, "targets": targets}, pictures)
     return Result(folder, table, left_out=list(_without_partner(folders)))
 
 
@@ -89,4 +91,6 @@ def _beside(folders: FolderPairs) -> Path:
     """A folder beside that of the outputs."""
     places = {Path(output.path).parent for _, output, _ in folders.pairs}
     above = min(places, key=lambda place: len(place.parts))
-    return above.with_name(f"{above.resolve().name}-evaluation")
+    if above.name in ("", ".."):  # the working folder, or one above it
+        above = above.resolve()
+    return above.with_name(f"{above.name or 'root'}-evaluation")

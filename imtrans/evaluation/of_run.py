@@ -7,14 +7,15 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from imtrans.api.errors import ImtransError
+from imtrans.api.errors import ImtransError, quoted
 from imtrans.api.pictures import Pair
 from imtrans.evaluation import files
 from imtrans.evaluation.choice import MetricChoice
-from imtrans.evaluation.labels import labels_note, palette_of_targets, scorer_of
+from imtrans.evaluation.labels import labels_note, palette_of_targets, scorer_note, scorer_of
 from imtrans.evaluation.pairs import measured_pairs
 from imtrans.evaluation.showcase import chosen, translated_pairs, write_pictures
 from imtrans.evaluation.wanted import Bar, Result, Say, Wanted
+from imtrans.host.words import counted
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import Catalog, catalog
 from imtrans.recipe.schema import Recipe
@@ -24,6 +25,7 @@ from imtrans.runs.listing import find_run, is_run
 from imtrans.runs.sealed import SUM
 from imtrans.task import Task
 from imtrans.translation.loading import header_to_load, load
+from imtrans.translation.translator import Translator
 
 EVALUATION, VALIDATION, TRAINING = "evaluation", "validation", "train"
 
@@ -43,22 +45,30 @@ def evaluate_run(
     """
     header = header_to_load(place, wanted.best, "generator")
     choice = MetricChoice(installed, wanted.metrics)
-    task = Task(_recipe(header, choice.set(wanted.settings), installed), installed)
+    settings = choice.set(wanted.settings)
+    if wanted.max_pixels:
+        settings.append(f"data.max_pixels={wanted.max_pixels}")
+    task = Task(_recipe(header, settings, installed), installed)
     pairs, split = _pairs(task, wanted.split)
     run = run_of(place, header)
     folder = output or (evaluation_folder(run, split) if run else None)
     if folder is None:
         raise ImtransError(f"{place}: belongs to no run here; name an --output folder")
+    if output:
+        files.check_place(output)
+    translator = load(header.path, device=wanted.device)  # a run in training may soon remove it
+    _check_channels(task, translator)
     for note in _offer(choice, task, pairs, wanted.scorer):
         say(note)
     metrics = choice.built(say, paired=task.has_targets)
-    translator = load(header.path, device=wanted.device)
     with bar("measuring", len(pairs)) as on_pair:
         table = measured_pairs(task, translator, pairs, metrics, on_pair)
     shown = [_by_name(pairs)[table.names[number]] for number in chosen(table)]
-    pictures = write_pictures(folder, table, translated_pairs(task, translator, shown))
     used = {name: choice.tables[name] for name in metrics}
-    files.write(folder, table, used, _facts(header, run, split, task), pictures)
+    with files.replacing(folder) as fresh:
+        pictures = write_pictures(fresh, table, translated_pairs(task, translator, shown))
+        facts = _facts(header, run, split, task) | {"set": settings}
+        files.write(fresh, table, used, facts, pictures)
     return Result(folder, table, run)
 
 
@@ -138,21 +148,34 @@ def run_of(place: Path, header: Header) -> Path | None:
     return next((folder for folder in folders if is_run(folder)), None)
 
 
+def _check_channels(task: Task, translator: Translator) -> None:
+    """Raise ImtransError where settings make pictures of channels that were not trained on."""
+    mine, trained = task.encoding, translator.encoding
+    for side in ("source", "target"):
+        now, then = (getattr(one, f"{side}_channels") for one in (mine, trained))
+        if now != then:
+            raise ImtransError(
+                f"the generator was trained with {counted(then, 'channel')} in the {side}, and "
+                f"--set makes it {now}; leave data.{side} as it was"
+            )
+
+
 def _offer(
     choice: MetricChoice, task: Task, pairs: Sequence[Pair], scorer: Path | None
 ) -> Iterator[str]:
     """Offer the usual metrics, and those that fit label maps; yields what is to be said of it."""
-    choice.usual(task.recipe.validation.metrics, paired=task.has_targets)
+    tables = task.recipe.validation.metrics
+    choice.usual(tables, paired=task.has_targets)
+    if missing := [one.name for one in tables if one.name not in choice.catalog.metrics]:
+        yield f"the recipe's {quoted(missing)} is not measured: no plugin here has such a metric"
     if not task.has_targets:
         return
     if task.recipe.data.target.classes:
         choice.of_labels(None)
-    elif palette := palette_of_targets(task, pairs):
-        choice.of_labels(palette)
+    elif (palette := palette_of_targets(task, pairs)) and choice.of_labels(palette):
         yield labels_note(len(palette))
-    if found := scorer or scorer_of(task.recipe):
-        choice.of_scorer(str(found))
-        yield f"outputs are labelled again by {found}"
+    if (found := scorer or scorer_of(task.recipe)) and choice.of_scorer(str(found)):
+        yield scorer_note(found, task.recipe)
 
 
 def _by_name(pairs: Sequence[Pair]) -> dict[str, Pair]:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +12,13 @@ from torch.nn.functional import cross_entropy, interpolate
 
 import imtrans
 from imtrans.api.errors import ImtransError
-from imtrans.api.scorer import Scorer, Segmenter
+from imtrans.api.scorer import LARGEST, MULTIPLE, Scorer, Segmenter
 from imtrans.data.encoding import Direct
 from imtrans.data.loader import Batches
 from imtrans.data.reading import Sample
+from imtrans.evaluation.contract import values_of
 from imtrans.evaluation.labels import Palette, data_of, palette_of_sources
-from imtrans.evaluation.seen import SeenImages, update, values_of
+from imtrans.evaluation.seen import SeenImages, update
 from imtrans.evaluation.wanted import Bar
 from imtrans.host.devices import autocast, choose_device, choose_precision
 from imtrans.host.files import write_whole
@@ -25,7 +27,6 @@ from imtrans.task import Task
 
 BATCH = 8
 LEARNING_RATE = 2e-3  # at the beginning; it falls to zero along a cosine
-MULTIPLE = 32  # px: the sides that a segmenter takes
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ def train_scorer(
     are no label maps or targets no photographs."""
     encoding, palette = _label_maps(task)
     chosen = choose_device(device)
-    size = max(task.recipe.data.crop_size // MULTIPLE, 1) * MULTIPLE
+    _check_place(path)  # training takes minutes
+    size = min(max(task.recipe.data.crop_size // MULTIPLE, 1) * MULTIPLE, LARGEST)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(task.recipe.seed)
         network = Segmenter(len(palette))
@@ -55,8 +57,8 @@ def train_scorer(
             on_step()
     scorer.facts |= {"data": data_of(task.recipe), "steps": str(steps)}
     _write(path, scorer)
-    ceiling = _ceiling(task, path, encoding, chosen)
-    return TrainedScorer(path, len(palette), ceiling, len(task.validation_pairs))
+    ceiling, photographs = _ceiling(task, path, encoding, chosen)
+    return TrainedScorer(path, len(palette), ceiling, photographs)
 
 
 def _label_maps(task: Task) -> tuple[Direct, Palette]:
@@ -108,23 +110,40 @@ def _example(
     )
 
 
-def _write(path: Path, scorer: Scorer) -> None:
-    try:
+def _check_place(path: Path) -> None:
+    if path.is_dir():
+        raise ImtransError(f"{path}: is a folder; name a file, as {path / 'my.safetensors'}")
+    with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_file():
+            path.open("ab").close()
+
+
+def _write(path: Path, scorer: Scorer) -> None:
+    with _writing(path):
         write_whole(path, scorer.save())
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise ImtransError(f"{path}: cannot be written: {reason}") from error
 
 
-def _ceiling(task: Task, path: Path, encoding: Direct, device: torch.device) -> dict[str, float]:
-    """What the scorer reaches on the real photographs that it has not learned from."""
-    if not task.validation_pairs:
-        return {}
-    name = defaults.OF_SCORER
+def _ceiling(
+    task: Task, path: Path, encoding: Direct, device: torch.device
+) -> tuple[dict[str, float], int]:
+    """What the scorer reaches on the real photographs that it has not learned from, and how many
+    these are: those that can be read."""
+    name, count = defaults.OF_SCORER, 0
     metric = task.catalog.metrics[name].build(scorer=str(path))
     for pair in task.validation_pairs:
-        sample = task.sampler.measured(pair, task.scale)
-        source, target = encoding.encode(*(side[None].to(device) for side in sample))
-        update(metric, SeenImages(encoding, source, target, target))
-    return values_of(name, metric)
+        with suppress(ImtransError):  # `imtrans evaluate` names those that cannot be read
+            sample = task.sampler.measured(pair, task.scale)
+            source, target = encoding.encode(*(side[None].to(device) for side in sample))
+            update(metric, SeenImages(encoding, source, target, target))
+            count += 1
+    return (values_of(name, metric) if count else {}), count

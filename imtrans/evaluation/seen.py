@@ -1,13 +1,12 @@
 """What metrics are shown of images, and the values that they find."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from imtrans.api.errors import ImtransError, quoted
 from imtrans.api.hookspecs import Metric
 from imtrans.data.encoding import Encoding
 from imtrans.data.reading import Sample
@@ -27,12 +26,14 @@ class SeenImages:
     has_target: bool = True  # False: the target belongs to another source
 
     def of(self, metric: Metric) -> tuple[Tensor, ...]:
-        """What a metric is given: outputs, targets, and sources if it needs them."""
+        """What a metric is given: outputs, targets, and sources if it needs them. One of a third
+        party has copies: it may write into them, and others measure the same images."""
         as_pictures = getattr(metric, "of_pictures", False)
-        images = self._pictures if as_pictures else (self.output, self.target)
+        images: tuple[Tensor, ...] = self._pictures if as_pictures else (self.output, self.target)
         if getattr(metric, "needs_source", False):
-            return *images, self._sources if as_pictures else self.source
-        return images
+            images = *images, self._sources if as_pictures else self.source
+        is_own = type(metric).__module__.startswith("imtrans.")
+        return images if is_own else tuple(side.clone() for side in images)
 
     @cached_property
     def _pictures(self) -> tuple[Tensor, Tensor]:
@@ -75,17 +76,3 @@ def update(metric: Metric, seen: SeenImages) -> None:
     some = len(images[0]) if getattr(metric, "batched", False) else 1
     for part in zip(*(side.split(some) for side in images), strict=True):
         metric.update(*part)
-
-
-def values_of(name: str, metric: Metric) -> dict[str, float]:
-    """What a metric of this name has found, by the names of the values. Raises ImtransError where
-    none of several values has the metric's own name."""
-    found = metric.compute()
-    if not isinstance(found, Mapping):
-        return {name: float(found)}
-    if name not in found:
-        raise ImtransError(
-            f"the metric '{name}' breaks its contract: of its values {quoted(found)} none is named "
-            f"'{name}'"
-        )
-    return {key: float(value) for key, value in found.items()}

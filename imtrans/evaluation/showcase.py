@@ -9,6 +9,7 @@ from torch import Tensor
 
 from imtrans.api.pictures import Pair
 from imtrans.data.pixels import images
+from imtrans.evaluation.files import PICTURES
 from imtrans.evaluation.seen import SeenImages, translated
 from imtrans.evaluation.table import EvaluationTable
 from imtrans.task import Task
@@ -17,7 +18,6 @@ from imtrans.translation.translator import Translator
 
 FIRST, EXTREMES = 6, 4
 LONGEST = 1024  # px: larger pictures are shown smaller
-PICTURES = "pictures"
 
 
 def chosen(table: EvaluationTable) -> dict[int, list[str]]:
@@ -37,14 +37,12 @@ def chosen(table: EvaluationTable) -> dict[int, list[str]]:
 
 
 def write_pictures(
-    folder: Path, table: EvaluationTable, seen: Iterator[SeenImages]
+    fresh: Path, table: EvaluationTable, seen: Iterator[SeenImages]
 ) -> list[dict[str, Any]]:
-    """Write the chosen images below `folder`; `seen` has them in the order of `chosen`. What is
-    said of each: its name, why it was chosen, its values, and its files."""
-    place = folder / PICTURES
-    place.mkdir(parents=True, exist_ok=True)
-    for old in place.glob("*.png"):
-        old.unlink()
+    """Write the chosen images into the folder that `files.replacing` gave; `seen` has them in the
+    order of `chosen`. What is said of each: its name, why it was chosen, its values, and its
+    files. Raises OSError when they cannot be written."""
+    place = fresh / PICTURES
     return [
         {
             "name": table.names[number],

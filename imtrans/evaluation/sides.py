@@ -83,7 +83,9 @@ def _evaluated(
 
 
 def _remark(run: Path, evaluated: Evaluated, say: Say) -> None:
-    """Say so where a run has learned more since it was evaluated."""
+    """Say so where a run has learned more since it was evaluated, or was evaluated otherwise."""
+    if settings := evaluated.facts.get("set"):
+        say(f"{run}: was evaluated with --set {' '.join(map(str, settings))}")
     newest, step = newest_whole(run), evaluated.facts.get("step")
     if newest and isinstance(step, int) and newest.step > step:
         say(

@@ -9,6 +9,8 @@ from imtrans.api.errors import ImtransError
 from imtrans.api.metric import SetMetric
 from imtrans.evaluation.columns import Estimate, MetricColumn, estimates, joined
 
+NO_VALUE = "the images are too small for it, or it finds no finite number in them"
+
 
 @dataclass(frozen=True)
 class EvaluationTable:
@@ -35,9 +37,15 @@ class EvaluationTable:
     @property
     def remarks(self) -> list[str]:
         """What a reader of the values of whole sets should know."""
-        metrics = ((column.metric, column.n) for column in self.columns.values())
-        found = (one.remark(n) for one, n in metrics if isinstance(one, SetMetric))
-        return [remark for remark in found if remark]
+        found = []
+        for name, column in self.columns.items():
+            if isinstance(column.metric, SetMetric) and (remark := column.metric.remark(column.n)):
+                found.append(remark)
+            if name not in self.estimates:
+                found.append(f"{name} is missing: {NO_VALUE}")
+            elif 0 < column.n < len(self.names):
+                found.append(f"{name} is of {column.n} of {len(self.names)} images: {NO_VALUE}")
+        return found
 
     @property
     def main(self) -> str | None:

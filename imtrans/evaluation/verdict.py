@@ -51,6 +51,14 @@ def cautions(comparison: Comparison) -> Iterator[str]:
     if comparison.other_targets:
         images = counted(comparison.other_targets, "image")
         yield f"{images} left out of some metrics, as their targets are not the same everywhere"
+    yield from dict.fromkeys(
+        line for side in sides for one in side.evaluations for line in one.left_out
+    )
+    if comparison.not_compared:
+        yield (
+            f"{quoted(comparison.not_compared)} left out: not all of them have measured it, in the "
+            "same way and with the same targets"
+        )
     if len(comparison.images) < FEW:
         yield f"{counted(len(comparison.images), 'image')} are few: intervals are rough"
     single = [side.name for side in sides if side.seeds == 1]
@@ -61,7 +69,7 @@ def cautions(comparison: Comparison) -> Iterator[str]:
             "--run-dir DIR) and name them all"
         )
     elif single:
-        yield f"how {quoted(single)} would change with another seed is not known: it has one seed"
+        yield f"{quoted(single)} has one seed, and is taken to vary by seed as the others do"
     compared = len(comparison.differences) * (len(sides) - 1)
     if compared >= MANY:
         yield f"of {compared} differences one in twenty looks certain by chance"

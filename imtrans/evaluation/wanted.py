@@ -21,6 +21,7 @@ class Wanted:
     best: bool = False  # the run's best on validation pairs
     scorer: Path | None = None
     device: str | None = None
+    max_pixels: int | None = None  # of one image
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from imtrans.api.listener import Measured
 from imtrans.api.pictures import Pair
 from imtrans.data.pairs import spread
 from imtrans.data.reading import Sample
-from imtrans.evaluation.seen import translated, update, values_of
+from imtrans.evaluation.contract import values_of
+from imtrans.evaluation.seen import translated, update
 from imtrans.task import Task
 from imtrans.training.kept_samples import KeptSamples, by_size
 from imtrans.training.viewing import viewing

@@ -93,6 +93,29 @@ def test_seeds_are_one_side_whose_values_vary(noisy):
     assert together.high - together.low > 2 * quantile_of_t(0.975, 4) * of_seeds * 0.98
 
 
+def test_a_side_of_one_seed_is_taken_to_vary_as_the_others(noisy):
+    first = [noisy(f"a{seed}", level, seed) for seed, level in enumerate((20, 34, 27))]
+    one, another = noisy("one", 24, 9), noisy("another", 24, 10)
+    alone = compared(sides(first[:1], [one])).differences["psnr"][0]
+    mixed = compared(sides(first, [one])).differences["psnr"][0]
+    assert alone.better is False
+    assert mixed.better is None
+    values = [files.read(place, catalog()).table.estimates["psnr"].value for place in first]
+    reach = quantile_of_t(0.975, 2) * np.std(values, ddof=1) * (1 + 1 / 3) ** 0.5
+    assert mixed.high - mixed.low == pytest.approx(2 * reach, rel=0.1)
+    three = compared(sides([another], [one], first))
+    assert any("taken to vary by seed" in note for note in cautions(three))
+    width = three.differences["psnr"][0].high - three.differences["psnr"][0].low
+    assert width > 2 * quantile_of_t(0.975, 2) * np.std(values, ddof=1) * 2**0.5 * 0.9
+
+
+def test_metrics_that_not_all_have_are_named(noisy):
+    one = noisy("one", 30, 1)
+    other = noisy("other", 30, 2, metrics=("--metric", "ssim", "--metric", "l1"))
+    notes = list(cautions(compared(sides([one], [other]))))
+    assert any(note.startswith("'psnr', 'ssim' left out") for note in notes)
+
+
 def test_only_images_that_all_have_with_equal_targets_are_compared(imtrans, noisy, tmp_path):
     one = noisy("one", 30, 1, range(30))
     for number in range(10):
@@ -111,6 +134,9 @@ def test_nothing_in_common_is_one_line(imtrans, noisy):
     one, other = noisy("one", 30, 1, range(10)), noisy("other", 30, 2, range(20, 30))
     code, _, err = imtrans("compare", one, other)
     assert (code, "0 images in common" in err) == (2, True)
+    single = noisy("single", 30, 1, range(1))
+    code, _, err = imtrans("compare", one, single)
+    assert (code, "1 image in common" in err, "two or more" in err) == (2, True, True)
     third = noisy("third", 30, 1, range(10), ("--metric", "ssim"))
     code, _, err = imtrans("compare", one, third)
     assert (code, "no metric in common" in err) == (2, True)
@@ -174,7 +200,7 @@ def told(*rows):
         for name, (value, low, high) in zip("abcd", rows, strict=False)
     }
     named = [ComparedSide("first", [None]), ComparedSide("other", [None])]
-    return next(verdicts(Comparison(named, ["x"] * 40, 0, 0, {}, differences)))
+    return next(verdicts(Comparison(named, ["x"] * 40, 0, 0, [], {}, differences)))
 
 
 def test_verdicts_say_which_metrics_tell_and_which_do_not():

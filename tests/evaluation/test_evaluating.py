@@ -2,11 +2,14 @@
 
 import csv
 import json
+import shutil
 
 import pytest
 import torch
 from drawn import write_pairs
+from resealing import reseal
 
+from imtrans.evaluation import of_run
 from imtrans.host.locks import locked
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
@@ -158,3 +161,70 @@ def test_evaluating_leaves_random_numbers_alone(imtrans, run):
     torch.manual_seed(3)
     imtrans("evaluate", "--recipe", "tiny")
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_metric_of_a_plugin_that_is_gone_is_said(imtrans, run):
+    for file in run.glob("checkpoints/*/*.safetensors"):
+        reseal(
+            file,
+            lambda facts: (
+                facts
+                | {"recipe": facts["recipe"].replace("metrics = [", 'metrics = ["sharpness", ')}
+            ),
+        )
+    code, out, _ = imtrans("evaluate", "--recipe", "tiny")
+    assert code == 0
+    assert "'sharpness' is not measured: no plugin here has such a metric" in out
+
+
+def test_only_what_is_measured_is_said_to_be(imtrans, run):
+    assert "look like label maps" in imtrans("evaluate", "--recipe", "tiny")[1]
+    own = "mean_iou.palette=[[0,0,0],[255,255,255]]"
+    for arguments in (("--metric", "l1"), ("--set", own)):
+        assert "look like label maps" not in imtrans("evaluate", "--recipe", "tiny", *arguments)[1]
+
+
+def test_a_scorer_that_nobody_named_is_asked_for(imtrans, run):
+    code, _, err = imtrans("evaluate", "--recipe", "tiny", "--metric", "fcn_score")
+    assert (code, "name it as --scorer FILE" in err) == (2, True)
+
+
+def test_a_metric_without_a_direction_breaks_its_contract(imtrans, run, monkeypatch):
+    monkeypatch.setattr("imtrans.components.metrics.pixel_metrics.PSNR.higher_is_better", None)
+    code, _, err = imtrans("evaluate", "--recipe", "tiny", "--metric", "psnr")
+    assert (code, "neither true nor false" in err) == (2, True)
+
+
+def test_the_limit_of_pixels_can_be_lowered_for_a_run(imtrans, run):
+    code, _, err = imtrans("evaluate", "--recipe", "tiny", "--max-pixels", 100)
+    assert (code, "none of 5 pairs" in err) == (2, True)
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_channels_that_were_not_trained_on_are_one_line(imtrans, run, side):
+    classes = f"data.{side}.classes=[[0,0,0],[255,255,255]]"
+    code, _, err = imtrans("evaluate", "--recipe", "tiny", "--set", classes)
+    assert (code, f"3 channels in the {side}, and --set makes it 2" in err) == (2, True)
+
+
+def test_an_evaluation_with_other_settings_is_remarked_in_a_comparison(imtrans, run, tmp_path):
+    shutil.copytree(run, tmp_path / "runs" / "other")
+    recipe = tmp_path / "runs" / "other" / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace('"vanilla"', '"lsgan"'))
+    imtrans("evaluate", "--recipe", "tiny", "--set", "data.flip=false")
+    assert document(run)["set"] == ["data.flip=false"]
+    out = imtrans("compare", "tiny", "other")[1]
+    assert "runs/tiny: was evaluated with --set data.flip=false" in out
+    assert "runs/other: was evaluated with" not in out
+
+
+def test_a_checkpoint_that_is_removed_meanwhile_was_loaded_before(imtrans, run, monkeypatch):
+    usual = of_run.palette_of_targets
+
+    def removed(task, pairs):
+        shutil.rmtree(run / "checkpoints" / "step_00000012")
+        return usual(task, pairs)
+
+    monkeypatch.setattr(of_run, "palette_of_targets", removed)
+    code, _, err = imtrans("evaluate", "--recipe", "tiny")
+    assert code == 0, err

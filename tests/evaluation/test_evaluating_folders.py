@@ -145,3 +145,42 @@ def test_keys_of_a_recipe_have_no_place_here(imtrans, folders):
     assert (code, "only options of metrics" in err) == (2, True)
     code, _, err = imtrans("evaluate", "outputs", "targets", "--split", "val")
     assert (code, "belong to a run" in err) == (2, True)
+
+
+@pytest.mark.parametrize("span", [(1, 0), (0, 0), ("nan", 1), (0, "inf")])
+def test_a_range_that_is_none_is_one_line(imtrans, folders, span):
+    code, _, err = imtrans("evaluate", "outputs", "targets", "--range", *span)
+    assert (code, "the lower one first" in err) == (2, True)
+
+
+def test_one_grey_target_makes_no_other_image_grey(imtrans, folders):
+    imtrans("evaluate", "outputs", "targets")
+    before = found(folders)["metrics"]["l1"]["value"]
+    Image.new("L", (64, 80), 100).save(folders / "targets" / "!.png")
+    Image.new("RGB", (64, 80), (100, 100, 100)).save(folders / "outputs" / "!.png")
+    assert imtrans("evaluate", "outputs", "targets")[0] == 0
+    assert found(folders)["metrics"]["l1"]["value"] == pytest.approx(before * 6 / 7)
+
+
+def test_printed_targets_are_measured_as_colours(imtrans, folders):
+    for side in ("outputs", "targets"):
+        Image.open(folders / side / "0.png").convert("CMYK").save(folders / side / "0.jpg")
+        (folders / side / "0.png").unlink()
+    assert imtrans("evaluate", "outputs", "targets")[0] == 0
+    assert found(folders)["n"] == 6
+
+
+def test_the_limit_of_pixels_is_that_of_the_option_that_its_message_names(imtrans, folders):
+    limit = 64 * 80
+    picture = Image.new("RGB", (65, 80))
+    for side in ("outputs", "targets"):
+        picture.save(folders / side / "0.png")
+    code, _, err = imtrans("evaluate", "outputs", "targets", "--max-pixels", limit)
+    assert (code, "skipped: 0: " in err, "raise --max-pixels" in err) == (1, True, True)
+    assert imtrans("evaluate", "outputs", "targets", "--max-pixels", limit + 80)[0] == 0
+
+
+def test_a_metric_that_looks_at_sources_needs_a_run(imtrans, folders):
+    for setting in ((), ("--set", "fcn_score.scorer=some.safetensors")):
+        code, _, err = imtrans("evaluate", "outputs", "targets", "--metric", "fcn_score", *setting)
+        assert (code, "looks at the sources" in err) == (2, True)

@@ -7,6 +7,7 @@ import torch
 import torchmetrics
 
 from imtrans.api.errors import ImtransError
+from imtrans.api.metric import ImageMetric
 from imtrans.data.encoding import Direct
 from imtrans.evaluation.collector import Collector
 from imtrans.evaluation.seen import SeenImages
@@ -129,3 +130,88 @@ def test_a_metric_may_have_no_value_for_a_single_image():
     table = EvaluationTable("abcdef", gathered({"spread": Correlation()}, [[i] for i in range(6)]))
     assert table.of_each["spread"] == [None] * 6
     assert table.estimates["spread"].value > 0
+
+
+class Writes(Sharpness):
+    """One that uses what it is given as scratch paper."""
+
+    def update(self, output, target):
+        super().update(output, target)
+        output.zero_(), target.fill_(1)
+
+
+class WritesRows(ImageMetric):
+    def rows(self, output, target):
+        return output.zero_().flatten(1).mean(1)
+
+
+def test_a_metric_that_writes_into_its_images_changes_no_other_metric():
+    alone = gathered(built("l1"), [[0, 1, 2, 5], [3, 4]])["l1"]
+    after = gathered(
+        {"writes": Writes(), "rows": WritesRows(), **built("l1")}, [[0, 1, 2, 5], [3, 4]]
+    )["l1"]
+    assert torch.equal(after.rows, alone.rows)
+    assert torch.equal(after.compared_with, alone.compared_with)
+
+
+class Gives(Sharpness):
+    """One whose value is what it was made with."""
+
+    def __init__(self, value):
+        super().__init__()
+        self.value = value
+
+    def compute(self):
+        return self.value
+
+
+@pytest.mark.parametrize("value", [torch.zeros(3), None, "much", {"given": None}, {"other": 1.0}])
+def test_a_value_that_is_no_number_breaks_the_contract(value):
+    with pytest.raises(ImtransError, match="the metric 'given' breaks its contract"):
+        gathered({"given": Gives(value)}, [[0], [1]], 2)
+
+
+class Rows(ImageMetric):
+    """One whose rows are made by a function of the images."""
+
+    def __init__(self, made, names=("given",)):
+        super().__init__()
+        self.made, self.names = made, names
+
+    def rows(self, output, target):
+        return self.made(output)
+
+    def values(self, mean):
+        return dict.fromkeys(self.names, mean[..., 0])
+
+
+@pytest.mark.parametrize(
+    "made",
+    [lambda images: torch.zeros(7), lambda images: torch.zeros(len(images), images.shape[-1])],
+)
+def test_rows_of_another_number_or_width_break_the_contract(made):
+    with pytest.raises(ImtransError, match="the metric 'given' breaks its contract"):
+        gathered({"given": Rows(made)}, [[0, 1, 2, 5], [3, 4]])
+
+
+def test_values_without_the_name_of_the_metric_break_the_contract():
+    columns = gathered({"given": Rows(lambda x: x.mean((1, 2, 3)), ["other"])}, [[0], [1]], 2)
+    with pytest.raises(ImtransError, match="none is named 'given'"):
+        print(EvaluationTable("ab", columns).estimates)
+
+
+def test_what_has_no_finite_value_is_said():
+    metrics = {
+        "given": Rows(lambda images: torch.where(images[:, 0, 0, 0] > 0.5, torch.inf, 1.0)),
+        "nothing": Gives(math.nan),
+        **built("ms_ssim"),
+    }
+    table = EvaluationTable("abcdef", gathered(metrics, [[0, 1, 2, 5], [3, 4]]))
+    several = table.estimates["given"]
+    assert 0 < several.n < 6
+    assert (several.value, several.low, several.high) in ((1.0, 1.0, 1.0), (1.0, None, None))
+    assert [remark.partition(":")[0] for remark in table.remarks] == [
+        f"given is of {several.n} of 6 images",
+        "nothing is missing",
+        "ms_ssim is missing",
+    ]

@@ -50,11 +50,42 @@ def test_draws_do_not_depend_on_how_many_fit_into_memory(monkeypatch):
 def test_an_interval_holds_the_truth_about_as_often_as_it_says(n, least):
     rows = torch.from_numpy(np.random.default_rng(n).normal(3.0, 2.0, (n, 400)))
     (means,) = resampled_means([rows])
-    intervals_ = [bounds(column, n) for column in means.T]
+    values = rows.mean(0).tolist()
+    intervals_ = [bounds(value, column, n) for value, column in zip(values, means.T, strict=True)]
     held = sum(low <= 3.0 <= high for low, high in intervals_)
     assert least <= held / 400 <= 0.985
 
 
-def test_one_image_has_no_interval():
-    rows = torch.ones(1, 1).double()
-    assert bounds(resampled_means([rows])[0][:, 0], 1) is None
+def test_the_interval_of_what_histograms_share_holds_what_those_of_all_images_share():
+    """Two histograms of some images share less than those of all images do, and resampled ones less
+    again: of these narrow ones, the percentiles alone hold the truth in 40 % of the cases."""
+    random, bins = np.random.default_rng(0), 120
+    places = random.uniform(0, 60, (2, 2000, 1)) + np.array([20, 40])[:, None, None]
+    shapes = np.exp(-((np.arange(bins) - places) ** 2) / 30)
+    every = torch.from_numpy(shapes / shapes.sum(-1, keepdims=True))  # (outputs and targets, n, K)
+
+    def shared(rows):
+        return torch.minimum(*rows.split(bins, -1)).sum(-1)
+
+    whole = torch.cat(list(every), 1)
+    truth, held = float(shared(whole.mean(0))), 0
+    for _ in range(60):
+        some = whole[random.integers(0, 2000, 30)]
+        (means,) = resampled_means([some])
+        low, high = bounds(float(shared(some.mean(0))), shared(means), 30)
+        held += low <= truth <= high
+        assert high <= 1
+    assert held >= 0.75 * 60
+
+
+def test_fewer_than_five_images_have_no_interval():
+    for n in (1, 2, 4):  # two images would hold the truth every other time
+        rows = torch.arange(n).double()[:, None]
+        assert bounds(float(rows.mean()), resampled_means([rows])[0][:, 0], n) is None
+
+
+def test_a_row_that_is_not_finite_is_none():
+    rows = torch.tensor([[1.0], [torch.inf], [3.0], [torch.nan]])
+    (means,) = resampled_means([rows])
+    assert bool(means.isfinite().all())
+    assert float(means.max()) == 3

@@ -1,14 +1,17 @@
 """`imtrans train-scorer`, and the score that `evaluate` measures with it."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw
+from resealing import reseal
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.scorer import Scorer, Segmenter
+from imtrans.evaluation import scorer_training
 from imtrans.recipe.catalog import catalog
 
 COLOURS = [(200, 30, 30), (20, 160, 40), (30, 30, 190)]
@@ -153,3 +156,68 @@ def test_a_file_that_is_no_scorer_is_refused(tmp_path, content, finished_run):
         Scorer.load(path)
     with pytest.raises(ImtransError, match="no such file"):
         Scorer.load(tmp_path / "none.safetensors")
+
+
+def test_a_scorer_that_cannot_be_written_is_not_trained(imtrans, recipe, tmp_path, monkeypatch):
+    def never(*_):
+        raise AssertionError("it was trained")
+
+    monkeypatch.setattr(scorer_training, "_train", never)
+    (tmp_path / "file").write_text("x")
+    for place, line in ((".", "is a folder"), ("file/x", "cannot be written")):
+        code, _, err = imtrans("train-scorer", recipe, "--steps", 1, "--output", place)
+        assert (code, line in err) == (2, True)
+
+
+def test_a_damaged_photograph_for_validation_costs_no_scorer(imtrans, tmp_path, labelled):
+    shutil.copytree(labelled, tmp_path / "some")
+    (tmp_path / "some" / "val" / "00.png").write_bytes(b"not an image")
+    path = tmp_path / "walls.toml"
+    path.write_text(RECIPE.format(root="some", direction="BtoA"))
+    code, out, err = imtrans("train-scorer", path, "--steps", 1)
+    assert (code, "on 4 real photographs" in out) == (0, True), err
+
+
+@pytest.fixture
+def scorer(imtrans, recipe, tmp_path):
+    """A scorer that was trained for a moment; its file."""
+    imtrans("train-scorer", recipe, "--steps", 1, "--output", "own.safetensors")
+    return tmp_path / "own.safetensors"
+
+
+@pytest.mark.parametrize("size", ["0", "-32", "33", "1e9", "65536", "many"])
+def test_a_size_that_no_segmenter_takes_is_one_line(scorer, size):
+    reseal(scorer, lambda facts: facts | {"size": size})
+    with pytest.raises(ImtransError, match="a damaged scorer; train it again"):
+        Scorer.load(scorer)
+
+
+@pytest.mark.parametrize(
+    "palette", ["[]", "[[1]]", "null", "3", "[[0, 0, 300]]", "[[9e99, 0, 0]]", '[["a", 0, 0]]']
+)
+def test_a_palette_that_is_none_is_one_line(scorer, palette):
+    reseal(scorer, lambda facts: facts | {"palette": palette})
+    with pytest.raises(ImtransError, match="a damaged scorer; train it again"):
+        Scorer.load(scorer)
+
+
+def test_a_scorer_of_other_data_is_said_to_be_one(imtrans, recipe, scorer, tmp_path):
+    imtrans("train", recipe)
+    measured = "--recipe", "walls", "--scorer", scorer, "--metric", "fcn_score"
+    assert "other data" not in imtrans("evaluate", *measured)[1]
+    reseal(scorer, lambda facts: facts | {"data": "elsewhere"})
+    code, out, _ = imtrans("evaluate", *measured)
+    assert (code, "which was trained on other data" in out) == (0, True)
+
+
+def test_a_scorer_that_is_gone_leaves_its_score_out_of_a_comparison(imtrans, recipe, scorer):
+    imtrans("train", recipe)
+    metrics = "--metric", "fcn_score", "--metric", "l1", "--scorer", scorer
+    for place in ("one", "other"):
+        assert imtrans("evaluate", "--recipe", "walls", *metrics, "--output", place)[0] == 0
+    assert "fcn_pixel_accuracy" in imtrans("compare", "one", "other")[1]
+    scorer.unlink()
+    code, out, err = imtrans("compare", "one", "other")
+    assert code == 0, err
+    assert "note: fcn_score left out: " in out
+    assert "fcn_pixel_accuracy" not in out

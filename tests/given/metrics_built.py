@@ -3,7 +3,7 @@
 import pytest
 
 from imtrans.api.errors import ImtransError
-from imtrans.evaluation.seen import values_of
+from imtrans.evaluation.contract import values_of
 from imtrans.recipe.catalog import catalog
 
 GREYS = [[0, 0, 0], [128, 128, 128], [255, 255, 255]]
