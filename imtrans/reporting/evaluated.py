@@ -132,13 +132,15 @@ def evaluations(run: Path) -> tuple[list[Evaluation], list[str]]:
     for file in sorted((run / FOLDER).glob("*/metrics.json")):
         try:
             facts = json.loads(file.read_text(encoding="utf-8"))
-            found.append(_evaluation(file.parent, facts))
+            found.append(evaluation_of(file.parent, facts))
         except (OSError, *FAULTS) as error:
             problems.append(f"{file.relative_to(run)} cannot be read: {plain(error)}")
     return found, problems
 
 
-def _evaluation(folder: Path, facts: Mapping[str, Any]) -> Evaluation:
+def evaluation_of(folder: Path, facts: Mapping[str, Any]) -> Evaluation:
+    """What a folder with these facts, its metrics.json, shows. Facts of another shape raise one of
+    FAULTS."""
     evaluation = Evaluation(
         plain(facts.get("split") or folder.name),
         _whole(facts.get("step")),

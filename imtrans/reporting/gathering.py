@@ -84,7 +84,7 @@ def gather(
     samples = read_samples(path, run.recipe.data.crop_size if run.recipe else None, names)
     if run.problem:
         problems.append(f"{run.problem}.")
-    problems += [*_torn(losses, "metrics.jsonl"), *_torn(measured, "validation.jsonl")]
+    problems += [*torn(losses, "metrics.jsonl"), *torn(measured, "validation.jsonl")]
     problems += _unreadable(samples, found)
     if task is None and run.recipe:
         task = Task(run.recipe, catalog())
@@ -110,7 +110,8 @@ def gather(
     )
 
 
-def _torn(log: Log, name: str) -> list[str]:
+def torn(log: Log, name: str) -> list[str]:
+    """A line about what of a log cannot be read, if anything."""
     if not log.unreadable:
         return []
     lines = counted(log.unreadable, "line")

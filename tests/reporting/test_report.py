@@ -12,8 +12,9 @@ from parsed_page import ParsedPage
 from PIL import Image
 
 from imtrans.host.locks import locked
+from imtrans.reporting.limit import LIMIT
 from imtrans.reporting.page import TEMPLATES
-from imtrans.reporting.report import LIMIT, write_report
+from imtrans.reporting.report import write_report
 from imtrans.runs.run_dir import lock_of
 
 NASTY = """</script><b>&"'x"""
