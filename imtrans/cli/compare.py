@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from imtrans.api.errors import ImtransError
 from imtrans.cli import completion
 from imtrans.cli.common import (
     DeviceOption,
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
     from imtrans.evaluation.comparison import Comparison, PairedDifference
 
-VERDICTS = {True: "better", False: "worse", None: "not told apart"}
-
 
 def compare(
     runs: Annotated[
@@ -38,6 +37,12 @@ def compare(
         str, typer.Option(metavar="SPLIT", help="Whose evaluations are compared.")
     ] = "validation",
     json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html", parser=a_path, metavar="FILE", help="Write a page with pictures and curves."
+        ),
+    ] = None,
     device: DeviceOption = None,
 ) -> None:
     """Say which run is better, and how certain that is: differences on the same images, each with
@@ -46,11 +51,13 @@ def compare(
     Runs that differ by their seed alone are taken together; the interval then allows for other
     seeds too. A run that was not evaluated yet is evaluated first, with the usual metrics.
 
-    Example: `imtrans compare runs/one runs/other`
+    Example: `imtrans compare runs/one runs/other --html comparison.html`
     """
     from imtrans.evaluation.comparison import compared
     from imtrans.evaluation.sides import sides_of
 
+    if html:
+        _check(html)
     out = console()
     sides = sides_of(
         runs,
@@ -65,6 +72,19 @@ def compare(
         echo(_document(comparison))
     else:
         _print(out, comparison)
+    if html:
+        from imtrans.reporting.comparing.page import write_comparison
+
+        written = write_comparison(comparison, html)
+        echo(f"page: {written.path}", err=json)
+
+
+def _check(file: Path) -> None:
+    """Refuse a file that cannot be written before anything is evaluated."""
+    if file.is_dir():
+        raise ImtransError(f"--html {file}: is a folder; name a file")
+    if not file.parent.is_dir():
+        raise ImtransError(f"--html {file}: there is no folder {file.parent}; make it first")
 
 
 def _document(comparison: "Comparison") -> str:
@@ -92,16 +112,16 @@ def _document(comparison: "Comparison") -> str:
 
 def _print(out: "Console", comparison: "Comparison") -> None:
     from imtrans.cli.tables import print_table
-    from imtrans.evaluation.verdict import cautions, seeds_of, verdicts
+    from imtrans.evaluation.verdict import VERDICTS, cautions, seeds_of, verdicts
 
     first, *others = comparison.sides
     for index, side in enumerate(others):
         names = [_named(one.name, seeds_of(one)) for one in (first, side)]
         headings = ["", *names, "difference", "95 % interval", ""]
-        rows = [
-            _row(name, values[0], values[index + 1], comparison.differences[name][index])
-            for name, values in comparison.values.items()
-        ]
+        rows = []
+        for name, values in comparison.values.items():
+            one = comparison.differences[name][index]
+            rows.append([*_row(name, values[0], values[index + 1], one), VERDICTS[one.better]])
         print_table(out, headings, rows)
         say(out, "")
     for line in verdicts(comparison):
@@ -118,4 +138,4 @@ def _row(name: str, first: float, other: float, difference: "PairedDifference") 
     low, high = difference.low, difference.high
     interval = "-" if low is None or high is None else f"{low:+.4g} to {high:+.4g}"
     values = f"{first:.4g}", f"{other:.4g}", f"{difference.value:+.4g}"
-    return [name, *values, interval, VERDICTS[difference.better]]
+    return [name, *values, interval]

@@ -46,15 +46,10 @@ def _run(folder: Path, higher: dict[str, bool]) -> "Run":
 
 def _print_recipes(out: "Console", names: list[str], recipes: "list[Recipe | None]") -> None:
     """A row for each key whose values differ."""
-    from imtrans.recipe.flat import flat
+    from imtrans.recipe.flat import differing, flat
 
-    values = [flat(recipe) for recipe in recipes]
-    keys = dict.fromkeys(key for row in values for key in row)
-    rows = [
-        [key, *(_shown(row.get(key)) for row in values)]
-        for key in keys
-        if any(row.get(key) != values[0].get(key) for row in values)
-    ]
+    differ = differing([flat(recipe) for recipe in recipes])
+    rows = [[key, *map(_shown, values)] for key, values in differ.items()]
     if not rows:
         say(out, "the recipes are equal")
         return

@@ -8,6 +8,7 @@ from imtrans.host.words import counted
 
 FEW = 30  # images
 MANY = 10  # differences: some look certain by chance
+VERDICTS = {True: "better", False: "worse", None: "not told apart"}
 
 
 def verdicts(comparison: Comparison) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """A recipe as one list of keys, and what differs between recipes."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from imtrans.recipe.reading import values_of
@@ -24,3 +25,11 @@ def flat(recipe: Recipe | None) -> dict[str, Any]:
     walk("", values_of(recipe) if recipe else {})
     # A component without options is its name alone.
     return {key.removesuffix(".name"): value for key, value in found.items()}
+
+
+def differing(recipes: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Of flat recipes the keys whose values are not all equal, with the value of each; None where
+    one has no such key."""
+    keys = dict.fromkeys(key for recipe in recipes for key in recipe)
+    found = {key: [recipe.get(key) for recipe in recipes] for key in keys}
+    return {key: row for key, row in found.items() if any(value != row[0] for value in row)}

@@ -7,7 +7,7 @@ from typing import Any
 
 from imtrans.api.errors import ImtransError
 from imtrans.recipe import reading as recipes
-from imtrans.recipe.flat import flat
+from imtrans.recipe.flat import differing, flat
 from imtrans.recipe.schema import Recipe
 
 
@@ -34,12 +34,8 @@ def from_shipped(recipe: Recipe, name: str) -> FromShipped | None:
     shipped = _shipped(recipe.title, name)
     if shipped is None:
         return None
-    here, there = flat(recipe), flat(shipped[1])
-    changed = (
-        Changed(key, _text(here.get(key)), _text(there.get(key)))
-        for key in dict.fromkeys([*here, *there])
-        if here.get(key) != there.get(key)
-    )
+    differ = differing([flat(recipe), flat(shipped[1])])
+    changed = (Changed(key, text_of(here), text_of(there)) for key, (here, there) in differ.items())
     return FromShipped(shipped[0], tuple(changed))
 
 
@@ -55,7 +51,8 @@ def _shipped(title: str, name: str) -> tuple[str, Recipe] | None:
     return named
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """The value of a key as it is shown; `-` where a recipe has no such key."""
     if value is None:
         return "-"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -100,6 +100,12 @@ class Triptych:
     why: list[str]
     values: dict[str, str]
     sides: dict[str, Figure]
+    main: tuple[str, float] | None = None  # the value by which pictures are ordered, and its name
+
+    @property
+    def listed(self) -> dict[str, Any]:
+        """Its values for the script: lists, which keep their order in JSON."""
+        return {"columns": [], "rows": [list(row) for row in self.values.items()]}
 
 
 @dataclass
@@ -126,13 +132,15 @@ def evaluations(run: Path) -> tuple[list[Evaluation], list[str]]:
     for file in sorted((run / FOLDER).glob("*/metrics.json")):
         try:
             facts = json.loads(file.read_text(encoding="utf-8"))
-            found.append(_evaluation(file.parent, facts))
+            found.append(evaluation_of(file.parent, facts))
         except (OSError, *FAULTS) as error:
             problems.append(f"{file.relative_to(run)} cannot be read: {plain(error)}")
     return found, problems
 
 
-def _evaluation(folder: Path, facts: Mapping[str, Any]) -> Evaluation:
+def evaluation_of(folder: Path, facts: Mapping[str, Any]) -> Evaluation:
+    """What a folder with these facts, its metrics.json, shows. Facts of another shape raise one of
+    FAULTS."""
     evaluation = Evaluation(
         plain(facts.get("split") or folder.name),
         _whole(facts.get("step")),
@@ -179,11 +187,15 @@ def _add_picture(evaluation: Evaluation, folder: Path, entry: Mapping[str, Any])
             evaluation.unread.append(plain(named))
     if "output" not in sides:
         return
-    known = {name: _number(value) for name, value in (entry.get("values") or {}).items()}
-    values = {plain(name): shown(value) for name, value in known.items() if value is not None}
-    main = {name: value for name, value in values.items() if name == evaluation.main}
+    given = {plain(name): _number(value) for name, value in (entry.get("values") or {}).items()}
+    known = {name: value for name, value in given.items() if value is not None}
+    names = [score.name for score in evaluation.scores if score.name in known]
+    values = {name: shown(known[name]) for name in dict.fromkeys([*names, *known])}
     why = [plain(one) for one in entry.get("why") or ()]
-    evaluation.triptychs.append(Triptych(plain(entry.get("name")), why, main | values, sides))
+    name, main = plain(entry.get("name")), evaluation.main
+    evaluation.triptychs.append(
+        Triptych(name, why, values, sides, (main, known[main]) if main in known else None)
+    )
 
 
 def _inside(folder: Path, named: str) -> Figure | None:

@@ -29,14 +29,17 @@ MOST_CHARTS = 24  # of losses, and of metrics
 MOST_SESSIONS = 50
 NAMED = 3  # files in a line about what is damaged
 METRICS_IN_A_NOTE = 4
+REASONS = ("first", "worst", "best")  # why an evaluation keeps a picture
+UNSELECTED = "Not selected by how good they are."
 
 
 @dataclass
 class PictureGroup:
-    """Pictures under one heading: the worst, the best."""
+    """Pictures under one heading: the worst, the best. One may be in several groups."""
 
     title: str
     triptychs: list[Triptych]
+    note: str = ""
 
 
 @dataclass
@@ -81,7 +84,7 @@ def gather(
     samples = read_samples(path, run.recipe.data.crop_size if run.recipe else None, names)
     if run.problem:
         problems.append(f"{run.problem}.")
-    problems += [*_torn(losses, "metrics.jsonl"), *_torn(measured, "validation.jsonl")]
+    problems += [*torn(losses, "metrics.jsonl"), *torn(measured, "validation.jsonl")]
     problems += _unreadable(samples, found)
     if task is None and run.recipe:
         task = Task(run.recipe, catalog())
@@ -107,7 +110,8 @@ def gather(
     )
 
 
-def _torn(log: Log, name: str) -> list[str]:
+def torn(log: Log, name: str) -> list[str]:
+    """A line about what of a log cannot be read, if anything."""
     if not log.unreadable:
         return []
     lines = counted(log.unreadable, "line")
@@ -179,7 +183,7 @@ def _notes(log: Log, samples: Samples) -> list[str]:
 
 
 def _groups(found: list[Evaluation], samples: Samples) -> list[PictureGroup]:
-    """The worst, the best and the first pictures of each evaluation; without any, the samples."""
+    """The first, the worst and the best pictures of each evaluation; without any, the samples."""
     groups = [group for one in found for group in _groups_of(one, len(found) > 1)]
     if groups or not samples.cells:
         return groups
@@ -200,13 +204,23 @@ def _sample_names(samples: Samples) -> list[str]:
 
 
 def _groups_of(one: Evaluation, several: bool) -> list[PictureGroup]:
+    """Every picture of each group, however many groups it is in."""
     by = f" by {one.main}" if one.main else ""
-    titles = {"worst": f"Worst{by}", "best": f"Best{by}", "first": "First"}
     place = f", {one.split}" if several else ""
-    left, groups = list(one.triptychs), []
-    for why, title in titles.items():
-        rows = [row for row in left if why in row.why]
-        left = [row for row in left if row not in rows]  # each is in the page once
-        if rows:
-            groups.append(PictureGroup(title + place, rows))
-    return [*groups, *([PictureGroup(f"Others{place}", left)] if left else [])]
+    first, worst, best = ([row for row in one.triptychs if why in row.why] for why in REASONS)
+    others = [row for row in one.triptychs if not set(row.why) & set(REASONS)]
+    groups = [
+        PictureGroup(f"First by name{place}", first, UNSELECTED),
+        PictureGroup(f"Worst{by}{place}", _ordered(worst, one, ascending=True)),
+        PictureGroup(f"Best{by}{place}", _ordered(best, one, ascending=False)),
+        PictureGroup(f"Others{place}", others),
+    ]
+    return [group for group in groups if group.triptychs]
+
+
+def _ordered(rows: list[Triptych], one: Evaluation, *, ascending: bool) -> list[Triptych]:
+    """By how good they are, the worst first if `ascending`; as they are where that is not known."""
+    higher = next((score.higher for score in one.scores if score.name == one.main), None)
+    if higher is None or not all(row.main for row in rows):
+        return rows
+    return sorted(rows, key=lambda row: row.main[1] if row.main else 0, reverse=higher != ascending)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from shlex import quote
 
@@ -13,14 +14,13 @@ from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
 from imtrans.reporting.data_summary import OnPair
 from imtrans.reporting.gathering import Material, gather
+from imtrans.reporting.limit import within_limit
 from imtrans.reporting.page import rendered
-from imtrans.reporting.pictures import Encoded, Figure, fit
+from imtrans.reporting.pictures import Encoded, Figure
 from imtrans.runs.listing import is_run
 from imtrans.task import Task
 
 NAME = "report.html"
-LIMIT = 9_500_000  # bytes of a page
-PICTURES, FILM = 5_500_000, 3_000_000  # bytes, at first
 
 
 @dataclass(frozen=True)
@@ -73,15 +73,7 @@ def pairs_to_open(run: Path) -> int:
 
 def page_of(material: Material) -> bytes:
     """The page, its pictures made as small as it takes to stay below the limit."""
-    pictures, film = PICTURES, FILM
-    while True:
-        shown = fit(_pictures(material), pictures)
-        moving = fit(_film(material), film, lossless=False)
-        page = _rendered(material, shown)
-        if len(page) <= LIMIT or pictures < 10_000:
-            return page
-        share = max((LIMIT - len(page)) / max(shown.bytes + moving.bytes, 1) + 0.95, 0.1)
-        pictures, film = int(shown.bytes * share), int(moving.bytes * share)
+    return within_limit(partial(_rendered, material), _pictures(material), _film(material))
 
 
 def _rendered(material: Material, encoded: Encoded) -> bytes:

@@ -12,8 +12,9 @@ from parsed_page import ParsedPage
 from PIL import Image
 
 from imtrans.host.locks import locked
+from imtrans.reporting.limit import LIMIT
 from imtrans.reporting.page import TEMPLATES
-from imtrans.reporting.report import LIMIT, write_report
+from imtrans.reporting.report import write_report
 from imtrans.runs.run_dir import lock_of
 
 NASTY = """</script><b>&"'x"""
@@ -94,9 +95,53 @@ def test_an_evaluation_is_shown_with_intervals_distributions_and_pictures(run):
     ):
         assert text in page.text, text
     assert "imtrans evaluate" not in page.text
-    assert len([1 for attrs in page.all("button") if "data-thumb" in attrs]) == 9
+    assert len([1 for attrs in page.all("button") if "data-thumb" in attrs]) == 10
     assert len(page.all("svg", **{"class": "bars"})) == 3
     assert "l1 on val" in page.text
+
+
+def group(page, title):
+    """The names of the images under a heading, in their order."""
+    at = next(i for i, text in enumerate(page.texts) if text == title)
+    names = [attrs["data-name"] for attrs in page.all("button") if "data-thumb" in attrs]
+    found = []
+    for text in page.texts[at + 1 :]:
+        if text.startswith(("Worst by", "Best by", "First by")):
+            break
+        found += [text] if text in names else []
+    return found
+
+
+def test_groups_have_all_their_members_in_order_and_each_picture_once(run):
+    folder = write_evaluation(run, pictures=7)
+    facts = json.loads((folder / "metrics.json").read_text())
+    # l1: lower is better; the first by name are also among the worst and the best.
+    values = [0.5, 0.1, 0.4, 0.3, 0.2, 0.6, 0.7]
+    reasons = ["first worst", "first best", "first", "best", "best", "worst", "worst"]
+    for entry, value, why in zip(facts["pictures"], values, reasons, strict=True):
+        entry["values"]["l1"], entry["why"] = value, why.split()
+    (folder / "metrics.json").write_text(json.dumps(facts))
+    page = reported(run)
+    titles = [t for t in page.texts if t.startswith(("Worst by", "Best by", "First by"))]
+    assert titles == ["First by name", "Worst by l1", "Best by l1"]
+    assert group(page, "First by name") == ["pair 0", "pair 1", "pair 2"]
+    assert group(page, "Worst by l1") == ["pair 6", "pair 5", "pair 0"]
+    assert group(page, "Best by l1") == ["pair 1", "pair 4", "pair 3"]
+    assert page.text.count("Not selected by how good they are.") == 1
+    uris = [attrs["src"] for attrs in page.all("img") if "data-side" in attrs]
+    assert len(uris) == 7 * 3
+
+
+def test_values_beside_a_picture_are_in_the_order_of_the_metrics(run):
+    folder = write_evaluation(run, pictures=1)
+    facts = json.loads((folder / "metrics.json").read_text())
+    one = facts["metrics"].pop("l1")
+    facts["metrics"] = {"ssim": one, "l1": one, "psnr": one}
+    facts["pictures"][0]["values"]["alone"] = 1
+    (folder / "metrics.json").write_text(json.dumps(facts))
+    (thumb,) = [attrs for attrs in reported(run).all("button") if "data-thumb" in attrs]
+    rows = json.loads(thumb["data-values"])["rows"]
+    assert [name for name, _ in rows] == ["ssim", "l1", "psnr", "alone"]
 
 
 def test_several_splits_are_named(run):

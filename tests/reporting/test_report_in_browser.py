@@ -115,16 +115,25 @@ def test_the_divider_follows_the_keyboard(opened):
 def test_pictures_are_chosen_and_compared_by_keyboard_and_pointer(opened):
     page = opened()
     shown = "[...document.querySelectorAll('.stage img')].map((image) => image.alt)"
-    assert page.evaluate(shown) == ["target of pair 0", "output of pair 0"]
+    assert page.evaluate(shown) == ["target of pair 2", "output of pair 2"]
     page.evaluate("document.querySelector('[data-compare] input:checked').focus()")
     page.key("ArrowLeft")
-    assert page.evaluate(shown) == ["output of pair 0", "source of pair 0"]
+    assert page.evaluate(shown) == ["output of pair 2", "source of pair 2"]
     page.click("[data-next]")  # what is compared stays
-    assert page.evaluate(shown) == ["output of pair 3", "source of pair 3"]
+    assert page.evaluate(shown) == ["output of pair 5", "source of pair 5"]
     page.click("li:nth-child(3) [data-thumb]")
-    assert page.evaluate("document.querySelector('.beside h3').textContent") == "pair 6"
+    assert page.evaluate("document.querySelector('.beside h3').textContent") == "pair 8"
     assert page.evaluate("document.querySelectorAll('[aria-pressed=true]').length") == 1
     assert page.evaluate("document.querySelector('.values').textContent").startswith("l10.")
+    assert page.evaluate("document.querySelector('.values dt').textContent") == "l1"
+
+
+def test_a_picture_of_two_groups_is_shown_in_both(opened):
+    page = opened()
+    page.click("[data-same]")
+    shown = "[...document.querySelectorAll('.stage img')].map((image) => image.alt)"
+    assert page.evaluate(shown) == ["target of pair 2", "output of pair 2"]
+    assert page.evaluate("document.querySelector('[data-same] img.output').naturalWidth") == 200
 
 
 def test_zoom_opens_moves_and_closes(opened):

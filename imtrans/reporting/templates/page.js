@@ -48,11 +48,12 @@
     return {
       plot,
       show(step) {
-        const first = data.traces[0], index = nearest(first.steps, step);
-        const shown = first.steps[index], value = first.values[index];
-        data.traces.forEach((trace, line) => {
-          values[line].textContent = text(trace.values[nearest(trace.steps, shown)]);
-        });
+        const closest = data.traces.map(({ steps }) => steps[nearest(steps, step)]);
+        const shown = closest.reduce((a, b) => (Math.abs(b - step) < Math.abs(a - step) ? b : a));
+        const read = data.traces.map(({ steps, values }) =>
+          shown < steps[0] || shown > steps[steps.length - 1] ? null : values[nearest(steps, shown)]);
+        read.forEach((value, line) => { values[line].textContent = text(value); });
+        const value = read.find((each) => each !== null) ?? null;
         at.textContent = `at step ${whole.format(shown)}`;
         cursor.hidden = value === null;
         cursor.style.left = `${((shown - data.left) / width) * 100}%`;
@@ -91,7 +92,7 @@
     });
   }
 
-  // Zoom: one picture at a time, at one place; 1 to 3 switch between them.
+  // Zoom: one picture at a time, at one place; digits switch between them.
 
   function zoomer(dialog) {
     const canvas = one("[data-canvas]", dialog), image = one("img", canvas);
@@ -155,7 +156,7 @@
       if (event.key === "+" || event.key === "=") zoom(1.25);
       else if (event.key === "-") zoom(0.8);
       else if (event.key === "0") fit();
-      else if ("123".includes(event.key)) turnTo(Number(event.key) - 1);
+      else if (/^[1-9]$/.test(event.key)) turnTo(Number(event.key) - 1);
       else if (arrows[event.key] && event.target === canvas) {
         x += arrows[event.key][0];
         y += arrows[event.key][1];
@@ -199,19 +200,22 @@
   function viewer(root, openZoom) {
     const stage = one("[data-stage]", root), wipe = one("[data-wipe]", root);
     const under = one("[data-under]", root), over = one("[data-over]", root);
-    const compare = one("[data-compare]", root), listed = one("[data-values]", root);
-    const thumbs = all("[data-thumb]", root);
-    let current = 0, sides = {}, choice = "";
-
-    const pairs = () =>
-      [["source", "output"], ["output", "target"], ["source", "target"]].filter((pair) =>
-        pair.every((name) => sides[name]));
+    const compare = one("[data-compare]", root), any = all("[data-any]", root);
+    const listed = one("[data-values]", root), thumbs = all("[data-thumb]", root);
+    let current = 0, sides = new Map(), shown = [];
 
     function divide() {
       stage.style.setProperty("--at", `${wipe.value}%`);
     }
+    function extent(image) {
+      return ["width", "height"].map((side) => Number(image.getAttribute(side)));
+    }
+    function outputs() {
+      return [...sides.keys()].filter((label) => sides.get(label).classList.contains("output"));
+    }
     function size() {
-      const [natural, tall] = ["width", "height"].map((side) => Number(sides.output.getAttribute(side)));
+      const [natural, tall] = outputs().map((label) => extent(sides.get(label)))
+        .reduce((a, b) => (b[0] > a[0] ? b : a));
       const longest = Math.max(natural * 3, 384);
       const tallest = (window.innerHeight * 0.8 * natural) / tall;
       const wide = root.clientWidth - 280 > 360 ? root.clientWidth - 280 : root.clientWidth;
@@ -221,39 +225,82 @@
         image.classList.toggle("pixelated", stage.clientWidth > 3.05 * natural);
     }
     function put(pair) {
-      choice = pair.join();
+      shown = [...pair];
       const [left, right] = pair;
-      over.src = sides[left].src;
+      over.src = sides.get(left).src;
       over.alt = `${left} of ${thumbs[current].dataset.name}`;
-      under.src = sides[right].src;
+      under.src = sides.get(right).src;
       under.alt = `${right} of ${thumbs[current].dataset.name}`;
       one("[data-left]", root).textContent = left;
       one("[data-right]", root).textContent = right;
       wipe.setAttribute("aria-label", `Divider between ${left} and ${right}`);
     }
-    function show(index) {
-      thumbs[current].setAttribute("aria-pressed", "false");
-      current = (index + thumbs.length) % thumbs.length;
-      const thumb = thumbs[current];
-      thumb.setAttribute("aria-pressed", "true");
-      sides = Object.fromEntries(all("img", thumb).map((image) => [image.className, image]));
-      one("[data-name]", root).textContent = thumb.dataset.name;
-      listed.replaceChildren(...Object.entries(JSON.parse(thumb.dataset.values)).map(([name, value]) => {
+    function offerPairs() {
+      const pairs = [["source", "output"], ["output", "target"], ["source", "target"]];
+      const possible = pairs.filter((pair) => pair.every((label) => sides.has(label)));
+      if (!possible.length) possible.push(["output", "output"]);
+      let chosen = possible.findIndex((pair) => pair.join() === shown.join());
+      if (chosen < 0) chosen = Math.min(1, possible.length - 1);
+      compare.hidden = possible.length < 2;
+      radios(compare, possible.map((pair) => pair.join(" | ")), chosen, (each) => put(possible[each]));
+      put(possible[chosen]);
+    }
+    function offerAny() {
+      const labels = [...sides.keys()];
+      if (!shown.length || !shown.every((label) => sides.has(label))) shown = outputs().slice(0, 2);
+      any.forEach((fieldset, side) => radios(fieldset, labels, labels.indexOf(shown[side]), (each) => {
+        const pair = [...shown], other = 1 - side;
+        if (pair[other] === labels[each]) {  // the two change places
+          pair[other] = pair[side];
+          all("input", any[other])[labels.indexOf(pair[other])].checked = true;
+        }
+        pair[side] = labels[each];
+        put(pair);
+      }));
+      put(shown);
+    }
+    function definitions(rows) {
+      return rows.map(([name, value]) => {
         const row = document.createElement("div");
         const term = document.createElement("dt"), description = document.createElement("dd");
         term.textContent = name;
         description.textContent = value;
         row.append(term, description);
         return row;
-      }));
-      const possible = pairs();
-      if (!possible.length) possible.push(["output", "output"]);
-      let chosen = possible.findIndex((pair) => pair.join() === choice);
-      if (chosen < 0) chosen = Math.min(1, possible.length - 1);
-      compare.hidden = possible.length < 2;
-      radios(compare, possible.map((pair) => pair.join(" | ")), chosen, (each) => put(possible[each]));
-      put(possible[chosen]);
+      });
+    }
+    function table(columns, rows) {
+      const made = document.createElement("table");
+      made.className = "numbers";
+      [["", ...columns], ...rows].forEach((cells, index) => {
+        const row = (index ? made.tBodies[0] ?? made.createTBody() : made.createTHead()).insertRow();
+        cells.forEach((text, column) => {
+          const cell = document.createElement(index && column ? "td" : "th");
+          if (cell.tagName === "TH") cell.scope = index ? "row" : "col";
+          cell.textContent = text;
+          row.append(cell);
+        });
+      });
+      return made;
+    }
+    function list({ columns, rows }) {
+      listed.hidden = !rows.length;
+      listed.replaceChildren(...(columns.length ? [table(columns, rows)] : definitions(rows)));
+    }
+    function show(index) {
+      thumbs[current].setAttribute("aria-pressed", "false");
+      current = (index + thumbs.length) % thumbs.length;
+      const thumb = thumbs[current];
+      thumb.setAttribute("aria-pressed", "true");
+      sides = new Map(all("img", thumb).map((image) => [image.dataset.side, image]));
+      one("[data-name]", root).textContent = thumb.dataset.name;
+      list(JSON.parse(thumb.dataset.values));
+      if (compare) offerPairs(); else offerAny();
       size();
+    }
+    for (const thumb of thumbs.filter((each) => each.dataset.same)) {  // a page has a picture once
+      const first = one(`[data-number="${thumb.dataset.same}"] .sides`, root);
+      one(".above", thumb).replaceWith(first.cloneNode(true));
     }
     wipe.addEventListener("input", divide);
     thumbs.forEach((thumb, index) => thumb.addEventListener("click", () => {
@@ -263,12 +310,11 @@
     one("[data-previous]", root).addEventListener("click", () => show(current - 1));
     one("[data-next]", root).addEventListener("click", () => show(current + 1));
     one("[data-zoom]", root).addEventListener("click", () => {
-      const names = Object.keys(sides);
-      const pictures = names.map((label) => {
-        const [width, height] = ["width", "height"].map((side) => Number(sides[label].getAttribute(side)));
-        return { label, src: sides[label].src, width, height };
+      const pictures = [...sides].map(([label, image]) => {
+        const [width, height] = extent(image);
+        return { label, src: image.src, width, height };
       });
-      openZoom(thumbs[current].dataset.name, pictures, names.indexOf("output"));
+      openZoom(thumbs[current].dataset.name, pictures, [...sides.keys()].indexOf(outputs()[0]));
     });
     window.addEventListener("resize", size);
     one("[data-viewer]", root).hidden = false;
