@@ -1,22 +1,31 @@
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from imtrans.api.errors import ImtransError
-from imtrans.cli import completion
 from imtrans.cli.common import (
-    CheckpointHelp,
     DeviceOption,
-    a_path,
     complain,
     console,
     installed,
-    not_empty,
     progress,
     say,
     say_wrapped,
+)
+from imtrans.cli.evaluate_options import (
+    BestOption,
+    CheckpointOption,
+    FolderOption,
+    FoldersArgument,
+    MaxPixelsOption,
+    MetricOption,
+    RangeOption,
+    RunOption,
+    ScorerOption,
+    SettingsOption,
+    SplitOption,
 )
 from imtrans.cli.report import report_at_the_end
 
@@ -31,85 +40,17 @@ FEW = 30  # images; intervals of fewer are rough
 
 
 def evaluate(
-    folders: Annotated[
-        list[str] | None,
-        typer.Argument(
-            parser=not_empty,
-            metavar="[OUTPUTS TARGETS]",
-            help="Two folders with images of the same names, or patterns such as "
-            "'results/{name}_fake_B.png'; instead of a recipe or a checkpoint.",
-        ),
-    ] = None,
-    recipe: Annotated[
-        str | None,
-        typer.Option(
-            parser=not_empty,
-            metavar="RECIPE",
-            help="What was trained: a run of this name in runs/.",
-            autocompletion=completion.runs,
-        ),
-    ] = None,
-    checkpoint: Annotated[
-        str | None,
-        typer.Option(
-            parser=not_empty,
-            metavar="CHECKPOINT",
-            help=CheckpointHelp,
-            autocompletion=completion.runs,
-        ),
-    ] = None,
-    best: Annotated[
-        bool, typer.Option("--best", help="The run's best on validation pairs, not its newest.")
-    ] = False,
-    split: Annotated[
-        str | None,
-        typer.Option(
-            parser=not_empty,
-            metavar="SPLIT",
-            help="Of the recipe's data: test, train, ...; default: its validation pairs.",
-        ),
-    ] = None,
-    metric: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="Measure this one, and only those so named; `imtrans plugins` lists them.",
-        ),
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="An option of a metric, as fid.weights=FILE, or a key of the recipe, as "
-            "data.root=DIR.",
-        ),
-    ] = None,
-    scorer: Annotated[
-        Path | None,
-        typer.Option(
-            parser=a_path,
-            metavar="FILE",
-            help="What `imtrans train-scorer` wrote; default: that of this data in scorers/.",
-        ),
-    ] = None,
-    range_: Annotated[
-        tuple[float, float] | None,
-        typer.Option("--range", metavar="LOW HIGH", help="Of the values of folders of floats."),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            parser=a_path,
-            metavar="DIR",
-            help="Where the evaluation is written; default: RUN/evaluation/SPLIT, or "
-            "OUTPUTS-evaluation.",
-        ),
-    ] = None,
-    max_pixels: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, help="Read images up to this size; default: 25 million."),
-    ] = None,
+    folders: FoldersArgument = None,
+    recipe: RunOption = None,
+    checkpoint: CheckpointOption = None,
+    best: BestOption = False,
+    split: SplitOption = None,
+    metric: MetricOption = None,
+    set_: SettingsOption = None,
+    scorer: ScorerOption = None,
+    range_: RangeOption = None,
+    output: FolderOption = None,
+    max_pixels: MaxPixelsOption = None,
     device: DeviceOption = None,
 ) -> None:
     """Measure outputs against their targets, with intervals: all validation pairs of a run, or two
