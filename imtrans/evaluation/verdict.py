@@ -62,7 +62,8 @@ def cautions(comparison: Comparison) -> Iterator[str]:
             "--run-dir DIR) and name them all"
         )
     elif single:
-        yield f"how {quoted(single)} would change with another seed is not known: it has one seed"
+        one = "it has" if len(single) == 1 else "each has"
+        yield f"how {quoted(single)} would change with another seed is not known: {one} one seed"
     compared = len(comparison.differences) * (len(sides) - 1)
     if compared >= MANY:
         yield f"of {compared} differences one in twenty looks certain by chance"
