@@ -13,7 +13,7 @@ def within_limit(
 ) -> bytes:
     """The page that `render` makes once its pictures are encoded: `figures` exactly where they fit,
     those of a film (`moving`) always compressed."""
-    still_bytes, film_bytes = PICTURES, FILM
+    still_bytes, film_bytes = (PICTURES, FILM) if moving else (PICTURES + FILM, 0)
     while True:
         still = fit(figures, still_bytes)
         film = fit(moving, film_bytes, lossless=False)

@@ -5,10 +5,14 @@ import shutil
 import pytest
 from browser import CHROMIUM, WHY, Browser
 from cells import UNPAIRED, write_unpaired
+from compared_runs import write_compared
 from left_evaluation import write_evaluation
 
+from imtrans.evaluation.comparison import compared
+from imtrans.evaluation.sides import sides_of
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
+from imtrans.reporting.comparing.page import write_comparison
 from imtrans.reporting.report import write_report
 from imtrans.task import Task
 from imtrans.training.fit import fit
@@ -38,7 +42,19 @@ def files(trained_once, tmp_path_factory):
     recipe = recipes.parse(text, "cyclegan.toml", ["train.epochs=1"], catalog())
     fit(Task(recipe, catalog()), folder / "cyclegan")
     names = ("evaluated", "plain", "nasty", "cyclegan")
-    return {name: write_report(folder / name).path for name in names}
+    pages = {name: write_report(folder / name).path for name in names}
+    return pages | {"comparison": comparison_page(trained_once / "run", folder / "compared")}
+
+
+def comparison_page(finished, folder):
+    """Of three sides: one of two seeds, one that is no run, one with a long name."""
+    places = write_compared(finished, folder)
+    one = places["one"].rename(places["one"].with_name(NASTY[9:]))
+    logged = places["other"] / "validation.jsonl"  # as if it had stopped earlier than the others
+    logged.write_text("".join(logged.read_text().splitlines(keepends=True)[:-1]))
+    named = one, *(places[name] for name in ("other", "other-seed5", "tool"))
+    sides = sides_of(named, catalog(), split="validation", say=print, bar=None)
+    return write_comparison(compared(sides), folder / "page.html").path
 
 
 @pytest.fixture
@@ -57,8 +73,12 @@ def opened(browser, files):
         page.close()
 
 
-VIEWS = [(name, width) for name in ("evaluated", "nasty", "cyclegan") for width in (320, 1440)]
-QUICK = [("evaluated", 320), ("evaluated", 1440), ("nasty", 320)]
+VIEWS = [
+    (name, width)
+    for name in ("evaluated", "nasty", "cyclegan", "comparison")
+    for width in (320, 1440)
+]
+QUICK = [("evaluated", 320), ("evaluated", 1440), ("nasty", 320), ("comparison", 320)]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -211,6 +231,42 @@ def test_charts_are_read_under_the_pointer_and_by_keyboard(opened):
     page.evaluate("document.querySelectorAll('[data-read] input')[1].focus()")
     page.key("Home")
     assert page.evaluate(at)[3:6] == ["at step 2"] * 3
+
+
+def test_any_two_pictures_are_compared(opened):
+    page = opened("comparison")
+    shown = "[...document.querySelectorAll('.stage .label')].map((one) => one.textContent)"
+    chosen = (
+        "[...document.querySelectorAll('[data-any] :checked')].map((i) => i.labels[0].innerText)"
+    )
+    assert page.evaluate(shown) == page.evaluate(chosen) == [NASTY[9:], "other"]
+    page.evaluate("document.querySelectorAll('[data-any] :checked')[1].focus()")
+    page.key("ArrowRight")
+    assert page.evaluate(shown) == [NASTY[9:], "tool-evaluation"]
+    for _ in range(3):  # the target, the source, and then what is on the left: they change places
+        page.key("ArrowRight")
+    assert page.evaluate(shown) == page.evaluate(chosen) == ["source", NASTY[9:]]
+    page.click("[data-next]")  # what is compared stays
+    assert page.evaluate(shown) == ["source", NASTY[9:]]
+    assert page.evaluate("document.querySelector('[data-values] table').rows.length") == 4
+    page.click("[data-zoom]")
+    page.key("5")
+    assert page.evaluate("document.querySelector('.canvas img').alt") == "target"
+    page.key("Escape")
+
+
+def test_charts_of_several_runs_say_nothing_of_steps_that_a_run_has_not(opened):
+    page = opened("comparison")
+    page.evaluate("document.querySelectorAll('[data-read] input')[0].focus()")
+    values = "[...document.querySelectorAll('[data-chart] [data-value]')].map((o) => o.textContent)"
+    at = "document.querySelector('[data-at]').textContent"
+    assert page.evaluate(at) == "last"
+    page.key("Home")
+    assert page.evaluate(at) == "at step 0"
+    assert len(set(page.evaluate(values)[:3])) == 1  # the runs logged the same
+    page.key("End")
+    first, stopped, seed = page.evaluate(values)[:3]
+    assert (first, stopped, page.evaluate(at)) == (seed, "-", "at step 12")
 
 
 def test_without_scripts_all_is_there(browser, files):

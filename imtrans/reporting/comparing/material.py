@@ -104,8 +104,8 @@ def _sentences(line: str) -> str:
 
 
 def _shared(runs: Sequence[ComparedRun], fact: str) -> str:
-    """What all evaluations say, nothing where they do not say the same."""
-    found = {plain(run.evaluated.facts.get(fact) or "") for run in runs}
+    """What all evaluations say that say anything; nothing where they do not say the same."""
+    found = {plain(run.evaluated.facts.get(fact) or "") for run in runs} - {""}
     return found.pop() if len(found) == 1 else ""
 
 

@@ -1,6 +1,5 @@
 """The runs of a comparison, and the names by which a page calls them."""
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -29,22 +28,26 @@ class ComparedRun:
 
 
 def with_short_names(comparison: Comparison) -> Comparison:
-    """The same comparison, its sides without the folders that all of them are in. Names are on one
-    line, and no two are equal."""
-    names = _unique([plain(name) for name in _without_shared([s.name for s in comparison.sides])])
+    """The same comparison, its sides named by the ends of their paths; no two names are equal."""
+    names = _unique([plain(name) for name in short([side.name for side in comparison.sides])])
     sides = [replace(side, name=n) for side, n in zip(comparison.sides, names, strict=True)]
     return replace(comparison, sides=sides)
 
 
-def _without_shared(names: Sequence[str]) -> list[str]:
-    """`runs/one`, `runs/other` are `one`, `other`."""
-    with suppress(ValueError):  # of absolute and relative paths
-        shared = os.path.commonpath(names)
-        if any(Path(name) == Path(shared) for name in names):
-            shared = os.path.dirname(shared)
-        if shared:
-            return [os.path.relpath(name, shared) for name in names]
+def short(names: Sequence[str]) -> list[str]:
+    """The last parts of some paths, as few as tell them apart: `runs/one`, `runs/other` are `one`,
+    `other`. What is inside a run has the name of that."""
+    paths = [Path(name) for name in names]
+    for count in range(1, max(len(path.parts) for path in paths) + 1):
+        ends = [str(Path(*path.parts[-max(count, _fewest(path)) :])) for path in paths]
+        if len(set(ends)) == len(ends):
+            return ends
     return list(names)
+
+
+def _fewest(path: Path) -> int:
+    """How many parts a name has: RUN/evaluation/SPLIT says little without its beginning."""
+    return 3 if path.parent.name == FOLDER else 1
 
 
 def _unique(names: Sequence[str]) -> list[str]:

@@ -1,5 +1,6 @@
 """The values of a comparison as rows of a page: each with its difference, drawn around zero."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ from imtrans.evaluation.comparison import Comparison, PairedDifference
 from imtrans.evaluation.verdict import VERDICTS, seeds_of
 from imtrans.reporting.series import shown
 
+MOST_DECIMALS, NARROWEST = 7, 1e-6  # of an interval with decimals; narrower ones have exponents
 SIDE, REACH = 1000, 460  # a drawing is as wide; how far from its middle the largest bound is
 
 
@@ -74,16 +76,18 @@ def _row(
     def place(value: float) -> float:
         return round(SIDE / 2 + sign * value / largest * REACH, 1)
 
-    low, high, interval = None, None, "-"
+    low, high, value, interval = None, None, signed(difference.value), "-"
     if difference.low is not None and difference.high is not None:
         low, high = sorted((place(difference.low), place(difference.high)))
-        interval = f"{signed(difference.low)} to {signed(difference.high)}"
+        digits = decimals(difference.low, difference.high)
+        value = signed(difference.value, digits)
+        interval = f"{signed(difference.low, digits)} to {signed(difference.high, digits)}"
     return ValueRow(
         name,
         "higher is better" if difference.higher_is_better else "lower is better",
         shown(first),
         shown(other),
-        signed(difference.value),
+        value,
         interval,
         VERDICTS[difference.better],
         place(difference.value),
@@ -92,7 +96,20 @@ def _row(
     )
 
 
-def signed(value: float) -> str:
-    """A difference: with its sign, and a minus of full width."""
-    text = shown(value)
+def decimals(low: float, high: float) -> int | None:
+    """How many decimals an interval is shown with: two digits of its half width count, and no bound
+    that is not zero is shown as zero. None where it has no width, or is beyond what is drawn."""
+    half = (high - low) / 2
+    if not NARROWEST <= half < 1e6:
+        return None
+    found = max(0, 1 - math.floor(math.log10(half)))
+    while found < MOST_DECIMALS and any(value and not round(value, found) for value in (low, high)):
+        found += 1
+    return found
+
+
+def signed(value: float, digits: int | None = None) -> str:
+    """A difference: with its sign, and a minus of full width; with so many decimals, or four digits
+    that count."""
+    text = shown(value) if digits is None else f"{value:,.{digits}f}"
     return f"\N{MINUS SIGN}{text[1:]}" if text.startswith("-") else f"+{text}" if value else text

@@ -218,7 +218,8 @@
         .reduce((a, b) => (b[0] > a[0] ? b : a));
       const longest = Math.max(natural * 3, 384);
       const tallest = (window.innerHeight * 0.8 * natural) / tall;
-      const wide = root.clientWidth - 280 > 360 ? root.clientWidth - 280 : root.clientWidth;
+      const beside = root.clientWidth - (compare ? 280 : 400);
+      const wide = beside > 360 ? beside : root.clientWidth;
       stage.style.maxWidth = `${Math.min(longest, Math.max(tallest, 240), wide)}px`;
       stage.style.aspectRatio = `${natural} / ${tall}`;
       for (const image of [under, over])
