@@ -72,7 +72,7 @@ def test_it_says_which_is_better_how_certain_and_where_that_is_from(places, tmp_
         "one , other and tool-evaluation",
         "other is better than one on these 9 images by 'l1'; 'psnr', 'ssim' cannot tell.",
         "9 images are few: intervals are rough.",
-        "How 'one', 'tool-evaluation' would change with another seed is not known: each has one",
+        "'one', 'tool-evaluation' have one seed each, and are taken to vary by seed as the others",
         "other (2 seeds)",
         "Of a run with several seeds these are the outputs of the first.",
         "adversarial vanilla lsgan",
@@ -199,7 +199,7 @@ def made(*differences, names=("a", "b", "c")):
     """A comparison of one metric; differences are (value, low, high, higher is better)."""
     found = [PairedDifference(value, 40, way, low, high) for value, low, high, way in differences]
     sides = [ComparedSide(name, [None]) for name in names[: len(found) + 1]]
-    return Comparison(sides, ["x"] * 40, 0, 0, {"m": [1.0] * len(sides)}, {"m": found})
+    return Comparison(sides, ["x"] * 40, 0, 0, [], {"m": [1.0] * len(sides)}, {"m": found})
 
 
 def test_no_two_sides_have_the_same_name():
