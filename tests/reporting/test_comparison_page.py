@@ -84,7 +84,8 @@ def test_it_says_which_is_better_how_certain_and_where_that_is_from(places, tmp_
     ):
         assert text.replace(" ,", ",") in page.text.replace(" ,", ","), text
     rows = [attrs["class"] for attrs in page.all("tr") if attrs.get("class")]
-    assert rows == ["better", "open", "open"] * 2
+    # One output of the tool is little, beside what another seed changes.
+    assert rows == ["better", "open", "open", "open", "open", "open"]
     labels = "one: .* other, seed 0: .* other, seed 5: "
     (chart,) = [a["aria-label"] for a in page.all("svg") if "l1 over" in a.get("aria-label", "")][
         :1
