@@ -23,6 +23,7 @@ from imtrans.evaluation.intervals import CONFIDENCE, quantile_of_t, resampled_me
 from imtrans.host.words import counted
 
 FEWEST = 2  # images
+WIDEST, CELLS = 4096, 2**26  # of rows that are resampled together: columns, and numbers
 
 
 @dataclass(frozen=True)
@@ -156,8 +157,13 @@ class _Metric:
         """Each value by its name: that of each side, and the differences from the first side."""
         columns = [column.of(self._kept) for column in self._columns]
         whole = [column.values(column.mean) for column in columns]
-        # One after the other: rows of histograms are wide, and sides may be many.
-        resampled = [column.values(resampled_means([column.rows])[0]) for column in columns]
+        resampled = [
+            column.values(means)
+            for batch in _batches(columns)
+            for column, means in zip(
+                batch, resampled_means([column.rows for column in batch]), strict=True
+            )
+        ]
         higher = bool(columns[0].metric.higher_is_better)
         for name in whole[0]:
             sides = list(self._by_side(name, whole, resampled))
@@ -180,6 +186,14 @@ class _Metric:
                 [float(values[name]) for values in whole[runs]],
                 torch.stack([values[name] for values in resampled[runs]]).mean(0),
             )
+
+
+def _batches(columns: Sequence[MetricColumn]) -> Iterator[Sequence[MetricColumn]]:
+    """Columns that are resampled together, as drawing takes time; not all of many sides, as rows of
+    histograms are wide."""
+    width = columns[0].rows.shape[1]
+    some = max(min(WIDEST // width, CELLS // columns[0].rows.numel()), 1)
+    yield from (columns[at : at + some] for at in range(0, len(columns), some))
 
 
 @dataclass(frozen=True)

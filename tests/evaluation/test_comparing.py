@@ -8,6 +8,7 @@ import pytest
 from drawn import draw_picture, write_pairs
 from PIL import Image
 
+from imtrans.evaluation import comparison as comparison_module
 from imtrans.evaluation import files
 from imtrans.evaluation.comparison import ComparedSide, Comparison, PairedDifference, compared
 from imtrans.evaluation.intervals import quantile_of_t
@@ -214,3 +215,10 @@ def test_verdicts_say_which_metrics_tell_and_which_do_not():
     )
     assert told(open_, open_) == "no metric tells other from first on these 40 images"
     assert "worse than first" in told(worse)
+
+
+def test_many_sides_are_compared_a_few_at_a_time(noisy, monkeypatch):
+    places = [noisy(name, 30, seed) for seed, name in enumerate(("one", "other", "third"))]
+    together = compared(sides(*[[place] for place in places])).differences
+    monkeypatch.setattr(comparison_module, "WIDEST", 2)
+    assert compared(sides(*[[place] for place in places])).differences == together
