@@ -4,8 +4,6 @@ Nothing is downloaded unless the user asks for it.
 """
 
 import hashlib
-import os
-import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,6 +15,7 @@ from urllib.request import Request, urlopen
 import torch
 from torch import Tensor
 
+from imtrans.api.cache_folder import cache_folder
 from imtrans.api.errors import ImtransError
 
 CHUNK = 2**20  # bytes
@@ -66,17 +65,8 @@ def read_weights(path: Path, name: str) -> dict[str, Tensor]:
 
 
 def folder() -> Path:
-    """Where downloads are kept: beside the caches of pixels, in $IMTRANS_CACHE or the user's folder
-    for caches."""
-    if named := os.environ.get("IMTRANS_CACHE"):
-        return Path(named) / "weights"
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA", "~/AppData/Local")
-    elif sys.platform == "darwin":
-        base = "~/Library/Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "imtrans" / "weights"
+    """Where downloads are kept: beside the caches of pixels."""
+    return cache_folder() / "weights"
 
 
 def _is_download(given: str) -> bool:

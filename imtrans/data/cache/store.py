@@ -1,12 +1,11 @@
 """The folder of all caches, whose size is bounded."""
 
-import os
 import shutil
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from imtrans.api.cache_folder import cache_folder
 from imtrans.data.cache.cache import About, Unusable, read_about
 from imtrans.host.locks import Locked, locked
 from imtrans.host.words import size
@@ -16,16 +15,8 @@ SPARE = 2 * 10**9  # bytes of the disk that are left to others
 
 
 def home() -> Path:
-    """The folder of caches: $IMTRANS_CACHE, or `imtrans` in the user's folder for caches."""
-    if named := os.environ.get("IMTRANS_CACHE"):
-        return Path(named)
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA", "~/AppData/Local")
-    elif sys.platform == "darwin":
-        base = "~/Library/Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "imtrans"
+    """The folder of caches; beside them may be what is no cache."""
+    return cache_folder()
 
 
 @dataclass(frozen=True)
