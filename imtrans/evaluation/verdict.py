@@ -70,8 +70,8 @@ def cautions(comparison: Comparison) -> Iterator[str]:
             "--run-dir DIR) and name them all"
         )
     elif single:
-        has = "has one seed, and is" if len(single) == 1 else "have one seed each, and are"
-        yield f"{quoted(single)} {has} taken to vary by seed as the others do"
+        have, are = ("has", "is") if len(single) == 1 else ("have", "are")
+        yield f"{quoted(single)} {have} one seed, and {are} taken to vary by seed as the others do"
     compared = len(comparison.differences) * (len(sides) - 1)
     if compared >= MANY:
         yield f"of {compared} differences one in twenty looks certain by chance"

@@ -33,7 +33,7 @@ def write_compared(finished: Path, folder: Path) -> dict[str, Path]:
             imtrans.evaluate(run, split=str(folder / "pairs"), metrics=METRICS, output=output)
         else:
             shutil.copytree(runs["one"] / "evaluation", run / "evaluation")
-            _improve(run / "evaluation" / "validation", 0.5 + number / 50)
+            _improve(run / "evaluation" / "validation", 0.5 + number / 2000)
     places = runs | {"tool": folder / "tool-evaluation"}
     shutil.copytree(runs["one"] / "evaluation" / "validation", places["tool"])
     _improve(places["tool"], 0.9)
@@ -52,6 +52,6 @@ def _improve(folder: Path, factor: float) -> None:
         named, found = file.metadata(), {key: file.get_tensor(key) for key in file.keys()}
     noise = torch.linspace(0.98, 1.02, len(found["rows/l1"]))[:, None]
     path.write_bytes(save(found | {"rows/l1": found["rows/l1"] * factor * noise}, named))
-    document = json.loads((folder / "metrics.json").read_text())
-    document["rows"] = sum_of(path)
-    (folder / "metrics.json").write_text(json.dumps(document))
+    facts = json.loads((folder / "metrics.json").read_text())
+    facts["rows"] = sum_of(path)
+    (folder / "metrics.json").write_text(json.dumps(facts))

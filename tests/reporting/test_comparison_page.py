@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 from compared_runs import write_compared
@@ -72,7 +73,7 @@ def test_it_says_which_is_better_how_certain_and_where_that_is_from(places, tmp_
         "one , other and tool-evaluation",
         "other is better than one on these 9 images by 'l1'; 'psnr', 'ssim' cannot tell.",
         "9 images are few: intervals are rough.",
-        "'one', 'tool-evaluation' have one seed each, and are taken to vary by seed as the others",
+        "'one', 'tool-evaluation' have one seed, and are taken to vary by seed as the others do.",
         "other (2 seeds)",
         "Of a run with several seeds these are the outputs of the first.",
         "adversarial vanilla lsgan",
@@ -84,8 +85,7 @@ def test_it_says_which_is_better_how_certain_and_where_that_is_from(places, tmp_
     ):
         assert text.replace(" ,", ",") in page.text.replace(" ,", ","), text
     rows = [attrs["class"] for attrs in page.all("tr") if attrs.get("class")]
-    # One output of the tool is little, beside what another seed changes.
-    assert rows == ["better", "open", "open", "open", "open", "open"]
+    assert rows == ["better", "open", "open"] * 2
     labels = "one: .* other, seed 0: .* other, seed 5: "
     (chart,) = [a["aria-label"] for a in page.all("svg") if "l1 over" in a.get("aria-label", "")][
         :1
@@ -146,6 +146,17 @@ def test_facts_of_another_shape_are_a_line(places, tmp_path):
         "tool-evaluation: pictures cannot be read"
         in page_of(tmp_path, places["one"], places["tool"]).text
     )
+
+
+def test_a_metric_that_cannot_be_built_here_is_named_as_it_is(places, tmp_path):
+    named = places["one"], places["tool"]
+    one, other = sides_of(named, catalog(), split="validation", say=print, bar=None)
+    left_out = [replace(one.evaluations[0], left_out=["fcn_score left out: no scorer. why"])]
+    write_comparison(compared([replace(one, evaluations=left_out), other]), tmp_path / "page.html")
+    page = ParsedPage((tmp_path / "page.html").read_text("utf-8"))
+    assert "fcn_score left out: no scorer. why." in page.text
+    assert "Each is one training: another seed" in page.text
+    assert "as these differences do. To compare recipes" in page.text
 
 
 def test_names_of_others_are_texts_and_nothing_is_from_elsewhere(places, tmp_path):

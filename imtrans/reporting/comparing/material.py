@@ -1,6 +1,6 @@
 """All that a page about a comparison says, gathered from its evaluations and their runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from imtrans.api.errors import some
@@ -77,7 +77,7 @@ def gather_comparison(comparison: Comparison) -> ComparisonMaterial:
         split=_shared(runs, "split"),
         images=len(comparison.images),
         verdicts=[_sentence(line, comparison) for line in verdicts(comparison)],
-        cautions=[_sentences(line) for line in cautions(comparison)],
+        cautions=list(_cautions(comparison)),
         tables=tables(comparison),
         pictures=pictures,
         first_seeds=any(side.seeds > 1 for side in comparison.sides),
@@ -99,8 +99,12 @@ def _sentence(line: str, comparison: Comparison) -> str:
     return f"{line[:1].upper()}{line[1:]}."
 
 
-def _sentences(line: str) -> str:
-    return ". ".join(part[:1].upper() + part[1:] for part in line.split(". ")) + "."
+def _cautions(comparison: Comparison) -> Iterator[str]:
+    """Each as sentences; what begins with the name of a metric is left as it is."""
+    named = {line for s in comparison.sides for one in s.evaluations for line in one.left_out}
+    for line in cautions(comparison):
+        parts = [part[:1].upper() + part[1:] for part in line.split(". ")]
+        yield f"{line if line in named else '. '.join(parts)}."
 
 
 def _shared(runs: Sequence[ComparedRun], fact: str) -> str:
