@@ -12,6 +12,7 @@ from imtrans.cli.common import (
     console,
     echo,
     installed,
+    not_empty,
     progress,
     say,
     say_wrapped,
@@ -34,7 +35,8 @@ def compare(
         ),
     ],
     split: Annotated[
-        str, typer.Option(metavar="SPLIT", help="Whose evaluations are compared.")
+        str,
+        typer.Option(parser=not_empty, metavar="SPLIT", help="Whose evaluations are compared."),
     ] = "validation",
     json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
     html: Annotated[

@@ -156,6 +156,9 @@ def read(folder: Path, catalog: Catalog) -> Evaluated:
         raise ImtransError(f"{folder}: no evaluation; `imtrans evaluate` makes one")
     try:
         facts = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+        for key in ("rows", "made_with", "components"):
+            if key not in facts:
+                raise ValueError(f"{METRICS} has no '{key}'")
         if facts["rows"] != sum_of(folder / ROWS):
             raise ValueError(f"{METRICS} and {ROWS} are not of one evaluation")
         if not isinstance(facts["made_with"], Mapping):

@@ -83,6 +83,17 @@ def test_another_split_has_a_folder_of_its_own(imtrans, run, pairs):
     assert len(err.strip().splitlines()) == 1
 
 
+def test_splits_that_are_paths_have_folders_of_their_own(imtrans, run, pairs, tmp_path):
+    write_pairs(tmp_path / "test", 3, (70, 96))
+    for split in ("test", "../test", "./test", str(tmp_path / "test")):
+        assert imtrans("evaluate", "--recipe", "tiny", "--split", split, "--metric", "l1")[0] == 0
+    found = sorted(document(run, folder.name)["n"] for folder in (run / "evaluation").iterdir())
+    assert found == [2, 2, 3, 3]
+    assert all(folder.parent == run / "evaluation" for folder in (run / "evaluation").iterdir())
+    code, _, err = imtrans("compare", "tiny", "tiny", "--split", "")
+    assert (code, "it is empty" in err) == (2, True)
+
+
 def test_a_run_that_is_being_trained_is_evaluated(imtrans, run):
     with locked(lock_of(run)):
         assert imtrans("evaluate", "--checkpoint", run)[0] == 0
