@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from imtrans.api.hookspecs import Metric
 from imtrans.api.metric import ImageMetric, SetMetric
 from imtrans.evaluation.columns import MetricColumn
-from imtrans.evaluation.contract import checked_rows, values_of
+from imtrans.evaluation.contract import checked_rows, naming_faults, values_of
 from imtrans.evaluation.seen import SeenImages, update
 
 
@@ -25,7 +25,8 @@ class Collector:
         """Measure images, which are of these numbers."""
         sums = _Sums()
         for each in self._each:
-            each.add(images, seen, sums)
+            with naming_faults(each.name):
+                each.add(images, seen, sums)
 
     def columns(self, count: int) -> dict[str, MetricColumn]:
         """What each metric found in the images of the numbers 0 ... count - 1."""

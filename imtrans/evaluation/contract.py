@@ -1,15 +1,33 @@
 """What metrics of third parties have to give; whatever else one gives is one line."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from torch import Tensor
 
-from imtrans.api.errors import ImtransError, quoted
+from imtrans.api.errors import ImtransError, is_out_of_memory, quoted
 from imtrans.api.hookspecs import Metric
 
 
 def broken(name: str, how: str) -> ImtransError:
     return ImtransError(f"the metric '{name}' breaks its contract: {how}")
+
+
+@contextmanager
+def naming_faults(name: str) -> Iterator[None]:
+    """Whatever a metric raises is an ImtransError that names it; a lack of memory stays what it
+    is."""
+    try:
+        yield
+    except ImtransError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        reason = " ".join(str(error).split())
+        raise ImtransError(
+            f"the metric '{name}' failed: {type(error).__name__}: {reason}"
+        ) from error
 
 
 def check_names(name: str, found: Iterable[str]) -> None:

@@ -187,7 +187,7 @@ def run_apart(*arguments):
     """pytest in a process of its own, on the tests of real networks and the contracts."""
     files = ["tests/components/real_networks.py", "tests/house/test_declared_contracts.py"]
     # kid differs from fid in what it makes of the features, which is tested above.
-    chosen = "real_networks or metric and (fid or lpips)"
+    chosen = "real_networks or torchmetrics or metric and (fid or lpips)"
     command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider"]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
     done = subprocess.run(
@@ -209,12 +209,7 @@ def packages():
         pytest.skip("no lpips and torch-fidelity in build/metrics: .ci/run puts them there")
 
 
-@pytest.mark.usefixtures("packages")
-def test_the_real_networks_keep_the_contracts_of_metrics():
-    run_apart()
-
-
 @pytest.mark.thorough
 @pytest.mark.usefixtures("packages")
-def test_the_real_network_and_distance_are_those_of_torchmetrics():
-    run_apart("-m", "thorough", "-k", "torchmetrics")
+def test_the_real_networks_keep_the_contracts_of_metrics_and_are_those_of_torchmetrics():
+    run_apart("-m", "not gpu")

@@ -215,3 +215,15 @@ def test_what_has_no_finite_value_is_said():
         "nothing is missing",
         "ms_ssim is missing",
     ]
+
+
+class Failing(Sharpness):
+    """One that was written for other images."""
+
+    def update(self, output, target):
+        raise IndexError("channel 7 is out of range")
+
+
+def test_a_metric_that_raises_is_named():
+    with pytest.raises(ImtransError, match="'odd' failed: IndexError: channel 7 is out of range"):
+        gathered({"odd": Failing()}, [[0]], 1)

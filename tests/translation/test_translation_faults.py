@@ -107,16 +107,21 @@ def test_killed_anywhere_and_begun_again_it_ends_as_if_nothing_had_been(commands
     command, expected, operations = whole
     chosen = one_of_each(instants(operations))
     assert len(chosen) > 9
+    killed = 0
     for instant in chosen:
         emptied(tmp_path / "out")
         child = commands(*command, order=instant.order())
-        assert child.wait() == -signal.SIGKILL, (str(instant), child.err)
+        # Threads that write at once may make a folder once, or find each that it is missing: then
+        # this operation does not come, and the translation ends by itself.
+        assert child.wait() in (-signal.SIGKILL, 0), (str(instant), child.err)
+        killed += child.wait() == -signal.SIGKILL
         there = check_whole_files(tmp_path / "out", expected)
         again = commands(*command)
         assert (again.wait(), again.err) == (0, ""), str(instant)
         assert again.out.startswith(f"{4 - len(there)} image"), str(instant)
         assert shown(tmp_path / "out") == expected
         assert hidden(tmp_path / "out") == []
+    assert killed >= len(chosen) - 2
 
 
 @pytest.mark.parametrize("act", ["full", *(more(act) for act in ("forbidden", "broken"))])
