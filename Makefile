@@ -16,11 +16,11 @@ test: .venv/installed  ## everything that runs without a GPU
 	$(BIN)/python -m pytest $(PARALLEL)
 
 thorough: .venv/installed  ## what shows more of the same, and takes longer
-	$(BIN)/python -m pytest $(PARALLEL) -m "thorough and not gpu" $(THOROUGH)
+	$(BIN)/python -m pytest $(PARALLEL) -m "thorough and not gpu and not soak" $(THOROUGH)
 
 soak: .venv/installed  ## kill 300 trainings and compare how they end; all that takes longer
 	nice $(BIN)/python tests/soak.py --kills 300
-	nice $(BIN)/python -m pytest $(PARALLEL) --hypothesis-profile soak -m "(hypothesis or thorough) and not gpu"
+	nice $(BIN)/python -m pytest $(PARALLEL) --hypothesis-profile soak -m "(hypothesis or thorough or soak) and not gpu"
 
 gpu: .venv/installed  ## measure everything on a GPU: gpu-results/gpu.md; ARGS=--smoke tries it on a CPU
 	$(BIN)/python tests/gpu $(ARGS)

@@ -39,7 +39,7 @@ def script(monkeypatch):
             del sys.modules[name]
 
 
-@pytest.mark.thorough
+@pytest.mark.soak
 def test_every_part_works_in_miniature(tmp_path):
     code, told = call(tmp_path, "--smoke")
     assert code == 0, told

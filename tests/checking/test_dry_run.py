@@ -165,7 +165,7 @@ LARGER = (
 )
 
 
-@pytest.mark.thorough
+@pytest.mark.soak
 @pytest.mark.skipif(not READABLE, reason="no /proc here")
 def test_the_memory_measured_is_what_a_training_takes(tiny_file, tmp_path, measuring):
     keys = (*LARGER, "train.batch_size=3", "train.accumulate=2", "train.ema=0.9", "train.epochs=1")

@@ -17,7 +17,7 @@ from imtrans.translation.translator import Translator
 
 CPU = torch.device("cpu")
 DATA = {"root": "nowhere", "layout": "side_by_side"}
-QUICK = "unet_256"  # the others are thorough
+QUICK = "unet_256"
 FORMAT_NAMES = sorted(FORMATS)
 
 
@@ -58,8 +58,9 @@ def proven(ours, kind, *how):
     return file, traced.graph, prove(ours, traced, file)
 
 
+MORE = {QUICK: [], "resnet_6": [pytest.mark.thorough]}
 GENERATORS = [
-    pytest.param(name, marks=[] if name == QUICK else [pytest.mark.thorough])
+    pytest.param(name, marks=MORE.get(name, [pytest.mark.soak]))
     for name in catalog().generators.names()
 ]
 

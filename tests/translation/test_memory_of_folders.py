@@ -65,12 +65,13 @@ def test_many_images_take_no_more_memory_than_some(peak):
     assert peak(1500, (64, 64)) <= 1.1 * peak(100, (64, 64))
 
 
-@pytest.mark.thorough
+@pytest.mark.soak
 @pytest.mark.skipif(sys.platform == "win32", reason="does not say what the peak was")
 def test_many_large_images_take_no_more_memory_than_some(peak):
     sizes = ((2000, 1500), (1500, 2000), (1900, 1500), (64, 64))
     options = ("--workers", "2", "--size", "64")
-    assert peak(60, *sizes, options=options) <= 1.1 * peak(12, *sizes, options=options)
+    # Which large ones are in memory together is chance; all of them would be five times as much.
+    assert peak(60, *sizes, options=options) <= 1.3 * peak(12, *sizes, options=options)
 
 
 def test_photographs_that_results_are_composed_with_count_as_large_as_they_are():
