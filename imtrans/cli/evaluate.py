@@ -75,17 +75,9 @@ def evaluate(
         complain(line)
     _print(out, result.table)
     say(out, f"written to {result.folder}")
-    _report(result.folder, out)
+    if result.run and result.folder.is_relative_to(result.run):
+        report_at_the_end(result.run, out)
     raise typer.Exit(1 if result.table.skipped or result.left_out else 0)
-
-
-def _report(folder: Path, out: "Console") -> None:
-    """Write the report of the run that an evaluation is in, if it is in one."""
-    from imtrans.runs.listing import is_run
-
-    run = folder.parent.parent
-    if folder.parent.name == "evaluation" and is_run(run):
-        report_at_the_end(run, out)
 
 
 def _refuse_both(folders: list[str], trained: str | None) -> None:

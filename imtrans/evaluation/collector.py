@@ -19,7 +19,7 @@ class Collector:
     """Metrics, and what they have found so far. Numbers are brought to the CPU."""
 
     def __init__(self, metrics: Mapping[str, Metric], device: torch.device) -> None:
-        self._each = [_gatherer(name, _on(metric, device)) for name, metric in metrics.items()]
+        self._each = [_collecting(name, _on(metric, device)) for name, metric in metrics.items()]
 
     def add(self, images: Sequence[int], seen: SeenImages) -> None:
         """Measure images, which are of these numbers."""
@@ -99,7 +99,7 @@ class _Foreign(_OfRows):
         return values_of(self.name, self.metric)[self.name]
 
 
-def _gatherer(name: str, metric: Metric) -> _OfRows:
+def _collecting(name: str, metric: Metric) -> _OfRows:
     gives_rows = isinstance(metric, ImageMetric | SetMetric)
     return _OfRows(name, metric) if gives_rows else _Foreign(name, metric)
 

@@ -1,10 +1,10 @@
 """Evaluations of the same images, compared: paired differences, and how certain they are.
 
 A difference has two sources of chance. Other images would give another: it is computed again for
-images drawn anew (see `intervals`), the same for both sides. Another seed would give another: where
-a side has several seeds, the variance of their values is added; one with a single seed is taken to
-vary as the other. Of both the interval is Student's t, with the degrees of freedom of Satterthwaite
-1946.
+bootstrap resamples of the images (see `intervals`), the same for both sides. Another seed would
+give another: where a side has several seeds, the variance of their values is added; one with a
+single seed is taken to vary as the other. Of both the interval is Student's t, with the degrees of
+freedom of Satterthwaite 1946.
 """
 
 import json
@@ -67,11 +67,6 @@ class Comparison:
     not_compared: Sequence[str]  # metrics that not all have, or that were measured otherwise
     values: Mapping[str, Sequence[float]]  # of each side, by the name of the value
     differences: Mapping[str, Sequence[PairedDifference]]  # of each side but the first
-
-    @property
-    def by_images_alone(self) -> bool:
-        """Whether nothing is known of how values differ by seed."""
-        return all(side.seeds == 1 for side in self.sides)
 
 
 def compared(sides: Sequence[ComparedSide]) -> Comparison:

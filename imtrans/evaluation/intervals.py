@@ -1,4 +1,4 @@
-"""How certain a value is: it is computed again for images drawn anew from those that were measured.
+"""How certain a value is: it is computed again for bootstrap resamples of the measured images.
 
 Efron, "Bootstrap Methods: Another Look at the Jackknife", Annals of Statistics 1979. Of few images
 the usual percentiles make intervals that are too short; those of Hesterberg, "What Teachers Should
@@ -6,7 +6,7 @@ Know About the Bootstrap", The American Statistician 2015 (section 5.3) make up 
 wide as Student's t asks for. No interval of resampled images reaches far beyond them: of fewer than
 FEWEST it would hold the truth less often than it says, and there is none.
 
-What two histograms share is less in some images than in all, and less again in images drawn anew:
+What two histograms share is less in some images than in all, and less again in resampled images:
 of 30 images the percentiles alone hold the truth three times in four. By how much resampling lowers
 a value is known; the interval is raised by twice that, once for what resampling has lost and once
 for what the value has lost (Efron and Tibshirani 1993, chapter 10).
@@ -28,8 +28,8 @@ AT_ONCE = 2**22  # counts of how often images were drawn, in memory
 
 
 def resampled_means(columns: Sequence[Tensor]) -> list[Tensor]:
-    """The mean rows (RESAMPLES, K) of images drawn anew, of each column of rows (n, K): the same
-    draws for all columns, and always the same for the same n. Rows of NaN, of images that have
+    """The mean rows (RESAMPLES, K) of resampled images, of each column of rows (n, K): the same
+    resamples for all columns, and always the same for the same n. Rows of NaN, of images that have
     none, do not count."""
     there = [rows.isfinite().all(1, keepdim=True) for rows in columns]
     kept = (rows.where(is_there, 0.0) for rows, is_there in zip(columns, there, strict=True))

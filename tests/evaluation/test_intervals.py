@@ -17,7 +17,7 @@ def test_quantiles_are_those_of_the_tables(share, freedom, known):
     assert quantile_of_t(share, freedom) == pytest.approx(known, abs=2e-4)
 
 
-def test_means_are_of_images_drawn_anew():
+def test_means_are_of_resampled_images():
     rows = torch.randn(50, 2, generator=torch.Generator().manual_seed(0)).double()
     (means,) = resampled_means([rows])
     assert means.shape == (2000, 2)
