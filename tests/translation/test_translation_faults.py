@@ -101,7 +101,9 @@ def made_again(operation, number, operations):
     missing, or only the first, so this operation need not come in another translation."""
     if operation.kind != "mkdir":
         return False
-    return any((one.kind, one.path) == ("mkdir", operation.path) for one in operations[: number - 1])
+    return any(
+        (one.kind, one.path) == ("mkdir", operation.path) for one in operations[: number - 1]
+    )
 
 
 def surely_come(operations):
