@@ -9,6 +9,7 @@ from typing import Any
 from imtrans.checking import recipe as checks
 from imtrans.checking.data.look_first import look_first
 from imtrans.checking.finding import Finding
+from imtrans.host.group import joined
 from imtrans.host.terminal import Terminal, say
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
@@ -33,7 +34,8 @@ def train(
     `run_dir`, runs/NAME by default, and from its newest checkpoint on if there is one.
 
     `overrides` are keys of the recipe and their values. With `fresh`, an older run is moved aside.
-    `quiet` prints nothing. Ctrl-C saves a checkpoint and ends the training: see `interrupted_by`.
+    `quiet` prints nothing. Processes that torchrun has started train it together. Ctrl-C saves a
+    checkpoint and ends the training: see `interrupted_by`.
     Raises ImtransError for whatever its caller can mend.
 
     >>> import imtrans
@@ -41,12 +43,13 @@ def train(
     >>> outcome.checkpoint.as_posix()
     'runs/my-task/checkpoints/step_00000006'
     """
-    source, usual, again = recipe_and_run(str(recipe))
-    task = _task(source, overrides, old=again)
     out = Terminal(quiet=quiet)
-    look_first(task, partial(say, out))
-    folder = Path(run_dir) if run_dir else usual
-    return fit(task, folder, device=device, fresh=fresh, console=out)
+    with joined() as group:
+        source, usual, again = group.together(lambda: recipe_and_run(str(recipe)))
+        task = group.together(lambda: _task(source, overrides, old=again, ranks=group.rank.of))
+        group.first(lambda: look_first(task, partial(say, out)))
+        folder = Path(run_dir) if run_dir else usual
+        return fit(task, folder, device=device, fresh=fresh, console=out, group=group)
 
 
 def check(
@@ -62,7 +65,9 @@ def check(
     return list(checks.check(_task(recipe, overrides), device))
 
 
-def _task(recipe: str | Path, overrides: Overrides | None, *, old: bool = False) -> Task:
+def _task(
+    recipe: str | Path, overrides: Overrides | None, *, old: bool = False, ranks: int = 1
+) -> Task:
     found = catalog()
     settings = [f"{key}={json.dumps(value)}" for key, value in (overrides or {}).items()]
-    return Task(recipes.read(str(recipe), settings, found, old=old), found)
+    return Task(recipes.read(str(recipe), settings, found, old=old), found, ranks=ranks)

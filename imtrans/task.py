@@ -13,12 +13,14 @@ from imtrans.api.hookspecs import Derivation, Metric
 from imtrans.api.listener import Listener
 from imtrans.api.method import Batch, Direction, Method
 from imtrans.api.pictures import Layout, Pair, is_paired
+from imtrans.data.draws import Order
 from imtrans.data.encoding import Derived, Direct, Encoding
 from imtrans.data.identity import files_sum
 from imtrans.data.loader import stack
 from imtrans.data.pairs import check_sides, split_pairs, spread
 from imtrans.data.samples import Sampler
 from imtrans.data.scale import LOOKED_AT, TrainingScale, scale_of
+from imtrans.host.ranks import Rank
 from imtrans.recipe.building import RecipeParts, built, check_translator
 from imtrans.recipe.catalog import Catalog
 from imtrans.recipe.components import component_tables
@@ -32,8 +34,9 @@ METRIC = ("higher_is_better", "update", "compute", "reset")  # what a metric has
 class Task:
     """What a recipe means here. Raises ImtransError where a component refuses its options."""
 
-    def __init__(self, recipe: Recipe, catalog: Catalog) -> None:
+    def __init__(self, recipe: Recipe, catalog: Catalog, *, ranks: int = 1) -> None:
         self.recipe, self.catalog = recipe, catalog
+        self.ranks = ranks  # how many processes train it together
 
     # --- data ---
 
@@ -146,13 +149,20 @@ class Task:
             paired=self.paired,
         )
 
-    def steps_per_epoch(self) -> int:
-        """The last of them may take a smaller batch."""
-        return -(-len(self.pairs) // self.images_per_step)
+    def steps_per_epoch(self, ranks: int | None = None) -> int:
+        """The last of them may take a smaller batch. With another number of ranks: of those."""
+        own = self.images_per_step // self.ranks
+        return -(-len(self.pairs) // (own * (ranks or self.ranks)))
 
     @property
     def images_per_step(self) -> int:
-        return self.recipe.train.batch_size * self.recipe.train.accumulate
+        """On all ranks together."""
+        return self.recipe.train.batch_size * self.recipe.train.accumulate * self.ranks
+
+    def order(self, rank: Rank) -> Order:
+        """Which pairs a rank sees in which step."""
+        own = self.images_per_step // self.ranks
+        return Order(self.recipe.seed, len(self.pairs), own, rank.number, self.ranks)
 
     def first_batch(self, device: torch.device) -> Batch:
         """The first pairs as the first epoch sees them, a batch or as many as there are."""

@@ -1,7 +1,7 @@
 """What a metric derives from that finds numbers in each image, or features of each."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -56,6 +56,14 @@ class _RowMetric:
 
     def reset(self) -> None:
         self._rows = []
+
+    def so_far(self) -> list[Tensor]:
+        """The rows of all images so far, on the CPU: what another process passes to `with_rows`."""
+        return [torch.cat(self._rows).cpu()] if self._rows else []
+
+    def with_rows(self, rows: Sequence[Tensor]) -> None:
+        """Have measured the images of these rows, and no others."""
+        self._rows = list(rows)
 
     def _found(self, rows: Tensor) -> float | Mapping[str, float]:
         """The values of rows (n, K), n > 0."""

@@ -16,6 +16,7 @@ from imtrans.api.errors import ImtransError
 from imtrans.benchmark.loader_timing import PREFETCHED, BatchIterator
 from imtrans.data.cache.fingerprint import fingerprint
 from imtrans.data.drawn.pairs import draw_pairs, write_pairs
+from imtrans.data.draws import Order
 from imtrans.data.loader import Batches
 from imtrans.data.workers import worker_count
 from imtrans.host.devices import choose_device
@@ -66,8 +67,9 @@ def set_cost(recipe: Recipe, catalog: Catalog, pairs: int, device: str | None) -
         finally:
             tracemalloc.stop()
         size = stored.train.batch_size
+        order = Order(sampler.seed, len(found), size)
         workers = worker_count(stored.data.workers, choose_device(device))
-        batches = Batches(found, sampler, size, workers=workers, pin=False)
+        batches = Batches(found, sampler, order, workers=workers, pin=False)
         iterator = cast(BatchIterator, batches.start(1, 0))
         with closing(iterator):
             first, each = _time_batches(iterator, PREFETCHED * workers)

@@ -15,6 +15,7 @@ from imtrans.api.method import Batch
 from imtrans.api.pictures import Pair
 from imtrans.benchmark.subject import Subject
 from imtrans.data.cache.obtain import PAYS, obtain
+from imtrans.data.draws import Order
 from imtrans.data.loader import Batches
 from imtrans.data.pairs import Some
 from imtrans.data.reading import Sample
@@ -77,12 +78,12 @@ def _batches(
     recipe: Recipe, pairs: Sequence[Pair], sampler: Sampler, device: torch.device
 ) -> tuple[BatchIterator, int, str]:
     """The batches as training gets them, how many are prefetched, and where they come from."""
-    size = recipe.train.batch_size
+    order = Order(sampler.seed, len(pairs), recipe.train.batch_size)
     if fits(sampler, device):
-        resident = Resident(sampler, size, device)
+        resident = Resident(sampler, order, device)
         return cast(BatchIterator, resident.start(1, 0)), 0, f"kept in the memory of {device}"
     workers = worker_count(recipe.data.workers, device, quick=sampler.quick)
-    loader = Batches(pairs, sampler, size, workers=workers, pin=device.type == "cuda")
+    loader = Batches(pairs, sampler, order, workers=workers, pin=device.type == "cuda")
     origin = f"from {'the cache' if sampler.cache else 'files'}, workers {workers}"
     return cast(BatchIterator, loader.start(1, 0)), PREFETCHED * workers, origin
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from imtrans.api.pictures import Pair
+from imtrans.data.draws import Order
 from imtrans.data.loader import Batches
 from imtrans.data.samples import Sampler
 from imtrans.host.machine import process_memory
@@ -68,7 +69,8 @@ def _loader_rate(
     workers: int,
     seconds: float,
 ) -> float:
-    batches = Batches(pairs, sampler, batch_size, workers=workers, pin=False).start(1, 0)
+    order = Order(sampler.seed, len(pairs), batch_size)
+    batches = Batches(pairs, sampler, order, workers=workers, pin=False).start(1, 0)
     for _ in range(WARM_UP):
         next(batches)
     count, begun = 0, perf_counter()

@@ -59,7 +59,7 @@ def _checkpoint(subject: Subject) -> object:
     """What is in memory until a checkpoint and the best are written, while training goes on."""
     step, task = subject.stepper.step, subject.task
     best = snapshot_translators(Path(), step, Position(), task)
-    return best, snapshot(Path(), step, Position(), task, task.images_per_step)
+    return best, snapshot(Path(), step, Position(), task)
 
 
 def _warm_up_torch() -> None:

@@ -131,7 +131,8 @@ def _progress(recipe: Recipe, run_dir: Path, per_epoch: int, fresh: bool) -> Pro
     if fresh and run_dir.exists():
         there = f"{run_dir}: new; the run that is there would be renamed{busy}"
         return Progress(there, 0, whole)
-    run = RunDir(run_dir, recipe)  # refuses another recipe
+    run = RunDir(run_dir, recipe)
+    run.claim()
     header = newest_whole(run_dir) if run.learned() else None
     if not header or not header.step:
         return Progress(f"{run_dir}: new{busy}", 0, whole)

@@ -64,12 +64,12 @@ def console() -> "Console":
     return Terminal()
 
 
-def installed() -> "Catalog":
+def installed(*, quiet: bool = False) -> "Catalog":
     """The catalog, without plugins that could not be imported; stderr names them."""
     from imtrans.recipe.catalog import catalog
 
     found = catalog()
-    for broken in found.broken:
+    for broken in () if quiet else found.broken:
         complain(f"warning: {broken}")
     return found
 

@@ -34,6 +34,7 @@ from imtrans.cli.train import train
 from imtrans.cli.train_scorer import train_scorer
 from imtrans.cli.translate import translate
 from imtrans.host.foreign import is_overflow
+from imtrans.host.ranks import Told
 from imtrans.host.words import readable
 
 TOO_LARGE = (
@@ -96,6 +97,8 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a terminal that knows no umlaut ends no command
     try:
         app()
+    except Told:
+        sys.exit(2)
     except ImtransError as error:
         _fail(f"{error}{fetch_hint(error)}", 2)
     except KeyboardInterrupt:

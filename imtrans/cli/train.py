@@ -23,6 +23,7 @@ from imtrans.recipe.naming import recipe_and_run
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from imtrans.host.ranks import Rank
     from imtrans.task import Task
     from imtrans.training.loop import Outcome
 
@@ -40,6 +41,14 @@ def train(
         bool, typer.Option("--fresh", help="Start over; the old run is renamed to NAME.old-1.")
     ] = False,
     device: DeviceOption = None,
+    patience: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            min=1,
+            help="Under torchrun: how long a process may get no further before all are ended.",
+        ),
+    ] = 600,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -54,33 +63,54 @@ def train(
     Ctrl-C finishes the step and saves. The run directory gets the resolved recipe, the losses
     (metrics.jsonl), sample pictures, checkpoints, and report.html.
 
+    On several GPUs, or machines: `torchrun --nproc-per-node 4 -m imtrans train RECIPE`. Each of the
+    processes takes its share of every step, and the first one writes and prints.
+
     With --dry-run it prints the whole recipe, the sizes of the networks, the memory of a few steps
     in a process of their own, and estimates of disk and time.
 
     Example: `imtrans train recipes/edges2shoes.toml --set data.root=my/pairs`
     """
-    from imtrans.checking.data.look_first import look_first
-    from imtrans.recipe import reading as recipes
-    from imtrans.task import Task
+    from imtrans.host.group import joined
     from imtrans.training.fit import fit
 
-    catalog = installed()
-    source, usual, again = recipe_and_run(recipe)
-    task = Task(recipes.read(source, set_ or (), catalog, old=again), catalog)
-    folder = run_dir or usual
     out = console()
-    if dry_run:
-        _dry_run(task, folder, device, fresh, out)
+    with joined(patience) as group:
+        source, usual, again = group.together(lambda: recipe_and_run(recipe))
+        task = group.together(lambda: _task(source, set_, again, group.rank))
+        folder = run_dir or usual
+        if dry_run:
+            group.first(lambda: _dry_run(task, folder, device, fresh, out))
+            return
+        group.first(lambda: _look_first(task, out))
+        command = ["imtrans", *sys.argv[1:]]
+        outcome = fit(
+            task, folder, device=device, fresh=fresh, console=out, command=command, group=group
+        )
+    if not group.leads:
+        out.quiet = True
+        exit_if_interrupted(outcome, out)
         return
-    look_first(task, partial(say, out))
-    command = ["imtrans", *sys.argv[1:]]
-    outcome = fit(task, folder, device=device, fresh=fresh, console=out, command=command)
     if outcome.interrupted_by is None:
         say(out, f"{outcome.step} steps trained: {outcome.checkpoint}")
         say(out, f"translate with: imtrans translate --checkpoint {quote(str(folder))} INPUT")
         _name_the_best(outcome, task.recipe.validation.best_metric, out)
         report_at_the_end(folder, out, task)
     exit_if_interrupted(outcome, out)
+
+
+def _task(source: str, set_: list[str] | None, again: bool, rank: "Rank") -> "Task":
+    from imtrans.recipe import reading as recipes
+    from imtrans.task import Task
+
+    catalog = installed(quiet=not rank.leads)
+    return Task(recipes.read(source, set_ or (), catalog, old=again), catalog, ranks=rank.of)
+
+
+def _look_first(task: "Task", out: "Console") -> None:
+    from imtrans.checking.data.look_first import look_first
+
+    look_first(task, partial(say, out))
 
 
 def _name_the_best(outcome: "Outcome", metric: str | None, out: "Console") -> None:

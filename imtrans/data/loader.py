@@ -7,32 +7,36 @@ from torch.utils.data import DataLoader, Dataset
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Pair
-from imtrans.data.draws import batch_keys
+from imtrans.data.draws import Key, Order
 from imtrans.data.samples import Sample, Sampler
 from imtrans.data.workers import alive, leave_interrupts_to_the_parent
-
-Key = tuple[int, int]  # epoch, index
 
 
 class Batches:
     """The batches of all epochs, as one endless walk from any position.
 
-    Each is (source, target), uint8 (N, C, H, W). `per_epoch` batches make an epoch, and its last
-    may be smaller. Workers read ahead across the border between epochs.
+    Each is (source, target), uint8 (N, C, H, W), of the pairs that `order` has for this rank; the
+    last of an epoch may be smaller. Workers read ahead across the border between epochs.
     """
 
     def __init__(
-        self, pairs: Sequence[Pair], sampler: Sampler, batch_size: int, *, workers: int, pin: bool
+        self,
+        pairs: Sequence[Pair],
+        sampler: Sampler,
+        order: Order,
+        *,
+        workers: int,
+        pin: bool,
     ) -> None:
-        self.per_epoch = -(-len(pairs) // batch_size)
-        self._pairs, self._sampler, self.batch_size = pairs, sampler, batch_size
+        self._pairs, self._sampler, self.order = pairs, sampler, order
         self.workers, self._pin = workers, pin
 
-    def start(self, epoch: int, batch: int) -> Iterator[Sample]:
-        """Walk from batch `batch` (from 0) of epoch `epoch` (from 1) on."""
+    def start(self, epoch: int, step: int, skipped: int = 0) -> Iterator[Sample]:
+        """Walk from the batch of step `step` (from 0) of epoch `epoch` (from 1) on; `skipped` pairs
+        of that epoch were seen in steps of another size."""
         loader: DataLoader[Sample | ImtransError] = DataLoader(
             _Samples(self._pairs, self._sampler),
-            batch_sampler=self._keys(epoch, batch),
+            batch_sampler=_Endless(self.order, epoch, step, skipped),
             num_workers=self.workers,
             collate_fn=_collate,
             pin_memory=self._pin,
@@ -45,19 +49,15 @@ class Batches:
                 raise batch_or_error
             yield batch_or_error
 
-    def _keys(self, epoch: int, batch: int) -> "_Endless":
-        return _Endless(len(self._pairs), self.batch_size, self._sampler.seed, epoch, batch)
-
 
 class _Endless:
     """An iterable of the keys of batches, picklable as it goes to a loader."""
 
-    def __init__(self, count: int, batch_size: int, seed: int, epoch: int, batch: int) -> None:
-        self.count, self.batch_size, self.seed = count, batch_size, seed
-        self.epoch, self.batch = epoch, batch
+    def __init__(self, order: Order, epoch: int, step: int, skipped: int) -> None:
+        self.order, self.start = order, (epoch, step, skipped)
 
     def __iter__(self) -> Iterator[list[Key]]:
-        return batch_keys(self.seed, self.count, self.batch_size, self.epoch, self.batch)
+        return (own.keys for own in self.order.own(*self.start))
 
 
 class _Samples(Dataset[Sample | ImtransError]):

@@ -1,7 +1,8 @@
 """A data set that is kept whole on the device: batches are cut there, without the host's help.
 
 What is drawn for an epoch (its order, the place and mirroring of each crop) is sent to the device
-once. A cursor there says how far the epoch is; each batch is cut where it is, and moves it on. So
+once, as far as this rank sees it. A cursor there says how far the epoch is; each batch is cut where
+it is, and moves it on. So
 nothing of a batch comes from the host, and a CUDA graph can hold all of it.
 """
 
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from imtrans.data.cache.cache import Cache
-from imtrans.data.draws import epoch_order, sample_draw
+from imtrans.data.draws import Order, sample_draw
 from imtrans.data.reading import Sample
 from imtrans.data.samples import Sampler
 
@@ -32,51 +33,62 @@ class Resident:
     """The batches of `imtrans.data.loader.Batches`, the same pixels in the same order, on a
     device."""
 
-    def __init__(self, sampler: Sampler, batch_size: int, device: torch.device) -> None:
+    def __init__(self, sampler: Sampler, order: Order, device: torch.device) -> None:
         assert sampler.cache is not None
-        self.sampler, self.device = sampler, device
-        self.count = len(sampler.cache)
-        self.batch_size = min(batch_size, self.count)
-        self.per_epoch = -(-self.count // batch_size)
+        self.sampler, self.order, self.device = sampler, order, device
+        self.batch_size = min(order.batch_size, order.count)
         self._source, self._target = _moved(sampler.cache, device)
         self._columns = torch.arange(sampler.data.crop_size, device=device)
         self._rows = torch.arange(self.batch_size, device=device)
         sides = 1 if sampler.paired else 2
-        self._draws = torch.zeros(self.count, sides, 4, dtype=torch.int64, device=device)
+        # As many rows as a rank sees in an epoch at most.
+        rows = order.steps() * self.batch_size
+        self._draws = torch.zeros(rows, sides, 4, dtype=torch.int64, device=device)
         self._cursor = torch.zeros(1, dtype=torch.int64, device=device)
-        self._epoch, self._done = 0, 0  # whose draws are there, and how many of its pairs are done
+        self._drawn: tuple[int, int] | None = None  # the epoch whose draws are there, and `skipped`
+        self._sizes: list[int] = []  # of its batches
+        self._epoch, self._skipped, self._step = 0, 0, 0
 
-    def start(self, epoch: int, batch: int) -> Iterator[Sample]:
-        """Walk from batch `batch` (from 0) of epoch `epoch` (from 1) on."""
-        self.begin(epoch, batch)
+    def start(self, epoch: int, step: int, skipped: int = 0) -> Iterator[Sample]:
+        """Walk from the batch of step `step` (from 0) of epoch `epoch` (from 1) on."""
+        self.begin(epoch, step, skipped)
         while True:
             yield self.next()
 
-    def begin(self, epoch: int, batch: int) -> None:
-        """Continue with batch `batch` (from 0) of epoch `epoch` (from 1)."""
-        if epoch != self._epoch:
-            drawn = torch.tensor([self._places(epoch, index) for index in self._order(epoch)])
+    def begin(self, epoch: int, step: int, skipped: int = 0) -> None:
+        """Continue with the batch of step `step` (from 0) of epoch `epoch` (from 1); `skipped`
+        pairs of that epoch were seen in steps of another size."""
+        if (epoch, skipped) != self._drawn:
+            owns = [own.keys for own in self.order.of_epoch(epoch, 0, skipped)]
+            self._sizes = [len(keys) for keys in owns]
+            drawn = torch.tensor([self._places(*key) for keys in owns for key in keys])
             if self.device.type == "cuda":
                 drawn = drawn.pin_memory()
-            self._draws.copy_(drawn, non_blocking=True)
-        self._epoch, self._done = epoch, batch * self.batch_size
+            self._draws[: len(drawn)].copy_(drawn, non_blocking=True)
+            self._drawn = epoch, skipped
+        self._epoch, self._skipped, self._step = epoch, skipped, step
         self.rewind()
 
     @property
     def whole(self) -> int:
-        """How many batches of full size come before the end of the epoch."""
-        return (self.count - self._done) // self.batch_size
+        """How many batches of full size come before the end of the epoch, on every rank."""
+        return max(self.order.whole(self._skipped) - self._step, 0)
+
+    @property
+    def weight(self) -> float:
+        """What the next batch counts: see `imtrans.data.draws.Own`."""
+        return self.order.weight(self._step, self._skipped)
 
     def next(self) -> Sample:
         """The next batch; the last of an epoch may be smaller."""
-        sample = self.cut(min(self.batch_size, self.count - self._done))
+        sample = self.cut(self._sizes[self._step])
         self.passed(1)
         return sample
 
     def cut(self, size: int | None = None) -> Sample:
-        """The batch at the cursor, which moves on: work for the device alone. Beyond the end the
-        epoch begins again; it is for `passed` to go on to the next."""
-        rows = (self._rows[:size] + self._cursor).remainder_(self.count)
+        """The batch at the cursor, which moves on: work for the device alone. What it
+        cuts beyond the end of the epoch is of no use; it is for `passed` to go on to the next."""
+        rows = (self._rows[:size] + self._cursor).remainder_(len(self._draws))
         drawn = self._draws.index_select(0, rows)
         self._cursor.add_(len(rows))
         target = self._part(drawn[:, -1])
@@ -86,13 +98,13 @@ class Resident:
 
     def passed(self, batches: int) -> None:
         """So many batches were cut."""
-        self._done += batches * self.batch_size
-        if self._done >= self.count:
+        self._step += batches
+        if self._step >= self.order.steps(self._skipped):
             self.begin(self._epoch + 1, 0)
 
     def rewind(self) -> None:
         """Put the cursor where `passed` says that it is."""
-        self._cursor.fill_(self._done)
+        self._cursor.fill_(sum(self._sizes[: self._step]))
 
     def _part(self, places: Tensor) -> tuple[Tensor, slice, Tensor, Tensor]:
         """What indexes a side at these places (N, 4)."""
@@ -102,13 +114,10 @@ class Resident:
         rows = at + top[:, None]
         return index[:, None, None], slice(None), rows[:, :, None], columns[:, None, :]
 
-    def _order(self, epoch: int) -> list[int]:
-        return epoch_order(self.sampler.seed, epoch, self.count)
-
     def _places(self, epoch: int, index: int) -> list[tuple[int, int, int, int]]:
         """Pair, left, top and mirrored: of both sides, or of each, drawn as the sampler does."""
         sampler, draw = self.sampler, sample_draw(self.sampler.seed, epoch, index)
-        other = sampler.partner(draw, index, self.count)
+        other = sampler.partner(draw, index, self.order.count)
         sides = [(other, self._target)]
         if not sampler.paired:
             sides.insert(0, (index, self._source))

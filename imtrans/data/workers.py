@@ -14,14 +14,17 @@ T = TypeVar("T")
 CHUNK = 8  # results that travel together: each journey between processes costs as much as one
 
 
-def worker_count(requested: int | None, device: torch.device, *, quick: bool = False) -> int:
+def worker_count(
+    requested: int | None, device: torch.device, *, quick: bool = False, sharing: int = 1
+) -> int:
     """As many as requested; else enough to feed a GPU, and on a CPU one, because the network needs
-    the cores. None where samples are `quick`: the way between processes would take longer."""
+    the cores, which `sharing` trainings share. None where samples are `quick`: the way between
+    processes would take longer."""
     if requested is not None:
         return requested
     if quick:
         return 0
-    others = cores() - 1
+    others = cores() // sharing - 1
     return min(1, others) if device.type == "cpu" else min(8, max(1, others))
 
 

@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy, interpolate
 import imtrans
 from imtrans.api.errors import ImtransError
 from imtrans.api.scorer import LARGEST, MULTIPLE, Scorer, Segmenter
+from imtrans.data.draws import Order
 from imtrans.data.encoding import Direct
 from imtrans.data.loader import Batches
 from imtrans.data.reading import Sample
@@ -84,7 +85,8 @@ def _train(
 ) -> Iterator[None]:
     network, precision = scorer.network.train(), choose_precision("auto", device)
     optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=1e-4)
-    batches = Batches(task.pairs, task.sampler, BATCH, workers=0, pin=False).start(1, 0)
+    order = Order(task.recipe.seed, len(task.pairs), BATCH)
+    batches = Batches(task.pairs, task.sampler, order, workers=0, pin=False).start(1, 0)
     for step, sample in zip(range(steps), batches, strict=False):
         for group in optimizer.param_groups:
             group["lr"] = LEARNING_RATE * (1 + math.cos(math.pi * step / steps)) / 2

@@ -9,17 +9,32 @@ import torch
 
 from imtrans.api.errors import ImtransError, quoted
 from imtrans.host.machine import bf16_instructions, memory
+from imtrans.host.ranks import Rank
 
 Precision = Literal["fp32", "bf16"]
 
 
-def choose_device(name: str | None = None) -> torch.device:
-    """The named device, or the best there is: CUDA, then MPS, then the CPU. A GPU becomes the
-    current one: streams, graphs and libraries that are not told of a device use that."""
+def choose_device(name: str | None = None, rank: Rank | None = None) -> torch.device:
+    """The named device, or the best there is: CUDA, then MPS, then the CPU. Of several ranks on a
+    machine each has a GPU of its own. A GPU becomes the current one: streams, graphs and libraries
+    that are not told of a device use that."""
     device = _named(name)
+    if rank and rank.local_of > 1 and device.type == "cuda":
+        device = _own_gpu(device, rank)
     if device.type == "cuda":
         torch.cuda.set_device(device.index or 0)
     return device
+
+
+def _own_gpu(device: torch.device, rank: Rank) -> torch.device:
+    count = torch.cuda.device_count()
+    if device.index is not None or rank.local_of > count:
+        wanted = f"device '{device}' for" if device.index is not None else f"{count} GPUs for"
+        raise ImtransError(
+            f"{wanted} {rank.local_of} processes on this machine: each needs a GPU of its own. "
+            f"use --nproc-per-node {count} and no --device, or --device cpu"
+        )
+    return torch.device("cuda", rank.local)
 
 
 def _named(name: str | None) -> torch.device:

@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from imtrans.api.errors import ImtransError
 
 
+class Told(ImtransError):
+    """What rank 0 says: this one has nothing to add."""
+
+
 @dataclass(frozen=True)
 class Rank:
     """A process of a job; by default the only one."""

@@ -191,6 +191,7 @@ class TrainTable(Table):
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None  # decay of the translators' average
     init_from: str | None = None  # a run or checkpoint whose weights are the first
     deterministic: bool = False  # the same bits from the same run, on CUDA too; slower there
+    sync_batch_norm: bool = False  # on several devices: statistics of all their pairs together
     engine: Literal["auto", "plain", "fast"] = "auto"  # auto: fast
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     compile: Literal["auto"] | bool = "auto"  # the networks, with torch.compile

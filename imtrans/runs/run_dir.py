@@ -85,24 +85,19 @@ def is_trained_in(path: Path) -> bool:
 
 
 class RunDir:
-    """An open run directory. Raises ImtransError when another recipe was trained there. With a
-    `background`, what takes long is written there."""
+    """A run directory. With a `background`, what takes long is written there."""
 
-    def __init__(
-        self,
-        path: Path,
-        recipe: Recipe,
-        *,
-        fresh: bool = False,
-        background: Background | None = None,
-    ) -> None:
-        self.path = path
+    def __init__(self, path: Path, recipe: Recipe, *, background: Background | None = None) -> None:
+        self.path, self.recipe = path, recipe
         self.checkpoints = path / "checkpoints"
         self.journal = Journal(path, background)
+
+    def claim(self, *, fresh: bool = False) -> None:
+        """Make sure that it is for this recipe; an older run is moved aside if `fresh`. Raises
+        ImtransError when another recipe was trained there."""
         if fresh:
-            _move_aside(path)
-        _refuse_another(path, recipe)
-        self.recipe = recipe
+            _move_aside(self.path)
+        _refuse_another(self.path, self.recipe)
 
     def tidy(self) -> None:
         """Clear away what a killed process left half done. For who is alone in the directory, and

@@ -40,13 +40,15 @@ class Session:
     system: str = ""
 
 
-def note_session(run: Path, step: int, device: torch.device, command: Sequence[str]) -> None:
+def note_session(
+    run: Path, step: int, device: torch.device, command: Sequence[str], ranks: int = 1
+) -> None:
     """Add this process to the sessions of a run. What cannot be noted stops no training."""
     session = Session(
         step,
         datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         shlex.join(command)[:LONGEST],
-        _described(device),
+        (f"{ranks} processes, the first on " if ranks > 1 else "") + _described(device),
         imtrans.__version__,
         torch.__version__,
         platform.python_version(),

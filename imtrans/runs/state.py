@@ -4,7 +4,7 @@ The state of a training is a method's networks, its other buffers, the moments o
 the random state. `imtrans.training.step.step.Step` holds them; here they become files, and back.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,19 +16,24 @@ from torch import Tensor, nn
 from imtrans.api.errors import ImtransError
 from imtrans.api.method import Method
 from imtrans.host.foreign import reading
-from imtrans.host.randomness import random_state, set_random_state
 from imtrans.runs import checkpoint
 from imtrans.runs.best import Best
 from imtrans.runs.checksums import verify
 from imtrans.runs.copies import copied
 from imtrans.runs.header import SUFFIX, TRAINING, Header, read_headers
-from imtrans.runs.run_dir import RunDir
+from imtrans.runs.rank_state import (
+    RankState,
+    below,
+    load_rank_state,
+    of_the_others,
+    others_in,
+    rank_state,
+)
 from imtrans.runs.weights import load_into, read_tensors
 from imtrans.task import Task
 
+MOST_RANKS = 2**16
 LEARNING = "learning/"  # weights behind an average, by translator
-STATE = "state/"  # buffers of the method outside its networks
-RANDOM = "random/"
 
 
 class Averaging(Protocol):
@@ -62,33 +67,43 @@ class Training(Protocol):
 
 @dataclass
 class Position:
-    """What comes next: batch `batch` (from 0) of epoch `epoch` (from 1), after `step` steps."""
+    """What comes next: batch `batch` (from 0) of epoch `epoch` (from 1), after `step` steps.
+    `skipped` pairs of that epoch were seen before, in batches of another size."""
 
     epoch: int = 1
     batch: int = 0
     step: int = 0
+    skipped: int = 0
     best: Best = field(default_factory=Best)
 
     @property
     def phases_of(self) -> int:
         """The epoch whose phases the last step had: a new epoch may change them only when it
         begins."""
-        return self.epoch if self.batch else max(self.epoch - 1, 1)
+        return self.epoch if self.batch or self.skipped else max(self.epoch - 1, 1)
 
 
 def snapshot(
-    path: Path, training: Training, position: Position, task: Task, per_epoch: int
+    path: Path,
+    training: Training,
+    position: Position,
+    task: Task,
+    others: Sequence[RankState] = (),
 ) -> Callable[[], None]:
     """A function that writes a checkpoint of a training as it is now, whenever it is called. It
-    raises ImtransError."""
+    raises ImtransError. `others` are the states of the other ranks."""
     parts = {name: module.state_dict() for name, module in modules(training).items()}
     state = (
         training.optimizer_state()
         | _behind_the_averages(training)
-        | {STATE + name: buffer for name, buffer in _other_buffers(training.method).items()}
-        | {RANDOM + name: value for name, value in random_state(training.device).items()}
+        | rank_state(training.method, training.device)
+        | of_the_others(others)
     )
-    data = {"batches_per_epoch": str(per_epoch), "files": task.files_sum}
+    data = {
+        "batches_per_epoch": str(task.steps_per_epoch()),
+        "ranks": str(task.ranks),
+        "files": task.files_sum,
+    }
     facts = _facts(training, position, task) | data
     kept = copied(parts | {"training": state}, training.device)
     return partial(checkpoint.save, path, kept, task, facts)
@@ -109,6 +124,7 @@ def _facts(training: Training, position: Position, task: Task) -> dict[str, str]
         "step": str(position.step),
         "epoch": str(position.epoch),
         "batch": str(position.batch),
+        "skipped": str(position.skipped),
         "best": position.best.dumps(),
         "stride": str(generator.stride),
         **{f"scale/{name}": task.scale_of(name).dumps() for name in training.translating},
@@ -133,68 +149,9 @@ def modules(training: Training) -> dict[str, nn.Module]:
     return dict(training.translating) | others
 
 
-def _other_buffers(method: Method) -> dict[str, Tensor]:
-    inside = tuple(f"{name}." for name in method.networks())
-    return {name: b for name, b in method.named_buffers() if not name.startswith(inside)}
-
-
-def resume(
-    run: RunDir, training: Training, task: Task, per_epoch: int, say: Callable[[str], None]
-) -> Position:
-    """Put a training where its run is: into the state of the newest checkpoint, if any."""
-    torch.manual_seed(run.recipe.seed)
-    found = _newest_whole(run, training, say)
-    if not found:
-        return Position()
-    path, position, header = found
-    per_epoch_then = header.number("batches_per_epoch")
-    epochs = run.recipe.train.epochs
-    where = f", in epoch {position.epoch} of {epochs}"
-    done = f": finished; to train longer: --set train.epochs={2 * epochs}"
-    say(f"continuing after {path}{where if position.epoch <= epochs else done}")
-    if position.batch and per_epoch != per_epoch_then:
-        # A place inside an epoch means nothing in other data.
-        position.batch = 0
-        say(
-            f"the data changed: an epoch had {per_epoch_then} batches, now it has {per_epoch}; "
-            f"epoch {position.epoch} starts again"
-        )
-    elif header.facts.get("files", task.files_sum) != task.files_sum:
-        say(
-            "the data changed: the files to train on have other names, sizes or times than in the "
-            "session before. training continues on what is there now"
-        )
-    return position
-
-
-def _newest_whole(
-    run: RunDir, training: Training, say: Callable[[str], None]
-) -> tuple[Path, Position, Header] | None:
-    """Restore the newest checkpoint that can be; one that is damaged is set aside."""
-    paths = run.learned()
-    for path in reversed(paths):
-        try:
-            return path, *restore(path, training)
-        except ImtransError as error:
-            if path == paths[0]:
-                raise ImtransError(
-                    f"{error}\nno checkpoint before it is left. start over with --fresh (the run "
-                    "is renamed, not deleted)"
-                ) from error
-            say(f"{error}; using the checkpoint before it")
-            _set_aside(path)
-    return None
-
-
-def _set_aside(path: Path) -> None:
-    aside, number = path.with_name(f"{path.name}.damaged"), 1
-    while aside.exists():  # the same step was damaged before
-        aside, number = path.with_name(f"{path.name}.damaged-{number}"), number + 1
-    path.rename(aside)
-
-
-def restore(path: Path, training: Training) -> tuple[Position, Header]:
-    """Put a training into the state of a checkpoint; returns its position, and its header.
+def restore(path: Path, training: Training) -> tuple[Position, Header, list[RankState]]:
+    """Put a training into the state of a checkpoint; returns its position, its header, and what the
+    ranks after the first had for themselves.
 
     Raises ImtransError when a file is missing, damaged, or of another checkpoint.
     """
@@ -202,7 +159,8 @@ def restore(path: Path, training: Training) -> tuple[Position, Header]:
     header = read_headers(path)[0]
     with reading(header.path, "its header has no best validation"):
         best = Best.loads(header.facts.get("best"))
-    position = Position(header.epoch, header.number("batch"), header.step, best)
+    skipped = header.number("skipped") if "skipped" in header.facts else 0
+    position = Position(header.epoch, header.number("batch"), header.step, skipped, best)
     _check_place(header)
     training.begin_epoch(position.phases_of)
     for name, module in modules(training).items():
@@ -215,7 +173,15 @@ def restore(path: Path, training: Training) -> tuple[Position, Header]:
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
         raise ImtransError(f"{path / TRAINING}: does not fit this recipe: {error}") from error
     header.number("batches_per_epoch")  # or this is no checkpoint to continue from
-    return position, header
+    return position, header, others_in(state, ranks_of(header))
+
+
+def ranks_of(header: Header) -> int:
+    """How many ranks have trained it; one, before there were several."""
+    ranks = header.number("ranks") if "ranks" in header.facts else 1
+    if not 0 < ranks <= MOST_RANKS:
+        raise ImtransError(f"{header.path}: its header is damaged: {ranks} ranks")
+    return ranks
 
 
 def _check_place(header: Header) -> None:
@@ -232,20 +198,10 @@ def _check_place(header: Header) -> None:
 def _load(training: Training, state: dict[str, Tensor]) -> None:
     if training.averages:
         for name, module in training.method.translators().items():
-            module.load_state_dict(_below(state, f"{LEARNING}{name}/"))
+            module.load_state_dict(below(state, f"{LEARNING}{name}/"))
             training.averages.updates[name].copy_(state[f"average/{name}/updates"])
-    others = _other_buffers(training.method)
-    saved = _below(state, STATE)
-    for name, buffer in others.items():
-        if saved[name].shape != buffer.shape:
-            raise ValueError(f"'{name}' has another shape")
-        buffer.copy_(saved[name])
     training.load_optimizer_state(state)
-    set_random_state(_below(state, RANDOM), training.device)
-
-
-def _below(state: Mapping[str, Tensor], start: str) -> dict[str, Tensor]:
-    return {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}
+    load_rank_state(training.method, training.device, state)
 
 
 def _with_names_of_today(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

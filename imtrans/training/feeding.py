@@ -6,12 +6,14 @@ from typing import Protocol
 import torch
 
 from imtrans.api.method import Batch
+from imtrans.data.draws import Order
 from imtrans.data.encoding import Encoding
 from imtrans.data.loader import Batches
 from imtrans.data.reading import Sample
 from imtrans.data.resident import Resident, fits
 from imtrans.data.samples import Sampler
 from imtrans.data.workers import worker_count
+from imtrans.host.group import Group
 from imtrans.task import Task
 from imtrans.training.step.engine import Engine
 from imtrans.training.step.stepper import Feed
@@ -20,10 +22,11 @@ from imtrans.training.step.stepper import Feed
 class Feeding(Feed, Protocol):
     """The batches of all epochs, from any position on."""
 
-    per_epoch: int
+    order: Order
 
-    def start(self, epoch: int, batch: int) -> None:
-        """Continue with batch `batch` (from 0) of epoch `epoch` (from 1)."""
+    def start(self, epoch: int, step: int, skipped: int = 0) -> None:
+        """Continue with the batch of step `step` (from 0) of epoch `epoch` (from 1); `skipped`
+        pairs of that epoch were seen in steps of another size."""
         ...
 
     def fetch(self) -> None:
@@ -36,16 +39,20 @@ class Feeding(Feed, Protocol):
         ...
 
 
-def feed_of(task: Task, sampler: Sampler, engine: Engine, say: Callable[[str], None]) -> Feeding:
-    """What feeds the device: its own memory where the pairs fit, else processes, or none."""
-    device = engine.device
-    if fits(sampler, device):
+def feed_of(
+    task: Task, sampler: Sampler, engine: Engine, group: Group, say: Callable[[str], None]
+) -> Feeding:
+    """What feeds the device of a rank: its own memory where the pairs fit on all of them, else
+    processes, or none."""
+    device, rank = engine.device, group.rank
+    order = task.order(rank)
+    if all(group.gather(fits(sampler, device))):
         say("the whole data set is kept in GPU memory")
-        pairs = Resident(sampler, task.images_per_step, device)
+        pairs = Resident(sampler, order, device)
         return ResidentFeed(pairs, task.encoding, in_graph=engine.resident)
-    workers = worker_count(task.recipe.data.workers, device, quick=sampler.quick)
-    pin = device.type == "cuda"
-    batches = Batches(task.pairs, sampler, task.images_per_step, workers=workers, pin=pin)
+    wanted, quick = task.recipe.data.workers, sampler.quick
+    workers = worker_count(wanted, device, quick=quick, sharing=rank.local_of)
+    batches = Batches(task.pairs, sampler, order, workers=workers, pin=device.type == "cuda")
     return HostFeed(batches, task.encoding, device)
 
 
@@ -56,15 +63,18 @@ class HostFeed:
 
     def __init__(self, batches: Batches, encoding: Encoding, device: torch.device) -> None:
         self.batches, self.encoding, self.device = batches, encoding, device
-        self.per_epoch, self.batch_size = batches.per_epoch, batches.batch_size
+        self.order, self.batch_size = batches.order, batches.order.batch_size
+        self.weight = 1.0
         self._walk: Iterator[Sample] = iter(())
+        self._weights: Iterator[float] = iter(())
         self._fetched: Sample | None = None
 
-    def start(self, epoch: int, batch: int) -> None:
-        self._walk, self._fetched = self.batches.start(epoch, batch), None
+    def start(self, epoch: int, step: int, skipped: int = 0) -> None:
+        self._walk, self._fetched = self.batches.start(epoch, step, skipped), None
+        self._weights = self.order.weights(step, skipped)
 
     def fetch(self) -> None:
-        self._fetched = next(self._walk)
+        self._fetched, self.weight = next(self._walk), next(self._weights)
 
     def stop(self) -> None:
         # Their loader ends with the walk that it belongs to.
@@ -90,10 +100,10 @@ class ResidentFeed:
 
     def __init__(self, pairs: Resident, encoding: Encoding, *, in_graph: bool = True) -> None:
         self.pairs, self.encoding, self.resident = pairs, encoding, in_graph
-        self.per_epoch, self.batch_size = pairs.per_epoch, pairs.batch_size
+        self.order, self.batch_size = pairs.order, pairs.batch_size
 
-    def start(self, epoch: int, batch: int) -> None:
-        self.pairs.begin(epoch, batch)
+    def start(self, epoch: int, step: int, skipped: int = 0) -> None:
+        self.pairs.begin(epoch, step, skipped)
 
     def fetch(self) -> None:
         """Nothing to wait for."""
@@ -102,6 +112,10 @@ class ResidentFeed:
 
     def next(self) -> Batch:
         return Batch(*self.encoding.encode(*self.pairs.next()))
+
+    @property
+    def weight(self) -> float:
+        return self.pairs.weight
 
     @property
     def whole(self) -> int:

@@ -1,6 +1,9 @@
 """From a recipe to a training: everything it needs, in the order in which it can fail."""
 
+import shlex
 from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -8,22 +11,26 @@ import torch
 from rich.console import Console
 from torch import nn
 
+from imtrans.api.listener import Listener
 from imtrans.api.method import Method
 from imtrans.data.cache.obtain import obtain
 from imtrans.data.samples import Sampler
 from imtrans.host.background import Background
 from imtrans.host.devices import choose_device, computing
+from imtrans.host.group import Group, alone
 from imtrans.host.terminal import Terminal, progress, say
+from imtrans.runs.resuming import resume
 from imtrans.runs.run_dir import RunDir, alone_in
 from imtrans.runs.sessions import note_session
-from imtrans.runs.state import resume
+from imtrans.runs.state import Position
 from imtrans.task import Task
+from imtrans.training.alike import start_alike
 from imtrans.training.display import display
 from imtrans.training.feeding import feed_of
 from imtrans.training.listeners import Listeners
 from imtrans.training.loop import Loop, Outcome
 from imtrans.training.preview import Preview
-from imtrans.training.step.engine import choose_engine
+from imtrans.training.step.engine import Engine, choose_engine
 from imtrans.training.step.step import Step
 from imtrans.training.step.stepper import Stepper
 from imtrans.training.step.trial import tried_step
@@ -40,70 +47,132 @@ def fit(
     fresh: bool = False,
     console: Console | None = None,
     command: Sequence[str] = (),
+    group: Group | None = None,
 ) -> Outcome:
     """Train a task in its run directory, from its newest checkpoint on if there is one. The
-    `command` that was given is noted there.
+    `command` that was given is noted there. The ranks of a `group` train it together, each by a
+    call of its own; rank 0 alone writes, and prints.
 
     Ends when all epochs are done, or after the step in which SIGINT or SIGTERM arrived, with a
     checkpoint either way. Raises ImtransError for whatever the user can mend.
     """
+    group = group or alone()
     deterministic = task.recipe.train.deterministic
-    with alone_in(run_dir), computing(deterministic=deterministic):
-        chosen = choose_device(device)
-        return _fit(task, run_dir, chosen, fresh, console or Terminal(), command)
+    with ExitStack() as stack:
+        group.together(lambda: stack.enter_context(alone_in(run_dir)) if group.leads else None)
+        stack.enter_context(computing(deterministic=deterministic))
+        chosen = group.together(lambda: choose_device(device, group.rank))
+        console = (console or Terminal()) if group.leads else Terminal(quiet=True)
+        return _Fitting(task, run_dir, chosen, group, console).run(fresh, device, command)
 
 
-def _fit(
-    task: Task,
-    run_dir: Path,
-    device: torch.device,
-    fresh: bool,
-    console: Console,
-    command: Sequence[str],
-) -> Outcome:
-    train, shown = task.recipe.train, display(console)
-    method = task.method(device)
-    per_epoch = task.steps_per_epoch()
-    engine = choose_engine(train, device, train.epochs * per_epoch)
-    loggers = task.loggers(run_dir)
-    background = Background()
-    run = RunDir(run_dir, task.recipe, fresh=fresh, background=background)
-    run.tidy()
-    shown.said(
-        f"{len(task.pairs)} {task.unit}, {len(task.validation_pairs)} for validation; "
-        f"{_parameters(method)} parameters; {device}, {engine}; {run_dir}"
-    )
-    if train.init_from and not run.learned():
-        start_from(train.init_from, method, shown.said)
-    step = tried_step(method, engine, train, task.first_batch(device), shown.said)
-    position = resume(run, step, task, per_epoch, shown.said)
-    run.begin()
-    note_session(run.path, position.step, device, command)
-    sampler = _sampler(task, train.epochs - position.epoch + 1, console)
-    translators = _translators(task, step)
-    validation = Validation(task, translators["generator"])
-    higher = {name: bool(one.higher_is_better) for name, one in validation.metrics.items()}
-    shown.recall(run.journal.past(position.step), higher, position.best.step)
-    loop = Loop(
-        task,
-        Stepper(step, shown.said, background.wait),
-        feed_of(task, sampler, step.engine, shown.said),
-        Preview(task, translators),
-        validation,
-        run,
-        position,
-        Listeners([run.journal, shown], loggers),
-        background,
-    )
-    with step.engine.convolving():  # validation and previews too
-        return loop.run()
+class _Fitting:
+    """A session before its first step. What reads or writes files of the run is rank 0's; what can
+    fail on a rank is done `together`, so that all of them end."""
 
+    def __init__(
+        self, task: Task, run_dir: Path, device: torch.device, group: Group, console: Console
+    ) -> None:
+        self.task, self.device, self.group, self.console = task, device, group, console
+        self.train, self.shown = task.recipe.train, display(console)
+        self.background = Background()
+        self.run_dir = RunDir(run_dir, task.recipe, background=self.background)
 
-def _sampler(task: Task, passes: int, console: Console) -> Sampler:
-    """Reads from a cache, where one is there or repaid by so many passes over the data."""
-    report, bar = partial(say, console), partial(progress, console)
-    cache = obtain(task.sampler, task.pairs, passes=passes, say=report, bar=bar)
-    return task.sampler.reading(cache)
+    def run(self, fresh: bool, named: str | None, command: Sequence[str]) -> Outcome:
+        task, group = self.task, self.group
+        method = group.together(lambda: task.method(self.device))
+        loggers = group.together(lambda: task.loggers(self.run_dir.path) if group.leads else {})
+        group.first(lambda: self._open(fresh))
+        engine = self._engine()
+        self.shown.said(self._described(method, engine))
+        self._say_what_is_unused(named, command)
+        step = group.together(lambda: self._tried(method, engine))
+        position = self._continued(step, command)
+        sampler = group.together(lambda: self._sampler(position))
+        loop = self._loop(step, position, sampler, loggers)
+        with step.engine.convolving():  # validation and previews too
+            return loop.run()
+
+    def _open(self, fresh: bool) -> None:
+        self.run_dir.claim(fresh=fresh)
+        self.run_dir.tidy()
+
+    def _engine(self) -> Engine:
+        steps = self.train.epochs * self.task.steps_per_epoch()
+        engine = choose_engine(self.train, self.device, steps)
+        if self.train.sync_batch_norm and not self.group.alone:
+            # What passes between ranks inside a network cannot be compiled with it.
+            engine = replace(engine, compiled="")
+        return engine
+
+    def _tried(self, method: Method, engine: Engine) -> Step:
+        if self.train.init_from and self.group.leads and not self.run_dir.learned():
+            start_from(self.train.init_from, method, self.shown.said)
+        first = self.task.first_batch(self.device)
+        return tried_step(method, engine, self.train, first, self.shown.said)
+
+    def _continued(self, step: Step, command: Sequence[str]) -> Position:
+        """Where the run is, with every rank in its state."""
+        run, say, group = self.run_dir, self.shown.said, self.group
+        resumed = group.first(lambda: resume(run, step, self.task, say))
+        position = start_alike(step, group, resumed, self.task.recipe.seed)
+        step.join(group, say)
+        group.first(lambda: self._begin(position, command))
+        return position
+
+    def _begin(self, position: Position, command: Sequence[str]) -> None:
+        self.run_dir.begin()
+        note_session(self.run_dir.path, position.step, self.device, command, self.group.rank.of)
+
+    def _sampler(self, position: Position) -> Sampler:
+        """Reads from a cache, where one is there or repaid by so many passes over the data."""
+        task, passes = self.task, self.train.epochs - position.epoch + 1
+        report, bar = partial(say, self.console), partial(progress, self.console)
+        with self.group.watch.patient():  # one rank of a machine makes the cache for all there
+            cache = obtain(task.sampler, task.pairs, passes=passes, say=report, bar=bar)
+        return task.sampler.reading(cache)
+
+    def _loop(
+        self, step: Step, position: Position, sampler: Sampler, loggers: dict[str, Listener]
+    ) -> Loop:
+        task, run, shown, group = self.task, self.run_dir, self.shown, self.group
+        translators = _translators(task, step)
+        generator = translators["generator"]
+        validation = group.together(lambda: Validation(task, generator, group))
+        preview = group.together(lambda: Preview(task, translators) if group.leads else None)
+        if group.leads:
+            higher = {name: bool(one.higher_is_better) for name, one in validation.metrics.items()}
+            shown.recall(run.journal.past(position.step), higher, position.best.step)
+        return Loop(
+            task,
+            Stepper(step, shown.said, self.background.wait),
+            feed_of(task, sampler, step.engine, group, shown.said),
+            preview,
+            validation,
+            run,
+            position,
+            Listeners([run.journal, shown] if group.leads else [], loggers),
+            self.background,
+            group,
+        )
+
+    def _described(self, method: Method, engine: Engine) -> str:
+        task, ranks = self.task, self.group.rank.of
+        where = f"{ranks} processes, the first on {self.device}" if ranks > 1 else f"{self.device}"
+        return (
+            f"{len(task.pairs)} {task.unit}, {len(task.validation_pairs)} for validation; "
+            f"{_parameters(method)} parameters; {where}, {engine}; {self.run_dir.path}"
+        )
+
+    def _say_what_is_unused(self, named: str | None, command: Sequence[str]) -> None:
+        """More GPUs than one process uses, once a session."""
+        count = torch.cuda.device_count() if self.device.type == "cuda" else 1
+        if named is None and self.group.alone and count > 1:
+            rest = shlex.join(command[1:]) if len(command) > 1 else "train RECIPE"
+            self.shown.said(
+                f"note: {count} GPUs are here, and one is used. all of them: torchrun "
+                f"--nproc-per-node {count} -m imtrans {rest}"
+            )
 
 
 def _translators(task: Task, step: Step) -> dict[str, Translator]:

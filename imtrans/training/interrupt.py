@@ -11,6 +11,11 @@ ENDINGS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "
 PATIENCE = 1.0  # seconds in which a second Ctrl-C is still the first
 
 
+def signal_name(number: signal.Signals) -> str:
+    """What arrived, as a person knows it."""
+    return "Ctrl-C" if number == signal.SIGINT else number.name
+
+
 class Interrupt:
     """While entered, notes the first of these signals; a later second Ctrl-C stops at once."""
 
@@ -31,13 +36,6 @@ class Interrupt:
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
-
-    @property
-    def name(self) -> str:
-        """What arrived, as a person knows it."""
-        if self.received is None or self.received == signal.SIGINT:
-            return "Ctrl-C"
-        return self.received.name
 
     def _note(self, number: int, _: FrameType | None) -> None:
         if self.received is None:

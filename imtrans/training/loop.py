@@ -1,21 +1,26 @@
 """The loop that drives a method: batches in, steps, and now and then something written."""
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from imtrans.api.errors import ImtransError, some
 from imtrans.api.listener import Listener, Measured, Moment
-from imtrans.data.draws import batch_keys
 from imtrans.host.background import Background, Work, nothing
+from imtrans.host.group import Group
+from imtrans.host.watch import Lost
 from imtrans.runs import checkpoint
 from imtrans.runs.best import Best
+from imtrans.runs.rank_state import on_the_cpu, rank_state
 from imtrans.runs.run_dir import RunDir
 from imtrans.runs.state import Position, snapshot, snapshot_translators
 from imtrans.task import Task
+from imtrans.training.alike import check_alike
 from imtrans.training.feeding import Feeding
-from imtrans.training.interrupt import Interrupt
+from imtrans.training.interrupt import Interrupt, signal_name
 from imtrans.training.meter import Meter, NotFinite
 from imtrans.training.preview import Preview
 from imtrans.training.schedule import factor
@@ -24,6 +29,7 @@ from imtrans.training.step.stepper import Stepper
 from imtrans.training.validation import Validation
 
 USUAL = 1000  # steps between validations; less where an epoch is shorter
+AGREED = 8  # launches between two agreements of ranks that need not wait for the host
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,8 @@ class Outcome:
 
 
 class Ruined(ImtransError):
-    """A loss became infinite or not a number: the weights of now must not be kept."""
+    """The weights of now must not be kept: a loss became infinite or not a number, or ranks went
+    apart."""
 
 
 @dataclass
@@ -48,19 +55,25 @@ class Loop:
     task: Task
     stepper: Stepper
     feed: Feeding
-    preview: Preview
+    preview: Preview | None  # on rank 0
     validation: Validation
     run_dir: RunDir
     position: Position
     listeners: Listener
     background: Background  # what takes long is written there
+    group: Group
 
     def __post_init__(self) -> None:
-        self.step = self.stepper.step
-        epochs_left = self.task.recipe.train.epochs - self.position.epoch + 1
-        batches_left = max(epochs_left * self.feed.per_epoch - self.position.batch, 0)
-        self.steps = self.position.step + batches_left  # when all epochs are done
-        self.meter, self._saving = Meter(), False
+        self.step, self.order = self.stepper.step, self.feed.order
+        position = self.position
+        epochs_after = self.task.recipe.train.epochs - position.epoch
+        of_this = self.order.steps(position.skipped) - position.batch if epochs_after >= 0 else 0
+        left = of_this + max(epochs_after, 0) * self.order.steps()
+        self.steps = position.step + left  # when all epochs are done
+        self.meter, self._saving = Meter(self.group), False
+        self._failure: Exception | None = None  # of this rank, of which the others do not know yet
+        self._all_know = self.group.alone
+        self._launches, self._compared = 0, False
 
     def run(self) -> Outcome:
         """Step through the remaining epochs."""
@@ -68,10 +81,12 @@ class Loop:
             self.listeners.begun(self._now())
             with Interrupt() as interrupt:
                 return self._epochs(interrupt)
-        except Ruined:
+        except (Ruined, Lost):
             self.background.wait()  # these weights are older, and good
             raise
         except (ImtransError, OSError):
+            if not self._all_know:  # to save takes all ranks
+                raise
             # A broken image must not cost what was learned before it was met.
             self.background.again()  # without that, a checkpoint would claim too much
             self._end()
@@ -91,34 +106,81 @@ class Loop:
             self._catch_up()
             if self._has_lost_patience():
                 return self._end()
-        self.feed.start(position.epoch, position.batch)
+        self.feed.start(position.epoch, position.batch, position.skipped)
         for epoch in range(position.epoch, train.epochs + 1):
             if self.stepper.begin_epoch(epoch):
                 self._log()  # what comes may have other losses
-            while position.batch < self.feed.per_epoch:
+            while position.batch < self.order.steps(position.skipped):
                 taken, losses = self._take_steps(epoch)
+                self._compare_once()
                 position.epoch, position.batch = epoch, position.batch + taken
                 position.step += taken
-                self.listeners.stepped(self._now())
+                with self._noting():
+                    self.listeners.stepped(self._now())
                 self.meter.count(losses, taken * self.task.images_per_step)
                 self._write_what_is_due()
-                self.background.poll()
-                if interrupt.received:
-                    self.listeners.said(f"{interrupt.name}: saving, one moment")
-                    return self._end(interrupt.received)
+                with self._noting():
+                    self.background.poll()
+                if received := self._agree(interrupt):
+                    name = signal_name(received)
+                    self.listeners.said(f"{name}: saving, one moment")
+                    return self._end(received)
                 if self._has_lost_patience():
                     return self._end()
-            position.epoch, position.batch = epoch + 1, 0
+            position.epoch, position.batch, position.skipped = epoch + 1, 0, 0
         return self._end()
 
     def _take_steps(self, epoch: int) -> tuple[int, Losses]:
         """One step, or as many as one launch takes before something is due."""
         table, step = self.task.recipe, self.position.step
         self.step.scale_learning_rates(factor(table.train, epoch, step))
-        with self.meter.waiting():
-            self.feed.fetch()
+        self._fetch()
         rising = step < table.train.warm_up  # where each step has its own learning rate
         return self.stepper.take(self.feed, 1 if rising else self._until_something_is_due())
+
+    def _compare_once(self) -> None:
+        if self._compared:
+            return
+        self._compared = True
+        try:
+            check_alike(self.step.method, self.group)
+        except ImtransError as error:
+            raise Ruined(str(error)) from error
+
+    def _fetch(self) -> None:
+        """Have the host read the next batch. What cannot be read on one rank ends all of them, with
+        everything saved that was learned before."""
+        self.group.watch.at(f"reading the pictures of step {self.position.step + 1}")
+        with self._noting(), self.meter.waiting():
+            self.feed.fetch()
+        if not self.feed.resident:
+            self._agree()
+        self.group.watch.at(f"computing step {self.position.step + 1}")
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        """Note what this rank fails with, until all of them agree to end; alone, it just fails."""
+        try:
+            yield
+        except (ImtransError, OSError) as error:
+            if self.group.alone:
+                raise
+            self._failure = self._failure or error
+
+    def _agree(self, interrupt: Interrupt | None = None) -> signal.Signals | None:
+        """The signal that a rank has received; raises what a rank has failed with. Where no rank
+        waits for its host, now and then only."""
+        received = (interrupt and interrupt.received) or 0
+        if self.group.alone:
+            return signal.Signals(received) if received else None
+        if interrupt and self.feed.resident:
+            self._launches += 1
+            if self._launches % AGREED:
+                return None
+        failure, self._failure, self._all_know = self._failure, None, True
+        found = self.group.agree(failure, received)
+        self._all_know = False
+        return signal.Signals(found) if found else None
 
     def _until_something_is_due(self) -> int:
         table, step = self.task.recipe, self.position.step
@@ -136,21 +198,31 @@ class Loop:
         self._validate()
         self._sample()
         self._save()
-        self.background.wait()
-        self.meter = Meter()
+        self._written()
+        self.meter = Meter(self.group)
+
+    def _written(self) -> None:
+        """Wait until everything is written. Raises what a rank could not write."""
+        with self._noting():
+            self.background.wait()
+        self._agree()
 
     def _catch_up(self) -> None:
         """Write what was due at the checkpoint's step, but could not be: the disk was full."""
         table, step, journal = self.task.recipe, self.position.step, self.run_dir.journal
         last = step == self.steps
-        if (self._is_due(table.train.sample_every) or last) and not journal.has_sample(step):
+        shown, measured = self.group.first(
+            lambda: (journal.has_sample(step), journal.validation.has(step))
+        )
+        if (self._is_due(table.train.sample_every) or last) and not shown:
             self._sample()
-        measured = journal.validation.has(step)
         if (self._is_due(table.validation.every) or last) and not measured:
             self._validate()
             self._save()  # the checkpoint knows no more than before it of what is best
-        self.background.wait()
-        self._remove_old()  # that a kill has left
+        self._written()
+        if self.group.leads:
+            with self._noting():
+                self._remove_old()  # that a kill has left
 
     def _write_what_is_due(self) -> None:
         table, last = self.task.recipe, self.position.step == self.steps
@@ -170,9 +242,9 @@ class Loop:
     def _steps_between(self, every: int | str) -> int:
         """N steps, the steps of "N epochs", or of "auto"."""
         if every == "auto":
-            return min(USUAL, self.feed.per_epoch)
+            return min(USUAL, self.order.steps())
         if isinstance(every, str):
-            return int(every.split()[0]) * self.feed.per_epoch
+            return int(every.split()[0]) * self.order.steps()
         return every
 
     def _now(self) -> Moment:
@@ -187,18 +259,19 @@ class Loop:
             reading = self.meter.read(self.step.learning_rate)
         except NotFinite as error:
             raise self._ruined(error) from error
-        self.listeners.logged(self._now(), reading)
+        with self._noting():
+            self.listeners.logged(self._now(), reading)
         for warning in self.step.method.advice(reading.losses):
             self.listeners.said(warning)
 
     def _ruined(self, error: NotFinite) -> Ruined:
         """The error that names the step, and the pairs that it was taken on."""
         batch, epoch = self.position.batch - 1 - error.ago, self.position.epoch
+        skipped = self.position.skipped
         if batch < 0:
-            batch, epoch = batch + self.feed.per_epoch, epoch - 1
-        pairs, size = self.task.pairs, self.task.images_per_step
-        keys = next(batch_keys(self.task.recipe.seed, len(pairs), size, epoch, batch))
-        names = some(pairs[index].name for _, index in keys)
+            batch, epoch, skipped = batch + self.order.steps(), epoch - 1, 0
+        keys = self.order.together(epoch, batch, skipped)
+        names = some(self.task.pairs[index].name for _, index in keys)
         return Ruined(
             f"{error} in step {self.position.step - error.ago}, on the pairs {names}. checkpoints "
             "before it are kept. look at these pairs, or start over (--fresh) with a smaller "
@@ -206,7 +279,10 @@ class Loop:
         )
 
     def _sample(self) -> None:
-        with self.meter.pausing():
+        if self.preview is None:
+            return
+        self.group.watch.at("drawing samples")
+        with self._noting(), self.meter.pausing():
             self.listeners.sampled(self._now(), self.preview.draw())
 
     def _validate(self) -> None:
@@ -215,6 +291,8 @@ class Loop:
         with self.meter.pausing():
             found = self.validation.measure()
             at, write = self._now(), self._keep_the_best(found)
+            if not self.group.leads:
+                return
             told = partial(self.listeners.validated, at, found, self.position.best.step)
             self.background.do(partial(self._write_measured, write, at, found), told)
 
@@ -232,6 +310,8 @@ class Loop:
         value, higher = found[metric].value, found[metric].higher_is_better
         if not position.best.note(value, position.step, higher_is_better=higher):
             return nothing
+        if not self.group.leads:
+            return nothing
         return snapshot_translators(self.run_dir.best, self.step, position, self.task)
 
     def _has_lost_patience(self) -> bool:
@@ -246,20 +326,24 @@ class Loop:
 
     def _end(self, signal_: signal.Signals | None = None) -> Outcome:
         path = self.run_dir.checkpoint_path(self.position.step)
-        self.background.wait()
-        if self.position.step and not path.exists():
+        self._written()
+        if self.position.step and not self.group.first(path.exists):
             self._save()
-            self.background.wait()
+            self._written()
         best = self.position.best if self.position.best.value is not None else None
         return Outcome(self.run_dir.path, path, self.position.step, signal_, best)
 
     def _save(self) -> None:
         self._log()  # which stops here when a loss is not finite: such weights are not kept
         path = self.run_dir.checkpoint_path(self.position.step)
-        with self.meter.pausing():
+        own = rank_state(self.step.method, self.step.device)
+        others = self.group.to_first({} if self.group.leads else on_the_cpu(own))
+        if not self.group.leads:
+            return
+        with self._noting(), self.meter.pausing():
             if self._saving:
                 self.background.wait()
-            write = snapshot(path, self.step, self.position, self.task, self.feed.per_epoch)
+            write = snapshot(path, self.step, self.position, self.task, others)
             self._saving = True
             self.background.do(partial(self._write, write), partial(self._saved, self._now(), path))
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from imtrans.api.listener import Reading
+from imtrans.host.group import Group, alone
 
 
 class NotFinite(Exception):
@@ -21,7 +22,8 @@ class NotFinite(Exception):
 class Meter:
     """Gathers losses, which stay on the device until they are read, and time."""
 
-    def __init__(self) -> None:
+    def __init__(self, group: Group | None = None) -> None:
+        self._group = group or alone()
         self._start_over()
 
     @property
@@ -49,11 +51,12 @@ class Meter:
         self._since += monotonic() - start
 
     def read(self, learning_rate: float) -> Reading:
-        """Fetch the mean losses from the device, once for all steps since the last time. Raises
-        NotFinite when one is none."""
+        """Fetch the losses from the device, once for all steps since the last time: means over
+        steps and ranks. Raises NotFinite when one is none."""
         names = list(self._losses[0])
         columns = [torch.cat([row[name].reshape(-1) for row in self._losses]) for name in names]
         rows = torch.stack(columns, dim=1).cpu()
+        self._group.average(rows)
         if not bool(torch.isfinite(rows).all()):
             step, name = (int(n) for n in (~torch.isfinite(rows)).nonzero()[0])
             raise NotFinite(names[name], float(rows[step, name]), len(rows) - 1 - step)

@@ -104,8 +104,10 @@ def test_workers_read_the_cache_each_for_itself(loading):
     cache = loading.check()
     sampler = loading.sampler().reading(pickle.loads(pickle.dumps(cache)))
     sampler.reader = None  # whoever opened a file would fail
-    walk = Batches(loading.pairs, sampler, 2, workers=2, pin=False).start(1, 0)
-    here = Batches(loading.pairs, loading.sampler(), 2, workers=0, pin=False).start(1, 0)
+    walk = Batches(loading.pairs, sampler, loading.order(2), workers=2, pin=False).start(1, 0)
+    here = Batches(loading.pairs, loading.sampler(), loading.order(2), workers=0, pin=False).start(
+        1, 0
+    )
     for _ in range(7):
         assert all(torch.equal(a, b) for a, b in zip(next(walk), next(here), strict=True))
 

@@ -11,7 +11,7 @@ from PIL import Image
 from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Pair, Picture
 from imtrans.components.layouts.unpaired import Unpaired
-from imtrans.data.draws import epoch_order
+from imtrans.data.draws import Order, epoch_order
 from imtrans.data.loader import Batches
 from imtrans.data.pairs import split_pairs
 from imtrans.data.pixels import images
@@ -232,7 +232,9 @@ def test_a_file_too_narrow_for_two_halves_is_named(tmp_path):
 
 def batches(root, workers=0, batch_size=2, **keys):
     pairs, _, sampler = found(root, load_size=40, **keys)
-    return Batches(pairs, sampler, batch_size, workers=workers, pin=False)
+    return Batches(
+        pairs, sampler, Order(sampler.seed, len(pairs), batch_size), workers=workers, pin=False
+    )
 
 
 def take(walk, count):
@@ -283,7 +285,7 @@ def test_batches_do_not_depend_on_the_number_of_workers(tmp_path, workers):
 def test_the_walk_can_be_taken_up_anywhere(tmp_path, epoch, batch, skipped):
     write_pairs(tmp_path / "train", 5)
     whole = batches(tmp_path)
-    assert whole.per_epoch == 3
+    assert whole.order.steps() == 3
     assert equal(take(whole.start(1, 0), 8)[skipped:], take(whole.start(epoch, batch), 8 - skipped))
 
 

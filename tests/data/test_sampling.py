@@ -11,6 +11,7 @@ from loading import Loading
 from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Pair, Picture
 from imtrans.data.cache.obtain import obtain
+from imtrans.data.draws import Order
 from imtrans.data.loader import Batches
 from imtrans.data.pixels import images
 from imtrans.data.resident import Resident
@@ -253,9 +254,10 @@ def test_a_cache_of_pairs_is_none_of_unpaired_sides(tmp_path):
 def test_unpaired_batches_come_alike_from_files_processes_and_the_device(apart, workers):
     sampler = unpaired(load_size=8)
     cache = obtain(sampler, apart, passes=9, say=print)
-    resident = Resident(sampler.reading(cache), 5, CPU)
-    batches = Batches(apart, sampler, 5, workers=workers, pin=False)
-    assert resident.per_epoch == batches.per_epoch == 3
+    order = Order(sampler.seed, len(apart), 5)
+    resident = Resident(sampler.reading(cache), order, CPU)
+    batches = Batches(apart, sampler, order, workers=workers, pin=False)
+    assert order.steps() == 3
     both = zip(resident.start(2, 1), batches.start(2, 1), strict=False)
     for (one, other), _ in zip(both, range(7), strict=False):
         assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))

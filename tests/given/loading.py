@@ -3,6 +3,7 @@
 import torch
 
 from imtrans.data.cache.obtain import obtain
+from imtrans.data.draws import Order
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
 from imtrans.task import Task
@@ -15,6 +16,10 @@ class Loading:
         self.recipe = recipes.read(file, overrides, catalog())
         self.pairs = Task(self.recipe, catalog()).pairs
         self.said = []
+
+    def order(self, batch_size):
+        """The pairs of each step."""
+        return Order(0, len(self.pairs), batch_size)
 
     def sampler(self):
         return Task(self.recipe, catalog()).sampler

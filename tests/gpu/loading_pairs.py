@@ -13,6 +13,7 @@ from imtrans.benchmark.loader_timing import time_loader
 from imtrans.benchmark.loading import stages
 from imtrans.benchmark.subject import build
 from imtrans.data.cache.obtain import PAYS, obtain
+from imtrans.data.draws import Order
 from imtrans.data.resident import Resident, fits
 from imtrans.host.devices import computing
 from imtrans.host.machine import cores
@@ -57,7 +58,9 @@ def _resident(work: Work) -> dict[str, float] | str:
     sampler = task.sampler.reading(_cache(task))
     if work.device.type == "cuda" and not fits(sampler, work.device):
         return "the pairs do not fit"
-    batches = Resident(sampler, BATCH, work.device).start(1, 0)
+    batches = Resident(sampler, Order(sampler.seed, len(sampler.cache), BATCH), work.device).start(
+        1, 0
+    )
     next(batches)
     work.wait()
     count, begun = 0, perf_counter()

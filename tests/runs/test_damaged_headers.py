@@ -57,7 +57,7 @@ def refused(call, *arguments):
 
 
 def test_what_is_not_changed_is_continued(found, training):
-    position, header = restore(changed(found), training)
+    position, header, _ = restore(changed(found), training)
     assert (position.step, header.step) == (12, 12)
 
 

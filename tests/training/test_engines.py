@@ -233,10 +233,12 @@ def test_the_plain_engine_has_no_bf16():
 @pytest.mark.parametrize("overrides", [[], ["data.flip=false"], ["data.direction=BtoA"]], ids=str)
 def test_pairs_on_the_device_make_the_same_batches(tiny_file, overrides):
     loading = Loading(tiny_file, *overrides)
-    expected = Batches(loading.pairs, loading.sampler(), 4, workers=0, pin=False).start(2, 1)
+    expected = Batches(
+        loading.pairs, loading.sampler(), loading.order(4), workers=0, pin=False
+    ).start(2, 1)
     sampler = loading.sampler().reading(loading.obtain())
-    resident = Resident(sampler, 4, CPU)
-    assert resident.per_epoch == 2
+    resident = Resident(sampler, loading.order(4), CPU)
+    assert resident.order.steps() == 2
     for one, other in zip(resident.start(2, 1), range(7), strict=False):
         for side, wanted in zip(one, next(expected), strict=True):
             assert side.dtype == wanted.dtype, other

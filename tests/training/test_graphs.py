@@ -234,8 +234,12 @@ def test_steps_on_resident_pairs_are_the_steps_on_the_hosts_batches(tiny_file, l
     engine = replace(graphed(), resident=True, launch=launch)
     found = []
     for feed in (
-        HostFeed(Batches(loading.pairs, sampler, 1, workers=0, pin=True), task.encoding, CUDA),
-        ResidentFeed(Resident(sampler, 1, CUDA), task.encoding),
+        HostFeed(
+            Batches(loading.pairs, sampler, loading.order(1), workers=0, pin=True),
+            task.encoding,
+            CUDA,
+        ),
+        ResidentFeed(Resident(sampler, loading.order(1), CUDA), task.encoding),
     ):
         feed.start(1, 4)  # across the end of an epoch
         take, losses = stepper(step_of(loading.recipe, engine)), []
@@ -309,8 +313,12 @@ def test_pairs_on_the_gpu_make_the_batches_of_the_host(tiny_file):
     loading = Loading(tiny_file)
     sampler = loading.sampler().reading(loading.obtain())
     assert fits(sampler, CUDA)
-    expected = Batches(loading.pairs, loading.sampler(), 4, workers=0, pin=False).start(1, 0)
-    for batch, _ in zip(Resident(sampler, 4, CUDA).start(1, 0), range(4), strict=False):
+    expected = Batches(
+        loading.pairs, loading.sampler(), loading.order(4), workers=0, pin=False
+    ).start(1, 0)
+    for batch, _ in zip(
+        Resident(sampler, loading.order(4), CUDA).start(1, 0), range(4), strict=False
+    ):
         for side, wanted in zip(batch, next(expected), strict=True):
             assert torch.equal(side.cpu(), wanted)
 

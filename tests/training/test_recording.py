@@ -144,14 +144,16 @@ def test_a_method_with_work_between_its_steps_is_replayed_one_by_one(tiny_file, 
 def walked(tiny_file, *keys, size=4):
     loading = Loading(tiny_file, *keys)
     sampler = loading.sampler().reading(loading.obtain())
-    return loading, Resident(sampler, size, CPU)
+    return loading, Resident(sampler, loading.order(size), CPU)
 
 
 @pytest.mark.parametrize("start", [(1, 0), (2, 1), (3, 0)])
 @pytest.mark.parametrize("tries", [0, 7])
 def test_the_cursor_walks_as_the_host_would(tiny_file, start, tries):
     loading, pairs = walked(tiny_file)
-    expected = Batches(loading.pairs, loading.sampler(), 4, workers=0, pin=False).start(*start)
+    expected = Batches(
+        loading.pairs, loading.sampler(), loading.order(4), workers=0, pin=False
+    ).start(*start)
     pairs.begin(*start)
     for _ in range(7):
         for _ in range(tries):  # as a recording cuts batches that do not count

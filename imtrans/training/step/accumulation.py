@@ -34,8 +34,7 @@ def accumulated_step(step: Step, batch: Batch, size: int) -> Losses:
     batch = step.engine.laid_out(batch)
     with step.computing(batch):
         losses = _accumulated(step, batch, size)
-    if step.averages:
-        step.averages.follow()
+    step.follow()
     return losses
 
 

@@ -3,7 +3,7 @@
 Kingma and Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -30,6 +30,8 @@ class LoopAdam:
         self.names, self.parameters = list(parameters), list(parameters.values())
         self._updated: Sequence[Tensor] = self.parameters
         self.clip_norm = clip_norm
+        #: what makes the gradients the mean over ranks, where there are several
+        self.averaging: Callable[[list[Tensor | None]], list[Tensor | None]] | None = None
         self.full_rate = self.rate = rate  # the recipe's, and that of now
         self.adam = self._made(rate, betas)
 
@@ -55,6 +57,10 @@ class LoopAdam:
 
     def update(self) -> None:
         """One update down the gradients gathered since they were forgotten."""
+        if self.averaging is not None:
+            means = self.averaging([parameter.grad for parameter in self.parameters])
+            for parameter, mean in zip(self.parameters, means, strict=True):
+                parameter.grad = mean
         if self.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.parameters, self.clip_norm)
         self._hand_over_gradients()

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from imtrans.api.method import Method
 from imtrans.host.randomness import random_state, set_random_state
+from imtrans.runs.rank_state import own_buffers
 
 if TYPE_CHECKING:
     from imtrans.training.step.step import Step
@@ -26,6 +28,17 @@ def preserving_state(method: nn.Module, device: torch.device) -> Iterator[None]:
             for buffer, old in zip(buffers, before, strict=True):
                 buffer.copy_(old)
         set_random_state(random, device)
+
+
+@contextmanager
+def preserving_own(method: Method) -> Iterator[None]:
+    """Put back a method's buffers outside its networks, as image pools are."""
+    buffers = list(own_buffers(method).values())
+    before = [buffer.clone() for buffer in buffers]
+    yield
+    with torch.no_grad():
+        for buffer, old in zip(buffers, before, strict=True):
+            buffer.copy_(old)
 
 
 @contextmanager

@@ -10,18 +10,26 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from imtrans.api.method import Batch, Method, Phase, Term
 from imtrans.api.passes import nested
+from imtrans.host.group import Group, alone
 from imtrans.recipe.schema import TrainTable
 from imtrans.training.step.average import Averages
+from imtrans.training.step.averaging import Averaging, average_statistics
 from imtrans.training.step.contract import check_phases, check_terms
 from imtrans.training.step.counting import counting_at_once
 from imtrans.training.step.engine import Engine, batch_norms
 from imtrans.training.step.optimizer import LoopAdam
 from imtrans.training.step.shadows import Shadows, shadows_of
+from imtrans.training.step.synced_norms import synchronised
 
 Losses = dict[str, Tensor]
+
+
+def _nothing(line: str) -> None:
+    pass
 
 
 class Step:
@@ -35,7 +43,29 @@ class Step:
         self.device = engine.device
         engine.prepare(method)
         self.averages = Averages(method, train.ema) if train.ema else None
+        self.group = alone()
+        self._say: Callable[[str], None] = _nothing
+        self._norms: list[_BatchNorm] = []
+        #: what the batch counts in the mean over ranks: 1 where all have equally many pairs, 0
+        #: where it is another rank's
+        self.weight = 1.0
         self._begin_phases()
+
+    def join(self, group: Group, say: Callable[[str], None]) -> None:
+        """Take the steps of all ranks together: gradients and running statistics are their means
+        from now on, and the same on each."""
+        assert group.alone or not self.engine.shadowed, "gradients of shadows are not averaged"
+        self.group, self._say = group, say
+        self._norms = [one for one in self.method.modules() if isinstance(one, _BatchNorm)]
+        for phase in self.phases:
+            self._average_gradients(phase)
+
+    def _average_gradients(self, phase: Phase) -> None:
+        if not self.group.alone:
+            adam = self.optimizers[phase.name]
+            adam.averaging = Averaging(
+                self.group, phase.name, adam.names, adam.parameters, self._say
+            )
 
     def _begin_phases(self) -> None:
         self.phases = check_phases(self.method)
@@ -43,6 +73,7 @@ class Step:
         for phase in self.phases:
             rate = self.train.learning_rate * phase.rate
             self.optimizers[phase.name] = self.engine.adam(self._trained(phase), rate, self.train)
+            self._average_gradients(phase)
         self._frozen = {phase.name: self._others(phase) for phase in self.phases}
         self._shadows: Shadows | None = None  # of phases that are no more, if there were any
         self._make: Callable[[Batch], Any] = self.method
@@ -84,9 +115,15 @@ class Step:
                         total, terms = self.loss(phase, batch, made)
                         self.optimizers[phase.name].descend(total)
                 losses |= terms
+        self.follow()
+        return losses
+
+    def follow(self) -> None:
+        """After the last phase of a step: what follows the weights. Work for the device alone."""
+        if not self.group.alone:
+            average_statistics(self.group, self._norms, self.weight)
         if self.averages:
             self.averages.follow()
-        return losses
 
     @contextmanager
     def computing(self, batch: Batch) -> Iterator[None]:
@@ -98,6 +135,8 @@ class Step:
                 stack.enter_context(self._shadows.in_place())
             if self.engine.counted:
                 stack.enter_context(counting_at_once(batch_norms(self.method)))
+            if self.train.sync_batch_norm and not self.group.alone:
+                stack.enter_context(synchronised(self._norms, self.group, self.weight))
             yield
 
     def make(self, batch: Batch) -> Any:
@@ -111,7 +150,10 @@ class Step:
         weighted = (term.value * term.weight if term.weight != 1 else term.value for term in terms)
         first, *rest = (value for value, term in zip(weighted, terms, strict=True) if term.weight)
         total = sum(rest, first)
-        return total, {term.name: term.value.detach() for term in terms}
+        values = {term.name: term.value.detach() for term in terms}
+        if self.weight != 1:
+            return total * self.weight, {name: v * self.weight for name, v in values.items()}
+        return total, values
 
     def terms(self, phase: Phase, batch: Batch, made: Any) -> Sequence[Term]:
         """The terms of a phase. Raises ImtransError when they are none."""

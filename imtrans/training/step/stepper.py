@@ -6,6 +6,7 @@ from typing import Protocol
 from imtrans.api.method import Batch
 from imtrans.training.step.accumulation import accumulated_step
 from imtrans.training.step.graph import FixedBatch, GraphedSteps
+from imtrans.training.step.preserving import preserving_own
 from imtrans.training.step.step import Losses, Step
 
 
@@ -14,6 +15,11 @@ class Feed(Protocol):
 
     batch_size: int  # of every batch but the last of an epoch
     resident: bool  # whether the device makes batches by itself: then `cut` and what is below work
+
+    @property
+    def weight(self) -> float:
+        """What the next batch counts: see `imtrans.data.draws.Own`."""
+        ...
 
     def next(self) -> Batch:
         """The next batch, on the device."""
@@ -67,6 +73,7 @@ class Stepper:
         """Take steps on what comes next, `most` at most. Returns how many were taken, and their
         losses, each (steps,) or a scalar, still on the device."""
         self.full = min(self.step.train.batch_size, feed.batch_size)
+        self.step.weight = feed.weight
         for count in self._launches(feed, most):
             if graph := self._recorded(feed.cut, count, feed.rewind):
                 losses = graph()
@@ -86,14 +93,18 @@ class Stepper:
 
     def __call__(self, batch: Batch) -> Losses:
         """One step on a batch: the losses, still on the device."""
-        losses = self._taken(batch)
+        if self.step.weight:
+            losses = self._taken(batch)
+        else:  # another rank's pair leaves no trace in what is this one's own
+            with preserving_own(self.step.method):
+                losses = self._taken(batch)
         self.step.finish()
         return losses
 
     def _taken(self, batch: Batch) -> Losses:
         if self.step.train.accumulate > 1:
             return accumulated_step(self.step, batch, self.step.train.batch_size)
-        if self._can_record and len(batch.source) == self.full:
+        if self._can_record and len(batch.source) == self.full and self.step.weight == 1:
             if self._fixed and self._fixed.fits(batch):
                 self._fixed.fill(batch)
             else:
@@ -125,5 +136,8 @@ class Stepper:
                     f"note: no CUDA graph of this step ({reason}); running it in parts. Nothing to "
                     "do."
                 )
+            if not all(self.step.group.gather(self._records)):  # all replay, or none
+                self._records = False
+                self._graphs.clear()
             rewind()
         return self._graphs.get(count)
