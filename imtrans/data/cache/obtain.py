@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from itertools import count
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Pair
@@ -17,7 +18,7 @@ from imtrans.data.cache.store import BUILDING, home, lock_of, make_room
 from imtrans.data.reading import Reader, Sample
 from imtrans.data.samples import Sampler
 from imtrans.data.workers import in_parallel
-from imtrans.host.locks import Locked, locked
+from imtrans.host.locks import PAUSE, Locked, locked
 from imtrans.host.machine import cores
 from imtrans.host.words import size
 
@@ -73,12 +74,7 @@ class _Making:
         if not folder.is_dir() and self.data.cache == "auto" and passes < PAYS:
             return None
         home().mkdir(parents=True, exist_ok=True)
-        cache = self._open(folder)
-        if cache is None:
-            with self._alone(lock_of(folder)):
-                if not _is_whole(folder):  # whoever held the lock before may have built it
-                    self._build(folder)
-            cache = self._open(folder)
+        cache = self._open(folder) or self._built_or_opened(folder)
         if cache is None:
             raise NotCached("another process removed it at once")
         self.say(f"reading {len(cache)} pairs from their cache, {size(cache.about.bytes)}")
@@ -92,15 +88,22 @@ class _Making:
         except (Unusable, Locked):
             return None
 
-    @contextmanager
-    def _alone(self, lock: Path) -> Iterator[None]:
-        with ExitStack() as stack:
+    def _built_or_opened(self, folder: Path) -> Cache | None:
+        """The cache, built here, or by another process meanwhile."""
+        for waited in count():
             try:
-                stack.enter_context(locked(lock))
+                with locked(lock_of(folder)):
+                    if not _is_whole(folder):  # whoever held the lock before may have built it
+                        self._build(folder)
+                return self._open(folder)
             except Locked:
-                self.say("another run is at work on the cache of these pairs; waiting for it")
-                stack.enter_context(locked(lock, wait=True))
-            yield
+                if waited == 0:
+                    self.say("another run is at work on the cache of these pairs; waiting for it")
+                sleep(PAUSE)
+            # Once it is there, its readers share the lock, which nobody can have alone then.
+            if cache := self._open(folder):
+                return cache
+        return None
 
     def _build(self, folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)  # of an older version, or damaged

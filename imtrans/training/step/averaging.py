@@ -63,11 +63,11 @@ class Averaging:
         self._used = [at for at, column in enumerate(zip(*rows, strict=True)) if any(column)]
         self._say_what_is_unused(rows, everywhere)
         used = [self.parameters[at] for at in self._used]
-        self._flat = torch.zeros(sum(p.numel() for p in used), device=used[0].device)
-        self._places, first = [], 0
-        for parameter in used:
-            part = self._flat[first : first + parameter.numel()]
-            first += parameter.numel()
+        first = used[0]
+        size = sum(parameter.numel() for parameter in used)
+        self._flat = torch.zeros(size, dtype=first.dtype, device=first.device)
+        self._places = []
+        for parameter, part in zip(used, self._flat.split([p.numel() for p in used]), strict=True):
             # As the parameter is laid out in memory, so that Adam need not copy it.
             strides = parameter.stride() if is_dense(parameter) else None
             shape = parameter.shape

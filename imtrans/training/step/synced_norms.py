@@ -83,7 +83,8 @@ class _Synchronised(torch.autograd.Function):
         group: Group,
         counts: bool,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        own = input.float().transpose(0, 1).flatten(1)  # (C, n)
+        exact = _exact(input)
+        own = exact.transpose(0, 1).flatten(1)  # (C, n)
         variance, mean = torch.var_mean(own, 1, correction=0)
         size = float(own.shape[1]) if counts else 0.0
         # (ranks, C, 3): counts, means and variances, joined as Chan et al. 1979 do.
@@ -93,17 +94,17 @@ class _Synchronised(torch.autograd.Function):
         mean = (sizes * means).sum(0) / count
         variance = (sizes * (variances + (means - mean) ** 2)).sum(0) / count
         scale = (variance + eps).rsqrt()
-        normed = (input.float() - _wide(mean, input)) * _wide(scale, input)
+        normed = (exact - _wide(mean, input)) * _wide(scale, input)
         context.save_for_backward(normed, weight, scale, count)
         context.group, context.counts, context.dtype = group, counts, input.dtype
         context.mark_non_differentiable(mean, variance, count)
-        output = normed * _wide(weight.float(), input) + _wide(bias.float(), input)
+        output = normed * _wide(_exact(weight), input) + _wide(_exact(bias), input)
         return output.to(input.dtype), mean, variance, count
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         normed, weight, scale, count = context.saved_tensors
-        gradient = gradients[0].float()
+        gradient = _exact(gradients[0])
         axes = [axis for axis in range(gradient.dim()) if axis != 1]
         sums = torch.stack([gradient.sum(axes), (gradient * normed).sum(axes)])
         of_weight, of_bias = sums[1].clone(), sums[0].clone()  # averaged with the other gradients
@@ -111,8 +112,13 @@ class _Synchronised(torch.autograd.Function):
         if context.counts:  # what it has seen moved the statistics
             mean, along = (_wide(one / count, gradient) for one in sums)
             gradient = gradient - mean - normed * along
-        found = gradient * _wide(weight.float() * scale, gradient)
+        found = gradient * _wide(_exact(weight) * scale, gradient)
         return found.to(context.dtype), of_weight, of_bias, None, None, None
+
+
+def _exact(values: Tensor) -> Tensor:
+    """Statistics of few bits would shift a whole channel: at least fp32."""
+    return values.float() if values.dtype.itemsize < 4 else values
 
 
 def _wide(channels: Tensor, like: Tensor) -> Tensor:

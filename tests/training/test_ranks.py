@@ -1,0 +1,266 @@
+"""Several ranks that train one thing: as one rank with larger batches, and nothing lost."""
+
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from itertools import islice
+
+import pytest
+import torch
+from forked_ranks import Ranks, commands
+from safetensors.torch import load_file
+from steps import step_of
+
+from imtrans.api.method import Batch
+from imtrans.data.draws import Order, epoch_order
+from imtrans.host.group import alone
+from imtrans.recipe import reading as recipes
+from imtrans.recipe.catalog import catalog
+from imtrans.runs.header import read_header
+from imtrans.runs.rank_state import own_buffers
+from imtrans.task import Task
+from imtrans.training.step.stepper import Stepper
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks")
+
+PIX2PIX = """
+title = "two ranks as one"
+[data]
+root = "nowhere"
+crop_size = 16
+[generator]
+name = "resnet_6"
+width = 4
+dropout = 0
+norm = "{norm}"
+[discriminator]
+name = "patch_16"
+width = 4
+norm = "{norm}"
+[adversarial]
+name = "vanilla"
+[[loss]]
+name = "l1"
+weight = 100.0
+[train]
+epochs = 1
+engine = "plain"
+"""
+CYCLEGAN = PIX2PIX.replace(
+    '[[loss]]\nname = "l1"\nweight = 100.0\n', '[method]\nname = "cyclegan"\n'
+)
+
+
+def recipe_of(text, norm, *settings):
+    return recipes.parse(text.format(norm=norm), "here", settings, catalog())
+
+
+def pairs_of(recipe, count):
+    """So many pairs of noise, in double precision."""
+    both = Task(recipe, catalog()).noise(torch.device("cpu"), count)
+    return Batch(*(side.double() for side in both))
+
+
+def weights_after(group, recipe, pairs, order, steps):
+    """The weights after so many steps, in double precision: so what differs is no rounding."""
+    step = step_of(recipe)
+    step.method.double()
+    for average in step.averages.modules.values() if step.averages else ():
+        average.double()
+    for network in step.method.networks().values():
+        network._forward_hooks.clear()  # which make outputs fp32
+    step._begin_phases()
+    step.join(group, print)
+    stepper = Stepper(step, print)
+    for own in islice(order.own(1), steps):
+        step.weight = own.weight
+        at = [index for _, index in own.keys]
+        stepper(Batch(*(side[at] for side in pairs)))
+    own = own_buffers(step.method)  # pools hold what a rank has seen
+    return {name: values for name, values in step.method.state_dict().items() if name not in own}
+
+
+def of_ranks(folder, count, recipe, pairs, steps):
+    """What each of so many ranks ends with; they take one pair each in every step."""
+
+    def work(group):
+        order = Order(0, len(pairs.source), 1, group.rank.number, count)
+        file = folder / str(group.rank.number)
+        torch.save(weights_after(group, recipe, pairs, order, steps), file)
+
+    Ranks(folder / "ranks", count, work).done()
+    first, *others = (torch.load(folder / str(rank)) for rank in range(count))
+    for other in others:
+        assert all(torch.equal(first[name], other[name]) for name in first)
+    return first
+
+
+def largest_difference(recipe, one, other):
+    start = step_of(recipe).method.state_dict()
+    moved = [(one[name] - start[name]).abs().max() for name in one if name.endswith("weight")]
+    assert min(moved) > 1e-4
+    return max((one[name] - values).abs().max() for name, values in other.items())
+
+
+@pytest.mark.parametrize(
+    ("text", "norm"),
+    [
+        (PIX2PIX, "batch"),
+        pytest.param(PIX2PIX, "instance", marks=pytest.mark.thorough),
+        pytest.param(CYCLEGAN, "batch", marks=pytest.mark.thorough),
+        pytest.param(CYCLEGAN, "instance", marks=pytest.mark.thorough),
+    ],
+)
+def test_two_ranks_with_one_pair_each_are_one_with_two(tmp_path, text, norm):
+    recipe = recipe_of(text, norm, "train.sync_batch_norm=true")
+    pairs = pairs_of(recipe, 2)
+    both = of_ranks(tmp_path, 2, recipe, pairs, 10)
+    whole = weights_after(alone(), recipe, pairs, Order(0, 2, 2), 10)
+    assert largest_difference(recipe, both, whole) < 1e-5
+
+
+@pytest.mark.parametrize("count", [3, pytest.param(4, marks=pytest.mark.thorough)])
+def test_ten_pairs_on_ranks_that_do_not_divide_them_are_each_seen_once(tmp_path, count):
+    recipe = recipe_of(PIX2PIX, "batch", "train.sync_batch_norm=true", "train.ema=0.9")
+    pairs = pairs_of(recipe, 10)
+    steps = 2 * -(-10 // count)  # two epochs, whose last steps have pairs for some ranks only
+    each = of_ranks(tmp_path, count, recipe, pairs, steps)
+    whole = weights_after(alone(), recipe, pairs, Order(0, 10, count), steps)
+    assert largest_difference(recipe, each, whole) < 1e-5
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3, 4, 16])
+@pytest.mark.parametrize("size", [1, 3])
+@pytest.mark.parametrize("skipped", [0, 7])
+def test_every_pair_of_an_epoch_is_seen_by_one_rank(ranks, size, skipped):
+    orders = [Order(5, 10, size, rank, ranks) for rank in range(ranks)]
+    order = epoch_order(5, 3, 10)[skipped:]
+    steps = orders[0].steps(skipped)
+    seen = [list(one.of_epoch(3, 0, skipped)) for one in orders]
+    assert {len(own) for own in seen} == {steps}
+    counted = [key for owns in zip(*seen, strict=True) for o in owns if o.weight for key in o.keys]
+    assert counted == [(3, index) for index in order]
+    for number, owns in enumerate(zip(*seen, strict=True)):
+        assert sum(own.weight for own in owns) == pytest.approx(ranks)
+        assert all(own.keys for own in owns)
+        together = orders[0].together(3, number, skipped)
+        assert [key for own in owns if own.weight for key in own.keys] == together
+        shares = [len(own.keys) if own.weight else 0 for own in owns]
+        assert [own.weight for own in owns] == [s * ranks / len(together) for s in shares]
+    walked = list(islice(orders[-1].own(3, 0, skipped), steps + 1))
+    assert walked[:-1] == seen[-1]
+    assert walked[-1].keys[0][0] == 4
+    weights = list(islice(orders[-1].weights(0, skipped), steps + 1))
+    assert weights == [own.weight for own in walked]
+
+
+# --- whole trainings ---
+
+# Each rank draws for itself: exact only where each goes on with its own draws.
+DROPPING = ("generator.dropout=0.5", "train.ema=0.9")
+
+
+def wait_for(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def last_of(run):
+    """The bytes of all tensors in the last checkpoint."""
+    last = sorted((run / "checkpoints").glob("step_*"))[-1]
+    return {
+        f"{file.name}/{name}": (value.dtype, value.numpy().tobytes())
+        for file in sorted(last.glob("*.safetensors"))
+        for name, value in load_file(file).items()
+    }
+
+
+@pytest.fixture
+def train(tmp_path, tiny_file):
+    """`imtrans train` of the tiny recipe on so many ranks, into tmp_path/NAME."""
+    count = iter(range(1000))
+
+    def started(ranks, name, *settings):
+        options = [word for setting in settings for word in ("--set", setting)]
+        folder, run = tmp_path / f"ranks {next(count)}", tmp_path / name
+        return commands(folder, ranks, "train", tiny_file, "--run-dir", run, *options)
+
+    return started
+
+
+def test_only_the_first_rank_prints_and_validation_is_that_of_one(train, tmp_path, imtrans):
+    still = "train.learning_rate=1e-12"  # so that one rank and two measure the same weights
+    both = train(2, "two", still).done()
+    assert both.children[1].out == ""
+    assert both.err == ""
+    assert "; 2 processes, the first on cpu, " in both.out
+    assert "6 steps trained" in both.out
+    code, out, _ = imtrans("train", tmp_path / "tiny.toml", "--run-dir", "one", "--set", still)
+    assert code == 0
+    assert "12 steps trained" in out
+
+    def measured(run):
+        lines = (tmp_path / run / "validation.jsonl").read_text().splitlines()
+        return {row.pop("step"): row for row in map(json.loads, lines)}
+
+    one, two = measured("one"), measured("two")
+    for value in ("l1", "psnr", "ssim"):  # of three pairs, which two ranks do not divide
+        assert two[0][value] == pytest.approx(one[0][value], abs=2e-6)
+    session = json.loads((tmp_path / "two" / "sessions.jsonl").read_text())
+    assert session["device"].startswith("2 processes, the first on cpu")
+
+
+def test_an_interrupt_of_any_rank_ends_all_and_what_follows_is_exact(train, tmp_path):
+    whole = train(2, "whole", "train.epochs=12", *DROPPING).done()
+    stopped = train(2, "stopped", "train.epochs=12", *DROPPING)
+    wait_for(lambda: (tmp_path / "stopped/checkpoints/step_00000008").exists())
+    os.kill(stopped.children[1].pid, signal.SIGTERM)
+    assert stopped.wait() == [0, 0]
+    assert "SIGTERM: saving, one moment" in stopped.out
+    assert "the same command continues" in stopped.out
+    again = train(2, "stopped", "train.epochs=12", *DROPPING).done()
+    assert "continuing after" in again.out
+    assert last_of(tmp_path / "stopped") == last_of(tmp_path / "whole") != {}
+    assert "36 steps trained" in whole.out
+
+
+def test_another_number_of_ranks_goes_on_with_the_pairs_that_are_left(train, tmp_path):
+    first = train(1, "run", "train.checkpoint_every=4", "train.epochs=1").done()
+    assert "6 steps trained" in first.out
+    # As if it had been stopped after 4 of the 6 pairs.
+    shutil.rmtree(tmp_path / "run/checkpoints/step_00000006")
+    more = train(3, "run", "train.checkpoint_every=4", "train.epochs=1").done()
+    assert (
+        "continuing on 3 processes; the session before had 1: each step takes 3 images" in more.out
+    )
+    assert "5 steps trained" in more.out  # one more, of the two that were left
+    header = read_header(tmp_path / "run/checkpoints/step_00000005/training.safetensors")
+    assert (header.facts["ranks"], header.epoch, header.facts["batch"]) == ("3", 2, "0")
+    again = train(2, "run", "train.epochs=2").done()
+    assert "continuing on 2 processes; the session before had 3" in again.out
+    assert "8 steps trained" in again.out
+
+
+def test_a_picture_that_one_rank_cannot_read_ends_all_with_one_line(train, tmp_path):
+    order = epoch_order(0, 1, 6)
+    names = sorted((tmp_path / "pairs" / "train").iterdir())
+    step = 1 if order[3] else 2  # pair 0 is read before the first step
+    bad = names[order[2 * step + 1]]  # the second rank's
+    bad.write_bytes(bad.read_bytes()[:-200])
+    job = train(2, "run", "data.cache=false")
+    assert job.wait() == [2, 2]
+    assert job.err.startswith(f"error: rank 1: {bad}")
+    assert job.err.count("\n") == 1
+    assert (tmp_path / f"run/checkpoints/step_0000000{step}").is_dir()  # what was learned before is kept
+
+
+def test_a_mistake_in_the_recipe_is_one_line_of_one_rank(train):
+    job = train(2, "run", "train.batch_size=0")
+    assert job.wait() == [2, 2]
+    assert job.err.count("error:") == 1
+    assert "train.batch_size" in job.err
