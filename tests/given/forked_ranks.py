@@ -8,6 +8,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import torch._dynamo  # noqa: F401  # takes seconds, and is asked for by every training
 from forking import Child
 
 from imtrans.cli.main import main

@@ -256,7 +256,7 @@ def test_a_picture_that_one_rank_cannot_read_ends_all_with_one_line(train, tmp_p
     assert job.wait() == [2, 2]
     assert job.err.startswith(f"error: rank 1: {bad}")
     assert job.err.count("\n") == 1
-    assert (tmp_path / f"run/checkpoints/step_0000000{step}").is_dir()  # what was learned before is kept
+    assert (tmp_path / f"run/checkpoints/step_0000000{step}").is_dir()
 
 
 def test_a_mistake_in_the_recipe_is_one_line_of_one_rank(train):
