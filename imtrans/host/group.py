@@ -15,6 +15,7 @@ from torch import Tensor
 
 from imtrans.api.errors import ImtransError
 from imtrans.host.ranks import Rank, Told, this_rank
+from imtrans.host.store import common_store
 from imtrans.host.watch import Lost, Watch, Watching
 
 T = TypeVar("T")
@@ -191,7 +192,7 @@ def joined(patience: float = PATIENCE) -> Iterator[Group]:
     if rank.alone:
         yield alone()
         return
-    store = _store(rank)
+    store: Any = common_store(rank)
     dist.init_process_group(
         "gloo",
         store=dist.PrefixStore("group", store),
@@ -211,16 +212,3 @@ def joined(patience: float = PATIENCE) -> Iterator[Group]:
     else:
         watch.end()
         dist.destroy_process_group()
-
-
-def _store(rank: Rank) -> Any:
-    """Where ranks find each other, at the address that torchrun says."""
-    try:
-        store, _, _ = next(dist.rendezvous("env://", rank=rank.number, world_size=rank.of))
-    except (RuntimeError, ValueError, OSError) as error:
-        reason = next(iter(str(error).splitlines()), "")
-        raise ImtransError(
-            f"{rank}: cannot reach the other {rank.of - 1}: {reason}. start all of them with "
-            "torchrun, and see that MASTER_ADDR and MASTER_PORT can be reached from here"
-        ) from error
-    return store
