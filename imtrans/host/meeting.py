@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch.distributed import Store
 
 PAUSE = 0.1  # seconds between two looks at what the others have said
+PIECE = 2**22  # letters: torch's store takes 8 MiB at once
 
 
 class Meeting:
@@ -32,17 +33,25 @@ class Meeting:
         """
         if self._store is None:
             return [said]
-        self._store.set(_key(self._rank.number), json.dumps(said))
+        self._say(self._store, _key(self._rank.number), json.dumps(said))
         if not self._rank.leads:
             return None
         return [self._heard(number) for number in range(self._rank.of)]
 
+    def _say(self, store: "Store", key: str, text: str) -> None:
+        pieces = [text[at : at + PIECE] for at in range(0, len(text), PIECE)]
+        for number, piece in enumerate(pieces):
+            store.set(f"{key}/{number}", piece)
+        store.set(key, str(len(pieces)))  # the last: then all of it is there
+
     def _heard(self, number: int) -> Any:
-        assert self._store is not None
+        store, key = self._store, _key(number)
+        assert store is not None
         # Not by a waiting `get`, which Ctrl-C does not reach, and which gives up some time.
-        while not self._store.check([_key(number)]):
+        while not store.check([key]):
             time.sleep(PAUSE)
-        return json.loads(self._store.get(_key(number)))
+        pieces = [store.get(f"{key}/{at}").decode() for at in range(int(store.get(key)))]
+        return json.loads("".join(pieces))
 
 
 def _key(number: int) -> str:

@@ -274,6 +274,7 @@ def test_one_file_is_translated_by_the_first_share(imtrans, model):
     ):
         code, out, err = imtrans(*model[:-1], "in/0.png", "--shard", f"{number}/2")
         assert (code, out, err) == (0, f"{line}\n", "")
+    assert "clip.mp4: one file" in imtrans(*model[:-1], "clip.mp4", "--shard", "2/2")[1]
 
 
 def test_shares_may_be_in_tiles_and_of_a_list(imtrans, model, tmp_path):
