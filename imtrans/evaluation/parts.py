@@ -37,7 +37,7 @@ OLD = 7 * 24 * 3600  # seconds: after that, parts of another evaluation are thos
 
 
 @dataclass(frozen=True)
-class Parts:
+class EvaluationParts:
     """The parts of one evaluation. `facts` are what its values depend on, in words: JSON."""
 
     folder: Path

@@ -9,7 +9,7 @@ from imtrans.api.errors import ImtransError, some
 from imtrans.api.hookspecs import Metric
 from imtrans.api.metric import ImageMetric, SetMetric
 from imtrans.evaluation.pairs import NothingMeasured
-from imtrans.evaluation.parts import Parts, without_unjoinable
+from imtrans.evaluation.parts import EvaluationParts, without_unjoinable
 from imtrans.evaluation.table import EvaluationTable, merged
 from imtrans.evaluation.wanted import Gathered, Result, Say
 from imtrans.host.share import Share
@@ -61,7 +61,7 @@ def measured_together(work: Work, share: Share, gathered: Gathered) -> Result:
         table = work.measure()
         work.write(table)
         return Result(work.folder, table)
-    parts = Parts(work.folder, share, work.depends_on())
+    parts = EvaluationParts(work.folder, share, work.depends_on())
     parts.begin()
     try:
         table = work.measure()
@@ -84,7 +84,7 @@ def measured_together(work: Work, share: Share, gathered: Gathered) -> Result:
 
 
 def _pending(
-    parts: Parts,
+    parts: EvaluationParts,
     table: EvaluationTable,
     skipped: Iterable[Mapping[str, str]],
     what: str,

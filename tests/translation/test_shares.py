@@ -1,7 +1,9 @@
 """A folder shared by several processes: each image translated once, as by one process alone."""
 
 import json
+import random
 import threading
+import time
 
 import pytest
 from forking import Child
@@ -38,6 +40,12 @@ class Meanwhile(Inverting):
     def forward(self, source):
         if self.count == self.after:
             self.call()
+        return super().forward(source)
+
+
+class Slow(Inverting):
+    def forward(self, source):
+        time.sleep(0.03)
         return super().forward(source)
 
 
@@ -233,6 +241,41 @@ def test_a_killed_share_is_done_again_and_disturbs_no_other(folders, tmp_path):
     into(counting(), inputs, output, way(3))
     assert shown(output) == shown(tmp_path / "alone")
     assert hidden(output) == []
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_shares_that_are_killed_again_and_again_finish(folders, tmp_path, overwrite):
+    inputs, output = folders
+    into(counting(), inputs, tmp_path / "alone")
+    if overwrite:
+        into(counting(made_from="weights 0"), inputs, output)
+    draw = random.Random(1)
+
+    def work(number):
+        into(counting(Slow()), inputs, output, way(number, overwrite=overwrite))
+
+    running, kills, left = {}, 0, {1, 2, 3}
+    while left:
+        for number in sorted(left):
+            if number not in running:
+                running[number] = Child(tmp_path / f"{number} after {kills}", work, number)
+        time.sleep(draw.uniform(0.005, 0.08))
+        number = draw.choice(sorted(left))
+        if kills < 30 and running[number].poll() is None:
+            running.pop(number).kill()
+            kills += 1
+        for number, child in list(running.items()):
+            if child.poll() is not None:
+                assert child.poll() == 0, child.err
+                left.discard(number)
+                running.pop(number)
+    assert kills
+    assert shown(output) == shown(tmp_path / "alone")
+    if not overwrite:  # else a share that had just finished when it was killed began anew
+        assert into(counting(), inputs, output).kept == 10
+    partial = [name for name in hidden(output) if not name.endswith(".partial")]
+    assert partial == []
 
 
 # The command
