@@ -33,8 +33,7 @@ class Sharing:
     def __init__(self, shard: str | None = None) -> None:
         """Raises ImtransError when `shard` names no share, or the ranks make no sense."""
         self.rank = this_rank()
-        self.named = share_of(shard) if shard is not None else Share()
-        self.share = self.named.among(self.rank)
+        self.share = (share_of(shard) if shard is not None else Share()).among(self.rank)
         self.meeting = Meeting(self.rank)
 
     @property
@@ -65,7 +64,8 @@ class Sharing:
         """A progress bar over this process's items."""
         if not self.leads:
             return nullcontext(lambda: None)
-        doing = doing if self.share.is_all else f"{doing} (share {self.share})"
+        if not self.share.is_all:
+            doing = f"{doing} (rank 0)" if self.share.ranks > 1 else f"{doing} (share {self.share})"
         return progress(out, doing, total)
 
     def gathered(self, said: Any) -> list[Any] | None:

@@ -118,7 +118,10 @@ def _exit_if_of_another(
     if sharing.share.number == 1 or list_ is not None:
         return
     if is_video(inputs) or _is_for_a_file(inputs, output):
-        say(sharing.console(), f"{inputs}: one file, which share 1/{sharing.named.of} translates")
+        say(
+            sharing.console(),
+            f"{inputs}: one file, which share 1/{sharing.share.named.of} translates",
+        )
         raise typer.Exit(0)
 
 

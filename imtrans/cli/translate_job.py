@@ -93,8 +93,8 @@ def _summary(
         parts.append(f"{outcome.kept} there already")
     if outcome.broken:
         parts.append(f"{len(outcome.broken)} skipped")
-    if not sharing.named.is_all:
-        parts.append(f"share {sharing.named} of {_images(len(jobs))}")
+    if not sharing.share.named.is_all:
+        parts.append(f"share {sharing.share.named} of {_images(len(jobs))}")
     rate = f" ({outcome.done / max(seconds, 1e-9):.1f} images/s)" if outcome.done else ""
     return [", ".join(parts) + rate]
 

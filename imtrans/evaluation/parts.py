@@ -82,7 +82,7 @@ class EvaluationParts:
 
     def read(self, metrics: Mapping[str, Metric]) -> tuple[list[EvaluationTable], list[Share]]:
         """All parts, or else the shares whose parts are missing: one that is damaged is none."""
-        shares = [Share(number, self.share.of) for number in range(1, self.share.of + 1)]
+        shares = self.share.all()
         missing = [share for share in shares if not self.path(share).is_file()]
         if missing:
             return [], missing

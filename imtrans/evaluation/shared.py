@@ -76,8 +76,9 @@ def measured_together(work: Work, share: Share, gathered: Gathered) -> Result:
             return _pending(parts, table, skipped, "their values are written by another share")
         tables, missing = parts.read(work.metrics)
         if missing:
-            more = f"still missing: {some(map(str, missing), SHOWN)}{parts.others()}"
-            return _pending(parts, table, skipped, more, len(missing))
+            named = list(dict.fromkeys(str(share.named) for share in missing))
+            more = f"still missing: {some(named, SHOWN)}{parts.others()}"
+            return _pending(parts, table, skipped, more, len(named))
         result = _finished(work, tables)
         parts.remove()
         return result
@@ -90,7 +91,7 @@ def _pending(
     what: str,
     missing: int = 0,
 ) -> Result:
-    of = parts.share.of
+    of = parts.share.named.of
     there = f"{of - missing} of {of} parts are there; {what}"
     all_skipped = {name: why for one in skipped for name, why in one.items()}
     return Result(parts.folder, replace(table, skipped=all_skipped), pending=there)

@@ -6,7 +6,7 @@ are of the list of inputs, so that none moves when others finish.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from imtrans.api.errors import ImtransError
@@ -21,6 +21,7 @@ class Share:
 
     number: int = 1  # from 1, as job arrays are numbered
     of: int = 1
+    ranks: int = field(default=1, compare=False)  # that divide each named share among themselves
 
     @property
     def is_all(self) -> bool:
@@ -33,10 +34,16 @@ class Share:
 
     def among(self, rank: Rank) -> "Share":
         """What this rank has of it, where torchrun's processes divide a share among themselves."""
-        return Share((self.number - 1) * rank.of + rank.number + 1, self.of * rank.of)
+        number = (self.number - 1) * rank.of + rank.number + 1
+        return Share(number, self.of * rank.of, self.ranks * rank.of)
 
-    def others(self) -> list["Share"]:
-        return [Share(n, self.of) for n in range(1, self.of + 1) if n != self.number]
+    @property
+    def named(self) -> "Share":
+        """The share that whoever started it has named, of which this may be one rank's part."""
+        return Share((self.number - 1) // self.ranks + 1, self.of // self.ranks)
+
+    def all(self) -> list["Share"]:
+        return [replace(self, number=number) for number in range(1, self.of + 1)]
 
     def __str__(self) -> str:
         return f"{self.number}/{self.of}"

@@ -114,8 +114,8 @@ def _marked(own: Path, output: Path, share: Share) -> Iterator[None]:
             stack.enter_context(locked(own))
         except Locked as error:
             raise ImtransError(
-                f"{output}: share {share} is being translated by another process; wait for it, or "
-                "choose another share"
+                f"{output}: share {share.named} is being translated by another process; wait for "
+                "it, or choose another share"
             ) from error
         stack.callback(own.unlink, missing_ok=True)
         yield
@@ -124,12 +124,12 @@ def _marked(own: Path, output: Path, share: Share) -> Iterator[None]:
 def _others(output: Path, own: Path, share: Share) -> bool:
     """Whether other shares of the same jobs are at work. Raises ImtransError where shares of others
     are."""
-    same = {_name(one, own.name.rpartition("-")[2]) for one in (share, *share.others())}
+    same = {_name(one, own.name.rpartition("-")[2]) for one in share.all()}
     found = _at_work(output)
     if found - same:
         raise ImtransError(
             f"{output}: shares of another translation are written there: of other images, or of "
-            f"another number than {share.of}. wait for them, or choose another --output"
+            f"another number than {share.named.of}. wait for them, or choose another --output"
         )
     return bool(found - {own.name})
 

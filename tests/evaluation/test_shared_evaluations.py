@@ -15,6 +15,7 @@ from imtrans.evaluation import shared
 from imtrans.evaluation.of_folders import evaluate_folders
 from imtrans.evaluation.parts import FOLDER
 from imtrans.evaluation.wanted import Wanted
+from imtrans.host.ranks import Rank
 from imtrans.host.share import Share
 from imtrans.recipe.catalog import catalog
 
@@ -46,6 +47,18 @@ def measured(imtrans, number, of, *arguments, code=0):
     found, out, err = imtrans("evaluate", *arguments, "--shard", f"{number}/{of}")
     assert found == code, err
     return out
+
+
+def evaluated(share, gathered):
+    return evaluate_folders(
+        "outputs",
+        "targets",
+        Wanted(("l1",), device="cpu", share=share),
+        catalog(),
+        say=lambda _: None,
+        bar=lambda *_: nullcontext(lambda: None),
+        gathered=lambda _: gathered,
+    )
 
 
 METRICS = ("--metric", "l1", "--metric", "ssim", "--metric", "lab_histogram")
@@ -231,21 +244,22 @@ def test_shares_that_end_at_once_write_one_evaluation(folders, monkeypatch):
     usual = shared.merged
     monkeypatch.setattr(shared, "merged", lambda *given: merges.append(1) or usual(*given))
 
-    def work(number):
-        return evaluate_folders(
-            "outputs",
-            "targets",
-            Wanted(("l1",), device="cpu", share=Share(number, 4)),
-            catalog(),
-            say=lambda _: None,
-            bar=lambda *_: nullcontext(lambda: None),
-        )
-
     with ThreadPoolExecutor(4) as threads:
-        found = list(threads.map(work, range(1, 5)))
+        found = list(threads.map(lambda n: evaluated(Share(n, 4), [{}]), range(1, 5)))
     assert len(merges) == 1
     assert [one.pending for one in found].count(None) == 1
     assert not (folders / "outputs-evaluation" / FOLDER).exists()
+
+
+def test_missing_parts_are_named_as_they_were_asked_for(folders, monkeypatch):
+    """Two machines with two ranks each, of which the second's first rank is not there yet."""
+    monkeypatch.chdir(folders)
+    for number, rank, gathered in ((1, 1, None), (1, 0, [{}, {}]), (2, 1, None)):
+        share = Share(number, 2).among(Rank(rank, 2))
+        result = evaluated(share, gathered)
+        expected = "1 of 2 parts are there; still missing: 2/2" if gathered else ""
+        assert result.pending == expected
+    assert evaluated(Share(2, 2).among(Rank(0, 2)), [{}, {}]).pending is None
 
 
 @pytest.mark.thorough

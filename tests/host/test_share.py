@@ -20,6 +20,8 @@ def test_ranks_divide_a_share_among_themselves():
     found = [Share(n, 3).among(Rank(rank, 2)) for n in (1, 2, 3) for rank in (0, 1)]
     assert found == [Share(number, 6) for number in range(1, 7)]
     assert Share().among(Rank()).is_all
+    assert [str(share.named) for share in found] == ["1/3", "1/3", "2/3", "2/3", "3/3", "3/3"]
+    assert [str(share.named) for share in found[0].all()] == [str(one.named) for one in found]
 
 
 def test_a_share_is_written_as_it_is_shown():
