@@ -5,15 +5,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from imtrans.api.errors import ImtransError
-from imtrans.cli.common import (
-    DeviceOption,
-    complain,
-    console,
-    installed,
-    progress,
-    say,
-    say_wrapped,
-)
+from imtrans.cli.common import DeviceOption, complain, say, say_wrapped
 from imtrans.cli.evaluate_options import (
     BestOption,
     CheckpointOption,
@@ -28,6 +20,7 @@ from imtrans.cli.evaluate_options import (
     SplitOption,
 )
 from imtrans.cli.report import report_at_the_end
+from imtrans.cli.sharing import ShardOption, Sharing
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,6 +45,7 @@ def evaluate(
     output: FolderOption = None,
     max_pixels: MaxPixelsOption = None,
     device: DeviceOption = None,
+    shard: ShardOption = None,
 ) -> None:
     """Measure outputs against their targets, with intervals: all validation pairs of a run, or two
     folders of images, whoever made them.
@@ -60,17 +54,29 @@ def evaluate(
     each image), rows.safetensors (for `imtrans compare`) and some pictures. An image that cannot be
     read is named and skipped, and the exit code is 1.
 
+    Several processes share the images: `torchrun --nproc-per-node 4 -m imtrans evaluate ...`; or
+    the tasks of a job array, `--shard $SLURM_ARRAY_TASK_ID/8`: the last one writes all values.
+
     Example: `imtrans evaluate --recipe maps --best`
     """
     from imtrans.evaluation.wanted import Wanted
 
-    wanted = Wanted(metric or (), set_ or (), split, best, scorer, device, max_pixels)
-    out = console()
+    sharing = Sharing(shard)
+    device = sharing.device(device)
+    options = split, best, scorer, device, max_pixels, sharing.share
+    wanted = Wanted(metric or (), set_ or (), *options)
+    out = sharing.console()
     if folders:
         _refuse_both(folders, recipe or checkpoint)
-        result = _of_folders(folders, wanted, range_, output, out)
+        result = _of_folders(folders, wanted, range_, output, out, sharing)
     else:
-        result = _of_run(recipe, checkpoint, wanted, output, out)
+        result = _of_run(recipe, checkpoint, wanted, output, out, sharing)
+    if not sharing.leads:
+        raise typer.Exit(0)  # what is to be said, rank 0 says
+    if result.pending is not None:
+        _print_skipped(result.table)
+        say(out, result.pending)
+        raise typer.Exit(1 if result.table.skipped else 0)
     for line in result.left_out:
         complain(line)
     _print(out, result.table)
@@ -98,6 +104,7 @@ def _of_run(
     wanted: "Wanted",
     output: Path | None,
     out: "Console",
+    sharing: Sharing,
 ) -> "Result":
     from imtrans.cli.trained import trained
     from imtrans.evaluation.of_run import evaluate_run
@@ -106,10 +113,11 @@ def _of_run(
     return evaluate_run(
         place,
         wanted,
-        installed(),
+        sharing.installed(),
         output=output,
         say=partial(say_wrapped, out),
-        bar=partial(progress, out),
+        bar=partial(sharing.progress, out),
+        gathered=sharing.gathered,
     )
 
 
@@ -119,6 +127,7 @@ def _of_folders(
     span: tuple[float, float] | None,
     output: Path | None,
     out: "Console",
+    sharing: Sharing,
 ) -> "Result":
     from imtrans.evaluation.of_folders import evaluate_folders
 
@@ -128,11 +137,12 @@ def _of_folders(
         folders[0],
         folders[1],
         wanted,
-        installed(),
+        sharing.installed(),
         span=span,
         output=output,
         say=partial(say_wrapped, out),
-        bar=partial(progress, out),
+        bar=partial(sharing.progress, out),
+        gathered=sharing.gathered,
     )
 
 
@@ -140,8 +150,7 @@ def _print(out: "Console", table: "EvaluationTable") -> None:
     from imtrans.cli.tables import print_table
     from imtrans.host.words import counted
 
-    for name, why in table.skipped.items():
-        complain(f"skipped: {name}: {why}")
+    _print_skipped(table)
     ceilings = any(one.ceiling is not None for one in table.estimates.values())
     headings = ["metric", "value", "95 % interval", *(["of the targets"] if ceilings else [])]
     rows = [_row(name, one, ceilings) for name, one in table.estimates.items()]
@@ -151,6 +160,11 @@ def _print(out: "Console", table: "EvaluationTable") -> None:
     images = counted(len(table.names), "image")
     rough = "; intervals of so few are rough" if len(table.names) < FEW else ""
     say_wrapped(out, f"{images}{rough}. intervals are of these images, not of other trainings")
+
+
+def _print_skipped(table: "EvaluationTable") -> None:
+    for name, why in table.skipped.items():
+        complain(f"skipped: {name}: {why}")
 
 
 def _row(name: str, one: "Estimate", ceilings: bool) -> list[str]:

@@ -1,30 +1,29 @@
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from shlex import quote
-from time import monotonic
 from typing import TYPE_CHECKING
 
 import typer
 
 from imtrans.api.errors import ImtransError
 from imtrans.cli import translate_options as options
-from imtrans.cli.common import (
-    DeviceOption,
-    console,
-    echo,
-    installed,
-    progress,
-    say,
-)
+from imtrans.cli.common import DeviceOption, echo, say
+from imtrans.cli.sharing import ShardOption, Sharing
 from imtrans.cli.trained import trained
+from imtrans.cli.translate_job import translate_job
 from imtrans.recipe.naming import run_name
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from imtrans.data.pixels.encode import FileFormat
-    from imtrans.translation.folder import TranslatedFolder, Way
+    from imtrans.translation.folder import Way
     from imtrans.translation.jobs import Job
     from imtrans.translation.tiles.tiled import TiledTranslator
     from imtrans.translation.translator import Translator
 
+Note = Callable[[str], None]
 UNKNOWN_SCALE = (
     "note: this checkpoint is older and does not say at which scale it was trained: images are "
     "translated pixel by pixel. --size PX brings them to the size of training, data.crop_size"
@@ -59,6 +58,7 @@ def translate(
     batch_size: options.BatchSizeOption = None,
     workers: options.WorkersOption = None,
     compile_: options.CompileOption = None,
+    shard: ShardOption = None,
 ) -> None:
     """Translate every image below a folder: same tree, same names, same sizes. Or one image.
 
@@ -68,41 +68,69 @@ def translate(
     skipped, and the exit code is 1. A video becomes a video, with its sound:
     `pip install "imtrans[video]"`.
 
+    Several processes share a folder: `torchrun --nproc-per-node 4 -m imtrans translate ...`, each
+    with a GPU of its own; or the tasks of a job array, `--shard $SLURM_ARRAY_TASK_ID/8`.
+
     Example: `imtrans translate --recipe maps photos/ --output maps/`
     """
     from imtrans.translation.folder import Way
     from imtrans.translation.loading import load
 
+    sharing = Sharing(shard)
     input_ = _only(inputs, list_)
     written_as = options.file_format(format_, quality)
     name, source = trained(recipe, checkpoint, best, translator)
-    installed()
+    _exit_if_of_another(sharing, input_, output, list_)
+    sharing.installed()
     loaded = load(
         source,
         size=options.size_choice(size),
         translator=translator,
-        device=device,
+        device=sharing.device(device),
         precision=precision or "auto",
         statistics=statistics.value,
         dropout_seed=dropout_seed,
         max_pixels=max_pixels,
     )
-    _notes(loaded, size, None if samples else dropout_seed)
+    note = partial(echo, err=True) if sharing.leads else _nothing
+    _notes(loaded, size, None if samples else dropout_seed, note)
     _exit_after_video(context, loaded, input_, output, name)
-    tiled = _in_tiles(loaded, tile, overlap, size)
+    tiled = _in_tiles(loaded, tile, overlap, size, note)
     seeds = options.seeds_of(loaded, dropout_seed, samples)
     compiled = options.compile_from(compile_, loaded)
-    way = Way(seeds, quality, overwrite, compiled, batch_size, workers)
-    planned = _plan(loaded, input_, output, name, list_, written_as, way)
-    raise typer.Exit(1 if _translate(loaded, tiled, *planned, way).broken else 0)
+    way = Way(seeds, quality, overwrite, compiled, batch_size, workers, sharing.share)
+    names = options.names_in(list_, alone=sharing.rank.alone) if list_ else None
+    planned = _plan(loaded, input_, output, name, names, written_as, way)
+    outcome = translate_job(loaded, tiled, *planned, way, sharing)
+    raise typer.Exit(1 if outcome and outcome.broken else 0)
 
 
-def _notes(translator: "Translator", size: str, dropout_seed: int | None) -> None:
+def _nothing(_: str) -> None:
+    pass
+
+
+def _exit_if_of_another(
+    sharing: Sharing, inputs: Path, output: Path | None, list_: str | None
+) -> None:
+    """A video, or the file of one image, is not divided: the first share has it."""
+    from imtrans.translation.video.place import is_video
+
+    if sharing.share.number == 1 or list_ is not None:
+        return
+    if is_video(inputs) or _is_for_a_file(inputs, output):
+        say(
+            sharing.console(),
+            f"{inputs}: one file, which share 1/{sharing.share.named.of} translates",
+        )
+        raise typer.Exit(0)
+
+
+def _notes(translator: "Translator", size: str, dropout_seed: int | None, note: Note) -> None:
     """Notes on how what was loaded differs from what the options suggest."""
     if translator.scale is None and size == "trained":
-        echo(UNKNOWN_SCALE, err=True)
+        note(UNKNOWN_SCALE)
     if dropout_seed is not None and not translator.samples:
-        echo("note: this network has no dropout; --dropout-seed changes nothing", err=True)
+        note("note: this network has no dropout; --dropout-seed changes nothing")
 
 
 def _exit_after_video(
@@ -140,7 +168,7 @@ def _plan(
     inputs: Path,
     output: Path | None,
     name: str,
-    list_: str | None,
+    names: "Sequence[str] | None",
     written_as: "FileFormat",
     way: "Way",
 ) -> tuple[list["Job"], Path | None]:
@@ -148,7 +176,7 @@ def _plan(
     from imtrans.translation.jobs import plan, plan_file
 
     encoding, seeds = translator.encoding, way.seeds
-    if list_ is None and _is_for_a_file(inputs, output):
+    if names is None and _is_for_a_file(inputs, output):
         job = plan_file(
             inputs,
             output,
@@ -160,13 +188,12 @@ def _plan(
         )
         return [job], None
     folder = output or _beside(inputs, name)
-    names = options.names_in(list_) if list_ else None
     jobs = plan(inputs, folder, encoding, names=names, file_format=written_as, seeds=seeds)
     return jobs, folder
 
 
 def _in_tiles(
-    translator: "Translator", tile: int | None, overlap: int | None, size: str
+    translator: "Translator", tile: int | None, overlap: int | None, size: str, note: Note
 ) -> "TiledTranslator | None":
     """The translator in tiles, if they are asked for."""
     from imtrans.translation.tiles.tiled import TiledTranslator
@@ -176,51 +203,15 @@ def _in_tiles(
             raise ImtransError("--overlap is that of tiles; say how large they are with --tile")
         return None
     if size == "trained" and translator.scale and not translator.scale.factors:
-        echo(NO_FACTORS.format(scale=translator.scale), err=True)
+        note(NO_FACTORS.format(scale=translator.scale))
         translator.scale = None
     tiled = TiledTranslator(translator, tile, overlap)
     if tiled.tiles.tile != tile:
-        echo(
+        note(
             f"note: the network takes multiples of {tiled.tiles.stride} px; tiles are of "
-            f"{tiled.tiles.tile} px",
-            err=True,
+            f"{tiled.tiles.tile} px"
         )
     return tiled
-
-
-def _translate(
-    translator: "Translator",
-    tiled: "TiledTranslator | None",
-    jobs: list["Job"],
-    folder: Path | None,
-    way: "Way",
-) -> "TranslatedFolder":
-    """Translate, with a progress bar, and say what became of the images."""
-    from imtrans.translation.folder import translate_files
-    from imtrans.translation.tiles.files import count_tiles, translate_in_tiles
-
-    out, start = console(), monotonic()
-    count = count_tiles(tiled, jobs) if tiled else len(jobs)
-    try:
-        with progress(out, "translating", count) as advance:
-            if tiled:
-                outcome = translate_in_tiles(tiled, jobs, folder, advance, way)
-            else:
-                outcome = translate_files(translator, jobs, folder, advance, way)
-    except KeyboardInterrupt:
-        echo("interrupted" + ("; the same command continues" if folder else ""), err=True)
-        raise typer.Exit(130) from None
-    if translator.compiled and (reason := translator.compiled.remark):
-        echo(f"note: not compiled: {reason}", err=True)
-    for broken in outcome.broken:
-        echo(f"skipped: {broken}", err=True)
-    for kind, (first, *others) in outcome.remarks.items():
-        more = f"; likewise {len(others)} more" if others else ""
-        remedy = ". --size chooses another size" if kind == "size" else ""
-        echo(f"note: {first}{more}{remedy}", err=True)
-    for line in _summary(outcome, jobs, folder, monotonic() - start):
-        say(out, line)
-    return outcome
 
 
 def _is_for_a_file(inputs: Path, output: Path | None) -> bool:
@@ -232,29 +223,6 @@ def _is_for_a_file(inputs: Path, output: Path | None) -> bool:
             f"{output}: the name of an image, and {inputs} is a folder. name a folder with --output"
         )
     return inputs.is_file() and (output is None or named)
-
-
-def _summary(
-    outcome: "TranslatedFolder", jobs: list["Job"], folder: Path | None, seconds: float
-) -> list[str]:
-    if not folder:
-        results = jobs[0].results
-        if outcome.done:
-            return [str(result) for result in results]
-        return [f"nothing written to {results[0]}"]
-    parts = [f"{_images(outcome.done)} in {folder}"]
-    if len(jobs[0].results) > 1:
-        parts.append(f"{len(jobs[0].results)} samples of each")
-    if outcome.kept:
-        parts.append(f"{outcome.kept} there already")
-    if outcome.broken:
-        parts.append(f"{len(outcome.broken)} skipped")
-    rate = f" ({outcome.done / max(seconds, 1e-9):.1f} images/s)" if outcome.done else ""
-    return [", ".join(parts) + rate]
-
-
-def _images(count: int) -> str:
-    return "1 image" if count == 1 else f"{count} images"
 
 
 def _beside(inputs: Path, name: str) -> Path:

@@ -257,10 +257,14 @@ def refuse_for_video(given: "Mapping[str, object]") -> None:
             raise ImtransError(f"--{option} is for images, not for videos; leave it out")
 
 
-def names_in(file: str) -> list[str]:
-    """The lines of a file, or of stdin. Raises ImtransError."""
+def names_in(file: str, *, alone: bool = True) -> list[str]:
+    """The lines of a file, or of stdin, which only one process can read. Raises ImtransError."""
     import sys
 
+    if file == "-" and not alone:
+        raise ImtransError(
+            "--list - is read by one process alone; write the names to a file for all ranks"
+        )
     try:
         content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:

@@ -62,10 +62,13 @@ class _OfRows:
         none = torch.full((self.width or 1,), math.nan)
         rows = torch.stack([self.rows.get(index, none) for index in range(count)])
         sums = torch.tensor([self.sums.get(index, 0) for index in range(count)])
-        return MetricColumn(self.name, self.metric, rows, sums, self._total())
+        return MetricColumn(self.name, self.metric, rows, sums, self._total(), self._sizes())
 
     def _total(self) -> float | None:
         return None
+
+    def _sizes(self) -> frozenset[tuple[int, int]]:
+        return frozenset()
 
 
 class _Foreign(_OfRows):
@@ -75,11 +78,13 @@ class _Foreign(_OfRows):
     def __init__(self, name: str, metric: Metric) -> None:
         super().__init__(name, metric)
         self._alone = copy.deepcopy(metric)
+        self._seen: set[tuple[int, int]] = set()
         for each in (metric, self._alone):
             each.reset()
 
     def add(self, images: Sequence[int], seen: SeenImages, sums: "_Sums") -> None:
         update(self.metric, seen)
+        self._seen.add((seen.output.shape[-2], seen.output.shape[-1]))
         super().add(images, seen, sums)
 
     def _rows(self, given: Sequence[Tensor]) -> Tensor | None:
@@ -97,6 +102,9 @@ class _Foreign(_OfRows):
 
     def _total(self) -> float | None:
         return values_of(self.name, self.metric)[self.name]
+
+    def _sizes(self) -> frozenset[tuple[int, int]]:
+        return frozenset(self._seen)
 
 
 def _collecting(name: str, metric: Metric) -> _OfRows:

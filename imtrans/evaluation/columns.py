@@ -37,7 +37,8 @@ class MetricColumn:
     metric: Metric
     rows: Tensor  # float32; whatever is computed of them is float64
     compared_with: Tensor  # (n), int64: a sum over what each output was compared with
-    total: float | None = None  # what a third party's metric says of all images together
+    total: float | None = None  # what a third party's metric says of all images together,
+    sizes: frozenset[tuple[int, int]] = frozenset()  # and of which sizes (px) these are
 
     @property
     def of_sets(self) -> bool:
@@ -142,7 +143,27 @@ def estimates(columns: Sequence[MetricColumn]) -> dict[str, Estimate]:
 def joined(parts: Sequence[MetricColumn]) -> MetricColumn:
     """The columns of some images and of others, as one: whoever has measured them."""
     first = parts[0]
-    rows, sums = (
-        torch.cat([getattr(part, side) for part in parts]) for side in ("rows", "compared_with")
+    width = max(part.rows.shape[1] for part in parts)
+    rows = torch.cat([_widened(part.rows, width) for part in parts])
+    return MetricColumn(
+        first.name, first.metric, rows, torch.cat([part.compared_with for part in parts])
     )
-    return MetricColumn(first.name, first.metric, rows, sums)
+
+
+def _widened(rows: Tensor, width: int) -> Tensor:
+    """Rows of which none is known have a width of one number, whatever others have."""
+    if rows.shape[1] == width:
+        return rows
+    return torch.full((len(rows), width), math.nan)
+
+
+def are_joinable(parts: Sequence[MetricColumn]) -> bool:
+    """Whether the value of all images follows from the rows of these parts. A third party's metric
+    shows it: its value is the mean in each part, also of images of several sizes where there are
+    such, as others have a mean over pixels."""
+    totals = [part for part in parts if part.total is not None and math.isfinite(part.total)]
+    if not all(part.is_mean for part in totals):
+        return False
+    several = len(frozenset().union(*(part.sizes for part in totals))) > 1
+    shown = [part.n > 1 and (len(part.sizes) > 1 or not several) for part in totals]
+    return not totals or any(shown)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -14,6 +15,7 @@ from imtrans.data.palette import dominant_colours
 from imtrans.data.pixels.decode import decode
 from imtrans.evaluation import files
 from imtrans.evaluation.choice import MetricChoice
+from imtrans.evaluation.fingerprint import measured_how
 from imtrans.evaluation.folders import (
     FolderPairs,
     Span,
@@ -23,8 +25,10 @@ from imtrans.evaluation.folders import (
     seen_again,
 )
 from imtrans.evaluation.labels import LOOKED_AT, labels_note
+from imtrans.evaluation.shared import Work, for_shares, measured_together
 from imtrans.evaluation.showcase import chosen, write_pictures
-from imtrans.evaluation.wanted import Bar, Result, Say, Wanted
+from imtrans.evaluation.table import EvaluationTable
+from imtrans.evaluation.wanted import Bar, Gathered, Result, Say, Wanted, alone
 from imtrans.host.devices import choose_device
 from imtrans.host.words import counted
 from imtrans.recipe.catalog import Catalog
@@ -40,9 +44,11 @@ def evaluate_folders(
     output: Path | None = None,
     say: Say,
     bar: Bar,
+    gathered: Gathered = alone,
 ) -> Result:
     """Measure the images of two folders, or of two patterns, and write what was found: beside the
-    outputs, or in `output`. `span` is the range of values that are floats.
+    outputs, or in `output`; of a share of them, a part of it. `span` is the range of values that
+    are floats.
 
     Raises ImtransError for whatever the user can mend.
     """
@@ -61,14 +67,30 @@ def evaluate_folders(
     if palette and choice.of_labels(palette):
         say(labels_note(len(palette)))
     metrics = choice.built(say, has_sources=False)
-    with bar("measuring", len(folders.pairs)) as on_pair:
-        table = measured_folders(folders, encoding, metrics, device, on_pair)
-    names = [table.names[number] for number in chosen(table)]
+    metrics = for_shares(metrics, wanted.share, say, asked=choice.asked)
     used = {name: choice.tables[name] for name in metrics}
-    with files.replacing(folder) as fresh:
-        pictures = write_pictures(fresh, table, seen_again(folders, encoding, names, device))
-        files.write(fresh, table, used, {"outputs": outputs, "targets": targets}, pictures)
-    return Result(folder, table, left_out=list(_without_partner(folders)))
+    mine = replace(folders, pairs=wanted.share.picked(folders.pairs))
+
+    def measure() -> EvaluationTable:
+        with bar("measuring", len(mine.pairs)) as on_pair:
+            return measured_folders(mine, encoding, metrics, device, on_pair)
+
+    def write(table: EvaluationTable) -> None:
+        names = [table.names[number] for number in chosen(table)]
+        with files.replacing(folder) as fresh:
+            pictures = write_pictures(fresh, table, seen_again(folders, encoding, names, device))
+            files.write(fresh, table, used, {"outputs": outputs, "targets": targets}, pictures)
+
+    def depends_on() -> dict[str, Any]:
+        named = [(name, pictures) for name, *pictures in folders.pairs]
+        options = {"range": span, "max pixels": wanted.max_pixels}
+        return {**options, **measured_how(named, metrics, used)}
+
+    work = Work(folder, folders.names, metrics, measure, write, depends_on)
+    result = measured_together(work, wanted.share, gathered)
+    if result.pending is not None:
+        return result
+    return replace(result, left_out=[*_without_partner(folders), *result.left_out])
 
 
 def _without_partner(folders: FolderPairs) -> Iterator[str]:

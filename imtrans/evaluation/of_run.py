@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -13,10 +14,13 @@ from imtrans.api.errors import ImtransError, quoted
 from imtrans.api.pictures import Pair
 from imtrans.evaluation import files
 from imtrans.evaluation.choice import MetricChoice
+from imtrans.evaluation.fingerprint import measured_how
 from imtrans.evaluation.labels import labels_note, palette_of_targets, scorer_note, scorer_of
 from imtrans.evaluation.pairs import measured_pairs
+from imtrans.evaluation.shared import Work, for_shares, measured_together
 from imtrans.evaluation.showcase import chosen, translated_pairs, write_pictures
-from imtrans.evaluation.wanted import Bar, Result, Say, Wanted
+from imtrans.evaluation.table import EvaluationTable
+from imtrans.evaluation.wanted import Bar, Gathered, Result, Say, Wanted, alone
 from imtrans.host.words import counted
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import Catalog, catalog
@@ -40,8 +44,10 @@ def evaluate_run(
     output: Path | None = None,
     say: Say,
     bar: Bar,
+    gathered: Gathered = alone,
 ) -> Result:
-    """Measure a run or a checkpoint, and write what was found: below the run, or in `output`.
+    """Measure a run or a checkpoint, and write what was found: below the run, or in `output`; of a
+    share of the pairs, a part of it.
 
     Raises ImtransError for whatever the user can mend.
     """
@@ -63,15 +69,33 @@ def evaluate_run(
     for note in _offer(choice, task, pairs, wanted.scorer):
         say(note)
     metrics = choice.built(say, paired=task.has_targets)
-    with bar("measuring", len(pairs)) as on_pair:
-        table = measured_pairs(task, translator, pairs, metrics, on_pair)
-    shown = [_by_name(pairs)[table.names[number]] for number in chosen(table)]
+    metrics = for_shares(metrics, wanted.share, say, asked=choice.asked)
     used = {name: choice.tables[name] for name in metrics}
-    with files.replacing(folder) as fresh:
-        pictures = write_pictures(fresh, table, translated_pairs(task, translator, shown))
-        facts = _facts(header, run, split, task) | {"set": settings}
-        files.write(fresh, table, used, facts, pictures)
-    return Result(folder, table, run)
+    facts = _facts(header, run, split, task) | {"set": settings}
+    mine = wanted.share.picked(pairs)
+
+    def measure() -> EvaluationTable:
+        with bar("measuring", len(mine)) as on_pair:
+            return measured_pairs(task, translator, mine, metrics, on_pair)
+
+    def write(table: EvaluationTable) -> None:
+        shown = [_by_name(pairs)[table.names[number]] for number in chosen(table)]
+        with files.replacing(folder) as fresh:
+            pictures = write_pictures(fresh, table, translated_pairs(task, translator, shown))
+            files.write(fresh, table, used, facts, pictures)
+
+    def depends_on() -> dict[str, Any]:
+        named = [(pair.name, (*pair.a, *pair.b)) for pair in pairs]
+        how = [header.recipe_text, *(one for one in settings if not one.startswith("data.root="))]
+        return {
+            **translator.made_from,
+            **{"split": split, "recipe": how},
+            **measured_how(named, metrics, used),
+        }
+
+    names = [pair.name for pair in pairs]
+    work = Work(folder, names, metrics, measure, write, depends_on)
+    return replace(measured_together(work, wanted.share, gathered), run=run)
 
 
 def evaluate(

@@ -28,7 +28,7 @@ def measured_pairs(
 ) -> EvaluationTable:
     """What the metrics find in the outputs for these pairs, exactly as validation measures them: at
     the scale of training, with results of the size of their files. A pair that cannot be read is
-    skipped. Raises ImtransError when none can be read."""
+    skipped. Raises NothingMeasured when none can be read."""
     together, collector = Together(translator), Collector(metrics, translator.device)
     skipped: dict[int, str] = {}
 
@@ -46,16 +46,24 @@ def measured_pairs(
     return tabled([pair.name for pair in pairs], collector, skipped)
 
 
+class NothingMeasured(ImtransError):
+    """None of some images could be measured; `skipped` says why, by name."""
+
+    def __init__(self, skipped: Mapping[str, str]) -> None:
+        first = next(iter(skipped.values()), "there are none")
+        super().__init__(f"none of {len(skipped)} pairs could be measured: {first}")
+        self.skipped = skipped
+
+
 def tabled(
     names: Sequence[str], collector: Collector, skipped: Mapping[int, str]
 ) -> EvaluationTable:
-    """The table of images by name. Raises ImtransError when all of them were skipped."""
+    """The table of images by name. Raises NothingMeasured when all of them were skipped."""
     kept = [index for index in range(len(names)) if index not in skipped]
-    if not kept:
-        first = next(iter(skipped.values()))
-        raise ImtransError(f"none of {len(names)} pairs could be measured: {first}")
-    columns = {name: column.of(kept) for name, column in collector.columns(len(names)).items()}
     reasons = {names[index]: why for index, why in sorted(skipped.items())}
+    if not kept:
+        raise NothingMeasured(reasons)
+    columns = {name: column.of(kept) for name, column in collector.columns(len(names)).items()}
     return EvaluationTable([names[index] for index in kept], columns, reasons)
 
 

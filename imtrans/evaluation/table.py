@@ -62,17 +62,25 @@ class EvaluationTable:
         return [i for _, i in sorted((sign * value, i) for i, value in values if value is not None)]
 
 
-def merged(parts: Sequence[EvaluationTable]) -> EvaluationTable:
-    """The tables of some images and of others as one, in the order of the names: whoever measured
-    them. Raises ImtransError where an image is in several, or where metrics are not the same."""
-    names = [name for part in parts for name in part.names]
+def merged(parts: Sequence[EvaluationTable], order: Sequence[str] | None = None) -> EvaluationTable:
+    """The tables of some images and of others as one, in the `order` of all names (by default
+    sorted): whoever measured them. Raises ImtransError where an image is in several, or where
+    metrics are not the same."""
+    measured = [part for part in parts if part.names]
+    names = [name for part in measured for name in part.names]
     if len(set(names)) < len(names):
         raise ImtransError("an image was measured in several parts; measure each in one of them")
-    if len({tuple(part.columns) for part in parts}) > 1:
+    if len({tuple(part.columns) for part in measured}) > 1:
         raise ImtransError("the parts have other metrics; measure all with the same")
-    order = sorted(range(len(names)), key=lambda index: names[index])
-    columns = {
-        name: joined([part.columns[name] for part in parts]).of(order) for name in parts[0].columns
-    }
     skipped = {name: why for part in parts for name, why in part.skipped.items()}
-    return EvaluationTable([names[index] for index in order], columns, skipped)
+    place = {name: at for at, name in enumerate(order or sorted({*names, *skipped}))}
+    numbers = sorted(range(len(names)), key=lambda index: place[names[index]])
+    columns = {
+        name: joined([part.columns[name] for part in measured]).of(numbers)
+        for name in (measured[0].columns if measured else ())
+    }
+    return EvaluationTable(
+        [names[index] for index in numbers],
+        columns,
+        {name: skipped[name] for name in sorted(skipped, key=place.__getitem__)},
+    )

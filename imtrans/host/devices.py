@@ -48,6 +48,15 @@ def _named(name: str | None) -> torch.device:
     return torch.device(name)
 
 
+def device_of_rank(name: str | None, rank: Rank) -> str | None:
+    """The name of the device of a rank that nothing but images is shared with: where several ranks
+    are on a machine and no certain GPU is named, each has the next one."""
+    count = torch.cuda.device_count()
+    if rank.alone or name not in (None, "cuda") or not count:
+        return name
+    return f"cuda:{rank.local % count}"
+
+
 def available() -> list[str]:
     """The devices of this machine, by name."""
     cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())]

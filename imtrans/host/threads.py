@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import torch
 
 from imtrans.host.machine import cores
+from imtrans.host.ranks import this_rank
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -96,5 +97,6 @@ class Limit:
 
 
 def usual_count() -> int:
-    """As many threads as there are cores, up to 16: more wait for Python more than they do."""
-    return min(cores(), 16)
+    """As many threads as there are cores for each rank on this machine, up to 16: more wait for
+    Python more than they do."""
+    return max(min(cores() // this_rank().local_of, 16), 1)

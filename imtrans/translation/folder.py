@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,14 +13,14 @@ from imtrans.api.errors import ImtransError, is_out_of_memory
 from imtrans.api.pictures import Picture
 from imtrans.data.encoding import Given
 from imtrans.data.pixels.rows import encode_like
-from imtrans.host.files import MARK, beside, concerns_one, mark
-from imtrans.host.locks import Locked, locked
+from imtrans.host.files import concerns_one
+from imtrans.host.share import Share
 from imtrans.host.threads import Limit, Threads, usual_count
 from imtrans.translation.jobs import Job
 from imtrans.translation.network.memory import tile_option
 from imtrans.translation.pipeline import Passed, Seeds, through
-from imtrans.translation.resuming import remaining
 from imtrans.translation.translator import Remark, Translator
+from imtrans.translation.writers import entered
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,8 @@ class Way:
     """How images are translated: results do not depend on the `batch_size` (None: one that suits
     the device) nor on how many `workers` read and write beside the network, but on the `seeds`.
     `quality` is that of JPEG and WebP; `overwrite` replaces results that are there. The network is
-    compiled where no fewer images than `compile_from` are left to be done."""
+    compiled where no fewer images than `compile_from` are left to be done. Of all images a `share`
+    is translated."""
 
     seeds: Seeds = (None,)
     quality: int | None = None
@@ -37,6 +37,7 @@ class Way:
     compile_from: int | None = None
     batch_size: int | None = None
     workers: int | None = None
+    share: Share = Share()
 
 
 @dataclass
@@ -53,6 +54,14 @@ class TranslatedFolder:
         for remark in remarks:
             self.remarks.setdefault(remark.kind, []).append(f"{path}: {remark.text}")
 
+    def add(self, other: "TranslatedFolder") -> None:
+        """What became of other images of the same folder."""
+        self.done += other.done
+        self.kept += other.kept
+        self.broken = sorted([*self.broken, *other.broken])
+        for kind, lines in other.remarks.items():
+            self.remarks[kind] = sorted([*self.remarks.get(kind, []), *lines])
+
 
 def translate_files(
     translator: Translator,
@@ -63,17 +72,14 @@ def translate_files(
 ) -> TranslatedFolder:
     """Translate each input into its place, below the folder `output` if there is one: there,
     results that an earlier call has finished are kept. What cannot be read, or is too large for the
-    memory, is skipped.
+    memory, is skipped. `jobs` are those of all shares, whichever `way.share` is.
 
     Reading and writing run in threads beside the network. Raises ImtransError when a result
     cannot be written: the rest would fail too; and when another process writes there.
     """
-    outcome = TranslatedFolder()
-    with alone_in(output) if output else alone_at(jobs):
-        left = jobs
-        if output:
-            left = remaining(jobs, output, made_from(translator, way), way.overwrite)
-        outcome.kept = len(jobs) - len(left)
+    outcome, made = TranslatedFolder(), made_from(translator, way)
+    with entered(output, jobs, way.share, made, way.overwrite) as left:
+        outcome.kept = len(way.share.picked(jobs)) - len(left)
         for _ in range(outcome.kept):
             on_done()
         if way.compile_from is not None and len(left) >= way.compile_from:
@@ -98,45 +104,6 @@ def made_from(translator: Translator, way: Way, tiles: str = "none") -> dict[str
     if len(way.seeds) > 1 and made.get("dropout seed", "None") != "None":
         made["dropout seed"] = "that of each folder"
     return made
-
-
-@contextmanager
-def alone_in(output: Path) -> Iterator[None]:
-    """Mark a folder as made by imtrans, and let no other translation write there meanwhile."""
-    try:
-        mark(output)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise ImtransError(f"{output}: cannot be written: {reason}") from error
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(locked(output / MARK))
-        except Locked as error:
-            raise ImtransError(
-                f"{output}: another translation writes there. wait for it, or choose another "
-                "--output"
-            ) from error
-        yield
-
-
-@contextmanager
-def alone_at(jobs: Sequence[Job]) -> Iterator[None]:
-    """Let no other translation write the result of one image meanwhile."""
-    with ExitStack() as stack:
-        for place in (job.results[0] for job in jobs):
-            lock = beside(place, "lock")
-            try:
-                stack.enter_context(locked(lock))
-            except Locked as error:
-                raise ImtransError(
-                    f"{place}: another translation writes it. wait for it, or choose another "
-                    "--output"
-                ) from error
-            except OSError as error:
-                reason = (error.strerror or str(error)).lower()
-                raise ImtransError(f"{place}: cannot be written: {reason}") from error
-            stack.callback(lock.unlink, missing_ok=True)
-        yield
 
 
 def _read(translator: Translator, job: Job) -> Given:

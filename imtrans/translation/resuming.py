@@ -15,6 +15,7 @@ from pathlib import Path
 from imtrans.api.errors import ImtransError, some
 from imtrans.data.pixels.formats.complete import is_complete
 from imtrans.host.files import MARK, write_whole
+from imtrans.host.share import Share
 from imtrans.host.words import plain
 from imtrans.translation.jobs import Job
 
@@ -28,34 +29,71 @@ Owners = Mapping[str, tuple[str, int]]
 class Record:
     """What the results in a folder were made from `since` a time (ns), and whether older ones may
     be replaced. `owners`: of results whose name depends on which inputs there are, below the
-    folder, the input's name, and since when it is that one's."""
+    folder, the input's name, and since when it is that one's. Where `of` shares replace what is
+    there, `finished` are the numbers of those that did."""
 
     made_from: MadeFrom
     replaces: bool
     since: int
     owners: Owners
+    of: int = 1
+    finished: frozenset[int] = frozenset()
+
+    def is_replaced_by(self, share: Share) -> bool:
+        """Whether what is there is being replaced by these shares, and not all have done so."""
+        return self.replaces and not share.is_all and self.of == share.of > len(self.finished)
 
 
-def remaining(jobs: Sequence[Job], output: Path, made_from: MadeFrom, overwrite: bool) -> list[Job]:
-    """The jobs that are still to be done, and the record written that later ones continue from.
+def remaining(
+    jobs: Sequence[Job],
+    output: Path,
+    made_from: MadeFrom,
+    overwrite: bool,
+    share: Share = Share(),  # noqa: B008  # which is frozen
+    *,
+    beside: bool = False,
+) -> list[Job]:
+    """The jobs of a share that are still to be done, and the record written that later ones, and
+    other shares, continue from. `beside`: whether other shares are at work there.
 
-    With `overwrite`, that is all of them. Raises ImtransError when a result of another translation
+    With `overwrite`, that is all of them; the shares of one overwriting begin one record together,
+    and one that was stopped continues. Raises ImtransError when a result of another translation
     would be replaced without it.
     """
-    record = _read(output)
-    now = _now(output)
-    if overwrite or record is None or record.made_from != made_from:
+    record, now = _read(output), _now(output)
+    fits = record is not None and record.made_from == made_from
+    if beside and not fits:
+        raise ImtransError(_why_not_beside(output, record, made_from))
+    goes_on = not overwrite or beside or (record is not None and record.is_replaced_by(share))
+    if record is None or not (fits and goes_on):
         there = [str(place) for job in jobs for place in job.results if os.path.exists(place)]
         if there and not overwrite:
             raise ImtransError(_why_not(output, there, record, made_from))
-        record = Record(made_from, overwrite, now, {})
+        record = Record(made_from, overwrite, now, {}, share.of)
         _write(output, replace(record, owners=_owners(jobs, output, record, now)))
-        return list(jobs)
-    owners = _owners(jobs, output, record, now)
-    if owners != record.owners:
-        record = replace(record, owners=owners)
+        return share.picked(jobs)
+    before = record
+    if record.of != share.of:  # whatever these were replacing, others continue it now
+        record = replace(record, of=1, finished=frozenset())
+    record = replace(record, owners=_owners(jobs, output, record, now))
+    if record != before:
         _write(output, record)
-    since = {output / name: when for name, (_, when) in owners.items()}
+    mine = share.picked(jobs)
+    if overwrite and (share.number in record.finished or not record.is_replaced_by(share)):
+        return mine
+    return _unfinished(mine, output, record, now)
+
+
+def note_finished(output: Path, share: Share) -> None:
+    """A share has done what was left for it."""
+    record = _read(output)
+    if record and record.is_replaced_by(share) and share.number not in record.finished:
+        _write(output, replace(record, finished=record.finished | {share.number}))
+
+
+def _unfinished(jobs: Sequence[Job], output: Path, record: Record, now: int) -> list[Job]:
+    """Those whose results are not there yet, whole and of this record."""
+    since = {output / name: when for name, (_, when) in record.owners.items()}
 
     def is_done(job: Job) -> bool:
         read = _time_read(job, now)
@@ -67,7 +105,7 @@ def remaining(jobs: Sequence[Job], output: Path, made_from: MadeFrom, overwrite:
     left = [job for job in jobs if not is_done(job)]
     other = [str(place) for job in left for place in job.results if _is_older(place, record)]
     if other and not record.replaces:
-        raise ImtransError(_why_not(output, other, record, made_from))
+        raise ImtransError(_why_not(output, other, record, record.made_from))
     return left
 
 
@@ -118,13 +156,27 @@ def _is_older(place: Path, record: Record) -> bool:
 
 
 def _why_not(output: Path, there: Sequence[str], record: Record | None, made_from: MadeFrom) -> str:
-    before = dict(record.made_from) if record else {}
-    differs = [key for key in made_from if key in before and before[key] != made_from[key]]
+    differs = _differs(record, made_from)
     how = f" (with other {' and '.join(differs)})" if differs else ""
     return (
         f"{output}: holds results of another translation{how}: {some(there)}. add --overwrite to "
         "replace them, or choose another --output"
     )
+
+
+def _why_not_beside(output: Path, record: Record | None, made_from: MadeFrom) -> str:
+    differs = _differs(record, made_from) or ["options"]
+    use = " (name one --precision for all)" if "precision" in differs else ""
+    return (
+        f"{output}: other shares are translated there with other {' and '.join(differs)}. use the "
+        f"same for all shares{use}, or choose another --output"
+    )
+
+
+def _differs(record: Record | None, made_from: MadeFrom) -> list[str]:
+    """What of it is not as in a record."""
+    before = record.made_from if record else {}
+    return [key for key in made_from if key in before and before[key] != made_from[key]]
 
 
 def _read(output: Path) -> Record | None:
@@ -133,7 +185,8 @@ def _read(output: Path) -> Record | None:
         made_from, replaces = found["made from"], found["replaces"]
         texts = {plain(str(key), 60): str(value) for key, value in made_from.items()}
         owners = {str(name): (str(of), int(since)) for name, (of, since) in found["owners"].items()}
-        return Record(texts, replaces is True, int(found["since"]), owners)
+        of, finished = int(found.get("of", 1)), frozenset(map(int, found.get("finished", ())))
+        return Record(texts, replaces is True, int(found["since"]), owners, of, finished)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None  # absent or damaged: what is there counts as another's
 
@@ -144,6 +197,8 @@ def _write(output: Path, record: Record) -> None:
         "replaces": record.replaces,
         "since": record.since,
         "owners": dict(record.owners),
+        "of": record.of,
+        "finished": sorted(record.finished),
     }
     try:
         write_whole(output / RECORD, json.dumps(found, indent=1).encode())

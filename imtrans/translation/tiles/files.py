@@ -6,10 +6,10 @@ from pathlib import Path
 from imtrans.api.errors import ImtransError
 from imtrans.data.pixels.rows import CannotWrite
 from imtrans.host.files import concerns_one
-from imtrans.translation.folder import TranslatedFolder, Way, alone_at, alone_in, made_from
+from imtrans.translation.folder import TranslatedFolder, Way, made_from
 from imtrans.translation.jobs import Job
-from imtrans.translation.resuming import remaining
 from imtrans.translation.tiles.tiled import TiledTranslator
+from imtrans.translation.writers import entered
 
 
 def translate_in_tiles(
@@ -19,15 +19,13 @@ def translate_in_tiles(
     on_tile: Callable[[], None],
     way: Way = Way(),  # noqa: B008  # which is frozen
 ) -> TranslatedFolder:
-    """As `translate_files`, in tiles. `on_tile` is called after each of all jobs."""
+    """As `translate_files`, in tiles. `on_tile` is called after each of all jobs of the share."""
     outcome = TranslatedFolder()
-    with alone_in(output) if output else alone_at(jobs):
-        left = jobs
-        if output:
-            sizes = f"{tiled.tiles.tile} px, overlapping by {tiled.tiles.overlap}"
-            left = remaining(jobs, output, made_from(tiled.translator, way, sizes), way.overwrite)
-        outcome.kept = len(jobs) - len(left)
-        there = set(jobs) - set(left)
+    sizes = f"{tiled.tiles.tile} px, overlapping by {tiled.tiles.overlap}"
+    made = made_from(tiled.translator, way, sizes)
+    with entered(output, jobs, way.share, made, way.overwrite) as left:
+        there = set(way.share.picked(jobs)) - set(left)
+        outcome.kept = len(there)
         for _ in range(count_tiles(tiled, list(there))):
             on_tile()
         for job in left:
