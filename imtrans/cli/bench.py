@@ -7,7 +7,7 @@ import typer
 from imtrans.api.errors import ImtransError
 from imtrans.cli import completion
 from imtrans.cli.common import DeviceOption, SetOption, console, echo, installed, say
-from imtrans.cli.groups import Group
+from imtrans.cli.groups import CommandGroup
 from imtrans.cli.translate_options import PrecisionOption
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from imtrans.benchmark.results import Report, Result
 
 bench = typer.Typer(
-    cls=Group,
+    cls=CommandGroup,
     help="Measure how fast this machine trains and translates.\n\n"
     "Example: `imtrans bench train --batch 1,4`",
     no_args_is_help=True,

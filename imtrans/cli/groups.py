@@ -7,7 +7,7 @@ from typer.core import TyperGroup
 from imtrans.cli.other_programs import pointer
 
 
-class Group(TyperGroup):
+class CommandGroup(TyperGroup):
     """Some commands; their switches have no `<bool>` in the help, since they take no value."""
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
@@ -21,7 +21,7 @@ class Group(TyperGroup):
         super().format_help(ctx, formatter)
 
 
-class Pointing(Group):
+class Pointing(CommandGroup):
     """The outermost group: an unknown option says what does the same here."""
 
     _arguments: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ import typer
 
 from imtrans.api.errors import ImtransError, did_you_mean
 from imtrans.cli.common import console, echo, installed
-from imtrans.cli.groups import Group
+from imtrans.cli.groups import CommandGroup
 
 if TYPE_CHECKING:
     import inspect
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from imtrans.recipe.registry import Component
 
 plugins = typer.Typer(
-    cls=Group,
+    cls=CommandGroup,
     help="List the installed components and the plugins they come from, or show one.\n\n"
     "Example: `imtrans plugins show unet_256`",
     invoke_without_command=True,

@@ -4,11 +4,11 @@ import typer
 
 from imtrans.api.errors import ImtransError
 from imtrans.cli.common import RecipeArgument, SetOption, console
-from imtrans.cli.groups import Group
+from imtrans.cli.groups import CommandGroup
 from imtrans.host.words import readable
 
 recipes = typer.Typer(
-    cls=Group,
+    cls=CommandGroup,
     help="List the recipes, or show one.\n\nExample: `imtrans recipes show maps > my-maps.toml`",
     invoke_without_command=True,
 )

@@ -5,7 +5,7 @@ import typer
 
 from imtrans.cli import completion
 from imtrans.cli.common import a_path, complain, console, echo, say, say_wrapped
-from imtrans.cli.groups import Group
+from imtrans.cli.groups import CommandGroup
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,7 +30,7 @@ ONLY_IF_WIDE = ("last written", "task", "epochs")  # columns, the first to go fi
 SETS = 3  # of validation pairs, whose runs are named
 
 runs = typer.Typer(
-    cls=Group,
+    cls=CommandGroup,
     help="List the runs with their progress and metrics, compare some, or delete leftovers.\n\n"
     "Example: `imtrans runs compare runs/one runs/other`",
     invoke_without_command=True,

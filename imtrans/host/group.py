@@ -16,7 +16,7 @@ from torch import Tensor
 from imtrans.api.errors import ImtransError
 from imtrans.host.ranks import Rank, Told, this_rank
 from imtrans.host.store import common_store
-from imtrans.host.watch import Lost, Watch, Watching
+from imtrans.host.watch import Lost, RankWatch, Watching
 
 T = TypeVar("T")
 # The watch knows sooner, and more, than what waits in torch.
@@ -93,7 +93,7 @@ class RemoteError(ImtransError):
 class TorchGroup(Group):
     """The ranks of a job of torchrun."""
 
-    def __init__(self, rank: Rank, watch: Watch) -> None:
+    def __init__(self, rank: Rank, watch: RankWatch) -> None:
         super().__init__(rank, watch)
         self._on_gpus: Any = None
 
@@ -200,7 +200,7 @@ def joined(patience: float = PATIENCE) -> Iterator[Group]:
         world_size=rank.of,
         timeout=FOREVER,
     )
-    watch = Watch(rank, dist.PrefixStore("watch", store.clone()), patience)
+    watch = RankWatch(rank, dist.PrefixStore("watch", store.clone()), patience)
     watch.begin()
     try:
         yield TorchGroup(rank, watch)

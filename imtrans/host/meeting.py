@@ -1,7 +1,7 @@
 """What every rank of a job has to say, brought to rank 0.
 
 Ranks meet in the store in which torchrun's processes find each other: nothing else has to be set
-up, and another run has another store, so that nothing old is heard in it.
+up.
 """
 
 import json
@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from imtrans.host.ranks import Rank
+from imtrans.host.store import common_store
 
 if TYPE_CHECKING:
     from torch.distributed import Store
@@ -18,12 +19,12 @@ PIECE = 2**22  # letters: torch's store takes 8 MiB at once
 
 
 class Meeting:
-    """Where ranks say one thing each. To be entered at the start of a job: ranks that find nobody
-    there give up after five minutes."""
+    """Where ranks say one thing each. To be entered at the start of a job: ranks that wait for
+    one that does not come give up after ten minutes."""
 
     def __init__(self, rank: Rank) -> None:
         self._rank = rank
-        self._store = None if rank.alone else _store()
+        self._store = None if rank.alone else common_store(rank)
 
     def gathered(self, said: Any) -> list[Any] | None:
         """What each rank says, in their order, for rank 0, which waits until all have: whatever
@@ -56,10 +57,3 @@ class Meeting:
 
 def _key(number: int) -> str:
     return f"imtrans/said/{number}"
-
-
-def _store() -> "Store":
-    from torch.distributed.rendezvous import rendezvous
-
-    store, _, _ = next(rendezvous("env://"))
-    return store

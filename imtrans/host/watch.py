@@ -46,7 +46,7 @@ class Watching:
 
 
 @dataclass
-class Seen:
+class RankSeen:
     """What is known of a rank: its last sign of life, and when it got further last (s)."""
 
     name: str
@@ -60,7 +60,7 @@ class Seen:
     gone: bool = False  # it has said that it ends
 
 
-class Watch(Watching):
+class RankWatch(Watching):
     """Tells how far this rank is, and watches the others. `patience`: seconds without progress
     after which a rank counts as hung."""
 
@@ -70,7 +70,7 @@ class Watch(Watching):
         self._sign, self._done = 0, threading.Event()
         self._lock = threading.Lock()
         now = monotonic()
-        self._seen = [Seen(f"rank {at}", heard=now, moved=now) for at in range(rank.of)]
+        self._seen = [RankSeen(f"rank {at}", heard=now, moved=now) for at in range(rank.of)]
         self._thread = threading.Thread(target=self._run, name="imtrans-watch", daemon=True)
 
     def begin(self) -> None:
@@ -186,7 +186,7 @@ class Watch(Watching):
         )
 
     @staticmethod
-    def _ended(seen: Seen) -> str:
+    def _ended(seen: RankSeen) -> str:
         return f"{seen.name} has ended with an error of its own"
 
     # --- what follows ---

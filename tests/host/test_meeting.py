@@ -17,7 +17,7 @@ def test_one_process_alone_hears_itself():
 @pytest.mark.parametrize("piece", [3, 2**22])
 def test_rank_0_hears_all_in_their_order_and_the_others_need_not_wait(monkeypatch, piece):
     store, found = HashStore(), []
-    monkeypatch.setattr(meeting, "_store", lambda: store)
+    monkeypatch.setattr(meeting, "common_store", lambda rank: store)
     monkeypatch.setattr(meeting, "PIECE", piece)
     ranks = [Meeting(Rank(number, 3)) for number in range(3)]
     first = threading.Thread(target=lambda: found.extend(ranks[0].gathered("first") or []))

@@ -14,7 +14,7 @@ from torch import nn
 
 from imtrans.api.errors import ImtransError
 from imtrans.host.ranks import Rank
-from imtrans.host.watch import DEAD, Lost, Watch
+from imtrans.host.watch import DEAD, Lost, RankWatch
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
 from imtrans.task import Task
@@ -199,7 +199,7 @@ def watches(monkeypatch):
     clock = [1000.0]
     monkeypatch.setattr("imtrans.host.watch.monotonic", lambda: clock[0])
     store = Store()
-    return clock, [Watch(Rank(number, 2), store, 10.0) for number in range(2)]
+    return clock, [RankWatch(Rank(number, 2), store, 10.0) for number in range(2)]
 
 
 def told(watch, dead_after=DEAD):

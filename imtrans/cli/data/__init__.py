@@ -7,10 +7,10 @@ from imtrans.cli.data.cache import cache
 from imtrans.cli.data.check import check
 from imtrans.cli.data.fetch import fetch
 from imtrans.cli.data.show import show
-from imtrans.cli.groups import Group
+from imtrans.cli.groups import CommandGroup
 
 data = typer.Typer(
-    cls=Group,
+    cls=CommandGroup,
     help="Check pairs before training, look at them, measure and speed up their loading, fetch "
     "published sets.\n\nExample: `imtrans data check recipes/facades.toml`",
     no_args_is_help=True,

@@ -18,7 +18,7 @@ from imtrans.training.step.optimizer import is_dense
 Gradients = list[Tensor | None]
 
 
-class Averaging:
+class GradientMeans:
     """Makes the gradients of some parameters the mean over a group's ranks.
 
     Which of them have one is found out once, with the first gradients, and is the same on all ranks

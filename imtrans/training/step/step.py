@@ -17,7 +17,7 @@ from imtrans.api.passes import nested
 from imtrans.host.group import Group, alone
 from imtrans.recipe.schema import TrainTable
 from imtrans.training.step.average import Averages
-from imtrans.training.step.averaging import Averaging, average_statistics
+from imtrans.training.step.averaging import GradientMeans, average_statistics
 from imtrans.training.step.contract import check_phases, check_terms
 from imtrans.training.step.counting import counting_at_once
 from imtrans.training.step.engine import Engine, batch_norms
@@ -63,7 +63,7 @@ class Step:
     def _average_gradients(self, phase: Phase) -> None:
         if not self.group.alone:
             adam = self.optimizers[phase.name]
-            adam.averaging = Averaging(
+            adam.averaging = GradientMeans(
                 self.group, phase.name, adam.names, adam.parameters, self._say
             )
 
