@@ -204,10 +204,8 @@ class RankWatch(Watching):
     def _gone(self) -> str | None:
         """Who has said itself that it ends."""
         with suppress(Exception), self._lock:
-            for number, seen in enumerate(self._seen):
-                if number != self.rank.number and self.store.check([f"gone {number}"]):
-                    return self._ended(seen)
-        return None
+            self._look()
+        return next((self._ended(seen) for seen in self._seen if seen.gone), None)
 
     def _message(self, reason: str) -> str:
         return f"{reason}. the same command continues after the newest checkpoint"

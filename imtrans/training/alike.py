@@ -9,15 +9,33 @@ from torch import Tensor
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.method import Method
+from imtrans.data.pairs import spread
 from imtrans.host.group import Group
 from imtrans.runs.rank_state import RankState, load_rank_state, own_buffers
 from imtrans.runs.resuming import Resumed
 from imtrans.runs.state import Position
+from imtrans.task import Task
 from imtrans.training.step.step import Step
 
+LOOKED_AT = 1000  # pairs
 ALIKE = 1e-3  # of a tensor's size; rounding differs between devices, and grows
 
 Sums = dict[str, tuple[float, float]]  # of a tensor: its mean, its mean square
+
+
+def check_same_data(task: Task, group: Group) -> None:
+    """Raise ImtransError when a rank's machine has other pairs: they take turns with them by their
+    numbers. Names are compared, of up to LOOKED_AT pairs, and how many there are."""
+    names = [task.pairs[at].name for at in spread(len(task.pairs), LOOKED_AT)]
+    digest = hashlib.sha256("\n".join(names).encode("utf-8", "surrogateescape")).hexdigest()
+    rows = group.gather((len(task.pairs), digest))
+    for rank, (count, found) in enumerate(rows):
+        if (count, found) != rows[0]:
+            more = f"{count} and {rows[0][0]}" if count != rows[0][0] else f"{count} by other names"
+            raise ImtransError(
+                f"{task.recipe.data.root}: rank {rank} has other pairs there than rank 0: {more}. "
+                "every machine needs the same data set"
+            )
 
 
 def start_alike(step: Step, group: Group, resumed: Resumed, seed: int) -> Position:

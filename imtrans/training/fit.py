@@ -24,7 +24,7 @@ from imtrans.runs.run_dir import RunDir, alone_in
 from imtrans.runs.sessions import note_session
 from imtrans.runs.state import Position
 from imtrans.task import Task
-from imtrans.training.alike import start_alike
+from imtrans.training.alike import check_same_data, start_alike
 from imtrans.training.display import display
 from imtrans.training.feeding import feed_of
 from imtrans.training.listeners import Listeners
@@ -80,6 +80,8 @@ class _Fitting:
 
     def run(self, fresh: bool, named: str | None, command: Sequence[str]) -> Outcome:
         task, group = self.task, self.group
+        group.together(lambda: task.pairs)
+        group.together(lambda: check_same_data(task, group))
         method = group.together(lambda: task.method(self.device))
         loggers = group.together(lambda: task.loggers(self.run_dir.path) if group.leads else {})
         group.first(lambda: self._open(fresh))

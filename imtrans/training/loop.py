@@ -44,8 +44,7 @@ class Outcome:
 
 
 class Ruined(ImtransError):
-    """The weights of now must not be kept: a loss became infinite or not a number, or ranks went
-    apart."""
+    """A loss became infinite or not a number: the weights of now must not be kept."""
 
 
 @dataclass
@@ -139,13 +138,9 @@ class Loop:
         return self.stepper.take(self.feed, 1 if rising else self._until_something_is_due())
 
     def _compare_once(self) -> None:
-        if self._compared:
-            return
-        self._compared = True
-        try:
-            check_alike(self.step.method, self.group)
-        except ImtransError as error:
-            raise Ruined(str(error)) from error
+        if not self._compared:
+            self._compared = True
+            self.group.together(lambda: check_alike(self.step.method, self.group))
 
     def _fetch(self) -> None:
         """Have the host read the next batch. What cannot be read on one rank ends all of them, with
@@ -258,7 +253,9 @@ class Loop:
         try:
             reading = self.meter.read(self.step.learning_rate)
         except NotFinite as error:
-            raise self._ruined(error) from error
+            # All ranks have read the same.
+            self.group.agree(self._ruined(error))
+            raise
         with self._noting():
             self.listeners.logged(self._now(), reading)
         for warning in self.step.method.advice(reading.losses):

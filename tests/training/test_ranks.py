@@ -10,9 +10,12 @@ from itertools import islice
 
 import pytest
 import torch
+from cells import UNPAIRED, write_unpaired
 from forked_ranks import Ranks, commands
+from plugged import with_plugin
 from safetensors.torch import load_file
 from steps import step_of
+from torch import nn
 
 from imtrans.api.method import Batch
 from imtrans.data.draws import Order, epoch_order
@@ -22,6 +25,7 @@ from imtrans.recipe.catalog import catalog
 from imtrans.runs.header import read_header
 from imtrans.runs.rank_state import own_buffers
 from imtrans.task import Task
+from imtrans.training.fit import fit
 from imtrans.training.step.stepper import Stepper
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks")
@@ -264,3 +268,66 @@ def test_a_mistake_in_the_recipe_is_one_line_of_one_rank(train):
     assert job.wait() == [2, 2]
     assert job.err.count("error:") == 1
     assert "train.batch_size" in job.err
+
+
+def test_other_pairs_on_another_machine_are_refused(tmp_path, tiny_file):
+    other = tmp_path / "other"
+    shutil.copytree(tmp_path / "pairs", other)
+    (other / "train" / "000.png").unlink()
+
+    def work(group):
+        root = tmp_path / "pairs" if group.leads else other
+        found = recipes.read(tiny_file, [f"data.root={root}"], catalog())
+        fit(Task(found, catalog(), ranks=2), tmp_path / "run", group=group)
+
+    job = Ranks(tmp_path / "r", 2, work)
+    assert 0 not in job.wait()
+    assert "rank 1 has other pairs there than rank 0: 5 and 6" in job.children[0].err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_loss_that_is_no_number_on_one_rank_ends_all_and_names_the_pairs(tmp_path, tiny_file):
+    class Breaking(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.calls = 0
+
+        def forward(self, output, target):
+            self.calls += 1
+            broken = self.calls > 7 and os.environ.get("RANK") == "1"
+            return (output - target).abs().mean() * (float("nan") if broken else 1.0)
+
+    installed = with_plugin(losses={"breaking": Breaking})
+
+    def work(group):
+        settings = ["loss=[{name='breaking'}]", "train.checkpoint_every=2", "train.log_every=1"]
+        found = recipes.read(tiny_file, settings, installed)
+        fit(Task(found, installed, ranks=2), tmp_path / "run", group=group)
+
+    job = Ranks(tmp_path / "r", 2, work)
+    assert 0 not in job.wait()
+    assert "the loss 'breaking' became nan in step " in job.children[0].err
+    assert "on the pairs 00" in job.children[0].err
+    assert "Told" in job.children[1].err  # which imtrans does not print
+    assert (tmp_path / "run/checkpoints/step_00000002").is_dir()
+
+
+@pytest.mark.thorough
+def test_pools_of_images_go_on_as_they_were(tmp_path, tmp_path_factory):
+    write_unpaired(tmp_path / "unpaired")
+    text = UNPAIRED.format(root=(tmp_path / "unpaired").as_posix())
+    (tmp_path / "unpaired.toml").write_text(text)
+
+    def job(name, epochs):
+        words = ["--run-dir", tmp_path / name, "--set", f"train.epochs={epochs}"]
+        words += ["--set", "generator.name=resnet_6"]
+        folder = tmp_path_factory.mktemp("ranks") / "r"
+        return commands(folder, 2, "train", tmp_path / "unpaired.toml", *words).done()
+
+    job("whole", 4)
+    job("parts", 2)
+    again = job("parts", 4)
+    assert "continuing after" in again.out
+    found = last_of(tmp_path / "parts")
+    assert found == last_of(tmp_path / "whole")
+    assert any("rank_1/state/pool" in name for name in found)
