@@ -6,6 +6,7 @@ import typer
 
 from imtrans.api.errors import ImtransError
 from imtrans.cli import completion
+from imtrans.cli.bench_ranks import ranks
 from imtrans.cli.common import DeviceOption, SetOption, console, echo, installed, say
 from imtrans.cli.groups import CommandGroup
 from imtrans.cli.translate_options import PrecisionOption
@@ -160,6 +161,9 @@ def translate(
     out = console()
     for line in translation_lines(report):
         say(out, line)
+
+
+bench.command()(ranks)
 
 
 @contextmanager

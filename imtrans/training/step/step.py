@@ -61,8 +61,9 @@ class Step:
             self._average_gradients(phase)
 
     def _average_gradients(self, phase: Phase) -> None:
+        adam = self.optimizers[phase.name]
+        adam.averaging = None
         if not self.group.alone:
-            adam = self.optimizers[phase.name]
             adam.averaging = GradientMeans(
                 self.group, phase.name, adam.names, adam.parameters, self._say
             )
