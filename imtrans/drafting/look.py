@@ -60,8 +60,8 @@ def look(root: str, source: str | None, catalog: Catalog) -> Looked:
     """
     if is_address(root):
         raise ImtransError(
-            f"{without_secrets(root)}: only folders of this machine can be looked at; for an address, write a recipe "
-            'with layout = "shards"'
+            f"{without_secrets(root)}: only folders of this machine can be looked at; for an "
+            'address, write a recipe with layout = "shards"'
         )
     if not Path(root).is_dir():
         raise ImtransError(f"{root}: no such folder")

@@ -105,18 +105,15 @@ def _sorted(error: Exception) -> Exception:
     return Unreadable(f"it cannot be read: {_said(error)}")
 
 
-def _status(error: BaseException | None) -> int | None:
-    """The status of the answer that an error is about: of aiohttp, of gcsfs, or of botocore."""
-    while error is not None:
-        response = getattr(error, "response", None)
+def _status(error: BaseException) -> int | None:
+    """The status of the answer that an error is about: of botocore, of aiohttp, or of gcsfs."""
+    for one in (error, error.__cause__):  # s3fs makes its own of those of botocore
+        response = getattr(one, "response", None)
         if isinstance(response, dict):
             found = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-        else:
-            found = getattr(error, "status", None) or getattr(error, "code", None)
-        if isinstance(found, (int, str)) and str(found).isdigit():
-            return int(found)
-        error = error.__cause__
-    return None
+            return found if isinstance(found, int) else None
+    found = getattr(error, "status", None) or getattr(error, "code", None)
+    return int(found) if isinstance(found, (int, str)) and str(found).isdigit() else None
 
 
 def _is_of_the_network(error: Exception) -> bool:
