@@ -11,6 +11,8 @@ from imtrans.api.addresses import holds_secrets, is_address, without_secrets
 from imtrans.api.errors import ImtransError
 from imtrans.api.remote import faults, kept
 from imtrans.components.layouts.shards import Shards
+from imtrans.recipe import reading as recipes
+from imtrans.recipe.catalog import catalog
 from imtrans.recipe.schema import DataTable
 
 pytest.importorskip("aiohttp")
@@ -179,14 +181,17 @@ def test_no_cache_is_as_good(server, monkeypatch):
 
 @pytest.mark.parametrize(
     "address",
-    ["https://me:secret@host/set", "https://host/set?X-Amz-Signature=secret", "s3://k:secret@b/c"],
+    ["https://me:hush@host/set", "https://host/set?X-Amz-Signature=hush", "s3://k:hush@b/c"],
 )
-def test_secrets_are_in_no_recipe_and_in_no_error(address):
+def test_secrets_are_in_no_recipe_and_in_no_error(address, tiny_file):
     assert holds_secrets(address)
-    assert "secret" not in without_secrets(f"at {address}: refused")
+    assert "hush" not in without_secrets(f"at {address}: refused")
     with pytest.raises(ValueError, match="a password or a query") as caught:
         DataTable(root=address)
-    assert "secret" not in str(caught.value.errors()[0]["msg"])
+    assert "hush" not in str(caught.value.errors()[0]["msg"])
+    with pytest.raises(ImtransError, match="a password or a query") as refused:
+        recipes.read(tiny_file, [f"data.root={address}"], catalog())
+    assert "hush" not in str(refused.value)
 
 
 @pytest.mark.parametrize("path", ["C:\\data", "C://data", "data/s3:/x", "./s3://x", "data?x@y", ""])
@@ -207,6 +212,9 @@ def test_other_layouts_say_that_they_read_no_addresses(imtrans, tmp_path, tiny_f
     code, _, err = imtrans("init", "s3://bucket/folder")
     assert code == 2
     assert err.startswith("error: s3://bucket/folder: only folders of this machine")
+    code, _, err = imtrans("data", "check", "s3://bucket/folder")
+    assert code == 2
+    assert err.startswith("error: s3://bucket/folder: name a recipe")
 
 
 def test_without_fsspec_the_command_is_said(server, monkeypatch):
