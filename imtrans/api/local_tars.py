@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.tar_index import TarIndex, index_of
-from imtrans.api.tar_members import Window
+from imtrans.api.tar_members import TarWindow
 from imtrans.api.tar_pairs import Tar
 
 BLOCK = 2**17  # bytes; the headers of about a hundred tiny members
@@ -43,7 +43,7 @@ def _index(path: str) -> TarIndex:
     try:
         with open(path, "rb", buffering=0) as file:
             about = os.fstat(file.fileno())
-            window = Window(_reads(file), about.st_size, block=BLOCK, least=LEAST)
+            window = TarWindow(_reads(file), about.st_size, block=BLOCK, least=LEAST)
             version = f"{about.st_size} {about.st_mtime_ns} {about.st_ctime_ns} {about.st_ino}"
             return index_of(path, version, lambda: window, os.path.abspath(path))
     except OSError as error:

@@ -77,7 +77,7 @@ class Layout(Protocol):
 
 
 @dataclass(frozen=True)
-class Summary:
+class PairsSummary:
     """Many pairs in few files: each of the files once, and a digest of which bytes of which file
     make up which pair. A sequence of pairs may have a method `summary` that gives it, so that
     nobody looks at a million pairs to see whether they changed."""
@@ -86,9 +86,9 @@ class Summary:
     digest: bytes
 
 
-def summary_of(pairs: Sequence[Pair]) -> Summary | None:
+def summary_of(pairs: Sequence[Pair]) -> PairsSummary | None:
     """The summary of pairs, if they have one."""
-    found: Summary | None = pairs.summary() if hasattr(pairs, "summary") else None
+    found: PairsSummary | None = pairs.summary() if hasattr(pairs, "summary") else None
     return found
 
 

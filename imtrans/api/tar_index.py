@@ -14,7 +14,7 @@ import zlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ from imtrans.api.addresses import is_address
 from imtrans.api.cache_folder import cache_folder
 from imtrans.api.layouts import without_suffix
 from imtrans.api.pictures import SUFFIXES
-from imtrans.api.tar_members import Member, Window, check_name, members
+from imtrans.api.tar_members import Member, TarWindow, check_name, members
 
 FORMAT = 1
 FOLDER = "tar-index"  # below the user's folder for caches
@@ -64,10 +64,11 @@ class TarIndex:
             first = end
 
     def fill(self, tar: str, found: Iterable[Member]) -> "TarIndex":
-        """Add members; `tar` is what errors call the file."""
+        """Take in all members; `tar` is what errors call the file."""
         # Of most members folder and ending were seen before: then nothing is looked at anew.
         folders: set[str] = set()
         endings: dict[str, int] = {}  # the number of their form
+        keys: list[str] = []
         for name, offset, size, problem in found:
             slash = name.rfind("/") + 1
             dot = name.find(".", slash)
@@ -86,17 +87,16 @@ class TarIndex:
                     self.known.append(_form(name, key, field, problem))
                 if usual:
                     endings[name[dot:]] = number
+                keys.append(key)
             else:
-                key = name[:dot]
-            self._append(key, number, offset, size)
+                keys.append(name[:dot])
+            self.forms.append(number)
+            self.offsets.append(offset)
+            self.sizes.append(size)
+        encoded = [key.encode("utf-8", "surrogateescape") for key in keys]
+        self.keys += b"".join(encoded)
+        self.ends.extend(accumulate(map(len, encoded)))
         return self
-
-    def _append(self, key: str, form: int, offset: int, size: int) -> None:
-        self.keys += key.encode("utf-8", "surrogateescape")
-        self.ends.append(len(self.keys))
-        self.forms.append(form)
-        self.offsets.append(offset)
-        self.sizes.append(size)
 
 
 def _form(name: str, key: str, field: str, problem: str) -> Form:
@@ -121,7 +121,7 @@ def split_name(member: str) -> tuple[str, str]:
     return f"{folder}{slash}{key}", without_suffix(field)
 
 
-def index_of(tar: str, version: str, window: Callable[[], Window], place: str) -> TarIndex:
+def index_of(tar: str, version: str, window: Callable[[], TarWindow], place: str) -> TarIndex:
     """The index of this version of a tar file: as it was kept, or scanned now. Errors call it
     `tar`; its `place` is its address, or its whole path. Raises ImtransError when it is damaged."""
     path = _path(place)

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from imtrans.api.errors import ImtransError, quoted, some
 from imtrans.api.layouts import LazyPairs, MissingPartners, Texts
-from imtrans.api.pictures import Pair, Picture, Store, Summary
+from imtrans.api.pictures import Pair, PairsSummary, Picture, Store
 from imtrans.api.tar_index import Form, TarIndex
 
 BOTH = "pair"  # the field of a member that holds both sides, one beside the other
@@ -273,19 +273,21 @@ class ShardPairs(LazyPairs):
         start, middle = places.offset[first], places.offset[first] + places.size[first]
         end = places.offset[last] + places.size[last]
         near = places.offset[last] - middle <= GAP and end - start <= MOST
-        return Together(store, start, end) if near or source == target else None
+        return PairStore(store, start, end) if near or source == target else None
 
-    def summary(self) -> Summary:
+    def summary(self) -> PairsSummary:
         places = self.places
         digest = hashlib.sha256(self.names.digest())
         for column in (places.tar, places.offset, places.size, places.form, self.a, self.b):
             digest.update(column.tobytes())
         digest.update(repr([tuple(form) for form in self.forms]).encode("utf-8", "surrogatepass"))
-        return Summary([Picture(tar.path, store=tar.store) for tar in self.tars], digest.digest())
+        return PairsSummary(
+            [Picture(tar.path, store=tar.store) for tar in self.tars], digest.digest()
+        )
 
 
 @dataclass(slots=True)
-class Together:
+class PairStore:
     """Reads the members of a pair with one request: the bytes are kept until both are taken."""
 
     store: Store

@@ -12,7 +12,7 @@ from imtrans.api.layouts import MissingPartners, MissingSplit, check_root
 from imtrans.api.pictures import (
     Layout,
     Pair,
-    Summary,
+    PairsSummary,
     find_images,
     has_sources,
     is_paired,
@@ -144,10 +144,10 @@ class Some(Sequence[Pair]):
             return Some(self._pairs, self._indices[at])
         return self._pairs[self._indices[at]]
 
-    def summary(self) -> Summary | None:
+    def summary(self) -> PairsSummary | None:
         found = summary_of(self._pairs)
         chosen = array("Q", self._indices).tobytes()
-        return found and Summary(found.files, hashlib.sha256(found.digest + chosen).digest())
+        return found and PairsSummary(found.files, hashlib.sha256(found.digest + chosen).digest())
 
 
 def _share(pairs: Sequence[Pair], share: float, seed: int) -> tuple[Some, Some]:

@@ -11,7 +11,7 @@ from stored_pairs import names, pack
 
 from imtrans.api import tar_index
 from imtrans.api.errors import ImtransError
-from imtrans.api.tar_members import Window, members
+from imtrans.api.tar_members import TarWindow, members
 from imtrans.components.layouts.shards import Shards
 from imtrans.data.identity import files_sum
 from imtrans.data.pairs import Some
@@ -20,7 +20,7 @@ SIDES = "source", "target"
 
 
 def window(content, block=2**12, least=512):
-    return Window(lambda start, end: content[start:end], len(content), block=block, least=least)
+    return TarWindow(lambda start, end: content[start:end], len(content), block=block, least=least)
 
 
 KINDS = st.sampled_from(
@@ -78,7 +78,7 @@ def test_large_members_are_skipped_and_small_ones_read_many_at_a_time(tmp_path):
             return content[start:end]
 
         asked.clear()
-        return len(list(members("x", Window(fetch, len(content), block=2**16, least=2**12))))
+        return len(list(members("x", TarWindow(fetch, len(content), block=2**16, least=2**12))))
 
     assert counted(pack(tmp_path / "1", *((f"{n}.png", b"x" * 100) for n in range(500)))) == 500
     assert len(asked) < 15

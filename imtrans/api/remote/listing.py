@@ -16,6 +16,7 @@ from imtrans.api.remote.ranges import RemoteFile, described, look_up
 
 AT_ONCE = 16  # requests
 FEW = 32  # names that are looked up one by one; for more, their folder is listed
+LONG = 2**25  # bytes; as long as these may take, for a folder of a million files
 T = TypeVar("T")
 U = TypeVar("U")
 
@@ -38,6 +39,7 @@ def found(root: str, patterns: Sequence[str], *, probing: bool = False) -> dict[
         listed = _listed(root, [joined(folder, "*").lstrip("/") for folder in folders])
         files = {name: file for name, file in listed.items() if name in wanted}
     else:
+        file_system(root)  # made once, before many ask for it
         looked = at_once(lambda name: _looked_up(joined(root, name), probing), plain)
         files = {name: file for name, file in zip(plain, looked, strict=True) if file}
     files |= _listed(root, magic)
@@ -86,10 +88,10 @@ def _fitting(fs: Any, below: str, pattern: str) -> list[tuple[str, dict[str, Any
     folder, slash, base = pattern.rpartition("/")
     # A folder is listed rather than globbed, which takes what fails for an empty folder.
     start = below if has_magic(folder) else f"{below}{slash}{folder}"
-    there = call(fs, "ls", start, detail=True)
+    there = call(fs, "ls", start, detail=True, size=LONG)
     if has_magic(folder):
         found: dict[str, dict[str, Any]]
-        found = call(fs, "glob", joined(escape(below), pattern), detail=True)
+        found = call(fs, "glob", joined(escape(below), pattern), detail=True, size=LONG)
         return list(found.items())
     paths = ((info["name"].rstrip("/"), info) for info in there)
     fits = re.compile(translate(base)).match

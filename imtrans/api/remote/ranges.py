@@ -60,12 +60,17 @@ async def _from_s3(fs: Any, file: RemoteFile, start: int, end: int) -> bytes:
     asked = {"Range": f"bytes={start}-{end - 1}"} | ({"IfMatch": file.sign} if file.sign else {})
     answer = await fs._call_s3("get_object", Bucket=bucket, Key=key, **asked)
     async with answer["Body"] as body:
-        if file.sign and answer.get("ETag") != file.sign:
+        if file.sign and _bare(answer.get("ETag", "")) != _bare(file.sign):
             raise Unreadable(CHANGED)
         if answer.get("ContentLength") == file.size != end - start:
             raise Unreadable(WHOLE)
         content: bytes = await body.read()
         return content
+
+
+def _bare(etag: str) -> str:
+    """An ETag without its quotes, which some servers leave out in listings."""
+    return etag.strip('"')
 
 
 async def _over_http(fs: Any, file: RemoteFile, start: int, end: int) -> bytes:

@@ -10,7 +10,7 @@ from imtrans.api.remote.kept import Kept
 from imtrans.api.remote.listing import at_once, found
 from imtrans.api.remote.ranges import RemoteFile
 from imtrans.api.tar_index import TarIndex, index_of
-from imtrans.api.tar_members import Window
+from imtrans.api.tar_members import TarWindow
 from imtrans.api.tar_pairs import Tar
 
 BLOCK = 2**20  # bytes; what a server sends in the time that it takes to ask it again
@@ -47,8 +47,8 @@ class RemoteTars:
 
 
 def _index(file: RemoteFile) -> TarIndex:
-    def window() -> Window:
-        return Window(file.read, file.size, block=BLOCK, least=LEAST)
+    def window() -> TarWindow:
+        return TarWindow(file.read, file.size, block=BLOCK, least=LEAST)
 
     try:
         return index_of(file.address, file.version, window, file.address)
