@@ -11,6 +11,9 @@ from imtrans.api.addresses import holds_secrets, is_address, without_secrets
 from imtrans.api.errors import ImtransError
 from imtrans.api.remote import faults, kept
 from imtrans.components.layouts.shards import Shards
+from imtrans.data.pixels.decode import decode
+from imtrans.data.pixels.formats.header import header
+from imtrans.data.pixels.formats.stored import PixelSpec
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
 from imtrans.recipe.schema import DataTable
@@ -109,6 +112,20 @@ def test_what_no_attempt_mends_is_said_at_once(server, fault, said):
         read(pairs[0].a[0])
     assert said in str(caught.value)
     assert len(server.asked) == 1
+
+
+def test_a_picture_that_cannot_be_read_is_named_with_the_reason(server):
+    pairs = shards(server, cache_limit=0).pairs("train")
+    server.always = 503
+    with pytest.raises(ImtransError) as caught:
+        decode(pairs[0].a[0], PixelSpec())
+    member = f"{server.address}/set/train-0.tar/0a.source.png"
+    assert str(caught.value) == (
+        f"{member}: answered 503 Service Unavailable (3 attempts). look at the network and the "
+        "server; the same command tries again"
+    )
+    with pytest.raises(ImtransError, match="^answered 503"):
+        header(pairs[0].a[0])
 
 
 def test_a_server_that_cannot_send_parts_is_known_at_the_start(server):

@@ -2,6 +2,10 @@
 
 import io
 import json
+import pickle
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -15,6 +19,7 @@ from tiny_recipe import TINY
 from imtrans.api.errors import ImtransError
 from imtrans.api.remote import faults, file_system
 from imtrans.components.layouts.shards import Shards
+from imtrans.data.workers import in_parallel
 
 pytest.importorskip("moto")
 pytest.importorskip("s3fs")
@@ -84,6 +89,51 @@ def test_what_is_in_a_bucket_is_what_is_in_a_folder(s3, stored, files):
             assert read(one.b[0]) == file.read(other.b[0].size)
     assert there.has("val")
     assert not there.has("test")
+
+
+@pytest.mark.parametrize("kind", ["file", "memory"])
+def test_what_else_fsspec_reads_is_read(stored, kind):
+    fsspec = pytest.importorskip("fsspec")
+    root = f"file://{stored[0].as_posix()}"
+    if kind == "memory":
+        memory, root = fsspec.filesystem("memory"), "memory://sets/tiny"
+        for path in stored[0].glob("*.tar"):
+            memory.pipe(f"{root}/{path.name}", path.read_bytes())
+    local = Shards(str(stored[0])).pairs("train")
+    for files in ("{split}-*.tar", "{split}-{0..1}.tar"):
+        # As processes that are not forked get it.
+        pairs = pickle.loads(pickle.dumps(Shards(root, files=files).pairs("train")))
+        assert names(pairs) == names(local)
+        assert len(read(pairs[3].b[0])) == local[3].b[0].size
+    assert not Shards(root).has("test")
+
+
+@pytest.mark.thorough
+def test_processes_and_threads_share_one_small_cache(s3, stored):
+    pairs = Shards(ROOT, cache_limit=3e-5).pairs("train")  # 30 kB, in which two pairs find room
+    wanted = [read(pair.a[0]) for pair in pairs]
+    for found in in_parallel(Reading(pairs), 12, workers=3):
+        assert found == [wanted[at % len(wanted)] for at in range(60)]
+
+
+class Reading:
+    """Reads pairs again and again in four threads."""
+
+    def __init__(self, pairs):
+        self.pairs = pairs
+
+    def __call__(self, _):
+        with ThreadPoolExecutor(4) as pool:
+            return list(pool.map(lambda at: read(self.pairs[at % len(self.pairs)].a[0]), range(60)))
+
+
+def test_nothing_of_it_is_imported_before_an_address_is_read():
+    code = (
+        "import sys, imtrans.cli.main, imtrans.components.layouts.shards\n"
+        "print({'torch', 'fsspec', 'aiohttp', 's3fs'} & set(sys.modules))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout == "set()\n"
 
 
 def test_many_names_of_a_range_are_found_by_listing_their_folder(s3, monkeypatch):
