@@ -206,6 +206,7 @@ def test_training_from_a_bucket_is_training_from_a_folder(s3, stored, imtrans, t
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.thorough
 def test_commands_know_an_address(s3, imtrans, tmp_path):
     file = recipe(tmp_path / "tiny.toml", ROOT, 0)
     run = tmp_path / "run"
