@@ -3,6 +3,7 @@
 A plugin's layout may use it too.
 """
 
+import hashlib
 import os
 import posixpath
 import re
@@ -14,6 +15,7 @@ from itertools import accumulate, islice
 from pathlib import Path
 from typing import Literal, overload
 
+from imtrans.api.addresses import is_address
 from imtrans.api.errors import ImtransError, did_you_mean, quoted, some
 from imtrans.api.pictures import SUFFIXES, Pair, Picture, find_images
 
@@ -66,6 +68,22 @@ class Texts:
         self._bytes = b"".join(encoded)
         self._ends = array("Q", accumulate(map(len, encoded)))
 
+    @classmethod
+    def joined(cls, content: bytes, ends: "array[int]") -> "Texts":
+        """Texts that are one behind another already, as file systems encode names; `ends` says
+        where each of them ends."""
+        if not content.isascii():
+            starts = [0, *ends[:-1]]
+            parts = (content[start:end] for start, end in zip(starts, ends, strict=True))
+            return cls(part.decode("utf-8", "surrogateescape") for part in parts)
+        made = cls(())
+        made._bytes, made._ends = content, ends
+        return made
+
+    def digest(self) -> bytes:
+        """Of all texts, in their order."""
+        return hashlib.sha256(self._bytes + self._ends.tobytes()).digest()
+
     def __len__(self) -> int:
         return len(self._ends)
 
@@ -82,7 +100,7 @@ class LazyPairs(Sequence[Pair]):
     """A sequence that knows its names and builds a pair when it is asked for."""
 
     def __init__(self, names: Iterable[str]) -> None:
-        self.names = Texts(names)
+        self.names = names if isinstance(names, Texts) else Texts(names)
 
     def pair(self, index: int) -> Pair:
         """The pair at an index from 0 that is in range."""
@@ -245,7 +263,12 @@ def problems_in(path: object, problems: dict[int, str]) -> ImtransError:
 
 
 def check_root(root: str) -> None:
-    """Raise MissingRoot unless the recipe's folder is there."""
+    """Raise MissingRoot unless the recipe's folder is there; ImtransError for an address."""
+    if is_address(root):
+        raise ImtransError(
+            f"{root}: only the layout 'shards' reads addresses. store the pairs as tar files and "
+            'set data.layout = "shards", or copy them to this machine'
+        )
     if not Path(root).is_dir():
         raise MissingRoot(root)
 

@@ -2,12 +2,25 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
 RESULTS = ".imtrans"  # an empty file of this name is in a folder that imtrans wrote
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".npy")
+
+
+class Store(Protocol):
+    """Where the bytes of pictures are, if not in a file of this machine. Picklable."""
+
+    @property
+    def version(self) -> str:
+        """What tells versions of the file apart, as its length and its ETag; without asking."""
+        ...
+
+    def read(self, offset: int, size: int) -> bytes:
+        """So many bytes of the file. Raises ImtransError with the reason alone."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +33,8 @@ class Picture:
     offset: int = 0  # where its bytes start there,
     size: int = 0  # and how many they are
     content: bytes | None = None  # the bytes themselves; `path` is then only its name
+    # What reads the member; None: `path` is a file of this machine.
+    store: Store | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"{self.path}/{self.member}" if self.member else self.path
@@ -43,6 +58,7 @@ class Layout(Protocol):
     What may be added, as an attribute of the class or of the object:
     `paired = False` where the sides of a pair do not belong together (see `is_paired`);
     `has_sources = False` where pairs are targets alone (see `has_sources`);
+    `reads_addresses = True` where the root may be an address, as `s3://bucket/folder`;
     `found_in(root, split)`, a classmethod: what below a folder looks like a split of this layout,
     as "trainA and trainB are there", or None. It is shown where another layout found nothing.
     """
@@ -58,6 +74,22 @@ class Layout(Protocol):
     def has(self, split: str) -> bool:
         """Whether this split is there at all."""
         ...
+
+
+@dataclass(frozen=True)
+class PairsSummary:
+    """Many pairs in few files: each of the files once, and a digest of which bytes of which file
+    make up which pair. A sequence of pairs may have a method `summary` that gives it, so that
+    nobody looks at a million pairs to see whether they changed."""
+
+    files: Sequence[Picture]
+    digest: bytes
+
+
+def summary_of(pairs: Sequence[Pair]) -> PairsSummary | None:
+    """The summary of pairs, if they have one."""
+    found: PairsSummary | None = pairs.summary() if hasattr(pairs, "summary") else None
+    return found
 
 
 def is_paired(layout: Layout) -> bool:

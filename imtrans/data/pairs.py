@@ -1,12 +1,23 @@
 """Which pairs are trained on, and which are for validation."""
 
+import hashlib
+from array import array
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import overload
 
+from imtrans.api.addresses import is_address
 from imtrans.api.errors import ImtransError
 from imtrans.api.layouts import MissingPartners, MissingSplit, check_root
-from imtrans.api.pictures import Layout, Pair, find_images, has_sources, is_paired
+from imtrans.api.pictures import (
+    Layout,
+    Pair,
+    PairsSummary,
+    find_images,
+    has_sources,
+    is_paired,
+    summary_of,
+)
 from imtrans.data.draws import validation_indices
 from imtrans.data.families.advice import advice
 from imtrans.data.families.find import find_family
@@ -27,7 +38,8 @@ def split_pairs(
     `layouts`, those are named that find a split where the recipe's does not.
     """
     check_sides(layout, data)
-    check_root(data.root)
+    if not reads_address(layout, data.root):
+        check_root(data.root)
     training = _pairs(layout, data, data.train, layouts)
     _check_first(training[0], layout, data)
     if isinstance(data.validation, float):
@@ -42,7 +54,9 @@ def split_pairs(
 
 def check_sides(layout: Layout, data: DataTable) -> None:
     """Raise ImtransError when sources are to be derived and the layout has them already, or when it
-    has none and they are not derived. No file is read."""
+    has none and they are not derived, or for an address that it does not read. No file is read."""
+    if is_address(data.root) and not reads_address(layout, data.root):
+        check_root(data.root)
     if data.derive and has_sources(layout):
         raise ImtransError(
             f"data.derive: '{data.derive.name}' derives sources from targets alone; the layout "
@@ -53,6 +67,11 @@ def check_sides(layout: Layout, data: DataTable) -> None:
             f"data.layout: the layout '{data.layout.name}' has targets only; name a derivation, as "
             "in data.derive = 'lab'"
         )
+
+
+def reads_address(layout: Layout, root: str) -> bool:
+    """Whether the root is an address, and the layout reads those: then there is no folder."""
+    return is_address(root) and bool(getattr(layout, "reads_addresses", False))
 
 
 def _pairs(
@@ -69,7 +88,7 @@ def _pairs(
             raise ImtransError(f"{error.what}. {'; '.join(hints)}") from error
         raise
     except MissingPartners as error:
-        if error.pairs or error.explained:
+        if error.pairs or error.explained or is_address(data.root):
             raise
         family = find_family(find_images(data.root))
         if family is None:
@@ -125,6 +144,11 @@ class Some(Sequence[Pair]):
             return Some(self._pairs, self._indices[at])
         return self._pairs[self._indices[at]]
 
+    def summary(self) -> PairsSummary | None:
+        found = summary_of(self._pairs)
+        chosen = array("Q", self._indices).tobytes()
+        return found and PairsSummary(found.files, hashlib.sha256(found.digest + chosen).digest())
+
 
 def _share(pairs: Sequence[Pair], share: float, seed: int) -> tuple[Some, Some]:
     chosen = validation_indices(seed, len(pairs), share)
@@ -134,7 +158,8 @@ def _share(pairs: Sequence[Pair], share: float, seed: int) -> tuple[Some, Some]:
             f"and {len(pairs) - len(chosen)} to train on; both need one at least"
         )
     taken = set(chosen)
-    kept = [index for index in range(len(pairs)) if index not in taken]
+    # An array: a million numbers of Python take five times as much memory.
+    kept = array("Q", (index for index in range(len(pairs)) if index not in taken))
     return Some(pairs, kept), Some(pairs, chosen)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from imtrans.api.addresses import is_address, without_secrets
 from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Pair
 from imtrans.checking.data.collecting_orphans import CollectingOrphans
@@ -57,6 +58,11 @@ def look(root: str, source: str | None, catalog: Catalog) -> Looked:
 
     Raises ImtransError if there are no pairs.
     """
+    if is_address(root):
+        raise ImtransError(
+            f"{without_secrets(root)}: only folders of this machine can be looked at; for an "
+            'address, write a recipe with layout = "shards"'
+        )
     if not Path(root).is_dir():
         raise ImtransError(f"{root}: no such folder")
     found = guess(root, source)

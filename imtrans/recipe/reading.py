@@ -8,6 +8,7 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from imtrans.api.addresses import without_secrets
 from imtrans.api.errors import ImtransError, did_you_mean, quoted
 from imtrans.host.foreign import reading, whole_number
 from imtrans.host.words import plain
@@ -78,9 +79,9 @@ def _values(
         refuse_depth(values)
         places = {location: f"line {line}" for location, line in lines(text).items()}
     for override in overrides:
-        with reading(f"--set {plain(override, 60)}"):
+        with reading(f"--set {_shown(override, 60)}"):
             location = _override(values, override)
-        places[location] = f"--set {plain(override)}"
+        places[location] = f"--set {_shown(override)}"
     with reading(origin):
         large = too_large(values)  # which also refuses the depth that an override adds
     if large:
@@ -132,10 +133,15 @@ def text_of(path: Path) -> str:
         raise ImtransError(f"{path}: not a text file in UTF-8") from error
 
 
+def _shown(override: str, *most: int) -> str:
+    """An override in an error: without the secrets of an address, which is refused for them."""
+    return plain(without_secrets(override), *most)
+
+
 def _override(values: dict[str, Any], override: str) -> Location:
     """Set `a.b=value` in place; a loss is addressed by its index or its name."""
     path, equals, text = override.partition("=")
-    shown = f"--set {plain(override)}"
+    shown = f"--set {_shown(override)}"
     keys = path.strip().split(".")
     if not equals or not all(keys):
         raise ImtransError(f"{shown}: write it as table.key=value, as in train.epochs=5")

@@ -21,6 +21,7 @@ from pydantic import (
     field_validator,
 )
 
+from imtrans.api.addresses import holds_secrets
 from imtrans.api.errors import quoted
 from imtrans.recipe import defaults
 
@@ -143,6 +144,17 @@ class DataTable(Table):
     workers: Annotated[int, Field(ge=0)] | None = None  # loading processes; None: by the machine
     cache: Literal["auto"] | bool = "auto"  # keep decoded, resized pairs on disk
     cache_limit: Rate = 20.0  # GB, of all caches together
+
+    @field_validator("root")
+    @classmethod
+    def _holds_no_secret(cls, root: str) -> str:
+        if holds_secrets(root):
+            raise ValueError(
+                "an address with a user, a password or a query ('?...') is not taken: runs and "
+                "checkpoints keep the recipe. give credentials by the environment, as AWS_PROFILE, "
+                "or in ~/.netrc"
+            )
+        return root
 
     @field_validator("crop_size")
     @classmethod

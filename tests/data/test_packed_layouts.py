@@ -18,8 +18,9 @@ from stored_pairs import (
 )
 
 from imtrans.api.errors import ImtransError
+from imtrans.api.tar_index import split_name
 from imtrans.components.layouts.folders import Folders
-from imtrans.components.layouts.shards import Shards, split_name
+from imtrans.components.layouts.shards import Shards
 
 
 def two(key="001"):

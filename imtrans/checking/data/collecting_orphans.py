@@ -22,6 +22,10 @@ class CollectingOrphans:
     def has_sources(self) -> bool:
         return has_sources(self._layout)
 
+    @property
+    def reads_addresses(self) -> bool:
+        return bool(getattr(self._layout, "reads_addresses", False))
+
     def has(self, split: str) -> bool:
         return self._layout.has(split)
 

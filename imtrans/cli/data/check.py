@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from imtrans.api.addresses import is_address, without_secrets
 from imtrans.api.errors import ImtransError, did_you_mean
 from imtrans.cli import completion
 from imtrans.cli.common import SetOption, console, echo, installed, not_empty, say
@@ -109,6 +110,11 @@ def _refuse_missing(what: str) -> None:
     from imtrans.recipe.reading import available
 
     known = available()
+    if is_address(what):
+        raise ImtransError(
+            f"{without_secrets(what)}: name a recipe; in it data.root is this address, and "
+            'data.layout is "shards"'
+        )
     if what.endswith(".toml") or what in known:
         return
     path = Path(what)

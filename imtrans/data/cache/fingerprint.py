@@ -5,7 +5,8 @@ import os
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
-from imtrans.api.pictures import Pair, Picture
+from imtrans.api.addresses import is_address
+from imtrans.api.pictures import Pair, Picture, summary_of
 from imtrans.data.cache.cache import FORMAT
 from imtrans.recipe.schema import DataTable, SideTable
 
@@ -25,7 +26,12 @@ def fingerprint(pairs: Sequence[Pair], data: DataTable, size: int, *, paired: bo
     """
     settings = [*_settings(data, size), paired]
     digest = hashlib.sha256(repr(settings).encode("utf-8", "surrogateescape"))
-    stated: dict[str, tuple[int, int, int]] = {}
+    if summary := summary_of(pairs):
+        for picture in summary.files:
+            digest.update(_identity(picture, {}))
+        digest.update(summary.digest)
+        return digest.hexdigest()[:32]
+    stated: dict[str, object] = {}
     for pair in pairs:
         for picture in (*pair.a, *pair.b):
             if picture.path not in stated:
@@ -38,7 +44,12 @@ def fingerprint(pairs: Sequence[Pair], data: DataTable, size: int, *, paired: bo
 def _settings(data: DataTable, size: int) -> list[object]:
     sides = [_side(side) for side in (data.source, data.target)]
     reading = [data.direction, bool(data.derive), data.resize, data.draft, size]
-    return [FORMAT, READING, _versions(), os.path.abspath(data.root), *sides, *reading]
+    return [FORMAT, READING, _versions(), located(data.root), *sides, *reading]
+
+
+def located(root: str) -> str:
+    """The recipe's folder from wherever we are; an address is the same everywhere."""
+    return root if is_address(root) else os.path.abspath(root)
 
 
 def _side(side: SideTable) -> list[object]:
@@ -56,9 +67,15 @@ def _versions() -> list[str]:
     return found
 
 
-def _identity(picture: Picture, stated: dict[str, tuple[int, int, int]]) -> bytes:
+def _identity(picture: Picture, stated: dict[str, object]) -> bytes:
     if picture.path not in stated:
-        found = os.stat(picture.path)
-        stated[picture.path] = (found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        stated[picture.path] = _stated(picture)
     place = (picture.path, picture.half, picture.member, picture.offset, picture.size)
     return repr((place, stated[picture.path])).encode("utf-8", "surrogateescape")
+
+
+def _stated(picture: Picture) -> object:
+    if picture.store is not None:
+        return picture.store.version
+    found = os.stat(picture.path)
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -13,7 +12,7 @@ from time import monotonic, sleep
 from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Pair
 from imtrans.data.cache.cache import Cache, PixelFormat, Unusable, Writer, kept
-from imtrans.data.cache.fingerprint import fingerprint
+from imtrans.data.cache.fingerprint import fingerprint, located
 from imtrans.data.cache.store import BUILDING, home, lock_of, make_room
 from imtrans.data.reading import Reader, Sample
 from imtrans.data.samples import Sampler
@@ -114,7 +113,7 @@ class _Making:
             raise NotCached(why)
         self.say(f"caching {len(self.pairs)} pairs, about {size(needed)}, in {home()}")
         begun = monotonic()
-        writer = Writer(building, os.path.abspath(self.data.root), self.sampler.load_size)
+        writer = Writer(building, located(self.data.root), self.sampler.load_size)
         try:
             self._write(writer, limit)
             writer.finish()

@@ -75,6 +75,11 @@ def _content(picture: Picture, expected: PixelSpec) -> bytes:
     if picture.content is not None:
         _check_start(picture.content[:16], len(picture.content), expected)
         return picture.content
+    if picture.store is not None:
+        _check_length(picture.size, expected)
+        content = picture.store.read(picture.offset, picture.size)
+        _check_start(content[:16], len(content), expected)
+        return content
     if stat.S_ISFIFO(os.stat(picture.path).st_mode):
         raise ImtransError("a pipe, not an image")  # it would be waited for without end
     with open(picture.path, "rb") as file:
@@ -92,6 +97,10 @@ def _content(picture: Picture, expected: PixelSpec) -> bytes:
 def _check_start(start: bytes, size: int, expected: PixelSpec) -> None:
     if _reader(start) is None:
         raise ImtransError("not an image, or one that cannot be read")
+    _check_length(size, expected)
+
+
+def _check_length(size: int, expected: PixelSpec) -> None:
     # No format needs more than its pixels, but for some words about them.
     if size > 16 * expected.max_pixels + 2**26:
         raise ImtransError(f"too large a file for one image: {size:,} bytes")

@@ -62,6 +62,8 @@ def header(picture: Picture) -> ImageHeader:
     try:
         if picture.content is not None:
             return _read(io.BytesIO(picture.content))
+        if picture.store is not None:
+            return _read(io.BytesIO(picture.store.read(picture.offset, picture.size)))
         if not stat.S_ISREG(os.stat(picture.path).st_mode):
             raise ImtransError("not a file")  # a pipe would be waited for without end
         with open(picture.path, "rb") as file:
