@@ -11,7 +11,6 @@ from tifffile import imwrite
 import imtrans as facade
 from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Picture
-from imtrans.api.tar_members import scan
 from imtrans.translation.translator import Translator
 
 
@@ -42,9 +41,10 @@ def test_they_are_those_of_the_command_in_the_order_of_the_pictures(
     tar = tmp_path / "photos.tar"
     with tarfile.open(tar, "w") as archive:
         archive.add(pictures, ".")
+    with tarfile.open(tar) as archive:
+        members = sorted(filter(tarfile.TarInfo.isreg, archive), key=lambda info: info.name)
     loaded = facade.load(model)
     files = sorted(path for path in pictures.iterdir())
-    members = sorted(scan(str(tar)), key=lambda info: info.name)
     for given in (
         [Picture(str(file)) for file in files],
         [Picture(str(file), content=file.read_bytes()) for file in files],

@@ -45,7 +45,8 @@ class Place:
         fs, root = self._fs()
         fs.invalidate_cache()
         root = root.rstrip("/")
-        with self._failing():
+        found: list[str] = []
+        with suppress(FileNotFoundError), self._failing():
             found = fs.find(root)
         return sorted(path[len(root) + 1 :] for path in found if path.startswith(f"{root}/"))
 

@@ -82,9 +82,9 @@ def run(order: Order, note: Callable[[str], None]) -> Outcome:
 
 def _model(order: Order, note: Callable[[str], None]) -> Model:
     """The file that all workers load, read once: the run may go on being trained meanwhile."""
-    import imtrans
+    from imtrans import load
 
-    loaded = imtrans.load(
+    loaded = load(
         order.checkpoint, best=order.best, device="cpu", precision="fp32", **order.options
     )
     if loaded.scale is None and order.options["size"] == "trained":

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from imtrans.api.errors import ImtransError, quoted, some
 from imtrans.api.layouts import without_suffix
 from imtrans.api.pictures import SUFFIXES, Picture
-from imtrans.api.tar_members import check_kind, check_name, scan
+from imtrans.api.tar_members import check_name
 from imtrans_ray.places import CannotWrite, Place
 
 SOURCE, OUTPUT = "source", "output"
@@ -40,10 +40,7 @@ def images_of(tar: Path, shard: Place, field: str | None) -> Iterator[Image]:
 
     Raises ImtransError where there are none, two have one key, or the tar file is damaged.
     """
-    try:
-        members = list(_members(tar, shard))
-    except ImtransError as error:
-        raise ImtransError(str(error).replace(str(tar), shard.address)) from error
+    members = list(_members(tar, shard))
     sources = [one for one in members if one.field == (SOURCE if field is None else field)]
     if field is None and not sources:
         sources = [one for one in members if not one.field]
@@ -70,16 +67,43 @@ def _expected(field: str | None) -> str:
 
 def _members(tar: Path, shard: Place) -> Iterator[Member]:
     """The images in a tar file, hidden ones left out."""
-    for info in scan(str(tar)):
+    for info in _headers(tar, shard):
+        if info.isdir():
+            continue
         check_name(shard.address, info.name)
         folder, base = posixpath.split(posixpath.normpath(info.name))
         if any(part.startswith(".") for part in (*folder.split("/"), base)):
             continue
         if base.lower().endswith(SUFFIXES):
-            check_kind(shard.address, info)
+            if not info.isreg() or info.issparse():
+                raise ImtransError(
+                    f"{shard.address}: '{info.name}' is no plain file. pack the files themselves: "
+                    "tar --dereference --hard-dereference"
+                )
             key, _, rest = base.partition(".")
             field = without_suffix(f".{rest}")[1:]
             yield Member(info, posixpath.join(folder, key), field)
+
+
+def _headers(tar: Path, shard: Place) -> list[tarfile.TarInfo]:
+    """All members. Raises ImtransError unless the file is whole: the tarfile module passes over
+    damage behind the first member, and what follows would be missing without a word."""
+    with tar.open("rb") as file:
+        try:
+            with tarfile.open(fileobj=file, mode="r:") as archive:
+                infos = archive.getmembers()
+                end = archive.offset
+        except (tarfile.TarError, ValueError, OverflowError) as error:
+            raise ImtransError(
+                f"{shard.address}: no tar file, compressed, cut off or damaged ({error}). copy or "
+                "pack it again, without compression"
+            ) from error
+        file.seek(end)
+        mark = file.read(tarfile.BLOCKSIZE)
+    if len(mark) < tarfile.BLOCKSIZE or any(mark):
+        after = f" after '{infos[-1].name}'" if infos else ""
+        raise ImtransError(f"{shard.address}: cut off or damaged{after}. copy or pack it again")
+    return infos
 
 
 @contextmanager

@@ -95,14 +95,14 @@ class Worker:
         return report
 
     def _translate(self, job: Job, report: Report) -> None:
-        import imtrans
+        from imtrans import result_files
 
         output, setup = Place(self._setup.output), self._setup
         given: deque[Image] = deque()
         with ExitStack() as stack:
             images = _noted(_images(job, setup.field, stack), given)
             shard = stack.enter_context(new_shard(output / job.name))
-            for made in imtrans.result_files(
+            for made in result_files(
                 self._translator,
                 (image.picture for image in images),
                 batch_size=setup.batch_size,
@@ -127,12 +127,12 @@ def _loaded(setup: Setup) -> Any:
     """The translator, on the device that this worker has."""
     import ray
 
-    import imtrans
+    from imtrans import load
 
     with TemporaryDirectory(prefix="imtrans-ray-") as folder:
         file = Path(folder, setup.file_name)
         file.write_bytes(ray.get(setup.weights[0]))
-        return imtrans.load(file, **setup.options)
+        return load(file, **setup.options)
 
 
 def _images(job: Job, field: str | None, stack: ExitStack) -> Iterator[Image]:

@@ -1,7 +1,9 @@
 """What the tests of this plugin share: images, shards of them, and the command line."""
 
+import logging
 import sys
 import tarfile
+from types import SimpleNamespace
 
 import pytest
 from drawn import draw_picture
@@ -33,7 +35,7 @@ def photos(tmp_path_factory):
     """24 images of 32 px, and two of which a network takes long enough to be killed meanwhile."""
     folder = tmp_path_factory.mktemp("photos")
     for number in range(26):
-        size = (32, 32) if number < 24 else (768, 768)
+        size = (32, 32) if number < 24 else (512, 512)
         draw_picture(number, size).save(folder / f"{number:03}.png")
     return folder
 
@@ -61,3 +63,42 @@ def unpack():
             return [(info.name, archive.extractfile(info).read()) for info in archive]
 
     return unpacked
+
+
+@pytest.fixture
+def s3(monkeypatch):
+    """A server on this machine that speaks S3, with one bucket: `settings` are for the environment,
+    `put` and `get` are of its objects."""
+    pytest.importorskip("s3fs", reason="not installed: pip install s3fs")
+    moto = pytest.importorskip("moto.server", reason='not installed: pip install "moto[server]"')
+    import boto3
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = moto.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    settings = {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_CONFIG_FILE": "/nowhere",
+        "AWS_SHARED_CREDENTIALS_FILE": "/nowhere",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    with monkeypatch.context() as patch:
+        for name, value in settings.items():
+            patch.setenv(name, value)
+        client = boto3.client("s3")
+    client.create_bucket(Bucket="bucket")
+
+    def get(key):
+        return client.get_object(Bucket="bucket", Key=key)["Body"].read()
+
+    yield SimpleNamespace(
+        settings=settings,
+        put=lambda key, content: client.put_object(Bucket="bucket", Key=key, Body=content),
+        get=get,
+    )
+    client.close()
+    server.stop()

@@ -155,43 +155,57 @@ def test_two_workers_of_which_one_is_killed_lose_nothing_and_double_nothing(
     assert members_of(tmp_path / "out", unpack) == expected
     names = [name for name, _ in unpack(tmp_path / "out" / "train-2.tar")]
     assert names == [f"{number:03}.output.png" for number in (8, 9, 10, 11, 24, 25)]
+    continued(translate, shards, unpack, expected, tmp_path / "out")
 
 
-def test_what_is_damaged_is_named_and_the_same_command_does_what_is_left(
-    translate, tmp_path, pack, photos, unpack, expected
-):
-    pack(tmp_path / "in" / "a.tar", range(4))
-    whole = pack(tmp_path / "in" / "b.tar", range(4, 8)).read_bytes()
-    (tmp_path / "in" / "b.tar").write_bytes(whole[:5000])
-    with tarfile.open(tmp_path / "in" / "a.tar", "a") as archive:
+def continued(translate, shards, unpack, expected, output):
+    """The same command again, for a shard that is gone, and damaged meanwhile."""
+    times = {tar: tar.stat().st_mtime_ns for tar in output.glob("*.tar")}
+    del times[output / "train-5.tar"]
+    (output / "train-5.tar").unlink()
+    add_damaged(shards / "train-5.tar")
+    code, out, err = translate(shards, workers=1)
+    assert code == 1
+    assert err.startswith(f"skipped: {shards / 'train-5.tar'}/bad.source.png: not an image")
+    assert out.startswith("4 images in 1 shard in ")
+    assert ", 5 shards there already, 1 skipped, named in failed.json (" in out
+    assert members_of(output, unpack) == expected
+    assert all(tar.stat().st_mtime_ns == when for tar, when in times.items())
+    code, _, err = translate(shards, "--dropout-seed", 1)
+    assert code == 2
+    assert "holds shards of another translation (with other dropout seed): train-0.tar" in err
+
+
+def add_damaged(tar):
+    with tarfile.open(tar, "a") as archive:
         info = tarfile.TarInfo("bad.source.png")
         info.size = 7
         archive.addfile(info, io.BytesIO(b"no PNG."))
+
+
+@pytest.mark.soak
+def test_a_shard_that_is_damaged_is_named_until_it_is_whole(
+    translate, tmp_path, pack, unpack, expected
+):
+    add_damaged(pack(tmp_path / "in" / "a.tar", range(4)))
+    whole = pack(tmp_path / "in" / "b.tar", range(4, 8)).read_bytes()
+    (tmp_path / "in" / "b.tar").write_bytes(whole[:5000])
     code, out, err = translate(tmp_path / "in", workers=1)
     assert code == 1
     assert out.startswith("4 images in 1 shard in ")
-    assert ", 2 skipped, named in failed.json" in out
     image, shard = err.strip().splitlines()
-    assert image.startswith(f"skipped: {tmp_path / 'in' / 'a.tar'}/bad.source.png: ")
     assert shard.startswith(f"skipped: {tmp_path / 'in' / 'b.tar'}: ")
     failed = json.loads((tmp_path / "out" / "failed.json").read_text())
     assert [one["shard"] for one in failed] == ["a.tar", "b.tar"]
 
-    written = (tmp_path / "out" / "a.tar").stat().st_mtime_ns
     (tmp_path / "in" / "b.tar").write_bytes(whole)
     code, out, err = translate(tmp_path / "in", workers=1)
     assert code == 1
-    assert out.startswith("4 images in 1 shard in ")
     assert ", 1 shard there already, 1 skipped" in out
     assert err.strip() == image
-    assert (tmp_path / "out" / "a.tar").stat().st_mtime_ns == written
     found = members_of(tmp_path / "out", unpack)
     assert found == {name: expected[name] for name in found}
     assert len(found) == 8
-
-    code, _, err = translate(tmp_path / "in", "--dropout-seed", 1)
-    assert code == 2
-    assert "holds shards of another translation (with other dropout seed): a.tar, b.tar" in err
 
 
 @pytest.mark.soak
@@ -243,3 +257,31 @@ def test_a_folder_of_images_becomes_shards(translate, photos, unpack, expected, 
         f"0000{number}-of-00003.tar" for number in range(3)
     ]
     assert members_of(tmp_path / "out", unpack) == expected
+
+
+@pytest.mark.soak
+def test_shards_in_an_object_store_by_a_ray_that_the_command_starts(
+    s3, model, pack, tmp_path, unpack, expected
+):
+    for number in range(2):
+        first = number * PER_SHARD
+        tar = pack(tmp_path / "in" / f"train-{number}.tar", range(first, first + PER_SHARD))
+        s3.put(f"in/{tar.name}", tar.read_bytes())
+    command = ["ray", "translate", "--checkpoint", str(model), "s3://bucket/in", "--size", "native"]
+    command += ["--output", "s3://bucket/out", "--workers", "2"]
+    done = subprocess.run(
+        [sys.executable, "-m", "imtrans", *command],
+        env={**os.environ, **s3.settings},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("8 images in 2 shards in s3://bucket/out (")
+    assert done.stdout.count("\n") == 1
+    for number in range(2):
+        (tmp_path / "out").mkdir(exist_ok=True)
+        (tmp_path / "out" / f"{number}.tar").write_bytes(s3.get(f"out/train-{number}.tar"))
+    found = members_of(tmp_path / "out", unpack)
+    assert found == {name: expected[name] for name in found}
+    assert len(found) == 8

@@ -1,5 +1,6 @@
 """What is to be done, what is done already, and the shards themselves: all that needs no Ray."""
 
+import gzip
 import io
 import json
 import os
@@ -114,11 +115,36 @@ def test_sources_are_translated_or_plain_images_or_the_field_that_is_named(tmp_p
         keys(with_members(tmp_path / "below.tar", "../1.png"))
 
 
-def test_a_damaged_tar_file_is_named_by_its_address(tmp_path, pack):
+def junk_at_the_end(whole):
+    end = len(whole.rstrip(b"\0"))
+    return whole[: end - end % -512] + b"no header".ljust(512, b".")
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda whole: whole[:5000], "cut off or damaged"),
+        (lambda whole: whole[:-10240], "cut off or damaged"),
+        (lambda whole: whole.replace(b"002.source", b"003.source"), r"damaged \(bad checksum\)"),
+        (junk_at_the_end, "damaged after '003"),
+        (lambda whole: b"", "no tar file"),
+        (gzip.compress, "no tar file, compressed"),
+    ],
+)
+def test_a_damaged_tar_file_is_named_by_its_address(tmp_path, pack, damage, said):
     tar = pack(tmp_path / "a.tar", range(4))
-    tar.write_bytes(tar.read_bytes()[:5000])
-    with pytest.raises(ImtransError, match=r"s3://bucket/a\.tar: "):
+    tar.write_bytes(damage(tar.read_bytes()))
+    with pytest.raises(ImtransError, match=rf"s3://bucket/a\.tar: .*{said}"):
         list(images_of(tar, Place("s3://bucket/a.tar"), None))
+
+
+def test_a_link_in_a_shard_is_refused(tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        info = tarfile.TarInfo("1.png")
+        info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(info)
+    with pytest.raises(ImtransError, match=r"'1\.png' is no plain file"):
+        keys(tmp_path / "a.tar")
 
 
 def test_a_shard_is_there_whole_or_not_at_all_and_the_same_bytes_each_time(tmp_path):
@@ -226,3 +252,36 @@ def test_without_ray_it_says_what_to_install(imtrans, monkeypatch, tmp_path):
     assert (code, out) == (2, "")
     assert err.startswith("error: 'ray' cannot be imported: pip install imtrans-ray")
     assert err.count("\n") == 1
+
+
+@pytest.mark.thorough
+def test_shards_in_an_object_store_are_read_and_written_at_once(s3, tmp_path, pack, monkeypatch):
+    for name, value in s3.settings.items():
+        monkeypatch.setenv(name, value)
+    s3.put("in/train-0.tar", pack(tmp_path / "a.tar", range(2)).read_bytes())
+    s3.put("in/photos/1.png", b"png")
+    made = planned("s3://bucket/in", output="s3://bucket/out")
+    assert [(job.name, job.address) for job in made.jobs] == [
+        ("train-0.tar", "s3://bucket/in/train-0.tar")
+    ]
+    assert planned("s3://bucket/in/train-*.tar", output="s3://bucket/out") == made
+    (images,) = planned("s3://bucket/in/photos", output="s3://bucket/out").jobs
+    assert images.images == [("1.png", "1")]
+    shard, output = Place(made.jobs[0].address), Place("s3://bucket/out")
+    with shard.reading() as tar:
+        assert [image.key for image in images_of(tar, shard, None)] == ["000", "001"]
+    assert remaining(output, ["train-0.tar"], MADE, False) == ["train-0.tar"]
+    with new_shard(output / "train-0.tar") as new:
+        new.add(Image(Picture("a.png"), "a"), ".png", b"12345")
+        assert "train-0.tar" not in output.files()
+    assert output.files() == ["imtrans-ray.json", "train-0.tar"]
+    assert remaining(output, ["train-0.tar"], MADE, False) == []
+    assert remaining(output, ["train-0.tar"], MADE | {"size": "native"}, True) == ["train-0.tar"]
+    note_failed(output, "train-0.tar", [{"shard": "train-0.tar"}])
+    assert all_failed(output, ["train-0.tar"]) == [{"shard": "train-0.tar"}]
+    note_failed(output, "train-0.tar", [])
+    assert output.files() == ["imtrans-ray.json"]
+    with pytest.raises(CannotWrite, match="s3://no-bucket/a: "):
+        Place("s3://no-bucket/a").write(b"")
+    with pytest.raises(ImtransError, match="s3://no-bucket/a: no tar files there, and no images"):
+        planned("s3://no-bucket/a")
