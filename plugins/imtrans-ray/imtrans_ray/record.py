@@ -73,9 +73,9 @@ def note_failed(output: Place, shard: str, failed: Sequence[Mapping[str, str]]) 
 
 def all_failed(output: Place, shards: Sequence[str]) -> list[dict[str, str]]:
     """The images of these shards that have no result."""
-    found = []
+    found, wanted = [], set(shards)
     for name in (output / FAILED).files():
-        if name.removesuffix(".json") in set(shards):
+        if name.removesuffix(".json") in wanted:
             found += json.loads((output / FAILED / name).read())
     return found
 

@@ -1,6 +1,7 @@
 """All shards through the workers of a Ray cluster: none lost, none twice, whatever fails."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -23,15 +24,16 @@ class Outcome:
     shards: int = 0
     kept: int = 0  # shards that were there already
     failed: list[dict[str, str]] = field(default_factory=list)
-    remarks: dict[str, list[str]] = field(default_factory=dict)  # by kind
+    remarks: dict[str, str] = field(default_factory=dict)  # by kind, the first
+    remarked: Counter[str] = field(default_factory=Counter)  # by kind, of how many images
 
     def lines(self) -> Iterator[str]:
         """What went wrong, and what was remarked."""
         for one in self.failed:
             yield f"skipped: {one['error']}"
-        for kind, remarks in self.remarks.items():
-            first, *others = sorted(remarks)
-            more = f"; likewise {len(others)} more" if others else ""
+        for kind, first in self.remarks.items():
+            others = self.remarked[kind] - 1
+            more = f"; likewise {others} more" if others else ""
             remedy = ". --size chooses another size" if kind == "size" else ""
             yield f"note: {first}{more}{remedy}"
 
@@ -75,8 +77,9 @@ def _count(outcome: Outcome, report: Report, job: Job) -> None:
         return
     outcome.shards += 1
     outcome.images += report.done
-    for kind, remarks in report.remarks.items():
-        outcome.remarks.setdefault(kind, []).extend(remarks)
+    outcome.remarked.update(report.remarked)
+    for kind, first in report.remarks.items():
+        outcome.remarks[kind] = min(first, outcome.remarks.get(kind, first))
 
 
 def _failed(job: Job, error: str) -> dict[str, str]:

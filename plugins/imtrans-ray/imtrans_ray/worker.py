@@ -52,7 +52,8 @@ class Report:
     shard: str
     done: int = 0
     broken: list[dict[str, str]] = field(default_factory=list)
-    remarks: dict[str, list[str]] = field(default_factory=dict)  # by kind
+    remarks: dict[str, str] = field(default_factory=dict)  # by kind, the first
+    remarked: dict[str, int] = field(default_factory=dict)  # by kind, of how many images
     error: str | None = None
     fatal: str | None = None
 
@@ -89,6 +90,8 @@ class Worker:
             report.fatal = str(error)
         except ImtransError as error:
             report.error = str(error)
+        except OSError as error:
+            report.error = f"{job.address}: {(error.strerror or str(error)).lower()}"
         except Exception as error:  # of a plugin's network, or of ours: it stops no other shard
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             report.error = f"{job.address}: {reason}"
@@ -139,11 +142,7 @@ def _images(job: Job, field: str | None, stack: ExitStack) -> Iterator[Image]:
     place = Place(job.address)
     if job.images:
         return images_in(place, job.images)
-    try:
-        tar = stack.enter_context(place.reading())
-    except FileNotFoundError as error:
-        raise ImtransError(f"{job.address}: no such file") from error
-    return images_of(tar, place, field)
+    return images_of(stack.enter_context(place.reading()), place, field)
 
 
 def _noted(images: Iterable[Image], given: "deque[Image]") -> Iterator[Image]:
@@ -162,4 +161,5 @@ def _keep(made: Any, image: Image, shard: NewShard, report: Report) -> None:
     shard.add(image, made.suffix, made.content)
     report.done += 1
     for remark in made.remarks:
-        report.remarks.setdefault(remark.kind, []).append(f"{image.picture}: {remark.text}")
+        report.remarked[remark.kind] = report.remarked.get(remark.kind, 0) + 1
+        report.remarks.setdefault(remark.kind, f"{image.picture}: {remark.text}")

@@ -4,23 +4,32 @@ import gzip
 import io
 import json
 import os
+import re
 import sys
 import tarfile
+import tomllib
+from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("imtrans_ray", reason="not installed: pip install -e plugins/imtrans-ray")
 
+from imtrans_ray import translating, worker
 from imtrans_ray.cluster import chosen_workers
-from imtrans_ray.jobs import keyed, plan
+from imtrans_ray.jobs import Job, keyed, plan
 from imtrans_ray.places import CannotWrite, Place, place_of
 from imtrans_ray.quiet import hushed
 from imtrans_ray.record import all_failed, note_failed, remaining, write_failed
 from imtrans_ray.shards import Image, images_of, new_shard
 
+import imtrans as facade
 from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Picture
+from imtrans.recipe.catalog import catalog
+from imtrans.translation.result_files import ResultFile
 
+README = Path(__file__).parents[1] / "README.md"
 MADE = {"weights": "1", "size": "trained"}
 
 
@@ -202,6 +211,75 @@ def test_what_failed_is_kept_for_as_long_as_its_shard(tmp_path):
     note_failed(output, "a/b.tar", [])
     write_failed(output, [])
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_results_beside_their_sources_are_pairs_of_the_layout_shards(tmp_path, pack):
+    pack(tmp_path / "shards" / "train-0.tar", range(2))
+    with new_shard(Place(str(tmp_path / "translated" / "train-0.tar"))) as shard:
+        for key in ("000", "001"):
+            shard.add(Image(Picture(f"{key}.png"), key), ".png", b"png")
+    (text,) = re.findall(r"```toml\n(.*?)```", README.read_text(), re.DOTALL)
+    options = tomllib.loads(text)["data"]["layout"]
+    layout = catalog().layouts[options.pop("name")].build(str(tmp_path), **options)
+    assert [pair.name for pair in layout.pairs("train")] == ["000", "001"]
+
+
+def reports(monkeypatch, jobs, made):
+    """What a worker without a network reports of jobs; `made(picture)` is a result."""
+    monkeypatch.setattr(worker, "_loaded", lambda setup: None)
+    monkeypatch.setattr(worker, "_begin", lambda setup, job: 1)
+    monkeypatch.setattr(facade, "result_files", lambda _, them, **options: map(made, them))
+    setup = worker.Setup("out", None, "generator.safetensors", {}, None)
+    rows = {"job": [json.dumps(asdict(job)) for job in jobs]}
+    return [worker.Report.loads(text) for text in worker.Worker(setup)(rows)["report"]]
+
+
+def test_a_worker_goes_on_after_what_concerns_one_shard(tmp_path, monkeypatch, pack):
+    monkeypatch.chdir(tmp_path)
+    for number in range(3):
+        pack(tmp_path / "in" / f"{number}.tar", range(2 * number, 2 * number + 2))
+    (tmp_path / "in" / "1.tar").write_bytes(b"no tar file")
+    jobs = [*planned(tmp_path / "in").jobs, Job("gone.tar", str(tmp_path / "gone.tar"))]
+
+    def made(picture):
+        if "004" in picture.path:
+            raise RuntimeError("the network of a plugin\nfails")
+        if "001" in picture.path:
+            return ResultFile(picture, error=ImtransError(f"{picture.path}: damaged"))
+        return ResultFile(picture, ".png", b"made")
+
+    one, bad, fails, gone = reports(monkeypatch, jobs, made)
+    assert (one.done, one.error) == (1, None)
+    assert [each["image"] for each in one.broken] == [f"{jobs[0].address}/001.source.png"]
+    assert "no tar file" in bad.error
+    assert fails.error == f"{jobs[2].address}: RuntimeError: the network of a plugin fails"
+    assert gone.error == f"{jobs[3].address}: no such file or directory"
+    assert [path.name for path in (tmp_path / "out").glob("*.tar")] == ["0.tar"]
+    assert all_failed(Place("out"), ["0.tar"]) == one.broken
+
+
+def test_what_cannot_be_written_ends_all(tmp_path, monkeypatch, pack):
+    monkeypatch.chdir(tmp_path)
+    pack(tmp_path / "in" / "0.tar", range(2))
+    (tmp_path / "out").write_text("no folder")
+    jobs = planned(tmp_path / "in").jobs
+    (report,) = reports(monkeypatch, jobs, lambda picture: ResultFile(picture, ".png", b"made"))
+    monkeypatch.setattr(translating, "_reports", lambda *_: iter([report]))
+    with pytest.raises(ImtransError, match=r"out/0\.tar: "):
+        translating.translate_jobs(None, jobs, None, None, lambda: None)
+
+
+def test_a_shard_that_was_done_twice_counts_once_and_one_that_was_lost_is_named(monkeypatch):
+    jobs = [Job(f"{number}.tar", f"in/{number}.tar") for number in range(2)]
+    remarks = {"remarks": {"size": "b.png: too large"}, "remarked": {"size": 2}}
+    again = [worker.Report("0.tar", done=3, **remarks)] * 2
+    monkeypatch.setattr(translating, "_reports", lambda *_: iter(again))
+    outcome = translating.translate_jobs(None, jobs, None, None, lambda: None)
+    assert (outcome.images, outcome.shards) == (3, 1)
+    assert list(outcome.lines()) == [
+        "skipped: 1.tar: Ray gave it up; the same command tries it again",
+        "note: b.png: too large; likewise 1 more. --size chooses another size",
+    ]
 
 
 @pytest.mark.parametrize(
