@@ -1,23 +1,12 @@
 """`imtrans ray translate`: the command."""
 
-from enum import StrEnum
 from time import monotonic
-from typing import Annotated
 
 import typer
 
+from imtrans_ray import options
+
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
-NETWORK, WORKERS = "Network", "Workers"
-
-
-class Statistics(StrEnum):
-    image = "image"
-    running = "running"
-
-
-class Precision(StrEnum):
-    fp32 = "fp32"
-    bf16 = "bf16"
 
 
 @app.callback()
@@ -27,128 +16,24 @@ def ray() -> None:
 
 @app.command()
 def translate(
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="INPUT", help="Tar files, a folder of tar files, or a folder of images."
-        ),
-    ],
-    output: Annotated[str, typer.Option(metavar="PATH", help="The folder of the results.")],
-    checkpoint: Annotated[
-        str,
-        typer.Option(
-            metavar="PATH",
-            help="A run, a checkpoint directory, a generator.safetensors, or hf://OWNER/NAME of a "
-            "hub.",
-        ),
-    ],
-    best: Annotated[
-        bool, typer.Option("--best", help="The run's best on validation pairs, not its newest.")
-    ] = False,
-    translator: Annotated[
-        str, typer.Option(metavar="NAME", help="Which of several translators, as generator_back.")
-    ] = "generator",
-    source: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FIELD",
-            help="Of shards: the images KEY.FIELD.EXT; by default KEY.source.EXT, or KEY.EXT in a "
-            "shard without these.",
-        ),
-    ] = None,
-    images_per_shard: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Of a folder of images: how many go together.")
-    ] = 1000,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace shards that are there already.")
-    ] = False,
-    size: Annotated[
-        str,
-        typer.Option(
-            metavar="trained|native|PX",
-            help="At which size the network sees an image: that of training, its own, or PX. The "
-            "result has the image's own size.",
-            rich_help_panel=NETWORK,
-        ),
-    ] = "trained",
-    statistics: Annotated[
-        Statistics,
-        typer.Option(
-            help="What batch norm uses: each image's own values, or the training's.",
-            rich_help_panel=NETWORK,
-        ),
-    ] = Statistics.image,
-    dropout_seed: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            min=0,
-            max=2**32 - 1,
-            help="Keep dropout on, with the noise of this seed; and the seed of what samples.",
-            rich_help_panel=NETWORK,
-        ),
-    ] = None,
-    max_pixels: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            min=1,
-            help="Read images up to this size; by default the recipe's limit.",
-            rich_help_panel=NETWORK,
-        ),
-    ] = None,
-    precision: Annotated[
-        Precision | None,
-        typer.Option(
-            help="bf16 where the device is good at it, by default.", rich_help_panel=NETWORK
-        ),
-    ] = None,
-    batch_size: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            min=1,
-            max=4096,
-            help="Images that go through the network together; by default what suits the device.",
-            rich_help_panel=WORKERS,
-        ),
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            min=1,
-            help="Processes that translate; by default one for each GPU, or without GPUs for each "
-            "4 cores.",
-            rich_help_panel=WORKERS,
-        ),
-    ] = None,
-    cpus_per_worker: Annotated[
-        float | None,
-        typer.Option(
-            metavar="N",
-            min=0.1,
-            help="Cores of each; by default its share.",
-            rich_help_panel=WORKERS,
-        ),
-    ] = None,
-    gpus_per_worker: Annotated[
-        float | None,
-        typer.Option(
-            metavar="N",
-            min=0,
-            help="GPUs of each, as 0.5; by default 1 where there are any.",
-            rich_help_panel=WORKERS,
-        ),
-    ] = None,
-    address: Annotated[
-        str | None,
-        typer.Option(
-            metavar="auto|HOST:PORT|ray://...",
-            help="The cluster to join; by default one of this machine is started.",
-            rich_help_panel=WORKERS,
-        ),
-    ] = None,
+    inputs: options.InputsArgument,
+    output: options.OutputOption,
+    checkpoint: options.CheckpointOption,
+    best: options.BestOption = False,
+    translator: options.TranslatorOption = "generator",
+    source: options.SourceOption = None,
+    images_per_shard: options.ImagesPerShardOption = 1000,
+    overwrite: options.OverwriteOption = False,
+    size: options.SizeOption = "trained",
+    statistics: options.StatisticsOption = options.Statistics.image,
+    dropout_seed: options.DropoutSeedOption = None,
+    max_pixels: options.MaxPixelsOption = None,
+    precision: options.PrecisionOption = None,
+    batch_size: options.BatchSizeOption = None,
+    workers: options.WorkersOption = None,
+    cpus_per_worker: options.CpusPerWorkerOption = None,
+    gpus_per_worker: options.GpusPerWorkerOption = None,
+    address: options.AddressOption = None,
 ) -> None:
     """Translate tar shards, or a folder of images into tar shards, here or s3://.
 
@@ -160,7 +45,7 @@ def translate(
     """
     from imtrans_ray.running import Order, run
 
-    options = {
+    of_load = {
         "size": _size(size),
         "translator": translator,
         "statistics": statistics.value,
@@ -172,7 +57,7 @@ def translate(
         output=output,
         checkpoint=checkpoint,
         best=best,
-        options=options,
+        options=of_load,
         precision=precision.value if precision else None,
         field=source,
         images_per_shard=images_per_shard,
