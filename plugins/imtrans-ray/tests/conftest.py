@@ -4,6 +4,7 @@ import logging
 import sys
 import tarfile
 from types import SimpleNamespace
+from urllib.request import Request, urlopen
 
 import pytest
 from drawn import draw_picture
@@ -69,7 +70,7 @@ def unpack():
 def s3(monkeypatch):
     """A server on this machine that speaks S3, with one bucket: `settings` are for the environment,
     `put` and `get` are of its objects."""
-    pytest.importorskip("s3fs", reason="not installed: pip install s3fs")
+    s3fs = pytest.importorskip("s3fs", reason="not installed: pip install s3fs")
     moto = pytest.importorskip("moto.server", reason='not installed: pip install "moto[server]"')
     import boto3
 
@@ -101,4 +102,7 @@ def s3(monkeypatch):
         get=get,
     )
     client.close()
+    # What one server holds, the next of this process would hold too.
+    urlopen(Request(f"{settings['AWS_ENDPOINT_URL']}/moto-api/reset", method="POST")).close()
     server.stop()
+    s3fs.S3FileSystem.clear_instance_cache()
