@@ -14,15 +14,26 @@ if TYPE_CHECKING:
     from imtrans.functions import check, train
     from imtrans.translation.export.exporting import export
     from imtrans.translation.loading import load
+    from imtrans.translation.result_files import result_files
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "check", "evaluate", "export", "hookimpl", "load", "train"]
+__all__ = [
+    "__version__",
+    "check",
+    "evaluate",
+    "export",
+    "hookimpl",
+    "load",
+    "result_files",
+    "train",
+]
 # torch takes seconds to import; `imtrans --help` and plugin modules must not pay for it.
 _LATER = {
     "check": "imtrans.functions",
     "evaluate": "imtrans.evaluation.of_run",
     "export": "imtrans.translation.export.exporting",
     "load": "imtrans.translation.loading",
+    "result_files": "imtrans.translation.result_files",
     "train": "imtrans.functions",
 }
 

@@ -20,6 +20,7 @@ def test_dir_shows_what_there_is_and_each_is_there():
         "export",
         "hookimpl",
         "load",
+        "result_files",
         "train",
     ]
     for name in dir(imtrans):
@@ -57,7 +58,10 @@ def test_the_examples_of_the_docstrings_run(tiny_file, tmp_path, monkeypatch):
     tiny_file.rename("my-task.toml")
     draw_picture(1, (96, 64)).save("photo.jpg")
     draw_picture(1, (64, 64)).save("other.jpg")
-    for function in (imtrans.check, imtrans.train, imtrans.load, imtrans.evaluate, imtrans.export):
+    for function in (
+        *(imtrans.check, imtrans.train, imtrans.load),
+        *(imtrans.result_files, imtrans.evaluate, imtrans.export),
+    ):
         (test,) = doctest.DocTestFinder(recurse=False).find(function, globs={})
         assert test.examples
         assert doctest.DocTestRunner().run(test).failed == 0

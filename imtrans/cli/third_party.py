@@ -1,7 +1,7 @@
 """Commands of third parties: Typer apps that installed distributions name in `imtrans.commands`.
 
-An entry point `ray = "imtrans_ray.cli:app"` makes `imtrans ray`. Its module is imported when the
-command is called, and not before: `imtrans --help` lists it by its distribution.
+An entry point `gradient = "imtrans_gradient_cli:app"` makes `imtrans gradient`. Its module is
+imported when the command is called, and not before: `imtrans --help` lists it by its distribution.
 """
 
 from importlib.metadata import EntryPoint, entry_points

@@ -77,7 +77,7 @@ def load(
         precision=arithmetic,
         dropout=dropout_seed is not None,
     )
-    return Translator(
+    loaded = Translator(
         module,
         encoding,
         device=chosen,
@@ -89,6 +89,8 @@ def load(
         | {"size": str(size), "statistics": statistics, "precision": arithmetic}
         | {"dropout seed": str(dropout_seed)},
     )
+    loaded.file = header.path
+    return loaded
 
 
 def _recipe(header: Header, max_pixels: int | None) -> Recipe:

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from copy import copy
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -62,6 +63,7 @@ class Translator:
         self.device, self.precision = device, precision
         self.seed, self._noise = seed, noise
         self.compiled: Compiled | None = None
+        self.file: Path | None = None  # of the weights, where `load` has read them
 
     def __call__(self, image: Any) -> Any:
         """The translation of an image: of a PIL image or a path a PIL image, of an array (H, W, C)

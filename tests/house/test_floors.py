@@ -1,4 +1,5 @@
-"""Imports point down only; components and plugins import `imtrans.api` and nothing else."""
+"""Imports point down only; components and plugins import `imtrans.api`, plugins also what
+`import imtrans` offers, and nothing else."""
 
 import ast
 import subprocess
@@ -7,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+import imtrans
+
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "imtrans"
-PLUGINS = sorted(ROOT.glob("plugins/*/*.py"))
+PLUGINS = sorted([*ROOT.glob("plugins/*/*.py"), *ROOT.glob("plugins/*/imtrans_*/*.py")])
 
 # From the top of the house to the ground. What is in a room may import from those below it.
 FLOORS = [
@@ -74,11 +77,12 @@ def test_every_room_has_a_floor_and_nothing_else_is_at_the_top():
 )
 def test_components_and_plugins_import_the_api_alone(path):
     allowed = {module for module in imports(path) if module.startswith("imtrans.api")}
-    assert set(imports(path)) - allowed - {"imtrans.hookimpl", "imtrans.__version__"} == set()
+    names = imtrans.__all__ if path in PLUGINS else ("hookimpl", "__version__")
+    assert set(imports(path)) - allowed - {f"imtrans.{name}" for name in names} == set()
 
 
 def test_no_component_and_no_plugin_is_imported_by_name():
-    plugins = {path.stem for path in PLUGINS}
+    plugins = {path.relative_to(ROOT / "plugins").parts[1].removesuffix(".py") for path in PLUGINS}
     for path in FILES:
         if room(path) != "components":
             assert not [
