@@ -112,5 +112,5 @@ def sample_draw(seed: int, epoch: int, index: int) -> random.Random:
 
 def validation_indices(seed: int, count: int, share: float) -> list[int]:
     """Which of `count` pairs are for validation, in order: the same for the same seed and count."""
-    chosen = epoch_order(seed, 0, count)[: round(count * share)]
-    return sorted(chosen)
+    chosen = _permutation(seed, 0, count)[: round(count * share)]
+    return chosen.sort().values.tolist()

@@ -7,7 +7,6 @@ further, hangs. Either ends the job with a line that names it.
 
 import json
 import os
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +16,7 @@ from typing import Any, NoReturn
 
 from imtrans.api.errors import ImtransError
 from imtrans.host.ranks import Rank
+from imtrans.host.terminal import Terminal, say
 
 EVERY = 1.0  # seconds between two signs of life
 DEAD = 30.0  # seconds without a sign of life, as a machine that swaps may need
@@ -219,5 +219,5 @@ class RankWatch(Watching):
     def _speak_and_exit(self, reason: str) -> NoReturn:
         """End this process from beside its work, which waits for what never comes."""
         if self._speaks():
-            print(f"error: {self._message(reason)}", file=sys.stderr, flush=True)
+            say(Terminal(stderr=True), f"error: {self._message(reason)}")
         os._exit(EXIT)
