@@ -135,17 +135,19 @@ def start(recipe: str) -> dict:
 
 def steps(recipes: list[str]) -> dict:
     """Milliseconds a batch, in turns; loading alone, in this process."""
-    from imtrans.data.draws import epoch_order
+    from imtrans.data.draws import Order
     from imtrans.data.loader import Batches
 
     tasks = [task_of(recipe, workers=0) for recipe in recipes]
+    orders = [Order(task.recipe.seed, len(task.pairs), BATCH) for task in tasks]
     walks = [
-        Batches(task.pairs, task.sampler, BATCH, workers=0, pin=False).start(1, 0) for task in tasks
+        Batches(task.pairs, task.sampler, order, workers=0, pin=False).start(1, 0)
+        for task, order in zip(tasks, orders, strict=True)
     ]
     rounds = [[timed(walk) for walk in walks] for _ in range(ROUNDS + 1)][1:]
     ratios = sorted(many / few for many, few in rounds)
     began = time.perf_counter()
-    epoch_order(0, 1, len(tasks[0].pairs))
+    next(orders[0].of_epoch(1))
     return {
         "many": statistics.median(many for many, _ in rounds),
         "few": statistics.median(few for _, few in rounds),

@@ -16,12 +16,8 @@ from torch import Tensor
 Key = tuple[int, int]  # epoch, index
 
 
-def epoch_order(seed: int, epoch: int, count: int) -> list[int]:
-    """A permutation of 0 .. count - 1 for this epoch."""
-    return _permutation(seed, epoch, count).tolist()
-
-
 def _permutation(seed: int, epoch: int, count: int) -> Tensor:
+    """0 .. count - 1 in the order of this epoch."""
     digest = hashlib.sha256(f"order {seed} {epoch}".encode()).digest()
     generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
     return torch.randperm(count, generator=generator)

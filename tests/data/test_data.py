@@ -11,7 +11,7 @@ from PIL import Image
 from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Pair, Picture
 from imtrans.components.layouts.unpaired import Unpaired
-from imtrans.data.draws import Order, epoch_order
+from imtrans.data.draws import Order
 from imtrans.data.loader import Batches
 from imtrans.data.pairs import split_pairs
 from imtrans.data.pixels import images
@@ -290,10 +290,13 @@ def test_the_walk_can_be_taken_up_anywhere(tmp_path, epoch, batch, skipped):
 
 
 def test_an_epoch_shows_every_pair_once_in_an_order_of_its_own():
-    orders = [epoch_order(0, epoch, 50) for epoch in (1, 2)] + [epoch_order(1, 1, 50)]
-    assert all(sorted(order) == list(range(50)) for order in orders)
-    assert len({tuple(order) for order in orders}) == 3
-    assert epoch_order(0, 1, 50) == orders[0]
+    def order(seed, epoch):
+        return [index for _, index in Order(seed, 50, 50).together(epoch, 0)]
+
+    orders = [order(0, 1), order(0, 2), order(1, 1)]
+    assert all(sorted(one) == list(range(50)) for one in orders)
+    assert len({tuple(one) for one in orders}) == 3
+    assert order(0, 1) == orders[0]
 
 
 def test_the_last_batch_of_an_epoch_holds_what_is_left(tmp_path):

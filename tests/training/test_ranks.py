@@ -18,7 +18,7 @@ from steps import step_of
 from torch import nn
 
 from imtrans.api.method import Batch
-from imtrans.data.draws import Order, epoch_order
+from imtrans.data.draws import Order
 from imtrans.host.group import alone
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
@@ -141,7 +141,7 @@ def test_ten_pairs_on_ranks_that_do_not_divide_them_are_each_seen_once(tmp_path,
 @pytest.mark.parametrize("skipped", [0, 7])
 def test_every_pair_of_an_epoch_is_seen_by_one_rank(ranks, size, skipped):
     orders = [Order(5, 10, size, rank, ranks) for rank in range(ranks)]
-    order = epoch_order(5, 3, 10)[skipped:]
+    order = [index for _, index in Order(5, 10, 10).together(3, 0)][skipped:]
     steps = orders[0].steps(skipped)
     seen = [list(one.of_epoch(3, 0, skipped)) for one in orders]
     assert {len(own) for own in seen} == {steps}
@@ -251,7 +251,7 @@ def test_another_number_of_ranks_goes_on_with_the_pairs_that_are_left(train, tmp
 
 
 def test_a_picture_that_one_rank_cannot_read_ends_all_with_one_line(train, tmp_path):
-    order = epoch_order(0, 1, 6)
+    order = [index for _, index in Order(0, 6, 6).together(1, 0)]
     names = sorted((tmp_path / "pairs" / "train").iterdir())
     step = 1 if order[3] else 2  # pair 0 is read before the first step
     bad = names[order[2 * step + 1]]  # the second rank's

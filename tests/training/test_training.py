@@ -15,7 +15,7 @@ from steps import CPU, step_of
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.method import Batch
-from imtrans.data.draws import epoch_order
+from imtrans.data.draws import Order
 from imtrans.host.terminal import Terminal
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
@@ -246,7 +246,7 @@ def test_a_loss_that_is_not_finite_stops_and_is_not_kept(tiny, tmp_path, monkeyp
         return losses | {"g": losses["g"] * (float("nan") if next(count) >= 7 else 1)}
 
     monkeypatch.setattr(Stepper, "__call__", exploding)
-    first = epoch_order(tiny.seed, 2, 6)[0]
+    first = Order(tiny.seed, 6, 6).together(2, 0)[0][1]
     said = f"the loss 'g' became nan in step 7, on the pairs {first:03d}. checkpoints before"
     with pytest.raises(ImtransError, match=said):
         fit(Task(tiny, catalog()), tmp_path / "run")
