@@ -113,9 +113,11 @@ def start(recipe: str) -> dict:
     lap("pairs")
     assert task.files_sum
     lap("sum")
+    from imtrans.data.draws import Order
     from imtrans.data.loader import Batches
 
-    batches = Batches(task.pairs, task.sampler, BATCH, workers=2, pin=False).start(1, 0)
+    order = Order(task.recipe.seed, len(task.pairs), BATCH)
+    batches = Batches(task.pairs, task.sampler, order, workers=2, pin=False).start(1, 0)
     next(batches)
     lap("batch")
     seconds, cpu = time.perf_counter() - began, time.process_time()

@@ -156,10 +156,11 @@ def _expected(scaling: Scaling) -> Iterator[str]:
         f"calculated for steps of {scaling.step * 1e3:.0f} ms: times the work of one rank, and ms "
         "of averaging"
     )
-    yield "  " + " " * 20 + "".join(f"{f'{n} ranks':>15}" for n in RANKS)
+    yield "  " + " " * 20 + "".join(f"{f'{n} ranks':>15}" for n in RANKS) + "   half pays up to"
     for link, rate in LINKS.items():
         cells = (
             f"{n * scaling.efficiency(n, rate):.1f} ({scaling.averaging(n, rate) * 1e3:.0f} ms)"
             for n in RANKS
         )
-        yield f"  {link:<20}" + "".join(f"{cell:>15}" for cell in cells)
+        most = scaling.pays_up_to(rate)
+        yield f"  {link:<20}" + "".join(f"{cell:>15}" for cell in cells) + f"{most:>18}"
