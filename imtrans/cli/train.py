@@ -64,7 +64,7 @@ def train(
     (metrics.jsonl), sample pictures, checkpoints, and report.html.
 
     On several GPUs, or machines: `torchrun --nproc-per-node 4 -m imtrans train RECIPE`. Each of the
-    processes takes its share of every step, and the first one writes and prints.
+    processes takes its share of every step; the first one writes and prints.
 
     With --dry-run it prints the whole recipe, the sizes of the networks, the memory of a few steps
     in a process of their own, and estimates of disk and time.
@@ -87,15 +87,9 @@ def train(
         outcome = fit(
             task, folder, device=device, fresh=fresh, console=out, command=command, group=group
         )
-    if not group.leads:
-        out.quiet = True
-        exit_if_interrupted(outcome, out)
-        return
-    if outcome.interrupted_by is None:
-        say(out, f"{outcome.step} steps trained: {outcome.checkpoint}")
-        say(out, f"translate with: imtrans translate --checkpoint {quote(str(folder))} INPUT")
-        _name_the_best(outcome, task.recipe.validation.best_metric, out)
-        report_at_the_end(folder, out, task)
+    out.quiet = not group.leads
+    if group.leads and outcome.interrupted_by is None:
+        _tell(outcome, task, folder, out)
     exit_if_interrupted(outcome, out)
 
 
@@ -111,6 +105,13 @@ def _look_first(task: "Task", out: "Console") -> None:
     from imtrans.checking.data.look_first import look_first
 
     look_first(task, partial(say, out))
+
+
+def _tell(outcome: "Outcome", task: "Task", folder: Path, out: "Console") -> None:
+    say(out, f"{outcome.step} steps trained: {outcome.checkpoint}")
+    say(out, f"translate with: imtrans translate --checkpoint {quote(str(folder))} INPUT")
+    _name_the_best(outcome, task.recipe.validation.best_metric, out)
+    report_at_the_end(folder, out, task)
 
 
 def _name_the_best(outcome: "Outcome", metric: str | None, out: "Console") -> None:

@@ -90,7 +90,7 @@ class _Fitting:
         self._say_what_is_unused(named, command)
         step = group.together(lambda: self._tried(method, engine))
         position = self._continued(step, command)
-        sampler = group.together(lambda: self._sampler(position))
+        sampler = self._sampler(position)
         loop = self._loop(step, position, sampler, loggers)
         with step.engine.convolving():  # validation and previews too
             return loop.run()
@@ -128,11 +128,17 @@ class _Fitting:
 
     def _sampler(self, position: Position) -> Sampler:
         """Reads from a cache, where one is there or repaid by so many passes over the data."""
-        task, passes = self.task, self.train.epochs - position.epoch + 1
+        task, group, passes = self.task, self.group, self.train.epochs - position.epoch + 1
         report, bar = partial(say, self.console), partial(progress, self.console)
-        with self.group.watch.patient():  # one rank of a machine makes the cache for all there
-            cache = obtain(task.sampler, task.pairs, passes=passes, say=report, bar=bar)
-        return task.sampler.reading(cache)
+
+        def cached() -> Sampler:
+            with group.watch.patient():
+                cache = obtain(task.sampler, task.pairs, passes=passes, say=report, bar=bar)
+            return task.sampler.reading(cache)
+
+        # One rank of each machine makes the cache for all there.
+        made = group.together(lambda: cached() if group.rank.local == 0 else None)
+        return group.together(lambda: made or cached())
 
     def _loop(
         self, step: Step, position: Position, sampler: Sampler, loggers: dict[str, Listener]

@@ -1,8 +1,6 @@
 """The loop that drives a method: batches in, steps, and now and then something written."""
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +17,7 @@ from imtrans.runs.run_dir import RunDir
 from imtrans.runs.state import Position, snapshot, snapshot_translators
 from imtrans.task import Task
 from imtrans.training.alike import check_alike
+from imtrans.training.failures import Failures
 from imtrans.training.feeding import Feeding
 from imtrans.training.interrupt import Interrupt, signal_name
 from imtrans.training.meter import Meter, NotFinite
@@ -70,8 +69,7 @@ class Loop:
         left = of_this + max(epochs_after, 0) * self.order.steps()
         self.steps = position.step + left  # when all epochs are done
         self.meter, self._saving = Meter(self.group), False
-        self._failure: Exception | None = None  # of this rank, of which the others do not know yet
-        self._all_know = self.group.alone
+        self.failures = Failures(self.group)
         self._launches, self._compared = 0, False
 
     def run(self) -> Outcome:
@@ -84,7 +82,7 @@ class Loop:
             self.background.wait()  # these weights are older, and good
             raise
         except (ImtransError, OSError):
-            if not self._all_know:  # to save takes all ranks
+            if not self.failures.known_to_all:  # to save takes all ranks
                 raise
             # A broken image must not cost what was learned before it was met.
             self.background.again()  # without that, a checkpoint would claim too much
@@ -114,13 +112,13 @@ class Loop:
                 self._compare_once()
                 position.epoch, position.batch = epoch, position.batch + taken
                 position.step += taken
-                with self._noting():
+                with self.failures.noted():
                     self.listeners.stepped(self._now())
                 self.meter.count(losses, taken * self.task.images_per_step)
                 self._write_what_is_due()
-                with self._noting():
+                with self.failures.noted():
                     self.background.poll()
-                if received := self._agree(interrupt):
+                if received := self._received(interrupt):
                     name = signal_name(received)
                     self.listeners.said(f"{name}: saving, one moment")
                     return self._end(received)
@@ -146,35 +144,19 @@ class Loop:
         """Have the host read the next batch. What cannot be read on one rank ends all of them, with
         everything saved that was learned before."""
         self.group.watch.at(f"reading the pictures of step {self.position.step + 1}")
-        with self._noting(), self.meter.waiting():
+        with self.failures.noted(), self.meter.waiting():
             self.feed.fetch()
         if not self.feed.resident:
-            self._agree()
+            self.failures.agreed()
         self.group.watch.at(f"computing step {self.position.step + 1}")
 
-    @contextmanager
-    def _noting(self) -> Iterator[None]:
-        """Note what this rank fails with, until all of them agree to end; alone, it just fails."""
-        try:
-            yield
-        except (ImtransError, OSError) as error:
-            if self.group.alone:
-                raise
-            self._failure = self._failure or error
-
-    def _agree(self, interrupt: Interrupt | None = None) -> signal.Signals | None:
-        """The signal that a rank has received; raises what a rank has failed with. Where no rank
-        waits for its host, now and then only."""
-        received = (interrupt and interrupt.received) or 0
-        if self.group.alone:
-            return signal.Signals(received) if received else None
-        if interrupt and self.feed.resident:
-            self._launches += 1
-            if self._launches % AGREED:
-                return None
-        failure, self._failure, self._all_know = self._failure, None, True
-        found = self.group.agree(failure, received)
-        self._all_know = False
+    def _received(self, interrupt: Interrupt) -> signal.Signals | None:
+        """The signal that a rank has received. Where no rank waits for its host, they ask each
+        other now and then only."""
+        self._launches += 1
+        if self.feed.resident and not self.group.alone and self._launches % AGREED:
+            return None
+        found = self.failures.agreed(interrupt.received or 0)
         return signal.Signals(found) if found else None
 
     def _until_something_is_due(self) -> int:
@@ -198,9 +180,9 @@ class Loop:
 
     def _written(self) -> None:
         """Wait until everything is written. Raises what a rank could not write."""
-        with self._noting():
+        with self.failures.noted():
             self.background.wait()
-        self._agree()
+        self.failures.agreed()
 
     def _catch_up(self) -> None:
         """Write what was due at the checkpoint's step, but could not be: the disk was full."""
@@ -216,7 +198,7 @@ class Loop:
             self._save()  # the checkpoint knows no more than before it of what is best
         self._written()
         if self.group.leads:
-            with self._noting():
+            with self.failures.noted():
                 self._remove_old()  # that a kill has left
 
     def _write_what_is_due(self) -> None:
@@ -256,7 +238,7 @@ class Loop:
             # All ranks have read the same.
             self.group.agree(self._ruined(error))
             raise
-        with self._noting():
+        with self.failures.noted():
             self.listeners.logged(self._now(), reading)
         for warning in self.step.method.advice(reading.losses):
             self.listeners.said(warning)
@@ -279,7 +261,7 @@ class Loop:
         if self.preview is None:
             return
         self.group.watch.at("drawing samples")
-        with self._noting(), self.meter.pausing():
+        with self.failures.noted(), self.meter.pausing():
             self.listeners.sampled(self._now(), self.preview.draw())
 
     def _validate(self) -> None:
@@ -337,7 +319,7 @@ class Loop:
         others = self.group.to_first({} if self.group.leads else on_the_cpu(own))
         if not self.group.leads:
             return
-        with self._noting(), self.meter.pausing():
+        with self.failures.noted(), self.meter.pausing():
             if self._saving:
                 self.background.wait()
             write = snapshot(path, self.step, self.position, self.task, others)
