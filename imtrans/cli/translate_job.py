@@ -8,6 +8,7 @@ import typer
 
 from imtrans.cli.common import echo, say
 from imtrans.cli.sharing import Sharing
+from imtrans.host.words import counted
 
 if TYPE_CHECKING:
     from imtrans.translation.folder import TranslatedFolder, Way
@@ -86,7 +87,7 @@ def _summary(
         if outcome.done:
             return [str(result) for result in results]
         return [f"nothing written to {results[0]}"]
-    parts = [f"{_images(outcome.done)} in {folder}"]
+    parts = [f"{counted(outcome.done, 'image')} in {folder}"]
     if len(jobs[0].results) > 1:
         parts.append(f"{len(jobs[0].results)} samples of each")
     if outcome.kept:
@@ -94,10 +95,6 @@ def _summary(
     if outcome.broken:
         parts.append(f"{len(outcome.broken)} skipped")
     if not sharing.share.named.is_all:
-        parts.append(f"share {sharing.share.named} of {_images(len(jobs))}")
+        parts.append(f"share {sharing.share.named} of {counted(len(jobs), 'image')}")
     rate = f" ({outcome.done / max(seconds, 1e-9):.1f} images/s)" if outcome.done else ""
     return [", ".join(parts) + rate]
-
-
-def _images(count: int) -> str:
-    return "1 image" if count == 1 else f"{count} images"

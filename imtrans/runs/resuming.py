@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from imtrans.api.errors import ImtransError
+from imtrans.host.words import counted
 from imtrans.runs.header import Header
 from imtrans.runs.rank_state import RankState
 from imtrans.runs.run_dir import RunDir
@@ -70,13 +71,10 @@ def _continue_on_other_ranks(
     if position.skipped >= len(task.pairs):
         position.epoch, position.skipped = position.epoch + 1, 0
     say(
-        f"continuing on {_counted(task.ranks)}; the session before had {ranks}: each step takes "
-        f"{task.images_per_step} images now, and what is random is drawn anew"
+        f"continuing on {counted(task.ranks, 'process', 'processes')}; the session before had "
+        f"{ranks}: each step takes {counted(task.images_per_step, 'image')} now, and what "
+        "is random is drawn anew"
     )
-
-
-def _counted(ranks: int) -> str:
-    return "1 process" if ranks == 1 else f"{ranks} processes"
 
 
 def _newest_whole(

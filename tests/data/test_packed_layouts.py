@@ -18,7 +18,7 @@ from stored_pairs import (
 )
 
 from imtrans.api.errors import ImtransError
-from imtrans.api.tar_index import split_name
+from imtrans.api.tars.index import split_name
 from imtrans.components.layouts.folders import Folders
 from imtrans.components.layouts.shards import Shards
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stored_pairs import names, pack
 
-from imtrans.api import tar_index
 from imtrans.api.errors import ImtransError
-from imtrans.api.tar_members import TarWindow, members
+from imtrans.api.tars import index as tar_index
+from imtrans.api.tars.members import TarWindow, members
 from imtrans.components.layouts.shards import Shards
 from imtrans.data.identity import files_sum
 from imtrans.data.pairs import Some

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from imtrans.api.cache_folder import cache_folder
 from imtrans.api.remote.ranges import RemoteFile
-from imtrans.api.tar_index import whole_file
+from imtrans.api.tars.index import whole_file
 
 FOLDER = "remote"  # below the user's folder for caches
 SHARE = 0.02  # of the limit, that a process writes before it looks at the size of all

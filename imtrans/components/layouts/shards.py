@@ -18,9 +18,9 @@ from imtrans.api.addresses import is_address
 from imtrans.api.errors import ImtransError, some
 from imtrans.api.hookspecs import Register, hookimpl
 from imtrans.api.layouts import check_root
-from imtrans.api.local_tars import LocalTars
 from imtrans.api.pictures import Pair
-from imtrans.api.tar_pairs import BOTH, PairedMembers, Tars
+from imtrans.api.tars.local import LocalTars
+from imtrans.api.tars.pairs import BOTH, PairedMembers, Tars
 
 MARK = "{split}"
 RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
@@ -90,7 +90,7 @@ class Shards:
     @cached_property
     def _store(self) -> Tars:
         if is_address(self.root):
-            from imtrans.api.remote.tars import RemoteTars
+            from imtrans.api.remote.remote_tars import RemoteTars
 
             return RemoteTars(self.root, int(self.cache_limit * 1e9))
         return LocalTars(self.root)

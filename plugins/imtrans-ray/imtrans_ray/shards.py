@@ -12,7 +12,7 @@ from typing import NamedTuple
 from imtrans.api.errors import ImtransError, quoted, some
 from imtrans.api.layouts import without_suffix
 from imtrans.api.pictures import SUFFIXES, Picture
-from imtrans.api.tar_members import check_name
+from imtrans.api.tars.members import check_name
 from imtrans_ray.places import CannotWrite, Place
 
 SOURCE, OUTPUT = "source", "output"

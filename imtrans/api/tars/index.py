@@ -22,7 +22,7 @@ from imtrans.api.addresses import is_address
 from imtrans.api.cache_folder import cache_folder
 from imtrans.api.layouts import without_suffix
 from imtrans.api.pictures import SUFFIXES
-from imtrans.api.tar_members import Member, TarWindow, check_name, members
+from imtrans.api.tars.members import Member, TarWindow, check_name, members
 
 FORMAT = 1
 FOLDER = "tar-index"  # below the user's folder for caches

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from imtrans.api.errors import ImtransError
-from imtrans.api.tar_index import TarIndex, index_of
-from imtrans.api.tar_members import TarWindow
-from imtrans.api.tar_pairs import Tar
+from imtrans.api.tars.index import TarIndex, index_of
+from imtrans.api.tars.members import TarWindow
+from imtrans.api.tars.pairs import Tar
 
 BLOCK = 2**17  # bytes; the headers of about a hundred tiny members
 LEAST = 2**12

@@ -9,9 +9,9 @@ from imtrans.api.remote.faults import Unreadable
 from imtrans.api.remote.kept import Kept
 from imtrans.api.remote.listing import at_once, found
 from imtrans.api.remote.ranges import RemoteFile
-from imtrans.api.tar_index import TarIndex, index_of
-from imtrans.api.tar_members import TarWindow
-from imtrans.api.tar_pairs import Tar
+from imtrans.api.tars.index import TarIndex, index_of
+from imtrans.api.tars.members import TarWindow
+from imtrans.api.tars.pairs import Tar
 
 BLOCK = 2**20  # bytes; what a server sends in the time that it takes to ask it again
 LEAST = 2**16

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, Protocol
 from imtrans.api.errors import ImtransError, quoted, some
 from imtrans.api.layouts import LazyPairs, MissingPartners, Texts
 from imtrans.api.pictures import Pair, PairsSummary, Picture, Store
-from imtrans.api.tar_index import Form, TarIndex
+from imtrans.api.tars.index import Form, TarIndex
 
 BOTH = "pair"  # the field of a member that holds both sides, one beside the other
 GAP = 2**16  # bytes between members of a pair that are rather read than asked for apart
