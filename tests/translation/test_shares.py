@@ -353,7 +353,7 @@ def test_ranks_divide_the_cores_of_their_machine(monkeypatch):
 
 def test_one_list_on_stdin_is_not_for_several_ranks(imtrans, model, monkeypatch):
     monkeypatch.setattr("imtrans.cli.sharing.this_rank", lambda: Rank(0, 2, 0, 2))
-    monkeypatch.setattr("imtrans.host.meeting._store", lambda: None)
+    monkeypatch.setattr("imtrans.host.meeting.common_store", lambda rank: None)
     code, _, err = imtrans(*model, "--list", "-")
     assert (code, "write the names to a file" in err) == (2, True)
 
