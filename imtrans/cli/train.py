@@ -28,6 +28,16 @@ if TYPE_CHECKING:
     from imtrans.training.loop import Outcome
 
 
+PatienceOption = Annotated[
+    float,
+    typer.Option(
+        metavar="SECONDS",
+        min=1,
+        help="Under torchrun: how long a process may get no further before all are ended.",
+    ),
+]
+
+
 def train(
     recipe: RecipeArgument,
     set_: SetOption = None,
@@ -41,14 +51,7 @@ def train(
         bool, typer.Option("--fresh", help="Start over; the old run is renamed to NAME.old-1.")
     ] = False,
     device: DeviceOption = None,
-    patience: Annotated[
-        float,
-        typer.Option(
-            metavar="SECONDS",
-            min=1,
-            help="Under torchrun: how long a process may get no further before all are ended.",
-        ),
-    ] = 600,
+    patience: PatienceOption = 600,
     dry_run: Annotated[
         bool,
         typer.Option(
