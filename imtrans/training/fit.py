@@ -87,7 +87,10 @@ class _Fitting:
         group.first(lambda: self._open(fresh))
         engine = self._engine()
         self.shown.said(self._described(method, engine))
-        self._say_what_is_unused(named, command)
+        if group.alone and named is None:
+            count = torch.cuda.device_count()
+            if note := unused_gpus(self.device, count, command):
+                self.shown.said(note)
         step = group.together(lambda: self._tried(method, engine))
         position = self._continued(step, command)
         sampler = self._sampler(position)
@@ -172,15 +175,16 @@ class _Fitting:
             f"{_parameters(method)} parameters; {where}, {engine}; {self.run_dir.path}"
         )
 
-    def _say_what_is_unused(self, named: str | None, command: Sequence[str]) -> None:
-        """More GPUs than one process uses, once a session."""
-        count = torch.cuda.device_count() if self.device.type == "cuda" else 1
-        if named is None and self.group.alone and count > 1:
-            rest = shlex.join(command[1:]) if len(command) > 1 else "train RECIPE"
-            self.shown.said(
-                f"note: {count} GPUs are here, and one is used. all of them: torchrun "
-                f"--nproc-per-node {count} -m imtrans {rest}"
-            )
+
+def unused_gpus(device: torch.device, count: int, command: Sequence[str]) -> str | None:
+    """What says that more of `count` GPUs than the one in use could train, and by which command."""
+    if device.type != "cuda" or count < 2:
+        return None
+    rest = shlex.join(command[1:]) if len(command) > 1 else "train RECIPE"
+    return (
+        f"note: {count} GPUs are here, and one is used. all of them: torchrun --nproc-per-node "
+        f"{count} -m imtrans {rest}"
+    )
 
 
 def _translators(task: Task, step: Step) -> dict[str, Translator]:

@@ -17,15 +17,18 @@ from safetensors.torch import load_file
 from steps import step_of
 from torch import nn
 
+from imtrans.api.errors import ImtransError
 from imtrans.api.method import Batch
 from imtrans.data.draws import Order
+from imtrans.host.devices import choose_device
 from imtrans.host.group import alone
+from imtrans.host.ranks import Rank
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
 from imtrans.runs.header import read_header
 from imtrans.runs.rank_state import own_buffers
 from imtrans.task import Task
-from imtrans.training.fit import fit
+from imtrans.training.fit import fit, unused_gpus
 from imtrans.training.step.stepper import Stepper
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks")
@@ -331,3 +334,33 @@ def test_pools_of_images_go_on_as_they_were(tmp_path, tmp_path_factory):
     found = last_of(tmp_path / "parts")
     assert found == last_of(tmp_path / "whole")
     assert any("rank_1/state/pool" in name for name in found)
+
+
+def test_one_process_says_how_to_use_the_other_gpus():
+    gpu = torch.device("cuda")
+    told = unused_gpus(gpu, 4, ["imtrans", "train", "my task.toml", "--set", "seed=1"])
+    assert told.startswith("note: 4 GPUs are here, and one is used. all of them: torchrun ")
+    assert told.endswith("--nproc-per-node 4 -m imtrans train 'my task.toml' --set seed=1")
+    assert unused_gpus(gpu, 1, []) is None
+    assert unused_gpus(torch.device("cpu"), 4, []) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "rank", "expected"),
+    [
+        (None, Rank(5, 8, 1, 4), "cuda:1"),
+        ("cuda", Rank(0, 2, 0, 1), "cuda"),
+        ("cpu", Rank(5, 8, 1, 4), "cpu"),
+        ("cuda:1", Rank(0, 8, 0, 4), "device 'cuda:1' for 4 processes on this machine"),
+        (None, Rank(5, 8, 5, 8), "4 GPUs for 8 processes on this machine"),
+    ],
+)
+def test_each_process_of_a_machine_has_a_gpu_of_its_own(monkeypatch, name, rank, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda index: None)
+    if " " not in expected:
+        assert str(choose_device(name, rank)) == expected
+        return
+    with pytest.raises(ImtransError, match=expected):
+        choose_device(name, rank)
