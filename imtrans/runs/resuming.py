@@ -72,8 +72,8 @@ def _continue_on_other_ranks(
         position.epoch, position.skipped = position.epoch + 1, 0
     say(
         f"continuing on {counted(task.ranks, 'process', 'processes')}; the session before had "
-        f"{ranks}: each step takes {counted(task.images_per_step, 'image')} now, and what "
-        "is random is drawn anew"
+        f"{ranks}: a step takes {counted(task.images_per_step, 'image')} now, of the pairs of "
+        "this epoch that are left"
     )
 
 

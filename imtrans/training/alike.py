@@ -83,7 +83,7 @@ def _follow_moments(step: Step, group: Group) -> None:
 def _draw_for_itself(
     step: Step, group: Group, others: Sequence[RankState], seed: int, after: int
 ) -> None:
-    """Dropout and pools are each rank's own: as they were, or anew where ranks were others."""
+    """Dropout and pools are each rank's own: as they were, or new where ranks were others."""
     if group.leads:
         return
     if others:

@@ -176,7 +176,7 @@ def test_no_credentials_are_said(s3, monkeypatch):
     assert "give credentials as fsspec takes them, as AWS_PROFILE=NAME" in said_of(Shards(ROOT))
 
 
-def test_a_tar_file_that_changes_is_indexed_anew_and_never_mixed(s3, stored, tmp_path):
+def test_a_tar_file_that_changes_is_indexed_again_and_never_mixed(s3, stored, tmp_path):
     pair = Shards(ROOT, cache_limit=0).pairs("train")[0]
     path = stored[0] / "train-0.tar"
     changed = pack(tmp_path / "x.tar", "zz.source.png", "zz.target.png").read_bytes()

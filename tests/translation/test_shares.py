@@ -169,7 +169,7 @@ def raising():
     raise KeyboardInterrupt
 
 
-def test_overwriting_once_more_begins_anew(folders):
+def test_overwriting_once_more_begins_again(folders):
     inputs, output = folders
     for _ in range(2):
         done = [into(counting(), inputs, output, way(n, overwrite=True)).done for n in (2, 1, 3)]
@@ -272,7 +272,7 @@ def test_shares_that_are_killed_again_and_again_finish(folders, tmp_path, overwr
                 running.pop(number)
     assert kills
     assert shown(output) == shown(tmp_path / "alone")
-    if not overwrite:  # else a share that had just finished when it was killed began anew
+    if not overwrite:  # else a share that had just finished when it was killed began again
         assert into(counting(), inputs, output).kept == 10
     partial = [name for name in hidden(output) if not name.endswith(".partial")]
     assert partial == []

@@ -65,7 +65,7 @@ def _make(name: str) -> Any:
         raise ImtransError(
             f"'{name}://' addresses need more: pip install \"imtrans[remote]\" ({error})"
         ) from error
-    # What changes while a training runs is looked at anew each time.
+    # What changes while a training runs is asked for each time.
     fs = kind(skip_instance_cache=True, use_listings_cache=False, **_options(name))
     if hasattr(fs, "retries"):
         fs.retries = 1  # attempts: they are counted here, not twice

@@ -65,7 +65,7 @@ class TarIndex:
 
     def fill(self, tar: str, found: Iterable[Member]) -> "TarIndex":
         """Take in all members; `tar` is what errors call the file."""
-        # Of most members folder and ending were seen before: then nothing is looked at anew.
+        # Of most members folder and ending were seen before: then nothing is looked at again.
         folders: set[str] = set()
         endings: dict[str, int] = {}  # the number of their form
         keys: list[str] = []
