@@ -210,5 +210,5 @@ def joined(patience: float = PATIENCE) -> Iterator[Group]:
         watch.end()
         raise
     else:
-        watch.end()
+        watch.leave()
         dist.destroy_process_group()

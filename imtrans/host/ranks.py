@@ -54,6 +54,11 @@ def this_rank(environment: Mapping[str, str] = os.environ) -> Rank:
     return Rank(number, of, local, local_of)
 
 
+def is_restart(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether torchrun has started this process in the place of one that failed."""
+    return _number(environment, "TORCHELASTIC_RESTART_COUNT") > 0
+
+
 def _number(environment: Mapping[str, str], name: str, usual: int = 0) -> int:
     text = environment.get(name, str(usual))
     if not text.isdecimal():

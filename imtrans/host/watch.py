@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, NoReturn
 
 from imtrans.api.errors import ImtransError
@@ -21,6 +21,7 @@ from imtrans.host.terminal import Terminal, say
 EVERY = 1.0  # seconds between two signs of life
 DEAD = 30.0  # seconds without a sign of life, as a machine that swaps may need
 DEAD_AFTER_A_FAULT = 5.0  # when a connection broke, somebody is likely to be
+PAUSE = 0.02
 EXIT = 1
 
 
@@ -83,6 +84,24 @@ class RankWatch(Watching):
         with suppress(Exception):
             self.store.set(f"gone {self.rank.number}", "1")
 
+    def leave(self, longest: float = DEAD) -> None:
+        """End, and wait for the others to have done so: who closes its connections while another
+        rank still reads its last message from them breaks them. Rank 0, which may keep the store,
+        goes last."""
+        self.end()
+        self._thread.join(longest)
+        until = monotonic() + longest
+        with suppress(Exception):
+            self._wait_until_all("gone", until)
+            self.store.set(f"left {self.rank.number}", "1")
+            if self.rank.leads:
+                self._wait_until_all("left", until)
+
+    def _wait_until_all(self, are: str, until: float) -> None:
+        keys = [f"{are} {number}" for number in range(self.rank.of)]
+        while not self.store.check(keys) and monotonic() < until:
+            sleep(PAUSE)
+
     def at(self, doing: str) -> None:
         self._doing, self._progress = doing, self._progress + 1
 
@@ -125,10 +144,12 @@ class RankWatch(Watching):
                     self._tell()
                     self._look()
             except Exception:  # the store is gone, and with it the machine that kept it
+                if self._done.is_set():
+                    return  # meanwhile all was done
                 self._speak_and_exit(
                     "the process that keeps the ranks together cannot be reached any more"
                 )
-            if reason := self._trouble(DEAD):
+            if (reason := self._trouble(DEAD)) and not self._done.is_set():
                 self._speak_and_exit(reason)
 
     def _tell(self) -> None:
@@ -176,7 +197,7 @@ class RankWatch(Watching):
                 f"{seen.name} hangs: no progress for {now - seen.moved:.0f} s ({seen.doing}). its "
                 "machine or its disk may be too slow; --patience SECONDS waits longer"
             )
-        if len(hung) < len(here):
+        if len(hung) < len(here) or not here:
             return None
         if gone:
             return self._ended(gone[0])

@@ -18,6 +18,7 @@ from imtrans.data.samples import Sampler
 from imtrans.host.background import Background
 from imtrans.host.devices import choose_device, computing
 from imtrans.host.group import Group, alone
+from imtrans.host.ranks import is_restart
 from imtrans.host.terminal import Terminal, progress, say
 from imtrans.runs.resuming import resume
 from imtrans.runs.run_dir import RunDir, alone_in
@@ -99,7 +100,8 @@ class _Fitting:
             return loop.run()
 
     def _open(self, fresh: bool) -> None:
-        self.run_dir.claim(fresh=fresh)
+        # Started again after a failure, it continues with what it has begun.
+        self.run_dir.claim(fresh=fresh and not is_restart())
         self.run_dir.tidy()
 
     def _engine(self) -> Engine:

@@ -65,7 +65,9 @@ class Loop:
         self.step, self.order = self.stepper.step, self.feed.order
         position = self.position
         epochs_after = self.task.recipe.train.epochs - position.epoch
-        of_this = self.order.steps(position.skipped) - position.batch if epochs_after >= 0 else 0
+        # None are left where there were more pairs when it stopped.
+        of_this = max(self.order.steps(position.skipped) - position.batch, 0)
+        of_this = of_this if epochs_after >= 0 else 0
         left = of_this + max(epochs_after, 0) * self.order.steps()
         self.steps = position.step + left  # when all epochs are done
         self.meter, self._saving = Meter(self.group), False
@@ -268,7 +270,10 @@ class Loop:
         if not self.validation:
             return
         with self.meter.pausing():
-            found = self.validation.measure()
+            with self._noting():
+                self.validation.see()
+            self._agree()
+            found = self.validation.found()
             at, write = self._now(), self._keep_the_best(found)
             if not self.group.leads:
                 return

@@ -61,12 +61,20 @@ class Validation:
 
     def measure(self) -> dict[str, Measured]:
         """Every metric that has a value on these pairs, the same on all ranks."""
+        self.see()
+        return self.found()
+
+    def see(self) -> None:
+        """Show the metrics this rank's pairs. Raises ImtransError when one cannot be read."""
         for metric in self.metrics.values():
             metric.reset()
         self._together.weights_changed()
         with viewing(self.translator):
             for samples in by_size(self._samples, self._together.most):
                 self._update(samples)
+
+    def found(self) -> dict[str, Measured]:
+        """What all ranks have seen, put together."""
         for metric in self._parts.values() if self._shared else ():
             metric.with_rows([rows for part in self.group.gather(metric.so_far()) for rows in part])
         return self.group.from_first(self._found() if self.group.leads else {})

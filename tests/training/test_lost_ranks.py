@@ -7,13 +7,14 @@ import time
 
 import pytest
 import torch
-from forked_ranks import Ranks
+from forked_ranks import Ranks, free_port
 from plugged import with_plugin
 from steps import step_of
 from torch import nn
 
 from imtrans.api.errors import ImtransError
 from imtrans.host.ranks import Rank
+from imtrans.host.store import common_store
 from imtrans.host.watch import DEAD, Lost, RankWatch
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
@@ -110,6 +111,32 @@ def test_a_rank_with_an_error_of_its_own_is_named_by_the_others(tmp_path):
     assert "a fault of a plugin" in job.children[1].err
     assert "rank 1 (" in job.children[0].err
     assert "has ended with an error of its own" in job.children[0].err
+
+
+def test_a_rank_that_never_comes_is_named(monkeypatch):
+    for name, value in (("WORLD_SIZE", "3"), ("MASTER_ADDR", "127.0.0.1")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MASTER_PORT", str(free_port()))
+    with pytest.raises(ImtransError, match="waited . s for rank 1, rank 2, which did not come"):
+        common_store(Rank(0, 3), longest=0.2)
+    monkeypatch.setenv("MASTER_PORT", str(free_port()))
+    with pytest.raises(ImtransError, match=r"rank 1 .* cannot reach the other 2 at 127\.0\.0\.1:"):
+        common_store(Rank(1, 3), longest=0.2)
+    monkeypatch.delenv("MASTER_ADDR")
+    with pytest.raises(ImtransError, match="MASTER_ADDR is not set"):
+        common_store(Rank(1, 3), longest=0.2)
+
+
+def test_who_is_done_waits_for_who_still_reads(tmp_path):
+    begun = time.time()
+
+    def work(group):
+        if group.rank.number == 1:
+            time.sleep(1)  # as one that is slow to read its last message
+
+    job = Ranks(tmp_path / "r", 2, work).done()
+    assert time.time() - begun > 1
+    assert job.err == ""
 
 
 # --- components that work on one device, and not on several ---
@@ -273,6 +300,14 @@ def test_who_has_ended_as_it_should_is_not_missed(watches):
     clock[0] += 8
     one._tell()
     assert "has ended with an error of its own" in told(one)
+
+
+def test_all_that_have_ended_miss_nobody(watches):
+    _, (one, other) = watches
+    for watch in (one, other):
+        watch._tell()
+        watch.end()
+    assert told(one) is None
 
 
 def test_only_faults_of_connections_are_other_ranks(watches):

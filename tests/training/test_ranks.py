@@ -11,6 +11,7 @@ from itertools import islice
 import pytest
 import torch
 from cells import UNPAIRED, write_unpaired
+from drawn import write_pairs
 from forked_ranks import Ranks, commands
 from plugged import with_plugin
 from safetensors.torch import load_file
@@ -139,6 +140,40 @@ def test_ten_pairs_on_ranks_that_do_not_divide_them_are_each_seen_once(tmp_path,
     assert largest_difference(recipe, each, whole) < 1e-5
 
 
+@pytest.mark.parametrize("ranks", [2, pytest.param(3, marks=pytest.mark.thorough)])
+def test_ranks_with_fewer_parts_of_a_step_keep_time_with_the_others(tmp_path, ranks):
+    settings = ("train.sync_batch_norm=true", "train.accumulate=2", "train.clip_norm=0.1")
+    recipe = recipe_of(PIX2PIX, "batch", *settings, "train.ema=0.9")
+    pairs = pairs_of(recipe, 2 * ranks + 1)
+
+    def work(group):
+        order = Order(0, 2 * ranks + 1, 2, group.rank.number, ranks)
+        weights = weights_after(group, recipe, pairs, order, 4)
+        torch.save(weights, tmp_path / str(group.rank.number))
+
+    Ranks(tmp_path / "ranks", ranks, work).done()
+    first, *others = (torch.load(tmp_path / str(rank)) for rank in range(ranks))
+    for other in others:
+        assert all(torch.equal(first[name], other[name]) for name in first)
+
+
+@pytest.mark.parametrize("norm", ["instance", pytest.param("none", marks=pytest.mark.thorough)])
+def test_parts_on_two_ranks_are_those_of_one(tmp_path, norm):
+    settings = ("train.clip_norm=0.1", "train.ema=0.9", "train.accumulate=2")
+    pairs = pairs_of(recipe_of(PIX2PIX, norm), 11)  # 8 and 3: in 2 + 2 parts, and in 2 + 0
+
+    def work(group):
+        recipe = recipe_of(PIX2PIX, norm, *settings, "train.batch_size=2")
+        order = Order(0, 11, 4, group.rank.number, 2)
+        weights = weights_after(group, recipe, pairs, order, 4)
+        torch.save(weights, tmp_path / str(group.rank.number))
+
+    Ranks(tmp_path / "ranks", 2, work).done()
+    recipe = recipe_of(PIX2PIX, norm, *settings, "train.batch_size=4")
+    whole = weights_after(alone(), recipe, pairs, Order(0, 11, 8), 4)
+    assert largest_difference(recipe, torch.load(tmp_path / "0"), whole) < 1e-5
+
+
 @pytest.mark.parametrize("ranks", [1, 2, 3, 4, 16])
 @pytest.mark.parametrize("size", [1, 3])
 @pytest.mark.parametrize("skipped", [0, 7])
@@ -192,8 +227,9 @@ def train(tmp_path, tiny_file):
     """`imtrans train` of the tiny recipe on so many ranks, into tmp_path/NAME."""
     count = iter(range(1000))
 
-    def started(ranks, name, *settings):
+    def started(ranks, name, *settings, fresh=False):
         options = [word for setting in settings for word in ("--set", setting)]
+        options += ["--fresh"] if fresh else []
         folder, run = tmp_path / f"ranks {next(count)}", tmp_path / name
         return commands(folder, ranks, "train", tiny_file, "--run-dir", run, *options)
 
@@ -264,6 +300,26 @@ def test_a_picture_that_one_rank_cannot_read_ends_all_with_one_line(train, tmp_p
     assert job.err.startswith(f"error: rank 1: {bad}")
     assert job.err.count("\n") == 1
     assert (tmp_path / f"run/checkpoints/step_0000000{step}").is_dir()
+
+
+def test_a_validation_picture_that_one_rank_cannot_read_loses_no_step(train, tmp_path):
+    train(2, "run", "train.epochs=1").done()
+    write_pairs(tmp_path / "pairs" / "val", 20)  # more than are shown
+    bad = sorted((tmp_path / "pairs" / "val").iterdir())[1]  # the second rank's
+    bad.write_bytes(bad.read_bytes()[:-200])
+    job = train(2, "run", "train.epochs=3")
+    assert job.wait() == [2, 2]
+    assert job.err.startswith(f"error: rank 1: {bad}")
+    assert job.err.count("\n") == 1
+    assert (tmp_path / "run/checkpoints/step_00000006").is_dir()
+
+
+def test_started_again_by_torchrun_a_fresh_run_continues(train, tmp_path, monkeypatch):
+    train(2, "run", "train.epochs=1", "train.checkpoint_every=2", fresh=True).done()
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    again = train(2, "run", "train.epochs=2", fresh=True).done()
+    assert "continuing after" in again.out
+    assert not (tmp_path / "run.old-1").exists()
 
 
 def test_a_mistake_in_the_recipe_is_one_line_of_one_rank(train):

@@ -49,6 +49,8 @@ class Step:
         #: what the batch counts in the mean over ranks: 1 where all have equally many pairs, 0
         #: where it is another rank's
         self.weight = 1.0
+        #: whether what is computed now counts at all, or only keeps this rank in time with others
+        self.counts = True
         self._begin_phases()
 
     def join(self, group: Group, say: Callable[[str], None]) -> None:
@@ -137,8 +139,11 @@ class Step:
             if self.engine.counted:
                 stack.enter_context(counting_at_once(batch_norms(self.method)))
             if self.train.sync_batch_norm and not self.group.alone:
-                stack.enter_context(synchronised(self._norms, self.group, self.weight))
+                stack.enter_context(synchronised(self._norms, self.group, self._count))
             yield
+
+    def _count(self) -> bool:
+        return self.counts and self.weight > 0
 
     def make(self, batch: Batch) -> Any:
         """What the method makes of a batch, once for all its phases."""

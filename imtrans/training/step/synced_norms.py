@@ -6,7 +6,7 @@ step they compute with the statistics of all ranks. Where a rank sees another on
 time (`imtrans.data.draws.Own`), that does not count.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -20,11 +20,13 @@ from imtrans.host.group import Group
 
 
 @contextmanager
-def synchronised(norms: Sequence[_BatchNorm], group: Group, weight: float) -> Iterator[None]:
-    """Within, norms use the statistics of all ranks. What this rank sees does not count where its
-    `weight` is 0."""
+def synchronised(
+    norms: Sequence[_BatchNorm], group: Group, count: Callable[[], bool]
+) -> Iterator[None]:
+    """Within, norms use the statistics of all ranks. `count` tells whether what this rank sees at
+    that moment counts."""
     for norm in norms:
-        norm.forward = partial(_forward, norm, group, weight > 0)  # type: ignore[method-assign]
+        norm.forward = partial(_forward, norm, group, count)  # type: ignore[method-assign]
     try:
         yield
     finally:
@@ -32,9 +34,10 @@ def synchronised(norms: Sequence[_BatchNorm], group: Group, weight: float) -> It
             del norm.forward
 
 
-def _forward(norm: _BatchNorm, group: Group, counts: bool, input: Tensor) -> Tensor:
+def _forward(norm: _BatchNorm, group: Group, count: Callable[[], bool], input: Tensor) -> Tensor:
     if not norm.training:
         return type(norm).forward(norm, input)
+    counts = count()
     # Several batches may go through one of ours as parts of one: each has its own statistics.
     parts = input.chunk(getattr(norm, "parts", 1))
     return torch.cat([_normalised(norm, group, counts, part) for part in parts])
