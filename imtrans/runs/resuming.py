@@ -36,15 +36,16 @@ def resume(run: RunDir, training: Training, task: Task, say: Callable[[str], Non
     done = f": finished; to train longer: --set train.epochs={2 * epochs}"
     say(f"continuing after {path}{where if position.epoch <= epochs else done}")
     ranks = ranks_of(header)
-    if not _say_if_data_changed(position, header, task, ranks, say) and ranks != task.ranks:
+    _say_if_data_changed(position, header, task, ranks, say)
+    if ranks != task.ranks:
         _continue_on_other_ranks(position, task, ranks, say)
     return Resumed(position, others if ranks == task.ranks else ())
 
 
 def _say_if_data_changed(
     position: Position, header: Header, task: Task, ranks: int, say: Callable[[str], None]
-) -> bool:
-    """Whether an epoch has other pairs than it had: then it starts again."""
+) -> None:
+    """Where an epoch has other pairs than it had, it starts again."""
     then, now = header.number("batches_per_epoch"), task.steps_per_epoch(ranks)
     if (position.batch or position.skipped) and now != then:
         # A place inside an epoch means nothing in other data.
@@ -53,13 +54,11 @@ def _say_if_data_changed(
             f"the data changed: an epoch had {then} batches, now it has {now}; epoch "
             f"{position.epoch} starts again"
         )
-        return True
-    if header.facts.get("files", task.files_sum) != task.files_sum:
+    elif header.facts.get("files", task.files_sum) != task.files_sum:
         say(
             "the data changed: the files to train on have other names, sizes or times than in the "
             "session before. training continues on what is there now"
         )
-    return False
 
 
 def _continue_on_other_ranks(

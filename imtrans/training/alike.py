@@ -44,7 +44,7 @@ def start_alike(step: Step, group: Group, resumed: Resumed, seed: int) -> Positi
     if group.alone:
         return resumed.position
     position = group.from_first(resumed.position)
-    if not group.leads:
+    if not group.leads and position.step:  # as rank 0 has done when it read its state
         step.begin_epoch(position.phases_of)
     for tensor in [*step.method.parameters(), *step.method.buffers()]:
         group.follow_first(tensor)

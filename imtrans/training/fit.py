@@ -1,11 +1,12 @@
 """From a recipe to a training: everything it needs, in the order in which it can fail."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from rich.console import Console
@@ -38,6 +39,8 @@ from imtrans.training.step.trial import tried_step
 from imtrans.training.validation import Validation
 from imtrans.training.warm_start import start_from
 from imtrans.translation.translator import Translator
+
+T = TypeVar("T")
 
 
 def fit(
@@ -92,7 +95,7 @@ class _Fitting:
             count = torch.cuda.device_count()
             if note := unused_gpus(self.device, count, command):
                 self.shown.said(note)
-        step = group.together(lambda: self._tried(method, engine))
+        step = self._tried(method, engine)
         position = self._continued(step, command)
         sampler = self._sampler(position)
         loop = self._loop(step, position, sampler, loggers)
@@ -113,10 +116,29 @@ class _Fitting:
         return engine
 
     def _tried(self, method: Method, engine: Engine) -> Step:
-        if self.train.init_from and self.group.leads and not self.run_dir.learned():
+        self.group.first(lambda: self._start_from_another(method))
+
+        def tried() -> Step:
+            first = self.task.first_batch(self.device)
+            return tried_step(method, engine, self.train, first, self.shown.said)
+
+        # What one has compiled the others of its machine find; at once, they spoil each other's.
+        return self._one_first(tried) if engine.compiled else self.group.together(tried)
+
+    def _start_from_another(self, method: Method) -> None:
+        if self.train.init_from and not self.run_dir.learned():
             start_from(self.train.init_from, method, self.shown.said)
-        first = self.task.first_batch(self.device)
-        return tried_step(method, engine, self.train, first, self.shown.said)
+
+    def _one_first(self, work: Callable[[], T]) -> T:
+        """Do something on one rank of each machine, and then on the others there."""
+        group = self.group
+
+        def done() -> T:
+            with group.watch.patient():
+                return work()
+
+        first = group.together(lambda: done() if group.rank.local == 0 else None)
+        return group.together(lambda: done() if first is None else first)
 
     def _continued(self, step: Step, command: Sequence[str]) -> Position:
         """Where the run is, with every rank in its state."""
@@ -133,17 +155,14 @@ class _Fitting:
 
     def _sampler(self, position: Position) -> Sampler:
         """Reads from a cache, where one is there or repaid by so many passes over the data."""
-        task, group, passes = self.task, self.group, self.train.epochs - position.epoch + 1
+        task, passes = self.task, self.train.epochs - position.epoch + 1
         report, bar = partial(say, self.console), partial(progress, self.console)
 
         def cached() -> Sampler:
-            with group.watch.patient():
-                cache = obtain(task.sampler, task.pairs, passes=passes, say=report, bar=bar)
+            cache = obtain(task.sampler, task.pairs, passes=passes, say=report, bar=bar)
             return task.sampler.reading(cache)
 
-        # One rank of each machine makes the cache for all there.
-        made = group.together(lambda: cached() if group.rank.local == 0 else None)
-        return group.together(lambda: made or cached())
+        return self._one_first(cached)
 
     def _loop(
         self, step: Step, position: Position, sampler: Sampler, loggers: dict[str, Listener]

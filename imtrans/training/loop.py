@@ -270,9 +270,9 @@ class Loop:
         if not self.validation:
             return
         with self.meter.pausing():
-            with self._noting():
+            with self.failures.noted():
                 self.validation.see()
-            self._agree()
+            self.failures.agreed()
             found = self.validation.found()
             at, write = self._now(), self._keep_the_best(found)
             if not self.group.leads:

@@ -278,9 +278,7 @@ def test_another_number_of_ranks_goes_on_with_the_pairs_that_are_left(train, tmp
     # As if it had been stopped after 4 of the 6 pairs.
     shutil.rmtree(tmp_path / "run/checkpoints/step_00000006")
     more = train(3, "run", "train.checkpoint_every=4", "train.epochs=1").done()
-    assert (
-        "continuing on 3 processes; the session before had 1: a step takes 3 images" in more.out
-    )
+    assert "continuing on 3 processes; the session before had 1: a step takes 3 images" in more.out
     assert "5 steps trained" in more.out  # one more, of the two that were left
     header = read_header(tmp_path / "run/checkpoints/step_00000005/training.safetensors")
     assert (header.facts["ranks"], header.epoch, header.facts["batch"]) == ("3", 2, "0")

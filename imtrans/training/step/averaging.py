@@ -19,7 +19,8 @@ Gradients = list[Tensor | None]
 
 
 class GradientMeans:
-    """Makes the gradients of some parameters the mean over a group's ranks.
+    """Makes the gradients of some parameters the mean over a group's ranks, of losses that were
+    divided by their number: which is one pass less over all of them than dividing gradients.
 
     Which of them have one is found out once, with the first gradients, and is the same on all ranks
     from then on: where a rank has none, it counts as zero.
@@ -51,7 +52,7 @@ class GradientMeans:
                 place.zero_()
             else:
                 place.copy_(gradient)
-        self.group.average(self._flat)
+        self.group.add_up(self._flat)
         found: Gradients = [None] * len(gradients)
         for place, index in zip(self._places, self._used, strict=True):
             found[index] = place

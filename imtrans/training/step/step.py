@@ -158,8 +158,10 @@ class Step:
         total = sum(rest, first)
         values = {term.name: term.value.detach() for term in terms}
         if self.weight != 1:
-            return total * self.weight, {name: v * self.weight for name, v in values.items()}
-        return total, values
+            values = {name: value * self.weight for name, value in values.items()}
+        # The sum over ranks of what this makes of the gradients is their mean.
+        scale = self.weight / self.group.rank.of
+        return (total if scale == 1 else total * scale), values
 
     def terms(self, phase: Phase, batch: Batch, made: Any) -> Sequence[Term]:
         """The terms of a phase. Raises ImtransError when they are none."""

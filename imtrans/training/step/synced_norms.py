@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from imtrans.api.layers import BatchNorm2d
@@ -105,6 +106,7 @@ class _Synchronised(torch.autograd.Function):
         return output.to(input.dtype), mean, variance, count
 
     @staticmethod
+    @once_differentiable
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         normed, weight, scale, count = context.saved_tensors
         gradient = _exact(gradients[0])
