@@ -34,7 +34,7 @@ from imtrans.cli.train import train
 from imtrans.cli.train_scorer import train_scorer
 from imtrans.cli.translate import translate
 from imtrans.host.foreign import is_overflow
-from imtrans.host.ranks import Told
+from imtrans.host.ranks import Told, this_rank
 from imtrans.host.words import readable
 
 TOO_LARGE = (
@@ -96,7 +96,8 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that knows no umlaut ends no command
     try:
-        app()
+        if this_rank().leads or _is_shared(sys.argv[1:]):
+            app()
     except Told:
         sys.exit(2)
     except ImtransError as error:
@@ -115,6 +116,11 @@ def main() -> None:
         if is_out_of_memory(error) or is_overflow(error):
             _fail(TOO_LARGE, 2)
         _fail_by_mistake()
+
+
+def _is_shared(words: list[str]) -> bool:
+    """Whether all processes of torchrun do this command together; any other is rank 0's."""
+    return words[:1] in (["train"], ["translate"], ["evaluate"]) or words[:2] == ["bench", "ranks"]
 
 
 def _fail_by_mistake() -> None:

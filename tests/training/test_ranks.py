@@ -418,3 +418,9 @@ def test_each_process_of_a_machine_has_a_gpu_of_its_own(monkeypatch, name, rank,
         return
     with pytest.raises(ImtransError, match=expected):
         choose_device(name, rank)
+
+
+def test_a_command_that_is_not_shared_is_rank_0s_alone(tmp_path, tiny_file):
+    job = commands(tmp_path / "r", 2, "check", tiny_file).done()
+    assert "one step" in job.out
+    assert job.children[1].out == ""
