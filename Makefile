@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 # A process on each core, each with one thread.
 PARALLEL := -n auto --maxprocesses 8 --dist worksteal
+# Compiled once, where some environments have every process compile all modules and tests again.
+unexport PYTHONDONTWRITEBYTECODE
 PLUGINS := $(wildcard plugins/imtrans-*)
 # Only these are looked through for such tests: collecting all takes ten seconds.
 THOROUGH := $(shell grep -rl thorough --include='test_*.py' tests plugins)

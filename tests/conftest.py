@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 # The networks of the tests are tiny; threads only wait for each other on a busy machine. Processes
@@ -15,7 +16,8 @@ os.environ["WANDB_MODE"] = "offline"  # nothing is uploaded, wherever somebody i
 
 import pytest
 import torch
-from resealing import reseal
+import typer.main
+from resealing import reseal_folder
 from tiny_recipe import write_tiny
 
 from imtrans.benchmark import rates
@@ -36,6 +38,10 @@ with suppress(ModuleNotFoundError):
     settings.register_profile("ci", deadline=None, max_examples=20)
     settings.register_profile("soak", deadline=None, max_examples=200)
     settings.load_profile("ci")
+
+# Of this process every command is asked for again and again; to put them together takes longer than
+# many of them.
+typer.main.get_command = cache(typer.main.get_command)
 
 # In the background of a shell, or under nohup, these are ignored, and by all that a test starts.
 for number in (signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)):
@@ -66,9 +72,16 @@ def no_service_left():
 
 
 @pytest.fixture
-def tiny_file(tmp_path):
+def tiny_engine():
+    """The engine of the tiny recipe. The others are tried on a batch before the first step, which
+    takes longer than its training; where the engine matters, as in tests/training, it is "auto"."""
+    return "plain"
+
+
+@pytest.fixture
+def tiny_file(tmp_path, tiny_engine):
     """A recipe file that trains in a moment."""
-    return write_tiny(tmp_path)
+    return write_tiny(tmp_path, tiny_engine)
 
 
 @pytest.fixture
@@ -104,8 +117,8 @@ def finished_run(trained_once, pairs):
             return text.replace(root, pairs.as_posix())
 
         recipe.write_text(moved(recipe.read_text()))
-        for file in path.glob("checkpoints/*/*.safetensors"):
-            reseal(file, lambda facts: facts | {"recipe": moved(facts["recipe"])})
+        for checkpoint in path.glob("checkpoints/*"):
+            reseal_folder(checkpoint, lambda facts: facts | {"recipe": moved(facts["recipe"])})
         return path
 
     return copied

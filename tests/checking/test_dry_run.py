@@ -65,6 +65,7 @@ def state_of(folder):
     }
 
 
+@pytest.mark.parametrize("tiny_engine", ["auto"])
 def test_it_says_all_and_writes_nothing(imtrans, measuring, tiny_file, tmp_path):
     before = state_of(tmp_path)
     code, out, err = imtrans("train", tiny_file, "--dry-run", "--set", "train.epochs=4")
@@ -91,7 +92,7 @@ def test_it_says_all_and_writes_nothing(imtrans, measuring, tiny_file, tmp_path)
         ("data.cache=true",),
         ("train.ema=0.99", "train.accumulate=2", "train.batch_size=2"),
         ("train.engine=plain", "train.deterministic=true", "generator.norm=batch"),
-        ("train.compile=true", "data.cache=false"),
+        ("train.engine=fast", "train.compile=true", "data.cache=false"),
     ],
 )
 def test_nothing_is_written_whatever_the_recipe(imtrans, tiny_file, tmp_path, overrides):
@@ -191,6 +192,7 @@ def test_a_batch_that_fits_no_machine_is_reported_by_this_one(
     assert found.disk.checkpoint > 3 * 4 * sum(found.networks.values())
 
 
+@pytest.mark.parametrize("tiny_engine", ["auto"])
 def test_the_engine_shown_is_the_one_that_will_train(tiny_file, tmp_path, monkeypatch):
     """It had been shown as asked for, below the line that it cannot be used."""
     real = plans.tried_step
@@ -248,6 +250,7 @@ def test_accumulation_is_measured_as_such_and_uncompiled(tiny_file, tmp_path, mo
     assert asked == [(4, 2, False), (1, 2, False)]
 
 
+@pytest.mark.parametrize("tiny_engine", ["auto"])
 def test_a_compiled_engine_is_named_but_not_compiled(tiny_file, tmp_path, monkeypatch):
     monkeypatch.setattr(torch, "compile", None)
     recipe = read(tiny_file, "train.compile=true")

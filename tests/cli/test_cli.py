@@ -124,6 +124,7 @@ def test_training_names_no_best_where_the_last_is(imtrans, tiny_file, monkeypatc
     assert "--best" not in imtrans("train", tiny_file, "--set", "validate.every=4")[1]
 
 
+@pytest.mark.parametrize("tiny_engine", ["auto"])
 def test_a_run_says_in_plain_words_what_it_is_and_how_to_train_longer(imtrans, tiny_file):
     out = imtrans("train", tiny_file)[1]
     assert "generator 32 k, discriminator 1 k parameters; cpu, fast, fp32" in out

@@ -32,13 +32,15 @@ precision = "fp32"
 log_every = 2
 sample_every = 3
 checkpoint_every = 4
+engine = "plain"
 """
 
 
-def write_tiny(folder):
+def write_tiny(folder, engine="plain"):
     """Six pairs to train on, three for validation, and the recipe; returns its file."""
     write_pairs(folder / "pairs" / "train", 6)
     write_pairs(folder / "pairs" / "val", 3)
     path = folder / "tiny.toml"
-    path.write_text(TINY.format(root=(folder / "pairs").as_posix()))
+    text = TINY.format(root=(folder / "pairs").as_posix())
+    path.write_text(text.replace('engine = "plain"', f'engine = "{engine}"'))
     return path

@@ -26,6 +26,12 @@ HIGHER = {"l1": False, "psnr": True}
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
+@pytest.fixture
+def tiny_engine():
+    """Any will do here."""
+    return "plain"
+
+
 @pytest.fixture(autouse=True)
 def a_terminal_that_can_move(monkeypatch):
     monkeypatch.setenv("TERM", "xterm-256color")

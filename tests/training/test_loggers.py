@@ -18,6 +18,12 @@ from imtrans.training.fit import fit
 EVENTS = [name for name in vars(Listener) if not name.startswith("_")]
 
 
+@pytest.fixture
+def tiny_engine():
+    """Any will do here."""
+    return "plain"
+
+
 class Hearing:
     """Notes all that it hears; no Listener, and has its methods all the same."""
 

@@ -25,6 +25,12 @@ from imtrans.training.fit import fit
 from imtrans.training.validation import Validation
 
 
+@pytest.fixture
+def tiny_engine():
+    """Any will do here."""
+    return "plain"
+
+
 def read(file, *overrides):
     return recipes.read(file, overrides, catalog())
 

@@ -21,6 +21,12 @@ from imtrans.training.meter import Meter, NotFinite
 from imtrans.training.step.stepper import Stepper
 
 
+@pytest.fixture
+def tiny_engine():
+    """Any will do here."""
+    return "plain"
+
+
 class AtOnce(Background):
     """Nothing is done beside anything."""
 

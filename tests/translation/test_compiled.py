@@ -55,7 +55,7 @@ IMPORTING = "ignore:`torch.jit.script_method` is deprecated:DeprecationWarning"
 @pytest.mark.thorough
 @pytest.mark.filterwarnings(IMPORTING)
 @pytest.mark.skipif(not shutil.which("g++"), reason="needs a C++ compiler")
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", [pytest.param("fp32", marks=pytest.mark.soak), "bf16"])
 def test_a_compiled_network_translates_alike(precision):
     torch.manual_seed(0)
     network = catalog().generators["unet_128"].build(3, 3, width=4)

@@ -17,7 +17,7 @@ from imtrans.translation.translator import Translator
 
 CPU = torch.device("cpu")
 DATA = {"root": "nowhere", "layout": "side_by_side"}
-QUICK = "unet_256"
+LARGEST = "unet_256"
 FORMAT_NAMES = sorted(FORMATS)
 
 
@@ -58,9 +58,9 @@ def proven(ours, kind, *how):
     return file, traced.graph, prove(ours, traced, file)
 
 
-MORE = {QUICK: [], "resnet_6": [pytest.mark.thorough]}
+# Of one the tests of the command export both formats, too (test_export_command.py).
 GENERATORS = [
-    pytest.param(name, marks=MORE.get(name, [pytest.mark.soak]))
+    pytest.param(name, marks=pytest.mark.thorough if name == LARGEST else pytest.mark.soak)
     for name in catalog().generators.names()
 ]
 
@@ -109,7 +109,11 @@ def test_other_norms_are_exported_too(norm, kind):
 
 @pytest.mark.parametrize(
     ("kind", "precision", "most"),
-    [("pt2", "bf16", 16), ("onnx", "fp16", 2), ("pt2", "fp16", 2)],
+    [
+        ("pt2", "bf16", 16),
+        ("onnx", "fp16", 2),
+        pytest.param("pt2", "fp16", 2, marks=pytest.mark.thorough),
+    ],
 )
 def test_low_precision_states_its_own_error(kind, precision, most):
     _, graph, found = proven(translator(), kind, precision)
@@ -152,7 +156,11 @@ def test_label_colours_go_in_and_come_out(kind):
 
 @pytest.mark.parametrize(
     ("name", "channels", "kind"),
-    [("lab", 3, "onnx"), ("grayscale", 3, "pt2"), ("mask", 4, "pt2"), ("edges", 3, "pt2")],
+    [
+        ("lab", 3, "onnx"),
+        ("mask", 4, "pt2"),
+        *(pytest.param(name, 3, "pt2", marks=pytest.mark.soak) for name in ("grayscale", "edges")),
+    ],
 )
 def test_photographs_go_in_and_come_out_where_sources_are_derived(name, channels, kind):
     derivation = catalog().derivations[name].builder()

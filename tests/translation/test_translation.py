@@ -382,6 +382,7 @@ def test_load_takes_a_run_a_checkpoint_or_a_file_and_agrees_with_the_last_sample
     assert all(other.tobytes() == first.tobytes() for other in rest)
 
 
+@pytest.mark.parametrize("tiny_engine", ["auto"])
 def test_a_preview_shows_exactly_what_translate_writes(tiny, tmp_path):
     outcome = fit(Task(tiny, catalog()), tmp_path / "run")
     grid = images.to_tensor(pixels(outcome.run_dir / "samples" / f"step_{outcome.step:08d}.png"))
