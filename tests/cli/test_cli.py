@@ -102,7 +102,7 @@ def test_training_names_the_best_generator_where_it_is_not_the_last(
 ):
     values = iter([9.0, 0.5, 0.08476, 0.4])
     monkeypatch.setattr(
-        "imtrans.training.validation.Validation.measure",
+        "imtrans.training.validation.Validation.found",
         lambda self: {"l1": Measured(next(values), False)},
     )
     code, out, _ = imtrans("train", tiny_file, "--set", "validate.every=4")
@@ -118,7 +118,7 @@ def test_training_names_the_best_generator_where_it_is_not_the_last(
 def test_training_names_no_best_where_the_last_is(imtrans, tiny_file, monkeypatch):
     values = iter([9.0, 0.5, 0.4, 0.3])
     monkeypatch.setattr(
-        "imtrans.training.validation.Validation.measure",
+        "imtrans.training.validation.Validation.found",
         lambda self: {"l1": Measured(next(values), False)},
     )
     assert "--best" not in imtrans("train", tiny_file, "--set", "validate.every=4")[1]

@@ -139,7 +139,7 @@ def measured(monkeypatch):
         def measure(self):
             return {metric: Measured(next(given), higher)}
 
-        monkeypatch.setattr(Validation, "measure", measure)
+        monkeypatch.setattr(Validation, "found", measure)
 
     return give
 
