@@ -257,7 +257,9 @@ def test_a_directory_of_the_same_tag_again_and_again_takes_no_time(tmp_path, tag
     assert process_time() - begun < 5  # of several minutes
 
 
-@pytest.mark.parametrize("tag", [330, 33628, 34361, 34682, 50839])
+@pytest.mark.parametrize(
+    "tag", [330, 33628, *(pytest.param(t, marks=pytest.mark.soak) for t in (34361, 34682, 50839))]
+)
 def test_what_microscopes_note_takes_no_memory(tmp_path, tag):
     kept = {256: 4, 257: 4, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: 4, 279: 16, 33629: 8}
     entry = struct.pack("<HHII", tag, 4, 2**16, 8)

@@ -44,7 +44,11 @@ def test_raw_files_train_with_two_commands(imtrans, tmp_path, kept):
     assert "warning" not in out
 
 
-@pytest.mark.parametrize("kept", [stains_in_one_folder, greenhouse], ids=lambda kept: kept.__name__)
+@pytest.mark.parametrize(
+    "kept",
+    [stains_in_one_folder, pytest.param(greenhouse, marks=pytest.mark.thorough)],
+    ids=lambda kept: kept.__name__,
+)
 def test_the_recipe_passes_the_checks_as_it_is_written(imtrans, tmp_path, kept):
     kept(tmp_path / "set")
     imtrans("init", "set")

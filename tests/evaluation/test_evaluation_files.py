@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import sys
 
 import pytest
@@ -14,15 +15,24 @@ from imtrans.evaluation import files
 from imtrans.evaluation.files import METRICS, ROWS
 
 
+@pytest.fixture(scope="module")
+def first_made(tmp_path_factory):
+    """Where the first evaluations of this module are kept, to be copied."""
+    return tmp_path_factory.mktemp("made") / "kept"
+
+
 @pytest.fixture
-def made(imtrans, tmp_path):
+def made(imtrans, tmp_path, first_made):
     """Two evaluations of the same six targets, `a` and `b`; the folder that they are below."""
+    if first_made.exists():
+        return shutil.copytree(first_made, tmp_path, dirs_exist_ok=True)
     for number in range(6):
         for side, shift in (("targets", 0), ("a", 1), ("b", 4)):
             (tmp_path / side).mkdir(exist_ok=True)
             draw_picture(number + shift, (32, 24)).save(tmp_path / side / f"{number}.png")
     for side in "ab":
         assert imtrans("evaluate", side, "targets")[0] == 0
+    shutil.copytree(tmp_path, first_made)
     return tmp_path
 
 

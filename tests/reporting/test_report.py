@@ -298,6 +298,7 @@ def test_without_a_recipe_anywhere_the_rest_is_shown(run):
     assert "Samples at step 12" in page.text  # divided without knowing the size of its cells
 
 
+@pytest.mark.thorough
 def test_many_large_pictures_still_fit(run):
     write_evaluation(run, size=(64, 64), pictures=24)
     noise = Image.effect_noise((500, 400), 90).convert("RGB")

@@ -25,8 +25,14 @@ CELL = next(iter(CELLS))
 # Six steps: all is written at step 0, checkpoints at 3 and 6, a sample at 5 and 6, validations at
 # 2, 4 and 6, each with a new best generator.
 SHORT = "train.epochs=1"
-# Tests that the faults are divided among, a few of all sorts in each; most run in CI.
-PARTS = [0, *(pytest.param(part, marks=pytest.mark.thorough) for part in range(1, 6))]
+# Tests that the faults are divided among, a few of all sorts in each; some run in CI,
+# and all in `make soak`.
+COUNT = 12
+PARTS = [
+    0,
+    *(pytest.param(part, marks=pytest.mark.thorough) for part in range(1, 5)),
+    *(pytest.param(part, marks=pytest.mark.soak) for part in range(5, COUNT)),
+]
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +177,7 @@ def test_whatever_cannot_be_written_the_same_command_goes_on_to_the_same_bytes(
     cases = placed(whole.end.operations)
     assert len(cases) >= 60
     wrong = []
-    for instant, act in cases[part :: len(PARTS)]:
+    for instant, act in cases[part::COUNT]:
         start = stage.start(CELL, tmp_path / act / instant.name, SHORT)
         end = stage.runner.run(start, **instant.order(act))
         told = told_wrong(end, instant, act) + left_wrong(stage, start, whole, instant)

@@ -65,7 +65,7 @@ def one_by_one(validation):
     [(), ("generator.name=unet_128", "data.load_size=128", "data.crop_size=128")],
 )
 @pytest.mark.parametrize("settings", [(), ("data.resize=shorter",), ("generator.norm=instance",)])
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=pytest.mark.thorough)])
 def test_the_numbers_are_those_of_each_image_alone(validating, network, settings, precision):
     validation = validating(*network, *settings, precision=precision)
     expected = one_by_one(validation)

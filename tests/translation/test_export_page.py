@@ -108,6 +108,7 @@ def visit(address, profile):
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium here")
 @pytest.mark.skipif(
     not RUNTIME.is_dir(), reason="npm install --prefix build/web onnxruntime-web@1.30.0"

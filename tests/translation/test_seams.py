@@ -15,7 +15,9 @@ from imtrans.translation.tiles.tiles import InMemory, Tiles
 SIZE, TILE, OVERLAP = (192, 320), 64, 16
 
 
-@pytest.fixture(scope="module", params=["batch", "instance"])
+@pytest.fixture(
+    scope="module", params=["batch", pytest.param("instance", marks=pytest.mark.thorough)]
+)
 def generator(request, tmp_path_factory):
     """A generator that has learned to invert colours, in a hundred steps."""
     folder = tmp_path_factory.mktemp("seams")

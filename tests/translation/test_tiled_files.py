@@ -237,6 +237,7 @@ def large(tmp_path_factory):
     return lambda place: [sys.executable, str(LARGE), str(path), str(place), "256"]
 
 
+@pytest.mark.thorough
 def test_memory_holds_a_line_of_tiles_and_not_the_picture(large, tmp_path):
     command = large(tmp_path / "result.tif")
     taken = subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -87,7 +87,13 @@ def tensors(folder):
 
 
 @pytest.mark.parametrize(
-    "overrides", [[], ["train.ema=0.9", "train.engine=plain"], ["train.accumulate=2"]], ids=str
+    "overrides",
+    [
+        ["train.ema=0.9"],
+        pytest.param(["train.ema=0.9", "train.engine=plain"], marks=pytest.mark.thorough),
+        pytest.param(["train.accumulate=2"], marks=pytest.mark.thorough),
+    ],
+    ids=str,
 )
 def test_a_continued_run_ends_with_the_tensors_of_an_uninterrupted_one(
     tiny_file, tmp_path, overrides
