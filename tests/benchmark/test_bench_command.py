@@ -50,6 +50,7 @@ def test_a_report_is_complete(imtrans, tiny_file, quick_bench):
     assert [row["what"] for row in report["skipped"]] == ["30 px"]
 
 
+@pytest.mark.soak
 def test_every_figure_has_its_line(imtrans, tiny_file, quick_bench):
     options = ("--set", "data.root=nowhere", "--batch", 2, "--rounds", 2, "--pairs", 10)
     code, out, err = imtrans("bench", "train", tiny_file, *options, "--profile")
@@ -86,6 +87,7 @@ def test_the_ratio_of_the_times_is_a_speedup(ratio, text):
     assert speedup(ratio) == text
 
 
+@pytest.mark.thorough
 def test_where_memory_runs_out_smaller_batches_are_still_reported(
     imtrans, tiny_file, quick_bench, monkeypatch
 ):

@@ -146,12 +146,14 @@ def test_a_process_of_its_own_says_why_it_failed(forked, function, arguments, er
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.thorough
 def test_only_the_parent_reacts_to_the_interrupt_of_a_terminal():
     # Ctrl-C reaches every process of a terminal; this one would end with a traceback.
     assert in_own_process(signal.getsignal, signal.SIGINT) == signal.SIG_IGN
     assert signal.getsignal(signal.SIGINT) != signal.SIG_IGN
 
 
+@pytest.mark.thorough
 def test_an_interrupt_ends_a_process_of_its_own(capfd):
     threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGINT)).start()
     begun = time.monotonic()

@@ -39,6 +39,7 @@ def test_one_process_measures_a_step_and_calculates(imtrans):
     assert "ranks, averaging" not in out
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform == "win32", reason="forks")
 def test_two_ranks_are_measured_in_turns(tmp_path):
     job = commands(tmp_path / "r", 2, "bench", "ranks", *TINY, "--json").done()

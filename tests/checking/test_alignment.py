@@ -188,6 +188,7 @@ def test_a_suspect_must_fit_well_clearly_better_and_farther_off_than_hand_drawn_
     assert misaligned([*rest, by_hand(last[::-1], 5)]) == {}  # it is swapped
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("folders", "least"),
     [

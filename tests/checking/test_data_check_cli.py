@@ -263,6 +263,7 @@ REAL = [
 ]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("recipe", "folder", "keys", "reported"), REAL)
 def test_real_pairs_are_not_accused(imtrans, real_data, recipe, folder, keys, reported):
     overrides = [f"data.root={real_data / folder}", *keys]

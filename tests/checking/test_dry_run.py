@@ -213,6 +213,7 @@ def kill_itself():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.thorough
 def test_a_measurement_that_the_machine_kills_is_an_answer(tiny_file, tmp_path, monkeypatch):
     monkeypatch.setattr(plans, "peak", lambda *parts: in_own_process(kill_itself))
     found = predicted(read(tiny_file), tmp_path / "run")
@@ -237,6 +238,7 @@ def test_where_memory_cannot_be_measured_it_says_so_and_goes_on(tiny_file, tmp_p
     assert "not measured here; " in "\n".join(lines(found))
 
 
+@pytest.mark.thorough
 def test_accumulation_is_measured_as_such_and_uncompiled(tiny_file, tmp_path, monkeypatch):
     asked = []
 

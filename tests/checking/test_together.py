@@ -106,6 +106,7 @@ def test_a_shuffled_and_a_turned_pair_are_reported_by_name(tmp_path):
 
 
 # All real sets: `python tests/planted.py`.
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("folders", "found"),
     [pytest.param(["facades/val"], 0.9, marks=pytest.mark.thorough), (["edges2shoes"], 0.0)],

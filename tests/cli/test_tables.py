@@ -91,6 +91,7 @@ def test_the_tables_of_commands_break_no_word(
     assert {*words(narrow)} <= {*words(whole)}
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminal")
 @pytest.mark.parametrize("width", [pytest.param(60, marks=pytest.mark.soak), 80])
 def test_an_error_in_a_terminal_is_broken_between_words(width, tmp_path):

@@ -257,6 +257,7 @@ def test_a_directory_of_the_same_tag_again_and_again_takes_no_time(tmp_path, tag
     assert process_time() - begun < 5  # of several minutes
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     "tag", [330, 33628, *(pytest.param(t, marks=pytest.mark.soak) for t in (34361, 34682, 50839))]
 )

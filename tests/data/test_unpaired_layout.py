@@ -82,6 +82,7 @@ def test_folders_without_a_common_name_may_be_learned_from_unpaired(horses):
     assert "holds 'train', 'trainA', 'trainB'" in said
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("many", [4_000, pytest.param(20_000, marks=pytest.mark.soak)])
 def test_many_unpaired_pictures_are_listed_in_a_moment(tmp_path, many):
     for side, count in (("A", many), ("B", 7)):

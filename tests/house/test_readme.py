@@ -69,6 +69,7 @@ def run(imtrans, line, folder):
         (folder / target).write_text(out)
 
 
+@pytest.mark.thorough
 def test_the_readme_works_from_top_to_bottom(imtrans, desk, quick_bench):
     for block in snippets(README, "bash"):
         for line in block.strip().splitlines():

@@ -163,6 +163,7 @@ def test_the_best_can_be_pushed_with_a_message_and_privately(call, run, hub):
     one_line(err, "no such repository, or your token does not open it")
 
 
+@pytest.mark.thorough
 def test_of_several_translators_all_come_along(call, run, hub, tmp_path):
     newest = sorted((run / "checkpoints").glob("step_*"))[-1]
     names = json.dumps(["generator", "generator_back"])
@@ -204,6 +205,7 @@ def test_a_card_in_the_cache_is_no_damage(call, pushed, tmp_path):
     assert "checksums ok" in out
 
 
+@pytest.mark.thorough
 def test_an_edited_card_is_kept_unless_asked_otherwise(call, pushed):
     first = pushed.files["README.md"]
     code, _, err = call("push", "tiny", "me/plans", "--license", "cc0-1.0")
@@ -288,6 +290,7 @@ def test_a_pull_that_fails_says_why_on_one_line(call, pushed, hub, refusal, said
     one_line(err, said)
 
 
+@pytest.mark.thorough
 def test_a_revision_that_is_not_there_is_one_line(call, pushed):
     code, _, err = call("inspect", "hf://me/plans@v7")
     assert code == 2

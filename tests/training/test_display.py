@@ -257,6 +257,7 @@ def test_a_training_in_a_terminal_ends_with_its_last_state(tiny, tmp_path):
         assert part in last, part
 
 
+@pytest.mark.thorough
 def test_after_a_restart_the_view_is_that_of_the_whole_run(tiny_file, tmp_path):
     """Trained in two sessions, the last state is that of one session but for times."""
     keys = ("train.log_every=1", "validate.every=2", "train.deterministic=true")

@@ -63,6 +63,7 @@ def test_the_first_step_of_the_fast_engine_is_the_reference_engines(recipe, engi
         torch.testing.assert_close(found[name], loss, rtol=apart, atol=0)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("engine", [FAST32, FAST16], ids=str)
 def test_later_steps_are_no_farther_than_the_reference_is_from_itself(tiny, engine):
     """Training amplifies rounding: the measure is plain against plain, its weights moved 1e-7."""

@@ -24,8 +24,8 @@ SEED = 7
 COUNT = 12
 PARTS = [
     0,
-    *(pytest.param(part, marks=pytest.mark.thorough) for part in range(1, 5)),
-    *(pytest.param(part, marks=pytest.mark.soak) for part in range(5, COUNT)),
+    *(pytest.param(part, marks=pytest.mark.thorough) for part in range(1, 3)),
+    *(pytest.param(part, marks=pytest.mark.soak) for part in range(3, COUNT)),
 ]
 QUICKER = (CACHED, "cyclegan, plain, 0 workers")
 
@@ -108,6 +108,7 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(stage, tmp_path, cel
     assert finished(stage.runner, start, whole.traces) == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("part", [0, pytest.param(1, marks=pytest.mark.thorough)])
 def test_killed_while_it_builds_its_cache_it_builds_it_again(stage, killed_at, tmp_path, part):
     quick = (SHORT, "train.engine=plain")
@@ -125,6 +126,7 @@ def test_killed_while_it_builds_its_cache_it_builds_it_again(stage, killed_at, t
     assert wrong == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("part", [0, pytest.param(1, marks=pytest.mark.thorough)])
 def test_killed_while_it_mends_what_a_kill_left_it_mends_it_again(stage, killed_at, tmp_path, part):
     """The first kill is where one thing is moved aside and its successor not yet in its place."""
@@ -151,6 +153,7 @@ def test_killed_while_it_mends_what_a_kill_left_it_mends_it_again(stage, killed_
     assert wrong == []
 
 
+@pytest.mark.thorough
 def test_killed_in_its_first_seconds_it_starts_as_if_never_before(stage, tmp_path):
     """From outside, a process as a user starts it: most of these instants are inside imports."""
     settings = (SHORT, "generator.name=resnet_6")  # `python -m imtrans` knows no smaller one

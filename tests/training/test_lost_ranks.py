@@ -64,6 +64,7 @@ def ended(folder, doing, patience=60, ranks=2):
     return Ranks(folder, ranks, lambda group: steps_of(group, doing), patience=patience)
 
 
+@pytest.mark.thorough
 def test_a_killed_rank_is_named(tmp_path):
     def doing(rank, at):
         if rank == 1 and at == 3:
@@ -78,6 +79,7 @@ def test_a_killed_rank_is_named(tmp_path):
     assert "the same command continues after the newest checkpoint" in job.err
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("how", ["sleeps", pytest.param("stopped", marks=pytest.mark.soak)])
 def test_a_hung_rank_is_named(tmp_path, how):
     def doing(rank, at):
@@ -127,6 +129,7 @@ def test_a_rank_that_never_comes_is_named(monkeypatch):
         common_store(Rank(1, 3), longest=0.2)
 
 
+@pytest.mark.thorough
 def test_who_is_done_waits_for_who_still_reads(tmp_path):
     begun = time.time()
 

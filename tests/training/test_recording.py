@@ -103,6 +103,7 @@ def test_dropout_goes_on_after_a_recording_as_if_there_had_been_none(
     assert differences(tmp_path / "graphs", traces(tmp_path / "one by one")) == []
 
 
+@pytest.mark.thorough
 def test_an_interrupted_run_of_several_steps_at_once_continues_to_the_same_bytes(
     tiny_file, tmp_path, on_device, monkeypatch
 ):

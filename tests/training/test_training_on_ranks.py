@@ -85,6 +85,7 @@ def test_only_the_first_rank_prints_and_validation_is_that_of_one(train, tmp_pat
     assert session["device"].startswith("2 processes, the first on cpu")
 
 
+@pytest.mark.thorough
 def test_an_interrupt_of_any_rank_ends_all_and_what_follows_is_exact(train, tmp_path):
     settings = ("train.epochs=8", "train.engine=plain", *DROPPING)
     whole = train(2, "whole", *settings).done()
@@ -128,6 +129,7 @@ def test_a_picture_that_one_rank_cannot_read_ends_all_with_one_line(train, tmp_p
     assert (tmp_path / f"run/checkpoints/step_0000000{step}").is_dir()
 
 
+@pytest.mark.thorough
 def test_a_validation_picture_that_one_rank_cannot_read_loses_no_step(train, tmp_path):
     train(2, "run", "train.epochs=1").done()
     write_pairs(tmp_path / "pairs" / "val", 20)  # more than are shown
@@ -140,6 +142,7 @@ def test_a_validation_picture_that_one_rank_cannot_read_loses_no_step(train, tmp
     assert (tmp_path / "run/checkpoints/step_00000006").is_dir()
 
 
+@pytest.mark.thorough
 def test_started_again_by_torchrun_a_fresh_run_continues(train, tmp_path, monkeypatch):
     train(2, "run", "train.epochs=1", "train.checkpoint_every=2", fresh=True).done()
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")

@@ -39,6 +39,7 @@ def task_of(tiny_file, *keys):
     return Task(recipes.read(tiny_file, keys, catalog()), catalog())
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("keys", [(), ("train.ema=0.9", "train.checkpoint_every=2")], ids=str)
 def test_the_bytes_are_those_of_a_run_that_waits(tiny_file, tmp_path, monkeypatch, keys):
     fit(task_of(tiny_file, *keys), tmp_path / "beside")
@@ -92,6 +93,7 @@ def test_steps_are_taken_while_a_checkpoint_is_written_which_holds_those_before(
             )
 
 
+@pytest.mark.thorough
 def test_the_next_checkpoint_waits_for_the_one_before(tiny_file, tmp_path, slow, monkeypatch):
     quiet = ("validate.metrics=[]", "train.sample_every=99", "train.checkpoint_every=1")
     monkeypatch.setattr(fitting.Loop, "_rehearse", lambda loop: None)

@@ -82,6 +82,7 @@ def test_every_generator_is_exported_in_both_formats_and_computes_the_same(name)
         assert (file(stored)[0][0] - expected).abs().max() < 0.51  # which is rounded
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", FORMAT_NAMES)
 def test_each_image_is_normalised_by_itself(kind):
     file, *_ = proven(translator(norm="batch"), kind)
@@ -91,6 +92,7 @@ def test_each_image_is_normalised_by_itself(kind):
     assert (both - alone).abs().max() < 1e-2  # of 255
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("kind", FORMAT_NAMES)
 def test_running_statistics_are_those_of_training(kind):
     ours = translator(statistics="running")
@@ -102,11 +104,13 @@ def test_running_statistics_are_those_of_training(kind):
         prove(ours, traced, file)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("norm", "kind"), [("instance", "onnx"), ("none", "pt2")])
 def test_other_norms_are_exported_too(norm, kind):
     assert proven(translator(norm=norm), kind)[2].largest < TOLERANCE
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("kind", "precision", "most"),
     [
@@ -139,6 +143,7 @@ def test_pixels_of_other_ranges_and_channels():
     assert made.max() <= 20
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", FORMAT_NAMES)
 def test_label_colours_go_in_and_come_out(kind):
     colours = [[0, 0, 255], [255, 0, 0], [40, 200, 40]]
@@ -154,6 +159,7 @@ def test_label_colours_go_in_and_come_out(kind):
     assert torch.equal(made, torch.tensor(colours).float()[scores.argmax(1)].movedim(-1, 1))
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("name", "channels", "kind"),
     [

@@ -125,6 +125,7 @@ def test_without_the_extra_one_line_says_how_to_get_it(imtrans, run, monkeypatch
     assert err == f"error: {needed}\n"
 
 
+@pytest.mark.thorough
 def test_where_outputs_differ_nothing_is_left_and_the_exit_code_is_1(
     imtrans, run, tmp_path, monkeypatch
 ):
@@ -147,6 +148,7 @@ def test_a_damaged_checkpoint_is_named(imtrans, run):
     assert str(file.relative_to(run.parents[1])) in err
 
 
+@pytest.mark.thorough
 def test_a_full_disk_leaves_what_was_there(imtrans, run, tmp_path, monkeypatch):
     (tmp_path / "tiny.pt2").write_bytes(b"older")
 

@@ -135,6 +135,7 @@ def test_killed_anywhere_and_begun_again_it_ends_as_if_nothing_had_been(commands
         assert hidden(tmp_path / "out") == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("act", ["full", *(more(act) for act in ("forbidden", "broken"))])
 def test_a_disk_that_fails_anywhere_is_one_line(commands, whole, tmp_path, act):
     command, expected, operations = whole

@@ -213,6 +213,7 @@ def test_what_is_used_several_times_in_a_cycle_has_no_copies_and_halves_have(tin
     assert copied == {"discriminator", "discriminator_back"}
 
 
+@pytest.mark.thorough
 def test_steps_that_a_graph_would_take_leave_the_bytes_of_those_taken_one_by_one(
     tiny_file, tmp_path, monkeypatch
 ):
