@@ -262,7 +262,7 @@ def test_missing_parts_are_named_as_they_were_asked_for(folders, monkeypatch):
     assert evaluated(Share(2, 2).among(Rank(0, 2)), [{}, {}]).pending is None
 
 
-@pytest.mark.thorough
+@pytest.mark.soak
 def test_ranks_of_torchrun_evaluate_together(imtrans, run, pairs, tmp_path):
     (pairs / "val" / "003.png").write_bytes(b"no image")  # rank 1 has it
     how = ("evaluate", "--recipe", "tiny", "--metric", "l1", "--metric", "psnr")

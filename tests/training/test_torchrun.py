@@ -89,6 +89,7 @@ def test_a_killed_process_costs_a_restart_and_changes_no_bit(tmp_path, tiny_file
     assert last_of(run) == last_of(whole) != {}
 
 
+@pytest.mark.soak
 def test_without_restarts_a_killed_process_is_named(tmp_path, tiny_file):
     run = tmp_path / "run"
     job = Torchrun(tmp_path, "train", tiny_file, "--run-dir", run, "--set", "train.epochs=3000")
