@@ -77,7 +77,7 @@ def load(
         precision=arithmetic,
         dropout=dropout_seed is not None,
     )
-    loaded = Translator(
+    return Translator(
         module,
         encoding,
         device=chosen,
@@ -88,9 +88,8 @@ def load(
         made_from=_weights(header)
         | {"size": str(size), "statistics": statistics, "precision": arithmetic}
         | {"dropout seed": str(dropout_seed)},
+        file=header.path,
     )
-    loaded.file = header.path
-    return loaded
 
 
 def _recipe(header: Header, max_pixels: int | None) -> Recipe:

@@ -56,6 +56,7 @@ class Translator:
         seed: int | None = None,
         noise: Noise | None = None,
         made_from: Mapping[str, str] | None = None,
+        file: Path | None = None,
     ) -> None:
         self.made_from = dict(made_from or {})
         self.module = module.to(device)
@@ -63,7 +64,7 @@ class Translator:
         self.device, self.precision = device, precision
         self.seed, self._noise = seed, noise
         self.compiled: Compiled | None = None
-        self.file: Path | None = None  # of the weights, where `load` has read them
+        self.file = file  # of the weights, where `load` has read them
 
     def __call__(self, image: Any) -> Any:
         """The translation of an image: of a PIL image or a path a PIL image, of an array (H, W, C)

@@ -1,10 +1,16 @@
 """`imtrans ray translate`: the command."""
 
+from collections.abc import Callable
+from functools import partial
 from time import monotonic
+from typing import TYPE_CHECKING
 
 import typer
 
 from imtrans_ray import options
+
+if TYPE_CHECKING:
+    from imtrans_ray.running import Outcome
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
 
@@ -68,16 +74,21 @@ def translate(
         gpus=gpus_per_worker,
         address=address,
     )
+    raise typer.Exit(_told(partial(run, order, _note), output))
+
+
+def _told(running: "Callable[[], Outcome]", output: str) -> int:
+    """Translate, and say what became of the images; the exit code."""
     start = monotonic()
     try:
-        outcome = run(order, _note)
+        outcome = running()
     except KeyboardInterrupt:
         _note("interrupted; the same command continues")
-        raise typer.Exit(130) from None
+        return 130
     for line in outcome.lines():
         _note(line)
     typer.echo(_shown(outcome.summary(output, monotonic() - start)))
-    raise typer.Exit(1 if outcome.failed else 0)
+    return 1 if outcome.failed else 0
 
 
 def _size(text: str) -> str | int:
