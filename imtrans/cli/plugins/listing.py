@@ -1,31 +1,18 @@
+"""`imtrans plugins list` and `imtrans plugins show`."""
+
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from imtrans.api.errors import ImtransError, did_you_mean
 from imtrans.cli.common import console, echo, installed
-from imtrans.cli.groups import CommandGroup
 
 if TYPE_CHECKING:
     import inspect
 
     from imtrans.recipe.registry import Component
 
-plugins = typer.Typer(
-    cls=CommandGroup,
-    help="List the installed components and the plugins they come from, or show one.\n\n"
-    "Example: `imtrans plugins show unet_256`",
-    invoke_without_command=True,
-)
 
-
-@plugins.callback()
-def _default(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        list_()
-
-
-@plugins.command(name="list")
 def list_() -> None:
     """List every component by role, with its options and the distribution it comes from.
 
@@ -42,7 +29,6 @@ def list_() -> None:
     print_table(console(), ["role", "name", "distribution", "options"], rows)
 
 
-@plugins.command()
 def show(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
     """Show a component: what it is, where it comes from, its options and their defaults.
 

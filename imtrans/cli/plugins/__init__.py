@@ -1,0 +1,21 @@
+"""`imtrans plugins`: what is installed, and the plugins it comes from."""
+
+import typer
+
+from imtrans.cli.groups import CommandGroup
+from imtrans.cli.plugins.listing import list_, show
+
+plugins = typer.Typer(
+    cls=CommandGroup,
+    help="List the installed components and the plugins they come from, or show one.\n\n"
+    "Example: `imtrans plugins show unet_256`",
+    invoke_without_command=True,
+)
+plugins.command(name="list")(list_)
+plugins.command()(show)
+
+
+@plugins.callback()
+def _default(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        list_()
