@@ -173,11 +173,9 @@ class Task:
 
     def noise(self, device: torch.device, count: int | None = None) -> Batch:
         """A batch of noise in [-1, 1], always the same; `count` images, or train.batch_size."""
-        size, generator = self.recipe.data.crop_size, torch.Generator().manual_seed(0)
+        size, generator = self.recipe.data.crop, torch.Generator().manual_seed(0)
         source, target = (
-            torch.rand(
-                count or self.recipe.train.batch_size, channels, size, size, generator=generator
-            )
+            torch.rand(count or self.recipe.train.batch_size, channels, *size, generator=generator)
             for channels in (self.encoding.source_channels, self.encoding.target_channels)
         )
         return Batch(source.to(device) * 2 - 1, target.to(device) * 2 - 1)

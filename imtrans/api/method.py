@@ -124,7 +124,7 @@ class Parts(Protocol):
 
     source_channels: int
     target_channels: int
-    size: int  # px, the side of a training image
+    size: tuple[int, int]  # px, height and width of a training image
 
     def generator(self, source: int | None = None, target: int | None = None) -> nn.Module:
         """From `source` channels to `target` channels; those of the data by default."""

@@ -114,8 +114,7 @@ def drawn(recipe: Recipe, pairs: int) -> Iterator[Recipe]:
 
 
 def _draw(folder: Path, count: int, recipe: Recipe) -> None:
-    size = recipe.data.load_size or recipe.data.crop_size
-    pairs = draw_pairs(count, seed=3, size=size)
+    pairs = draw_pairs(count, seed=3, size=max(recipe.data.load))
     if not recipe.data.derive:
         return write_pairs(folder, pairs)
     folder.mkdir(parents=True)

@@ -6,6 +6,7 @@ from imtrans.benchmark.data_sets import SetCost
 from imtrans.benchmark.loader_timing import LoaderTiming
 from imtrans.benchmark.profiling import Profile
 from imtrans.benchmark.rounds import Spread
+from imtrans.recipe.sizes import Sides
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Setting:
     threads: int
     recipe: str
     networks: str
-    image_size: int  # px
+    image_size: int | Sides  # px
     engines: dict[str, str]  # plain, fast: as chosen for this device
     precisions: dict[str, str]  # of plain and fast, as the device computes them
     matrix_rates: dict[str, float]  # FLOP/s by precision

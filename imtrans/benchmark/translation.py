@@ -96,7 +96,7 @@ class TranslationBench:
             hardware=hardware(self.device),
             cores=cores(),
             recipe=name,
-            image_size=self.task.recipe.data.crop_size,
+            image_size=max(self.task.recipe.data.crop),
             images=self.images,
             rounds=self.rounds,
             precision=self.precision + (", compiled" if self.translator.compiled else ""),
@@ -113,13 +113,13 @@ class TranslationBench:
 
     @contextmanager
     def _pictures(self) -> Iterator[Path]:
-        """A folder of 8-bit PNGs as large as the recipe's crop."""
+        """A folder of square 8-bit PNGs as large as the recipe's crop."""
         if self.task.recipe.data.source.dtype != "uint8":
             raise ImtransError("only 8-bit pictures can be drawn; bench a recipe of such sources")
         with TemporaryDirectory(prefix="imtrans-bench-") as name:
             inputs = Path(name, "inputs")
             inputs.mkdir()
-            size = self.task.recipe.data.crop_size
+            size = max(self.task.recipe.data.crop)
             drawn = draw_pairs(min(DRAWN, self.images), seed=5, size=size)
             for number, (_, photo) in enumerate(drawn):
                 photo.save(inputs / f"{number:07d}.png")

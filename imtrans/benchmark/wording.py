@@ -7,6 +7,7 @@ from imtrans.benchmark.profiling import Profile
 from imtrans.benchmark.results import BatchResult, Result, Setting, SizeResult, Skipped, Variant
 from imtrans.benchmark.rounds import Spread
 from imtrans.host.words import size
+from imtrans.recipe.sizes import px
 
 LONGEST = 60  # characters of an operation's name
 
@@ -22,7 +23,7 @@ def opening(setting: Setting) -> list[str]:
     return [
         f"{setting.hardware}; {setting.cores} cores, {setting.threads} threads; "
         f"torch {setting.torch}, imtrans {setting.imtrans}",
-        f"{setting.recipe}: {setting.networks}, {setting.image_size} px; engines "
+        f"{setting.recipe}: {setting.networks}, {px(setting.image_size)}; engines "
         + " | ".join(setting.engines.values()),
         f"large matrix products reach {rates}",
     ]

@@ -14,6 +14,7 @@ from imtrans.data.pixels.decode import decode, take_half
 from imtrans.data.pixels.formats.stored import PixelSpec
 from imtrans.data.pixels.resize import Window, resize
 from imtrans.recipe.schema import DataTable, SideTable
+from imtrans.recipe.sizes import Sides
 
 Sample = tuple[Tensor, Tensor]
 SideName = Literal["source", "target"]
@@ -48,8 +49,8 @@ class FittedPair:
         target = self.target.cut(window)
         return (target if self.source is self.target else self.source.cut(window)), target
 
-    def middle(self, size: int) -> Sample:
-        """Of each side the square in its middle (px)."""
+    def middle(self, size: Sides) -> Sample:
+        """Of each side what is in its middle, so high and wide (px)."""
         target = self.target.cut(_middle(self.target, size))
         if self.source is self.target:
             return target, target
@@ -69,8 +70,8 @@ class Reader:
     def __init__(self, data: DataTable, *, paired: bool = True) -> None:
         self.data, self.paired = data, paired
 
-    def open(self, pair: Pair, size: int) -> FittedPair:
-        """Both sides of a pair at `size` px, as data.resize understands it.
+    def open(self, pair: Pair, size: Sides) -> FittedPair:
+        """Both sides of a pair at `size`, as data.resize understands it.
 
         Raises ImtransError, naming the pictures, when one cannot be read, or when sides that belong
         together are not of one shape.
@@ -91,7 +92,7 @@ class Reader:
             _same_shape(pair, source, target)
         return source, target
 
-    def side(self, pair: Pair, name: SideName, size: int) -> Fitted:
+    def side(self, pair: Pair, name: SideName, size: Sides) -> Fitted:
         """One side of a pair by itself; of a source that is to be derived, the target."""
         sources, targets = self.sides(pair)
         if name == "target" or self.data.derive:
@@ -101,12 +102,12 @@ class Reader:
         pixels = self._side(pictures, table, size)
         return self._fitted(pixels, table, pixels, size)
 
-    def _fitted(self, pixels: Tensor, table: SideTable, like: Tensor, size: int) -> "Decoded":
+    def _fitted(self, pixels: Tensor, table: SideTable, like: Tensor, size: Sides) -> "Decoded":
         """These pixels at the size that pixels `like` have when they are fitted."""
         height, width = like.shape[-2:]
         if self.data.resize == "square":
-            return Decoded(pixels, size, size, table.resample)
-        scale = size / min(height, width)
+            return Decoded(pixels, *size, table.resample)
+        scale = max(size[0] / height, size[1] / width)
         return Decoded(pixels, round(height * scale), round(width * scale), table.resample)
 
     def sides(self, pair: Pair) -> tuple[Sequence[Picture], Sequence[Picture]]:
@@ -114,7 +115,7 @@ class Reader:
         source, target = (pair.a, pair.b) if self.data.direction == "AtoB" else (pair.b, pair.a)
         return (target if self.data.derive else source), target
 
-    def _stored(self, pair: Pair, size: int | None) -> Sample:
+    def _stored(self, pair: Pair, size: Sides | None) -> Sample:
         sources, targets = self.sides(pair)
         if self.data.source == self.data.target and _are_halves(pair):
             return self._halves(sources[0], targets[0], size)  # of one file: it is decoded once
@@ -123,14 +124,14 @@ class Reader:
             return target, target
         return self._side(sources, self.data.source, size), target
 
-    def _halves(self, source: Picture, target: Picture, size: int | None) -> Sample:
+    def _halves(self, source: Picture, target: Picture, size: Sides | None) -> Sample:
         whole = decode(replace(target, half=None), self._expected(self.data.target, size, True))
         try:
             return take_half(whole, source.half), take_half(whole, target.half)
         except ImtransError as error:
             raise ImtransError(f"{target}: {error}") from error
 
-    def _side(self, pictures: Sequence[Picture], side: SideTable, size: int | None) -> Tensor:
+    def _side(self, pictures: Sequence[Picture], side: SideTable, size: Sides | None) -> Tensor:
         halves = pictures[0].half is not None
         if len(pictures) == 1:
             return decode(pictures[0], self._expected(side, size, halves))
@@ -147,8 +148,10 @@ class Reader:
             )
         return joined
 
-    def _expected(self, side: SideTable, size: int | None, halves: bool) -> PixelSpec:
-        draft = (size * 2 if halves else size, size) if size and self.data.draft else None
+    def _expected(self, side: SideTable, size: Sides | None, halves: bool) -> PixelSpec:
+        draft = None
+        if size and self.data.draft:
+            draft = size[1] * 2 if halves else size[1], size[0]
         return replace(expected_pixels(self.data, side), draft=draft)
 
 
@@ -165,8 +168,9 @@ class Decoded:
         return resize(self.pixels, self.height, self.width, self.resample, window)
 
 
-def _middle(side: Fitted, size: int) -> Window:
-    return Window((side.width - size) // 2, (side.height - size) // 2, size, size)
+def _middle(side: Fitted, size: Sides) -> Window:
+    height, width = size
+    return Window((side.width - width) // 2, (side.height - height) // 2, width, height)
 
 
 def _all(side: Fitted) -> Window:

@@ -38,8 +38,10 @@ class Resident:
         self.sampler, self.order, self.device = sampler, order, device
         self.batch_size = min(order.batch_size, order.count)
         self._source, self._target = _moved(sampler.cache, device)
-        self._columns = torch.arange(sampler.data.crop_size, device=device)
-        self._rows = torch.arange(self.batch_size, device=device)
+        height, width = sampler.data.crop
+        self._rows = torch.arange(height, device=device)
+        self._columns = torch.arange(width, device=device)
+        self._numbers = torch.arange(self.batch_size, device=device)
         sides = 1 if sampler.paired else 2
         # As many rows as a rank sees in an epoch at most.
         rows = order.steps() * self.batch_size
@@ -88,7 +90,7 @@ class Resident:
     def cut(self, size: int | None = None) -> Sample:
         """The batch at the cursor, which moves on: work for the device alone. What it
         cuts beyond the end of the epoch is of no use; it is for `passed` to go on to the next."""
-        rows = (self._rows[:size] + self._cursor).remainder_(len(self._draws))
+        rows = (self._numbers[:size] + self._cursor).remainder_(len(self._draws))
         drawn = self._draws.index_select(0, rows)
         self._cursor.add_(len(rows))
         target = self._part(drawn[:, -1])
@@ -109,9 +111,9 @@ class Resident:
     def _part(self, places: Tensor) -> tuple[Tensor, slice, Tensor, Tensor]:
         """What indexes a side at these places (N, 4)."""
         index, left, top, mirrored = places.unbind(1)
-        at = self._columns
-        columns = torch.where(mirrored[:, None] > 0, at.flip(0), at) + left[:, None]
-        rows = at + top[:, None]
+        across = self._columns
+        columns = torch.where(mirrored[:, None] > 0, across.flip(0), across) + left[:, None]
+        rows = self._rows + top[:, None]
         return index[:, None, None], slice(None), rows[:, :, None], columns[:, None, :]
 
     def _places(self, epoch: int, index: int) -> list[tuple[int, int, int, int]]:

@@ -24,6 +24,7 @@ from imtrans.data.pixels.resize import Window
 from imtrans.data.reading import Fitted, FittedPair, Reader, Sample, SideName
 from imtrans.data.scale import Size, TrainingScale
 from imtrans.recipe.schema import DataTable
+from imtrans.recipe.sizes import Sides, sides_of
 
 # Of larger results the measure would say the same, and take gigabytes and minutes.
 MOST_MEASURED = 2**20
@@ -38,7 +39,7 @@ class Place(NamedTuple):
 
 
 class Sampler:
-    """Makes training samples of pairs: (source, target), (C, crop_size, crop_size) each.
+    """Makes training samples of pairs: (source, target), (C, H, W) each, of crop_size.
 
     They are stored pixels, uint8, int32 (for uint16) or float32; with a derivation they are float32
     in [-1, 1], as the networks see them. With a `cache` of the training pairs no file is opened;
@@ -76,9 +77,9 @@ class Sampler:
         )
 
     @property
-    def load_size(self) -> int:
+    def load_size(self) -> Sides:
         """The size at which pairs are read for training (px)."""
-        return self.data.load_size or self.data.crop_size
+        return self.data.load
 
     @property
     def quick(self) -> bool:
@@ -100,14 +101,14 @@ class Sampler:
 
     def placed(self, draw: Random, height: int, width: int) -> Place:
         """Where a crop is in a side of this size (px)."""
-        crop = self.data.crop_size
-        left, top = draw.randint(0, width - crop), draw.randint(0, height - crop)
+        crop = self.data.crop
+        left, top = draw.randint(0, width - crop[1]), draw.randint(0, height - crop[0])
         return Place(left, top, self.data.flip and draw.random() < 0.5)
 
-    def plain(self, pair: Pair, size: int | None = None) -> Sample:
+    def plain(self, pair: Pair, size: Sides | None = None) -> Sample:
         """The middle of a pair, crop_size px, without jitter; of the whole at `size`, by default
         crop_size too."""
-        crop = self.data.crop_size
+        crop = self.data.crop
         source, target = self.reader.open(pair, size or crop).middle(crop)
         return self._derive(source, target, Random(f"{self.seed} {pair.name}"))
 
@@ -115,7 +116,7 @@ class Sampler:
         """The whole pair at the scale of its source, as that is translated; sides that do not
         belong together each at their own. What is derived: as `plain`, at that scale."""
         if self.derivation:
-            return self.plain(pair, scale.size)
+            return self.plain(pair, sides_of(scale.size))
         source, target = self.reader.stored(pair)
         source_at = scale.of(*_size(source))
         target_at = source_at if self.paired else target_scale.of(*_size(target))
@@ -126,7 +127,7 @@ class Sampler:
         translation has: what a result is measured with. Of more than MOST_MEASURED pixels the
         target is smaller. What is derived: as `plain`, at that scale."""
         if self.derivation:
-            return self.plain(pair, scale.size)
+            return self.plain(pair, sides_of(scale.size))
         source, target = self.reader.stored(pair)
         width, height = _size(source)
         shrunk = min(1.0, (MOST_MEASURED / (width * height)) ** 0.5)
@@ -163,7 +164,8 @@ class Sampler:
         return cut.flip(-1) if place.mirrored else cut
 
     def _window(self, place: Place) -> Window:
-        return Window(place.left, place.top, self.data.crop_size, self.data.crop_size)
+        height, width = self.data.crop
+        return Window(place.left, place.top, width, height)
 
     def _augment(self, source: Tensor, target: Tensor, draw: Random) -> Sample:
         for augmentation in self.augmentations:

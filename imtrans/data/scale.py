@@ -17,6 +17,7 @@ from imtrans.api.pictures import Picture
 from imtrans.data.pixels.formats.header import header
 from imtrans.host.foreign import reading
 from imtrans.recipe.schema import DataTable
+from imtrans.recipe.sizes import Sides, px, sides_of, size_of
 
 Pixels = Annotated[int, Field(ge=1, lt=2**31)]
 Factor = Annotated[float, Field(gt=0, lt=1000)]
@@ -31,11 +32,12 @@ class TrainingScale:
     """At which size a picture is translated.
 
     `factors`, across and down, if training resized all its files alike. Otherwise each was brought
-    to `size` px, as `resize` (data.resize) understands it, and so are others. `smallest` and
+    to `size` (px, or height and width), as `resize` (data.resize) understands it, and so are
+    others. `smallest` and
     `largest` are the sizes of the files; None if they are unknown.
     """
 
-    size: Pixels
+    size: Pixels | tuple[Pixels, Pixels]
     resize: Literal["square", "shorter"] = "square"
     factors: tuple[Factor, Factor] | None = None
     smallest: Size | None = None
@@ -46,7 +48,7 @@ class TrainingScale:
         if self.factors:
             across, down = self.factors
             return max(round(width * across), 1), max(round(height * down), 1)
-        return _brought(self.resize, self.size, width, height)
+        return _brought(self.resize, sides_of(self.size), width, height)
 
     def is_far(self, width: int, height: int) -> bool:
         """Whether a picture is far larger or smaller than all that training saw."""
@@ -73,8 +75,11 @@ class TrainingScale:
             return f"pictures are resized by {times}, as in training on {self.seen}"
         if self.resize == "shorter":
             brought = f"each picture's shorter side is brought to {self.size} px"
+            if not isinstance(self.size, int):
+                brought = f"each picture is brought to a size that just covers {px(self.size)}"
         else:
-            brought = f"each picture is brought to {_px((self.size, self.size))}"
+            height, width = sides_of(self.size)
+            brought = f"each picture is brought to {_px((width, height))}"
         return f"{brought}, as in training on {self.seen}"
 
     def dumps(self) -> str:
@@ -96,12 +101,14 @@ def scale_of(data: DataTable, pictures: Iterable[Picture]) -> TrainingScale:
 
 
 def _scale(data: DataTable, sizes: Sequence[Size]) -> TrainingScale:
-    load, crop = data.load_size or data.crop_size, data.crop_size
+    load, crop = data.load, data.crop
     only_cut = bool(sizes) and all(_brought(data.resize, load, *size) == size for size in sizes)
-    size = load if only_cut or load > JITTER * crop else crop
+    parts = any(one > JITTER * other for one, other in zip(load, crop, strict=True))
+    sides = load if only_cut or parts else crop
+    size = size_of(*sides)
     if not sizes:
         return TrainingScale(size, data.resize)
-    factors = {_factors(data.resize, size, *each) for each in sizes}
+    factors = {_factors(data.resize, sides, *each) for each in sizes}
     widths, heights = zip(*sizes, strict=True)
     return TrainingScale(
         size,
@@ -121,18 +128,17 @@ def _sizes(pictures: Iterable[Picture]) -> Iterable[Size]:
         yield (width // 2 if picture.half else width), height
 
 
-def _brought(resize: str, size: int, width: int, height: int) -> Size:
+def _brought(resize: str, size: Sides, width: int, height: int) -> Size:
     """What data.resize makes of a picture."""
     if resize == "square":
-        return size, size
-    scale = size / min(width, height)
+        return size[1], size[0]
+    scale = max(size[0] / height, size[1] / width)
     return round(width * scale), round(height * scale)
 
 
-def _factors(resize: str, size: int, width: int, height: int) -> tuple[float, float]:
-    if resize == "square":
-        return size / width, size / height
-    return size / min(width, height), size / min(width, height)
+def _factors(resize: str, size: Sides, width: int, height: int) -> tuple[float, float]:
+    across, down = size[1] / width, size[0] / height
+    return (across, down) if resize == "square" else (max(across, down), max(across, down))
 
 
 def _px(size: Size) -> str:

@@ -48,7 +48,7 @@ def train_scorer(
     encoding, palette = _label_maps(task)
     chosen = choose_device(device)
     _check_place(path)  # training takes minutes
-    size = min(max(task.recipe.data.crop_size // MULTIPLE, 1) * MULTIPLE, LARGEST)
+    size = min(max(min(task.recipe.data.crop) // MULTIPLE, 1) * MULTIPLE, LARGEST)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(task.recipe.seed)
         network = Segmenter(len(palette))

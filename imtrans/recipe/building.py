@@ -50,7 +50,7 @@ class RecipeParts:
         self, recipe: Recipe, catalog: Catalog, channels: tuple[int, int], device: torch.device
     ) -> None:
         self.source_channels, self.target_channels = channels
-        self.size = recipe.data.crop_size
+        self.size = recipe.data.crop
         self.networks: list[Network] = []
         self._recipe, self._catalog, self._device = recipe, catalog, device
 
@@ -115,9 +115,10 @@ class RecipeParts:
         """Pass one grey image through every network, so that what does not fit is an ImtransError
         before the data are read."""
         for network in self.networks:
-            with reading(f"data.crop_size = {self.size}", "no image can be so large"):
+            crop = _as_written(*self.size)
+            with reading(f"data.crop_size = {crop}", "no image can be so large"):
                 source, target = (
-                    torch.zeros(1, channels, self.size, self.size, device=self._device)
+                    torch.zeros(1, channels, *self.size, device=self._device)
                     for channels in (network.source, network.target)
                 )
             if network.component.role == "generator":
@@ -142,14 +143,14 @@ class Hidden:
 
 def check_translator(subject: str, network: nn.Module, source: Tensor, target: Tensor) -> None:
     """Raise ImtransError unless it makes what is shaped like the target of the source."""
-    stride, size = getattr(network, "stride", None), source.shape[-1]
+    stride = getattr(network, "stride", None)
     if not isinstance(stride, int):
         raise ImtransError(f"{subject} breaks its contract: it has no whole number `stride`")
-    if size % stride:
-        sizes = [n for n in (size // stride * stride, -(-size // stride) * stride) if n]
+    height, width = source.shape[-2:]
+    if height % stride or width % stride:
         raise ImtransError(
-            f"{subject} needs sizes that are multiples of {stride}; crop_size is {size}. "
-            f"use {' or '.join(map(str, sizes))}"
+            f"{subject} needs sizes that are multiples of {stride}; crop_size is "
+            f"{_as_written(height, width)}. use {_fitting(height, width, stride)}"
         )
     output = _try(subject, network, source)
     if output.shape != target.shape:
@@ -157,6 +158,17 @@ def check_translator(subject: str, network: nn.Module, source: Tensor, target: T
             f"{subject} made {tuple(output.shape)} of {tuple(source.shape)}; the target is "
             f"{tuple(target.shape)}"
         )
+
+
+def _fitting(height: int, width: int, stride: int) -> str:
+    """The next smaller size, if there is one, and the next larger, as a recipe writes them."""
+    lower = [side // stride * stride for side in (height, width)]
+    upper = [-(-side // stride) * stride for side in (height, width)]
+    return " or ".join(_as_written(*sides) for sides in (lower, upper) if all(sides))
+
+
+def _as_written(height: int, width: int) -> str:
+    return str(height if height == width else [height, width])
 
 
 def _check_logits(subject: str, output: Tensor | Sequence[Scale]) -> None:

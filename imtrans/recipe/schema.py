@@ -24,6 +24,7 @@ from pydantic import (
 from imtrans.api.addresses import holds_secrets
 from imtrans.api.errors import quoted
 from imtrans.recipe import defaults
+from imtrans.recipe.sizes import PixelSize, Sides, sides_of
 
 # A distribution, its extras and its versions: `imtrans-x[gpu]>=1.2,<2`.
 REQUIREMENT = re.compile(
@@ -135,9 +136,10 @@ class DataTable(Table):
     derive: Component | None = None  # layouts of targets only: what makes the source
     source: SideTable = SideTable()
     target: SideTable = SideTable()
-    resize: Literal["square", "shorter"] = "square"  # what load_size is: both sides, or the shorter
-    load_size: Count | None = None  # px; None: crop_size
-    crop_size: Count = 256  # px; the square that the networks see
+    # square: to load_size, whatever the shape; shorter: as small as covers load_size
+    resize: Literal["square", "shorter"] = "square"
+    load_size: PixelSize | None = None  # px: a square's side, or [height, width]; None: crop_size
+    crop_size: PixelSize = 256  # px, likewise; what the networks see
     flip: bool = True
     draft: bool = False  # large JPEGs are decoded at 1/2, 1/4 or 1/8: faster, other pixels
     max_pixels: Count = 25_000_000  # of one image; more is refused before memory is taken
@@ -158,10 +160,12 @@ class DataTable(Table):
 
     @field_validator("crop_size")
     @classmethod
-    def _fits_into_load_size(cls, crop: int, info: ValidationInfo) -> int:
+    def _fits_into_load_size(cls, crop: int | Sides, info: ValidationInfo) -> int | Sides:
         load = info.data.get("load_size")
-        if load is not None and crop > load:
-            raise ValueError(f"{crop} is larger than load_size, which is {load}")
+        if load is not None and any(
+            one > other for one, other in zip(sides_of(crop), sides_of(load), strict=True)
+        ):
+            raise ValueError(f"{_listed(crop)} is larger than load_size, which is {_listed(load)}")
         return crop
 
     @field_validator("derive")
@@ -173,7 +177,21 @@ class DataTable(Table):
             raise ValueError("a derived source has one direction; leave 'direction' out")
         return derive
 
+    @property
+    def crop(self) -> Sides:
+        """Height and width of what the networks see (px)."""
+        return sides_of(self.crop_size)
+
+    @property
+    def load(self) -> Sides:
+        """Height and width that pairs are brought to, as `resize` understands it (px)."""
+        return sides_of(self.load_size or self.crop_size)
+
     model_config = ConfigDict(validate_default=True)
+
+
+def _listed(size: int | Sides) -> str:
+    return str(size if isinstance(size, int) else [*size])
 
 
 def _refuse_repetition(tables: Iterable[ComponentTable]) -> None:

@@ -9,6 +9,7 @@ from imtrans.checking.data.run_checks import check_headers, run_checks
 from imtrans.checking.finding import Finding
 from imtrans.data.pairs import spread
 from imtrans.host.words import counted, plain
+from imtrans.recipe.sizes import px
 from imtrans.task import Task
 
 LOOKED_AT = 200  # pairs whose sizes are read
@@ -77,8 +78,8 @@ def _facts(
     else:
         facts.append(("direction", data.direction))
     facts += [(f"{side} size", _sizes(found)) for side, found in sizes.items()]
-    crop = f", crops of {data.crop_size} px" if data.load_size != data.crop_size else ""
-    facts.append(("resized to", f"{data.load_size or data.crop_size} px{crop}"))
+    crop = f", crops of {px(data.crop_size)}" if data.load != data.crop else ""
+    facts.append(("resized to", f"{px(data.load_size or data.crop_size)}{crop}"))
     if len(pairs) > LOOKED_AT:
         facts.append(("sizes are of", f"{counted(LOOKED_AT, 'pair')}, spread over the set"))
     return facts

@@ -81,7 +81,7 @@ def gather(
     names: list[str] = []
     with suppress(ImtransError):
         names = header.translators if header else []
-    samples = read_samples(path, run.recipe.data.crop_size if run.recipe else None, names)
+    samples = read_samples(path, run.recipe.data.crop if run.recipe else None, names)
     if run.problem:
         problems.append(f"{run.problem}.")
     problems += [*torn(losses, "metrics.jsonl"), *torn(measured, "validation.jsonl")]

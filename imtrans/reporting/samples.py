@@ -14,6 +14,7 @@ from PIL import Image
 
 from imtrans.data.pairs import spread
 from imtrans.data.pixels.images import GAP
+from imtrans.recipe.sizes import Sides
 from imtrans.reporting.pictures import FORMATS, MOST_PIXELS, THREADS, Figure
 
 FRAMES = 40
@@ -23,19 +24,21 @@ MOST_ROWS = 64
 
 @dataclass(frozen=True)
 class Geometry:
-    """How a grid divides into square cells."""
+    """How a grid divides into cells of one size (px)."""
 
-    side: int  # px
+    width: int
+    height: int
     rows: int
     columns: int  # 2 or 3
 
     def box(self, row: int, column: int) -> tuple[int, int, int, int]:
-        left, top = column * (self.side + GAP), row * (self.side + GAP)
-        return left, top, left + self.side, top + self.side
+        left, top = column * (self.width + GAP), row * (self.height + GAP)
+        return left, top, left + self.width, top + self.height
 
-    def ends(self, cells: int) -> list[int]:
-        """Where all but the last of so many cells end."""
-        return [(cell + 1) * (self.side + GAP) - GAP for cell in range(cells - 1)]
+
+def _ends(cells: int, side: int) -> list[int]:
+    """Where all but the last of so many cells end."""
+    return [(cell + 1) * (side + GAP) - GAP for cell in range(cells - 1)]
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,8 @@ class Samples:
     unreadable: list[str] = field(default_factory=list)  # names of files
 
 
-def read_samples(run: Path, crop_size: int | None, translators: Sequence[str]) -> Samples:
-    """The grids in RUN/samples. `crop_size` is that of the recipe, where it is known."""
+def read_samples(run: Path, crop: Sides | None, translators: Sequence[str]) -> Samples:
+    """The grids in RUN/samples. `crop` is that of the recipe, where it is known."""
     found = Samples()
     paths = dict(sorted(_paths(run / "samples")))
     steps = list(paths)
@@ -80,7 +83,7 @@ def read_samples(run: Path, crop_size: int | None, translators: Sequence[str]) -
     if not steps or last is None:
         return found
     found.step = steps[-1]
-    shape = geometry(last, crop_size)
+    shape = geometry(last, crop)
     if shape is None:
         found.whole = Figure(last)
         return found
@@ -92,23 +95,25 @@ def read_samples(run: Path, crop_size: int | None, translators: Sequence[str]) -
     return found
 
 
-def geometry(grid: Image.Image, crop_size: int | None) -> Geometry | None:
-    """The cells of a grid, None where it does not divide into any: squares, white between them."""
+def geometry(grid: Image.Image, crop: Sides | None) -> Geometry | None:
+    """The cells of a grid, None where it does not divide into any, with white between them: squares
+    where the crop is not known."""
     for columns in (3, 2):
-        side, rest = divmod(grid.width + GAP, columns)
-        side -= GAP
-        if rest or side < 1 or (crop_size is not None and side != crop_size):
+        width, rest = divmod(grid.width + GAP, columns)
+        width -= GAP
+        height = crop[0] if crop else width
+        if rest or width < 1 or (crop and width != crop[1]):
             continue
-        rows, rest = divmod(grid.height + GAP, side + GAP)
-        shape = Geometry(side, rows, columns)
+        rows, rest = divmod(grid.height + GAP, height + GAP)
+        shape = Geometry(width, height, rows, columns)
         if not rest and 0 < rows <= MOST_ROWS and _is_divided(grid, shape):
             return shape
     return None
 
 
 def _is_divided(grid: Image.Image, shape: Geometry) -> bool:
-    gaps = [(x, 0, x + GAP, grid.height) for x in shape.ends(shape.columns)]
-    gaps += [(0, y, grid.width, y + GAP) for y in shape.ends(shape.rows)]
+    gaps = [(x, 0, x + GAP, grid.height) for x in _ends(shape.columns, shape.width)]
+    gaps += [(0, y, grid.width, y + GAP) for y in _ends(shape.rows, shape.height)]
     white = [(255, 255)] * len(grid.getbands())
     return all(list(grid.crop(gap).getextrema()) == white for gap in gaps)
 
@@ -163,11 +168,12 @@ def _film(
 
 
 def _column(grid: Image.Image, shape: Geometry, column: int) -> Figure:
-    side = min(shape.side, CELL)
-    image = Image.new("RGB", (side, side * shape.rows))
+    width = min(shape.width, CELL)
+    height = round(shape.height * width / shape.width)
+    image = Image.new("RGB", (width, height * shape.rows))
     for row in range(shape.rows):
         cell = grid.crop(shape.box(row, column))
-        if side < shape.side:
-            cell = cell.resize((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
-        image.paste(cell, (0, row * side))
+        if width < shape.width:
+            cell = cell.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0)
+        image.paste(cell, (0, row * height))
     return Figure(image)

@@ -48,4 +48,4 @@ class Preview:
         row = [encoding.show_source(source), encoding.show_target(output, source)]
         if self.task.has_targets:
             row.append(encoding.show_target(target, source))
-        return [images.middle(image, self.task.recipe.data.crop_size) for image in row]
+        return [images.middle(image, self.task.recipe.data.crop) for image in row]

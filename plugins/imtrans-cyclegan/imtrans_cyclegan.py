@@ -168,21 +168,21 @@ class ImagePool(nn.Module):
     With size 0 fakes pass through.
 
     It is buffers, draws on the device and never asks the device for a value, so that it is saved
-    and a CUDA graph can record it. `side` is that of the images in pixels.
+    and a CUDA graph can record it. `sides` are height and width of the images in pixels.
     """
 
     images: Tensor
     count: Tensor
 
-    def __init__(self, size: int, channels: int, side: int) -> None:
+    def __init__(self, size: int, channels: int, sides: tuple[int, int]) -> None:
         super().__init__()
         self.size = size
-        self.register_buffer("images", torch.zeros(size, channels, side, side))
+        self.register_buffer("images", torch.zeros(size, channels, *sides))
         self.register_buffer("count", torch.zeros(1, dtype=torch.int64))
 
     @torch.no_grad()
     def forward(self, fakes: Tensor) -> Tensor:
-        """Images to show a discriminator for these fakes, (N, C, side, side) both."""
+        """Images to show a discriminator for these fakes, (N, C, H, W) both."""
         if not self.size:
             return fakes
         swaps = torch.rand(len(fakes), device=fakes.device) < 0.5

@@ -332,13 +332,13 @@ def test_a_draft_is_never_smaller_than_the_pixels_that_are_needed(tmp_path, layo
     sizes = {}
     for load in (64, 80, 200, 256):
         pairs, _, sampler = found(tmp_path, draft=True, load_size=load, **keys)
-        opened = sampler.reader.open(pairs[0], load)
+        opened = sampler.reader.open(pairs[0], (load, load))
         sizes[load] = tuple(opened.target.pixels.shape[1:])
         assert min(sizes[load]) >= load
-    whole = found(tmp_path, **keys)[2].reader.open(pairs[0], 64).target.pixels
+    whole = found(tmp_path, **keys)[2].reader.open(pairs[0], (64, 64)).target.pixels
     assert sizes[64] < sizes[256] <= tuple(whole.shape[1:])
     small = resize(whole, *sizes[64], "bicubic").float()
-    drafted = found(tmp_path, draft=True, **keys)[2].reader.open(pairs[0], 64).target.pixels
+    drafted = found(tmp_path, draft=True, **keys)[2].reader.open(pairs[0], (64, 64)).target.pixels
     assert (small - drafted.float()).abs().mean() < 4  # of 255: the same picture, other pixels
 
 

@@ -86,7 +86,7 @@ def write_grid(run, step, rows=4, columns=3, side=32):
 @pytest.mark.parametrize("known", [True, False])
 def test_a_grid_divides_into_the_cells_it_was_made_of(tmp_path, rows, columns, known):
     cells = write_grid(tmp_path, 5, rows, columns)
-    found = read_samples(tmp_path, 32 if known else None, ["generator"])
+    found = read_samples(tmp_path, (32, 32) if known else None, ["generator"])
     assert [[c.image.tobytes() for c in row] for row in found.cells] == [
         [c.tobytes() for c in row] for row in cells
     ]
@@ -96,18 +96,18 @@ def test_a_grid_divides_into_the_cells_it_was_made_of(tmp_path, rows, columns, k
 
 def test_what_does_not_divide_is_shown_whole(tmp_path):
     write_grid(tmp_path, 5)
-    found = read_samples(tmp_path, 31, ["generator"])
+    found = read_samples(tmp_path, (31, 31), ["generator"])
     assert (found.film, found.cells) == (None, [])
     assert found.whole.image.size == (3 * 36 - 4, 4 * 36 - 4)
     assert geometry(Image.new("RGB", (1, 1)), None) is None
-    assert geometry(Image.new("RGB", (104, 68), "white"), None) == Geometry(32, 2, 3)
+    assert geometry(Image.new("RGB", (104, 68), "white"), None) == Geometry(32, 32, 2, 3)
     assert geometry(Image.new("RGB", (104, 68)), None) is None  # nothing white
 
 
 def test_a_film_has_few_frames_the_first_and_the_last_among_them(tmp_path):
     for step in range(0, 900, 10):
         write_grid(tmp_path, step, rows=1, side=8)
-    film = read_samples(tmp_path, 8, ["generator"]).film
+    film = read_samples(tmp_path, (8, 8), ["generator"]).film
     steps = [frame.step for frame in film.frames]
     assert (steps[0], steps[-1]) == (0, 890)
     assert 30 <= len(steps) <= FRAMES + 1
@@ -121,7 +121,7 @@ def test_broken_grids_and_those_of_another_size_are_left_out(tmp_path):
     (tmp_path / "samples" / "step_00000003.png").write_bytes(b"broken")
     (tmp_path / "samples" / "step_00000005.png").write_bytes(b"")
     (tmp_path / "samples" / "step_x.png").write_bytes(b"")
-    found = read_samples(tmp_path, 32, ["generator"])
+    found = read_samples(tmp_path, (32, 32), ["generator"])
     assert [frame.step for frame in found.film.frames] == [2, 4]
     assert sorted(found.unreadable) == ["step_00000003.png", "step_00000005.png"]
 

@@ -7,6 +7,7 @@ from imtrans.checking.data.inspected_pair import InspectedPair, InspectedSide, S
 from imtrans.checking.data.inspection import Inspection
 from imtrans.checking.finding import Finding, Row, finding_of
 from imtrans.host.words import counted
+from imtrans.recipe.schema import DataTable
 
 SIZES = 5  # up to so many different sizes are listed
 
@@ -53,13 +54,21 @@ def sizes(inspection: Inspection) -> Iterator[Finding]:
         found = [part.size for _, its, part in inspection.sides() if its == side and part.size]
         if found:
             rows.append(Row(side, _tally(found)))
-    load, crop = inspection.data.load_size or inspection.data.crop_size, inspection.data.crop_size
-    sides = "its shorter side" if inspection.data.resize == "shorter" else "both its sides"
-    resized = f"is resized, {sides} to {load} px, and"
-    if {size for _, _, part in inspection.sides() if (size := part.size)} == {(load, load)}:
+    (height, width), crop = inspection.data.load, inspection.data.crop
+    resized = f"is resized, {_fitting(inspection.data)}, and"
+    if {size for _, _, part in inspection.sides() if (size := part.size)} == {(width, height)}:
         resized = "is not resized, and"
-    remedy = f"each {resized} cropped to {crop} x {crop} px"
+    remedy = f"each {resized} cropped to {_text((crop[1], crop[0]))} px"
     yield from finding_of("sizes", "sizes (px)", "note", rows, remedy)
+
+
+def _fitting(data: DataTable) -> str:
+    """How a picture is brought to load size."""
+    height, width = data.load
+    if height == width:
+        sides = "its shorter side" if data.resize == "shorter" else "both its sides"
+        return f"{sides} to {height} px"
+    return f"{'to cover' if data.resize == 'shorter' else 'to'} {width} x {height} px"
 
 
 def _sizes(pair: InspectedPair) -> tuple[Size, Size] | None:

@@ -22,6 +22,7 @@ from imtrans.data.pixels.resize import Window
 from imtrans.data.reading import FittedPair, SideName
 from imtrans.host.foreign import FAULTS
 from imtrans.host.locks import locked
+from imtrans.recipe.sizes import Sides, size_of
 
 FORMAT = 2
 PIXELS, INDEX, ABOUT = "pixels.bin", "index.npy", "cache.json"
@@ -54,7 +55,7 @@ class About:
 
     root: str
     pairs: int
-    size: int  # px, as data.load_size
+    size: int | Sides  # px, as data.load_size
     bytes: int
     source: PixelFormat | None
     target: PixelFormat
@@ -149,8 +150,8 @@ def kept(source: Tensor, target: Tensor) -> list[Tensor]:
 class Writer:
     """Writes a cache into a folder, pair by pair, in order. Raises OSError when it cannot."""
 
-    def __init__(self, folder: Path, root: str, size: int) -> None:
-        self.folder, self.root, self.size = folder, root, size
+    def __init__(self, folder: Path, root: str, size: Sides) -> None:
+        self.folder, self.root, self.size = folder, root, size_of(*size)
         self.bytes = 0
         self._rows: list[list[tuple[int, int, int]]] = []
         self._sides: tuple[PixelFormat | None, PixelFormat] | None = None

@@ -9,6 +9,7 @@ from imtrans.api.addresses import is_address
 from imtrans.api.pictures import Pair, Picture, summary_of
 from imtrans.data.cache.cache import FORMAT
 from imtrans.recipe.schema import DataTable, SideTable
+from imtrans.recipe.sizes import Sides, size_of
 
 # Raised when imtrans itself reads or resizes otherwise than before.
 READING = 1
@@ -16,7 +17,7 @@ READING = 1
 DECODERS = ("pillow", "kornia_rs", "tifffile", "torch", "numpy")
 
 
-def fingerprint(pairs: Sequence[Pair], data: DataTable, size: int, *, paired: bool = True) -> str:
+def fingerprint(pairs: Sequence[Pair], data: DataTable, size: Sides, *, paired: bool = True) -> str:
     """32 hexadecimal digits: other files, changed files or other settings give others.
 
     Not `paired`: each side is brought to load size by itself.
@@ -41,9 +42,9 @@ def fingerprint(pairs: Sequence[Pair], data: DataTable, size: int, *, paired: bo
     return digest.hexdigest()[:32]
 
 
-def _settings(data: DataTable, size: int) -> list[object]:
+def _settings(data: DataTable, size: Sides) -> list[object]:
     sides = [_side(side) for side in (data.source, data.target)]
-    reading = [data.direction, bool(data.derive), data.resize, data.draft, size]
+    reading = [data.direction, bool(data.derive), data.resize, data.draft, size_of(*size)]
     return [FORMAT, READING, _versions(), located(data.root), *sides, *reading]
 
 

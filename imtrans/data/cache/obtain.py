@@ -20,6 +20,7 @@ from imtrans.data.workers import in_parallel
 from imtrans.host.locks import PAUSE, Locked, locked
 from imtrans.host.machine import cores
 from imtrans.host.words import size
+from imtrans.recipe.sizes import Sides
 
 PAYS = 3  # passes over the data: one builds the cache, and two decode nothing
 Say = Callable[[str], None]
@@ -149,7 +150,7 @@ class _Making:
 class ReadWhole:
     """Reads the pair of an index at load size: what a worker does, and what the cache keeps."""
 
-    def __init__(self, reader: Reader, pairs: Sequence[Pair], load_size: int) -> None:
+    def __init__(self, reader: Reader, pairs: Sequence[Pair], load_size: Sides) -> None:
         self.reader, self.pairs, self.load_size = reader, pairs, load_size
 
     def __call__(self, index: int) -> Sample | ImtransError:

@@ -73,11 +73,12 @@ def to_picture(image: object) -> Picture:
     return Picture("the image", content=file.getvalue())
 
 
-def middle(image: Tensor, size: int) -> Tensor:
-    """The square of `size` px in the middle of an image (3, H, W); white where it is smaller."""
+def middle(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """What is in the middle of an image (3, H, W), of this height and width; white where the image
+    is smaller."""
     height, width = image.shape[-2:]
-    top, left = (size - height) // 2, (size - width) // 2  # below 0 it is cut
-    borders = (left, size - width - left, top, size - height - top)
+    top, left = (size[0] - height) // 2, (size[1] - width) // 2  # below 0 it is cut
+    borders = (left, size[1] - width - left, top, size[0] - height - top)
     return pad(image, borders, value=255)
 
 

@@ -330,20 +330,22 @@
     const rows = Number(root.dataset.rows), cells = one("[data-cells]", root);
     const frames = all("img.frame", root), sources = one("img.sources", root), targets = one("img.targets", root);
     const range = one("[data-frame]", root), play = one("[data-play]", root);
-    const side = Number(frames[0].getAttribute("width"));
+    const width = Number(frames[0].getAttribute("width"));
+    const height = Number(frames[0].getAttribute("height")) / rows;
     const outputs = [];
     let timer = 0;
 
     function canvas(label) {
       const made = document.createElement("canvas");
-      made.width = made.height = side;
+      made.width = width;
+      made.height = height;
       made.setAttribute("role", "img");
       made.setAttribute("aria-label", label);
       return made;
     }
     function draw(made, image, row) {
-      const height = image.naturalHeight / rows;
-      made.getContext("2d").drawImage(image, 0, row * height, image.naturalWidth, height, 0, 0, side, side);
+      const across = image.naturalWidth, down = image.naturalHeight / rows;
+      made.getContext("2d").drawImage(image, 0, row * down, across, down, 0, 0, width, height);
     }
     function column(cell, name, row, image) {
       const made = canvas(`${name} of sample ${row + 1}`);

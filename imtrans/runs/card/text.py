@@ -8,6 +8,7 @@ from imtrans.data.pixels.formats.stored import BITS
 from imtrans.host.words import counted, plain
 from imtrans.recipe.reading import described
 from imtrans.recipe.schema import SideTable
+from imtrans.recipe.sizes import px
 from imtrans.runs.card.facts import Facts
 from imtrans.runs.card.front_matter import UNKNOWN, front_matter, license_id
 from imtrans.runs.measurements import Series
@@ -86,11 +87,9 @@ def _data(facts: Facts) -> Iterator[str]:
     yield f"- target: {_side(data.target)}"
     if facts.pairs:
         yield f"- trained on {'at most ' if facts.about else ''}{counted(facts.pairs, 'pair')}"
-    load = data.load_size or data.crop_size
-    crops = (
-        "" if load == data.crop_size else f", of which training saw crops of {data.crop_size} px"
-    )
-    yield f"- files are resized to {load} px{crops}"
+    saw = f", of which training saw crops of {px(data.crop_size)}"
+    crops = "" if data.load == data.crop else saw
+    yield f"- files are resized to {px(data.load_size or data.crop_size)}{crops}"
     if scale := facts.header.scale:
         yield f"- in translation: {scale}"
 

@@ -144,7 +144,7 @@ def published(pool, size, fakes, swaps, places):
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
 def test_the_pool_exchanges_images_as_the_published_one_does(count):
-    pool, expected = ImagePool(5, 2, 4), []
+    pool, expected = ImagePool(5, 2, (4, 4)), []
     torch.manual_seed(4)
     for start in range(0, 60, count):
         fakes, state = images(start, count), torch.get_rng_state()
@@ -157,7 +157,7 @@ def test_the_pool_exchanges_images_as_the_published_one_does(count):
 
 
 def test_a_full_pool_returns_stored_images_half_of_the_time():
-    pool = ImagePool(10, 2, 4)
+    pool = ImagePool(10, 2, (4, 4))
     torch.manual_seed(0)
     assert torch.equal(pool(images(0, 10)), images(0, 10))
     returned = torch.cat([pool(images(number, 1)) for number in range(10, 510)])
@@ -168,18 +168,18 @@ def test_a_full_pool_returns_stored_images_half_of_the_time():
 
 def test_a_pool_of_no_images_returns_what_it_is_given():
     fakes = images(0, 3)
-    assert ImagePool(0, 2, 4)(fakes) is fakes
+    assert ImagePool(0, 2, (4, 4))(fakes) is fakes
 
 
 def test_the_pool_never_asks_the_device_for_a_value():
     """On the device `meta` there are no values; what asked for one would fail."""
-    pool = ImagePool(2, 3, 8).to("meta")
+    pool = ImagePool(2, 3, (8, 8)).to("meta")
     for _ in range(4):
         assert pool(torch.empty(3, 3, 8, 8, device="meta")).shape == (3, 3, 8, 8)
 
 
 def test_the_pool_is_restored_with_its_buffers():
-    one, other = ImagePool(3, 2, 4), ImagePool(3, 2, 4)
+    one, other = ImagePool(3, 2, (4, 4)), ImagePool(3, 2, (4, 4))
     one(images(0, 5))
     other.load_state_dict(one.state_dict())
     torch.manual_seed(2)

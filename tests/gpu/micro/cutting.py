@@ -21,7 +21,7 @@ def cutting(work: Work) -> list[dict[str, Any]]:
     """As separate operations, compiled, and with a table of what each of 256 values becomes: us."""
     recipe = recipe_of(work)
     encoding = Task(recipe, catalog()).encoding
-    load, crop = recipe.data.load_size or recipe.data.crop_size, recipe.data.crop_size
+    load, crop = recipe.data.load[0], recipe.data.crop[0]
     pairs = torch.randint(
         256, (4 if work.smoke else PAIRS, 6, load, load), dtype=torch.uint8, device=work.device
     )
