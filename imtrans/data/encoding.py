@@ -1,16 +1,15 @@
 """Between stored pixels and what the networks see, [-1, 1], and what is written and shown of it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.hookspecs import Derivation
 from imtrans.api.pictures import Picture
+from imtrans.data.label_maps import LabelMap
 from imtrans.data.pixels.decode import decode
 from imtrans.data.pixels.formats.stored import Depth, Fitting, PixelSpec
 from imtrans.data.pixels.masks import mask_beside
@@ -83,14 +82,14 @@ class Given:
 
 
 class Side:
-    """The pixels of one side: their range becomes -1 .. 1; label colours become one-hot."""
+    """The pixels of one side: their range becomes -1 .. 1; label maps become classes."""
 
     def __init__(self, table: SideTable) -> None:
         self.table = table
         self.low, self.high = table.range or DTYPE_RANGES[table.dtype]
-        self.palette = torch.tensor(table.classes) if table.classes else None
-        self._there: dict[tuple[str, torch.device], Tensor] = {}  # constants, on other devices
-        self.channels = len(table.classes) if table.classes else table.channels
+        self.labels = LabelMap(table) if table.classes else None
+        self._tables: dict[torch.device, Tensor] = {}
+        self.channels = self.labels.channels if self.labels else table.channels
 
     def to_unit(self, stored: Tensor) -> Tensor:
         """Stored pixels as float32, their range as 0 .. 1."""
@@ -98,7 +97,7 @@ class Side:
 
     def beyond(self, stored: Tensor) -> float:
         """The share of stored pixels that are outside the range."""
-        if self.table.range is None or self.palette is not None:
+        if self.table.range is None or self.labels:
             return 0.0
         outside = (stored < self.low).sum() + (stored > self.high).sum()
         return float(outside) / stored.numel()
@@ -121,12 +120,11 @@ class Side:
 
     def encode(self, stored: Tensor) -> Tensor:
         """Stored pixels as the networks see them: float32 in [-1, 1]."""
-        if self.palette is None:
-            if stored.dtype is torch.uint8 and stored.device.type == "cuda":
-                return self.looked_up(stored)
-            return self._scaled(stored)
-        classes = one_hot(self._nearest_class(stored), self.channels).movedim(-1, -3)
-        return classes.float() * 2 - 1
+        if self.labels:
+            return self.labels.encode(stored)
+        if stored.dtype is torch.uint8 and stored.device.type == "cuda":
+            return self.looked_up(stored)
+        return self._scaled(stored)
 
     def _scaled(self, stored: Tensor) -> Tensor:
         return self.to_unit(stored).mul_(2).sub_(1)
@@ -134,27 +132,20 @@ class Side:
     def looked_up(self, stored: Tensor) -> Tensor:
         """uint8 pixels encoded by a table that the CPU has computed: GPUs divide otherwise, and of
         256 values 111 would differ in their last bit."""
-        table = self._on(stored.device, "table", lambda: self._scaled(torch.arange(256).byte()))
-        return table[stored.int()]
-
-    def _on(self, device: torch.device, name: str, make: Callable[[], Tensor]) -> Tensor:
-        """A constant on a device, copied there once: a CUDA graph can record no such copy."""
-        key = name, device
-        if key not in self._there:
-            self._there[key] = make().to(device)
-        return self._there[key]
+        device = stored.device
+        if device not in self._tables:  # copied once: a CUDA graph can record no copy
+            self._tables[device] = self._scaled(torch.arange(256).byte()).to(device)
+        return self._tables[device][stored.int()]
 
     def decode(self, image: Tensor) -> Tensor:
-        if self.palette is None:
-            stored = torch.empty(image.shape, dtype=self.stored_dtype, device=image.device)
-            # Some rows at a time: of large pictures each copy of all of them is a gigabyte.
-            for at in range(0, image.shape[-2], ROWS):
-                rows = (..., slice(at, at + ROWS), slice(None))
-                stored[rows] = self._stored((image[rows].float() + 1).div_(2))
-            return stored
-        palette = self._on(image.device, "palette", lambda: self._palette)
-        colours = palette[image.argmax(dim=-3)]
-        return colours.movedim(-1, -3).to(self.stored_dtype)
+        if self.labels:
+            return self.labels.decode(image).to(self.stored_dtype)
+        stored = torch.empty(image.shape, dtype=self.stored_dtype, device=image.device)
+        # Some rows at a time: of large pictures each copy of all of them is a gigabyte.
+        for at in range(0, image.shape[-2], ROWS):
+            rows = (..., slice(at, at + ROWS), slice(None))
+            stored[rows] = self._stored((image[rows].float() + 1).div_(2))
+        return stored
 
     def at(self, scale: TrainingScale | None, stored: Tensor) -> Tensor:
         """Stored pixels (C, H, W) at a scale: resized as in training."""
@@ -178,19 +169,10 @@ class Side:
 
     def show(self, image: Tensor) -> Tensor:
         """uint8 (3, H, W) of the first image: grey, the first three channels, or label colours."""
+        if self.labels:
+            return self.labels.show(image[0])
         unit = self.to_unit(self.decode(image[0])).cpu()
         return rgb8(unit)
-
-    @property
-    def _palette(self) -> Tensor:
-        assert self.palette is not None
-        return self.palette
-
-    def _nearest_class(self, stored: Tensor) -> Tensor:
-        """The index of the nearest palette colour: JPEG blurs the colours of a label map."""
-        pixels = stored.movedim(-3, -1).float()
-        colours = self._on(pixels.device, "colours", lambda: self._palette.float())
-        return torch.cdist(pixels.flatten(-3, -2), colours).argmin(dim=-1).view(pixels.shape[:-1])
 
 
 _NEAREST = Side(SideTable(resample="nearest"))
@@ -203,11 +185,12 @@ class Direct:
         self.source, self.target = Side(data.source), Side(data.target)
         self.source_channels, self.target_channels = self.source.channels, self.target.channels
         self.result_dtype: Depth = data.target.dtype
-        self.result_channels = data.target.channels
+        labels = self.target.labels
+        self.result_channels = labels.stored_channels if labels else data.target.channels
         self.takes_mask = False
         self.range_text = f"{self.source.low:g} ... {self.source.high:g}"
         self.expected = replace(expected_pixels(data, data.source), fixed=True)
-        self.by_pixel, self.composes = True, False
+        self.by_pixel, self.composes = not data.source.borders, False
 
     def encode(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         return self.source.encode(source), self.target.encode(target)

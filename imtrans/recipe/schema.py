@@ -89,7 +89,11 @@ class SideTable(Table):
     range: tuple[float, float] | None = None  # what becomes -1 and 1; None: all of the dtype
     resample: Literal["bicubic", "bilinear", "nearest"] = "bicubic"  # nearest for label maps
     alpha: Literal["white", "black", "drop", "keep"] | None = None  # None: transparency is refused
+    # of a label map: N, where a stored N * class + number is an instance of the class (1000 in
+    # Cityscapes), or "channel", where the last channel holds the numbers
+    instances: Annotated[int, Field(ge=2)] | Literal["channel"] | None = None
     classes: tuple[tuple[int, ...], ...] | None = None  # the colours of a label map, for one-hot
+    borders: bool = False  # a channel more: 1 where a class or an instance borders on another
 
     @field_validator("range")
     @classmethod
@@ -107,9 +111,17 @@ class SideTable(Table):
     def _fit_the_channels(
         cls, colours: tuple[tuple[int, ...], ...] | None, info: ValidationInfo
     ) -> tuple[tuple[int, ...], ...] | None:
+        instances, channels = info.data.get("instances"), int(info.data.get("channels") or 0)
         if colours is None:
+            if instances is not None:
+                raise ValueError("'instances' belongs to a label map: name its classes")
             return None
-        channels = info.data.get("channels")
+        if instances is not None and info.data.get("resample") != "nearest":
+            raise ValueError('instances need resample = "nearest": between two there is no third')
+        if instances == "channel":
+            channels -= 1
+        elif instances is not None and channels != 1:
+            raise ValueError(f"instances = {instances} is of label maps with channels = 1")
         if len(colours) < 2 or any(len(colour) != channels for colour in colours):
             raise ValueError(f"needs two colours or more, each a list of {channels} numbers")
         if len(set(colours)) < len(colours):
@@ -120,6 +132,13 @@ class SideTable(Table):
             if not all(low <= value <= high for value in colour):
                 raise ValueError(f"{list(colour)} is not a colour of {dtype}, {low:g} to {high:g}")
         return colours
+
+    @field_validator("borders")
+    @classmethod
+    def _belong_to_a_label_map(cls, borders: bool, info: ValidationInfo) -> bool:
+        if borders and "classes" in info.data and info.data["classes"] is None:
+            raise ValueError("borders are those of a label map: name its classes")
+        return borders
 
     model_config = ConfigDict(validate_default=True)
 
@@ -157,6 +176,14 @@ class DataTable(Table):
                 "or in ~/.netrc"
             )
         return root
+
+    @field_validator("target")
+    @classmethod
+    def _has_no_borders(cls, target: SideTable) -> SideTable:
+        if target.borders or target.instances == "channel":
+            key = "borders" if target.borders else 'instances = "channel"'
+            raise ValueError(f"{key} is for data.source: a result has classes alone")
+        return target
 
     @field_validator("crop_size")
     @classmethod

@@ -50,8 +50,13 @@ def summarise(pixels: Tensor, side: Side, view: Tensor) -> PixelSummary:
         digest=_digest(pixels),
         thumb=thumbnail(view),
         look=look(view),
-        strays=strays(pixels, side.palette) if side.palette is not None else None,
+        strays=_strays(pixels, side),
     )
+
+
+def _strays(pixels: Tensor, side: Side) -> Strays | None:
+    labels = side.labels
+    return strays(labels.without_instances(pixels), labels.colours) if labels else None
 
 
 def viewable(pixels: Tensor) -> Tensor:

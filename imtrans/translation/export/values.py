@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from imtrans.api.hookspecs import Derivation
 from imtrans.data.encoding import Derived, Direct, Encoding, Side
+from imtrans.data.label_maps import LabelMap
 
 # pixels: as files store them, of the recipe's range; network: what the network sees, [-1, 1].
 Values = Literal["pixels", "network"]
@@ -40,23 +41,34 @@ class Range(nn.Module):
 
 
 class Colours(nn.Module):
-    """The colours of a label map, (N, C, H, W), and a channel for each: 1 in its own, else -1."""
+    """A label map, (N, C, H, W), and what the network sees of it: see `LabelMap`."""
 
     palette: Tensor
 
-    def __init__(self, palette: Tensor) -> None:
+    def __init__(self, labels: LabelMap) -> None:
         super().__init__()
-        self.register_buffer("palette", palette.float())
+        self.labels = labels
+        self.register_buffer("palette", labels.colours.float())
+
+    @property
+    def channels(self) -> int:
+        """Of what is stored."""
+        return self.labels.stored_channels + (self.labels.instances == "channel")
 
     def encode(self, stored: Tensor) -> Tensor:
         """Of the nearest colour."""
-        away = (stored[:, None] - self.palette[:, :, None, None]).square().sum(dim=2)
+        colours = self.labels.without_instances(stored)
+        away = (colours[:, None] - self.palette[:, :, None, None]).square().sum(dim=2)
         numbers = torch.arange(len(self.palette), device=stored.device)[:, None, None]
-        return (away.argmin(dim=1, keepdim=True) == numbers).float() * 2 - 1
+        classes = away.argmin(dim=1, keepdim=True)
+        seen = (classes == numbers).float()
+        if self.labels.has_borders:
+            seen = torch.cat([seen, self.labels.borders(stored, classes[:, 0])[:, None]], dim=1)
+        return seen * 2 - 1
 
     def decode(self, image: Tensor, seen: Tensor) -> tuple[Tensor, ...]:
         """The colour of the largest channel, and all channels."""
-        return self.palette[image.argmax(dim=1)].movedim(-1, 1), image
+        return self.palette[image[:, : len(self.palette)].argmax(dim=1)].movedim(-1, 1), image
 
     def unit(self, made: tuple[Tensor, ...]) -> Tensor:
         return made[1]
@@ -64,7 +76,15 @@ class Colours(nn.Module):
     def drawn(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         count, _, height, width = shape
         index = torch.randint(len(self.palette), (count, height, width), generator=generator)
-        return self.palette[index].movedim(-1, 1).contiguous()
+        stored, instances = self.palette[index].movedim(-1, 1), self.labels.instances
+        # Numbers of instances in large blocks, so that they border on each other.
+        blocks = torch.randint(2, (count, 1, -(-height // 8), -(-width // 8)), generator=generator)
+        numbers = blocks.repeat_interleave(8, 2).repeat_interleave(8, 3)[..., :height, :width]
+        if instances == "channel":
+            stored = torch.cat([stored, numbers.float()], dim=1)
+        elif instances is not None:
+            stored = torch.where(numbers > 0, stored * instances + numbers, stored)
+        return stored.contiguous()
 
 
 class AsSeen(Range):
@@ -143,7 +163,7 @@ def forms(encoding: Encoding, values: Values) -> tuple[Form, Form]:
 
 
 def _form(side: Side) -> Form:
-    return Range(side.low, side.high) if side.palette is None else Colours(side.palette)
+    return Range(side.low, side.high) if side.labels is None else Colours(side.labels)
 
 
 def described(form: Form, channels: int) -> dict[str, Any]:
@@ -151,6 +171,8 @@ def described(form: Form, channels: int) -> dict[str, Any]:
     about = {"layout": "NCHW", "dtype": "float32", "channels": channels}
     if isinstance(form, Colours):
         palette = [[int(value) for value in colour] for colour in form.palette]
+        labels = form.labels
+        about |= {"instances": labels.instances} if labels.instances is not None else {}
         return about | {"classes": palette}
     return about | {"range": [form.low, form.high]}
 
@@ -159,7 +181,7 @@ def channels_taken(form: Form, encoding: Encoding) -> int:
     """The channels of a source in this form."""
     if isinstance(form, Photographs):
         return form.channels
-    return form.palette.shape[1] if isinstance(form, Colours) else encoding.source_channels
+    return form.channels if isinstance(form, Colours) else encoding.source_channels
 
 
 def channels_given(form: Form, encoding: Encoding) -> int:
