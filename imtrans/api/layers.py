@@ -11,6 +11,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm
 
+from imtrans.api.spectral_norm import SpectralLayer
+
 Norm = Literal["batch", "instance", "none"]
 Width = Annotated[int, Field(ge=1)]
 DropoutRate = Annotated[float, Field(ge=0, lt=1)]
@@ -123,6 +125,18 @@ def init_weights(network: nn.Module, std: float = 0.02) -> None:
             continue
         if module.bias is not None:
             nn.init.zeros_(module.bias)
+        if isinstance(module, SpectralLayer):
+            module.settle()
+
+
+def after_activations(trunk: nn.Sequential, image: Tensor) -> list[Tensor]:
+    """What a chain of layers makes of an image, as it is after each activation."""
+    found = []
+    for layer in trunk:
+        image = layer(image)
+        if isinstance(layer, nn.LeakyReLU):
+            found.append(image)
+    return found
 
 
 def check_multiple(image: Tensor, stride: int) -> None:
