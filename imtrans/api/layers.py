@@ -11,7 +11,10 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm
 
+from imtrans.api.spectral_norm import SpectralLayer
+
 Norm = Literal["batch", "instance", "none"]
+Upsample = Literal["transposed", "resize"]
 Width = Annotated[int, Field(ge=1)]
 DropoutRate = Annotated[float, Field(ge=0, lt=1)]
 
@@ -111,6 +114,24 @@ def needs_bias(norm: Norm) -> bool:
     return norm == "instance"
 
 
+def upsampling(
+    upsample: Upsample, before: int, after: int, *, kernel: int, bias: bool = True
+) -> list[nn.Module]:
+    """Layers to twice the size, from channels to channels.
+
+    `transposed`: a transposed convolution of stride 2, whose `kernel` is 3 or 4. Where 2 does not
+    divide it, its values overlap unevenly; and nothing keeps even a kernel of 4 from learning other
+    values for each phase of the grid, which is seen as a checkerboard. `resize`: nearest
+    neighbours and a 3x3 convolution, which treats all pixels alike, at 9/4 of the arithmetic of a
+    kernel of 4 (Odena, Dumoulin and Olah, "Deconvolution and Checkerboard Artifacts", 2016).
+    """
+    if upsample == "resize":
+        resized = nn.Upsample(scale_factor=2, mode="nearest")
+        return [resized, nn.Conv2d(before, after, 3, padding=1, bias=bias)]
+    output_padding = 0 if kernel == 4 else 1
+    return [nn.ConvTranspose2d(before, after, kernel, 2, 1, output_padding, bias=bias)]
+
+
 def init_weights(network: nn.Module, std: float = 0.02) -> None:
     """Draw convolution weights from N(0, std), norm gains from N(1, std); biases become 0."""
     for module in network.modules():
@@ -123,6 +144,18 @@ def init_weights(network: nn.Module, std: float = 0.02) -> None:
             continue
         if module.bias is not None:
             nn.init.zeros_(module.bias)
+        if isinstance(module, SpectralLayer):
+            module.settle()
+
+
+def after_activations(trunk: nn.Sequential, image: Tensor) -> list[Tensor]:
+    """What a chain of layers makes of an image, as it is after each activation."""
+    found = []
+    for layer in trunk:
+        image = layer(image)
+        if isinstance(layer, nn.LeakyReLU):
+            found.append(image)
+    return found
 
 
 def check_multiple(image: Tensor, stride: int) -> None:

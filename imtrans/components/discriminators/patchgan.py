@@ -12,7 +12,17 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from imtrans.api.hookspecs import Register, hookimpl
-from imtrans.api.layers import LEAK, Norm, Width, init_weights, needs_bias, norm_layer
+from imtrans.api.layers import (
+    LEAK,
+    Norm,
+    Width,
+    after_activations,
+    init_weights,
+    needs_bias,
+    norm_layer,
+)
+from imtrans.api.method import Scale
+from imtrans.api.spectral_norm import convolution
 
 
 @hookimpl
@@ -29,6 +39,9 @@ class PatchGAN(nn.Module):
 
     `d(source, image)`, both (N, C, H, W) in [-1, 1], returns logits (N, 1, h, w) without a sigmoid.
     With `conditional = false` the source is ignored (the paper's ablation, table 1).
+    `spectral_norm`: each convolution is divided by its largest singular value (Miyato et al., ICLR
+    2018). `features`: [(logits, features)] is returned, what each layer before the logits made,
+    for `feature_matching`; the weights are the same.
     H and W must be at least 3 * 2 ** layers, or ValueError names the smallest size.
     """
 
@@ -41,26 +54,29 @@ class PatchGAN(nn.Module):
         width: Width = 64,
         norm: Norm = "batch",
         conditional: bool = True,
+        spectral_norm: bool = False,
+        features: bool = False,
     ) -> None:
         super().__init__()
-        self.conditional = conditional
+        self.conditional, self.features = conditional, features
         self.minimum_size = 3 * 2**layers
         self.receptive_field = receptive_field(layers)
         bias, normalise = needs_bias(norm), norm_layer(norm)
+        conv2d = convolution(spectral_norm)
         channels = (source_channels if conditional else 0) + target_channels
 
         # The first layer sees raw pixels and is not normalised.
-        trunk: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(LEAK)]
+        trunk: list[nn.Module] = [conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(LEAK)]
         for layer in range(1, layers + 1):
             before, after = (width * min(2**n, 8) for n in (layer - 1, layer))
             stride = 2 if layer < layers else 1
-            conv = nn.Conv2d(before, after, 4, stride, 1, bias=bias)
+            conv = conv2d(before, after, 4, stride, 1, bias=bias)
             trunk += [conv, normalise(after), nn.LeakyReLU(LEAK)]
         self.trunk = nn.Sequential(*trunk)
-        self.head = nn.Conv2d(after, 1, 4, 1, 1)
+        self.head = conv2d(after, 1, 4, 1, 1)
         init_weights(self)
 
-    def forward(self, source: Tensor, image: Tensor) -> Tensor:
+    def forward(self, source: Tensor, image: Tensor) -> Tensor | list[Scale]:
         height, width = image.shape[-2:]
         if min(height, width) < self.minimum_size:
             raise ValueError(
@@ -68,7 +84,15 @@ class PatchGAN(nn.Module):
                 f"the image is {width} x {height}. use a larger size or fewer layers"
             )
         pair = torch.cat([source, image], dim=1) if self.conditional else image
-        return self.head(self.trunk(pair))
+        if not self.features:
+            return self.logits(self.trunk(pair))
+        found = after_activations(self.trunk, pair)
+        return [(self.logits(found[-1]), found)]
+
+    def logits(self, features: Tensor) -> Tensor:
+        """Of what the trunk made: (N, 1, h, w)."""
+        found: Tensor = self.head(features)
+        return found
 
 
 class ImageGAN(PatchGAN):
@@ -77,8 +101,8 @@ class ImageGAN(PatchGAN):
     `receptive_field` is that of the logits before the average.
     """
 
-    def forward(self, source: Tensor, image: Tensor) -> Tensor:
-        return super().forward(source, image).mean(dim=(2, 3), keepdim=True)
+    def logits(self, features: Tensor) -> Tensor:
+        return super().logits(features).mean(dim=(2, 3), keepdim=True)
 
 
 def receptive_field(layers: int) -> int:

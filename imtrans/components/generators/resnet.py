@@ -11,11 +11,13 @@ from imtrans.api.hookspecs import Register, hookimpl
 from imtrans.api.layers import (
     DropoutRate,
     Norm,
+    Upsample,
     Width,
     check_multiple,
     init_weights,
     needs_bias,
     norm_layer,
+    upsampling,
 )
 
 
@@ -30,7 +32,8 @@ class ResNet(nn.Module):
 
     Maps a source image (N, in_channels, H, W) in [-1, 1] to an output
     (N, out_channels, H, W) in [-1, 1]. H and W must be multiples of 4; any other size raises
-    ValueError with the nearest sizes that fit.
+    ValueError with the nearest sizes that fit. `upsample = "resize"` resizes and convolves instead
+    of transposed convolutions, against checkerboards (Odena et al., 2016).
     """
 
     stride = 4
@@ -44,6 +47,7 @@ class ResNet(nn.Module):
         width: Width = 64,
         norm: Norm = "batch",
         dropout: DropoutRate = 0.5,
+        upsample: Upsample = "transposed",
     ) -> None:
         super().__init__()
         bias, normalise = needs_bias(norm), norm_layer(norm)
@@ -55,10 +59,8 @@ class ResNet(nn.Module):
             return [conv, normalise(after), nn.ReLU()]
 
         def up(before: int, after: int) -> list[nn.Module]:
-            conv = nn.ConvTranspose2d(
-                before, after, 3, stride=2, padding=1, output_padding=1, bias=bias
-            )
-            return [conv, normalise(after), nn.ReLU()]
+            larger = upsampling(upsample, before, after, kernel=3, bias=bias)
+            return [*larger, normalise(after), nn.ReLU()]
 
         self.encoder = nn.Sequential(
             nn.ReflectionPad2d(3),

@@ -13,11 +13,13 @@ from imtrans.api.layers import (
     LEAK,
     DropoutRate,
     Norm,
+    Upsample,
     Width,
     check_multiple,
     init_weights,
     needs_bias,
     norm_layer,
+    upsampling,
 )
 
 
@@ -34,7 +36,8 @@ class UNet(nn.Module):
 
     Maps a source image (N, in_channels, H, W) in [-1, 1] to an output
     (N, out_channels, H, W) in [-1, 1]. H and W must be multiples of 2 ** depth; any other size
-    raises ValueError with the nearest sizes that fit.
+    raises ValueError with the nearest sizes that fit. `upsample = "resize"` resizes and convolves
+    instead of transposed convolutions, against checkerboards (Odena et al., 2016).
     """
 
     def __init__(
@@ -47,13 +50,14 @@ class UNet(nn.Module):
         width: Width = 64,
         norm: Norm = "batch",
         dropout: DropoutRate = 0.5,
+        upsample: Upsample = "transposed",
     ) -> None:
         super().__init__()
         self.stride = 2**depth
         self.skips = skips
         widths = [width * min(2**level, 8) for level in range(depth)]
         self.encoder = nn.ModuleList(_encoder(in_channels, widths, norm))
-        self.decoder = nn.ModuleList(_decoder(out_channels, widths, norm, dropout, skips))
+        self.decoder = nn.ModuleList(_decoder(out_channels, widths, norm, dropout, skips, upsample))
         init_weights(self)
 
     def forward(self, source: Tensor) -> Tensor:
@@ -85,7 +89,12 @@ def _encoder(in_channels: int, widths: list[int], norm: Norm) -> list[nn.Module]
 
 
 def _decoder(
-    out_channels: int, widths: list[int], norm: Norm, dropout: float, skips: bool
+    out_channels: int,
+    widths: list[int],
+    norm: Norm,
+    dropout: float,
+    skips: bool,
+    upsample: Upsample,
 ) -> list[nn.Module]:
     """One block per upsampling, innermost first; dropout in the first three, tanh after the
     last."""
@@ -94,11 +103,11 @@ def _decoder(
     for level, before in enumerate(reversed(widths)):
         joined = before * 2 if skips and level > 0 else before
         if level == len(widths) - 1:
-            last = nn.ConvTranspose2d(joined, out_channels, 4, stride=2, padding=1)
-            blocks.append(nn.Sequential(nn.ReLU(), last, nn.Tanh()))
+            last = upsampling(upsample, joined, out_channels, kernel=4)
+            blocks.append(nn.Sequential(nn.ReLU(), *last, nn.Tanh()))
             break
         after = widths[-level - 2]
-        conv = nn.ConvTranspose2d(joined, after, 4, stride=2, padding=1, bias=needs_bias(norm))
+        larger = upsampling(upsample, joined, after, kernel=4, bias=needs_bias(norm))
         dropped = [nn.Dropout(dropout)] if level < 3 and dropout else []
-        blocks.append(nn.Sequential(nn.ReLU(), conv, normalise(after), *dropped))
+        blocks.append(nn.Sequential(nn.ReLU(), *larger, normalise(after), *dropped))
     return blocks

@@ -8,13 +8,19 @@ too, and stays close to the target in L1.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from imtrans.api.advice import LONG, WON, Plateau, Vanished
+from imtrans.api.diffaugment import Augmentation, check_colours, diffaugment
+from imtrans.api.features import check_features, feature_matching
 from imtrans.api.hookspecs import Register, hookimpl
 from imtrans.api.method import Batch, Method, Parts, Phase, Term, over_scales
 from imtrans.api.passes import passes
+from imtrans.api.r1 import r1_penalty
+
+Weight = Annotated[float, Field(ge=0)]
 
 
 @hookimpl
@@ -28,6 +34,13 @@ class Pix2Pix(Method):
     `discriminator_steps` is how often the discriminator is updated in each step,
     `discriminator_rate` its learning rate as a factor of train.learning_rate. Logged are `d` and
     `g`, the adversarial losses of discriminator and generator, and the recipe's losses, unweighted.
+
+    Off at 0: `feature_matching` is the weight of `features`, how far fake and target are apart
+    inside the discriminator (Wang et al., CVPR 2018, weight 10; needs discriminator.features =
+    true). `r1` is gamma of the penalty `r1` on the discriminator's gradient at real pairs
+    (Mescheder et al., ICML 2018, gamma 10 beside a game that is not halved). `diffaugment` names
+    what the discriminator's images are augmented with, for small sets: "color" (RGB targets alone),
+    "translation", "cutout" (Zhao et al., NeurIPS 2020).
     """
 
     def __init__(
@@ -36,11 +49,19 @@ class Pix2Pix(Method):
         *,
         discriminator_steps: Annotated[int, Field(ge=1)] = 1,
         discriminator_rate: Annotated[float, Field(gt=0)] = 1.0,
+        feature_matching: Weight = 0.0,
+        r1: Weight = 0.0,
+        diffaugment: Sequence[Augmentation] = (),
     ) -> None:
         super().__init__()
         self.generator, self.discriminator = parts.generator(), parts.discriminator()
         self.adversarial, self.losses = parts.adversarial(), parts.losses()
         self.times, self.rate = discriminator_steps, discriminator_rate
+        self.feature_matching, self.r1 = feature_matching, r1
+        if feature_matching:
+            check_features(self.discriminator, parts)
+        self.diffaugment = diffaugment
+        check_colours(diffaugment, parts.target_channels)
         self.won, self.plateau = Vanished(), Plateau()
 
     def forward(self, batch: Batch) -> Tensor:
@@ -63,17 +84,26 @@ class Pix2Pix(Method):
 
     def discriminate(self, batch: Batch, fake: Tensor) -> list[Term]:
         """Tell the real pair (source, target) from (source, fake)."""
+        (fakes,) = diffaugment(self.diffaugment, (batch.source, fake))
+        (reals,) = diffaugment(self.diffaugment, (batch.source, batch.target))
         # Two passes, because batch norm over both at once would be another algorithm.
-        on_fake, on_real = passes(
-            self.discriminator, (batch.source, fake), (batch.source, batch.target)
-        )
-        return [Term("d", over_scales(self.adversarial.discriminator_loss, on_real, on_fake))]
+        on_fake, on_real = passes(self.discriminator, fakes, reals)
+        game = Term("d", over_scales(self.adversarial.discriminator_loss, on_real, on_fake))
+        if not self.r1:
+            return [game]
+        return [game, Term("r1", r1_penalty(self.discriminator, *reals), self.r1 / 2)]
 
     def fool(self, batch: Batch, fake: Tensor) -> list[Term]:
         """Pass for real with the updated discriminator, and stay close to the target."""
-        on_fake = self.discriminator(batch.source, fake)
+        fakes, reals = diffaugment(self.diffaugment, (batch.source, fake), batch)
+        on_fake = self.discriminator(*fakes)
         game = Term("g", over_scales(self.adversarial.generator_loss, on_fake))
-        close = (Term(x.name, x.loss(fake, batch.target), x.weight) for x in self.losses)
+        close = [Term(x.name, x.loss(fake, batch.target), x.weight) for x in self.losses]
+        if self.feature_matching:
+            with torch.no_grad():
+                on_real = self.discriminator(*reals)
+            alike = feature_matching(on_fake, on_real)
+            close.insert(0, Term("features", alike, self.feature_matching))
         return [game, *close]
 
     def translators(self) -> Mapping[str, nn.Module]:

@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from imtrans.api.errors import ImtransError
 from imtrans.api.layers import BatchNorm2d
 from imtrans.host.group import Group
 
@@ -106,8 +106,12 @@ class _Synchronised(torch.autograd.Function):
         return output.to(input.dtype), mean, variance, count
 
     @staticmethod
-    @once_differentiable
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():
+            raise ImtransError(
+                "train.sync_batch_norm has no second derivative, which a penalty on gradients "
+                "(method.r1) needs: leave one of them out, or set discriminator.norm = 'instance'"
+            )
         normed, weight, scale, count = context.saved_tensors
         gradient = _exact(gradients[0])
         axes = [axis for axis in range(gradient.dim()) if axis != 1]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from imtrans.api.errors import ImtransError, is_out_of_memory
 from imtrans.api.method import Batch, Method, Phase
+from imtrans.host.randomness import random_state, set_random_state
 from imtrans.recipe.schema import TrainTable
 from imtrans.training.step.agreement import DRAWS, Agreement, Difference
 from imtrans.training.step.contract import check_values
@@ -150,9 +151,10 @@ def gradients(step: Step, batch: Batch) -> Gradients:
         step.computing(batch),
     ):
         try:
+            drawing = random_state(step.device)
             made = step.make(batch)
             for phase in step.phases:
-                rows, values[phase.name] = _of_each_term(step, phase, batch, made)
+                rows, values[phase.name] = _of_each_term(step, phase, batch, made, drawing)
                 found |= {f"{phase.name}/{term}": row for term, row in rows.items()}
         except RuntimeError as error:
             if step.train.deterministic and "deterministic" in str(error):
@@ -169,9 +171,11 @@ def gradients(step: Step, batch: Batch) -> Gradients:
 
 
 def _of_each_term(
-    step: Step, phase: Phase, batch: Batch, made: Any
+    step: Step, phase: Phase, batch: Batch, made: Any, drawing: dict[str, Tensor]
 ) -> tuple[dict[str, dict[str, Tensor]], dict[str, Tensor]]:
-    """The gradient of each term of a phase, and the values of all."""
+    """The gradient of each term of a phase, and the values of all. `drawing` is the random state
+    in which `made` was made: what is computed again draws the same."""
+    before = random_state(step.device)
     adam, compiled, found = step.optimizers[phase.name], step.engine.compiled, {}
     with step.only(phase):
         terms = step.terms(phase, batch, made)
@@ -179,7 +183,10 @@ def _of_each_term(
         names = [term.name for term in terms if term.weight and term.value.requires_grad]
         for name in names:
             if compiled and name != names[0]:  # its graph is gone after one backward pass
-                terms = step.terms(phase, batch, step.make(batch))
+                set_random_state(drawing, step.device)
+                made = step.make(batch)
+                set_random_state(before, step.device)
+                terms = step.terms(phase, batch, made)
             value = next(term.value for term in terms if term.name == name)
             adam.forget_gradients()
             value.backward(retain_graph=not compiled and name != names[-1])
