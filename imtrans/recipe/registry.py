@@ -48,6 +48,9 @@ class Component:
     builder: Callable[..., Any]
     plugin: Plugin
 
+    def __str__(self) -> str:
+        return f"{self.role} '{self.name}' from plugin {self.plugin}"
+
     @property
     def fixed(self) -> dict[str, Any]:
         """What a partial has given already."""

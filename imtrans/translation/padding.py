@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-# Whatever the stride: a network reflects at its own borders, and normalises over what it sees.
-SMALLEST = 32  # px
+from imtrans.contracts.sizes import SMALLEST, smallest_side
 
 
 def pad_to_multiple(image: Tensor, stride: int) -> tuple[Tensor, tuple[slice, slice]]:
@@ -25,7 +24,7 @@ def pad_to_multiple(image: Tensor, stride: int) -> tuple[Tensor, tuple[slice, sl
 
 def padded_size(size: int, stride: int) -> int:
     """How long a side of `size` px is then."""
-    return -(-max(size, SMALLEST) // stride) * stride
+    return smallest_side(stride, max(size, SMALLEST))
 
 
 def _reflected(size: int, stride: int) -> tuple[Tensor, int]:

@@ -17,6 +17,7 @@ PLUGINS = sorted([*ROOT.glob("plugins/*/*.py"), *ROOT.glob("plugins/*/imtrans_*/
 # From the top of the house to the ground. What is in a room may import from those below it.
 FLOORS = [
     {"cli"},
+    {"testing"},
     {"drafting", "reporting"},
     {"checking"},
     {"benchmark"},
@@ -27,6 +28,7 @@ FLOORS = [
     {"task"},
     {"data"},
     {"components", "recipe"},
+    {"contracts"},
     {"host"},
     {"api"},
 ]

@@ -1,0 +1,50 @@
+"""Probes of losses and of adversarial losses."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from imtrans.api.hookspecs import AdversarialLoss, Loss
+from imtrans.contracts.broken import BrokenContract
+from imtrans.contracts.calls import all_finite, keeping, repeated
+
+
+def probe_loss(subject: object, loss: Loss, output: Tensor, target: Tensor) -> None:
+    """Raise BrokenContract unless it gives a finite scalar, the same at a seed, and leaves both
+    images as they are."""
+    given = {"output": output, "target": target}
+    _probe(subject, lambda: loss(output, target), given)
+
+
+def probe_adversarial(subject: object, loss: AdversarialLoss, real: Tensor, fake: Tensor) -> None:
+    """Raise BrokenContract unless both sides of the game give a finite scalar of these logits."""
+    given = {"real_logits": real, "fake_logits": fake}
+    _probe(subject, lambda: loss.discriminator_loss(real, fake), given)
+    _probe(subject, lambda: loss.generator_loss(fake), {"fake_logits": fake})
+
+
+def _probe(subject: object, call: Callable[[], Any], given: dict[str, Tensor]) -> None:
+    with torch.no_grad():
+        check_scalar(subject, repeated(subject, lambda: keeping(subject, call, given)))
+
+
+def check_scalar(subject: object, value: Any) -> None:
+    """Raise BrokenContract unless it is a finite tensor without dimensions."""
+    if not isinstance(value, Tensor) or value.dim():
+        shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+        raise BrokenContract(
+            subject,
+            f"it returned {shape}",
+            "a loss is a scalar: a tensor without dimensions, through which gradients flow",
+            "end with `.mean()`",
+        )
+    if not all_finite(value):
+        raise BrokenContract(
+            subject,
+            f"it gave {value.item()} for images in [-1, 1]",
+            "a loss is finite",
+            "add a small epsilon where it divides, or takes a root or a logarithm; logits need "
+            "`softplus` or `logsigmoid`, not the logarithm of a sigmoid",
+        )

@@ -1,0 +1,56 @@
+"""A component to be tested: built small, with the options that its author gives."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from imtrans.api.errors import ImtransError, quoted
+from imtrans.contracts.broken import BrokenContract
+from imtrans.recipe.catalog import Catalog
+from imtrans.recipe.registry import Component
+
+WIDTH = 4  # of what has an option of that name: wide networks promise the same, and take longer
+
+
+class NotChecked(Exception):
+    """Why a promise cannot be checked here: it does not concern this component, or a library of an
+    extra is missing."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A component of a catalog, and an empty folder that may be written."""
+
+    component: Component
+    catalog: Catalog
+    folder: Path
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def build(self, *facts: object, **options: Any) -> Any:
+        """The component of these facts, narrow where it has a width."""
+        given = {**self._narrow(), **self.options, **options}
+        parameters = self.component.options
+        missing = [n for n, p in parameters.items() if p.default is p.empty and n not in given]
+        if missing:
+            raise self.broken(
+                f"its option {quoted(missing)} has no default, and none is given for the tests",
+                "a component is tested with values for all of its options",
+                f'give one: options={{"{self.component.name}": {{"{missing[0]}": ...}}}} in the '
+                "marker imtrans_plugin, or give it a default",
+            )
+        try:
+            return self.component.build(*facts, **given)
+        except ImtransError as error:
+            if "pip install" in str(error):
+                raise NotChecked(str(error)) from error
+            raise
+
+    def _narrow(self) -> dict[str, Any]:
+        if "width" not in self.component.options:
+            return {}
+        problems = self.component.check({"name": self.component.name, "width": WIDTH})
+        return {} if any(p.location == ("width",) for p in problems) else {"width": WIDTH}
+
+    def broken(self, found: str, contract: str, remedy: str) -> BrokenContract:
+        return BrokenContract(self.component, found, contract, remedy)
