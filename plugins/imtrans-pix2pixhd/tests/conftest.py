@@ -1,0 +1,65 @@
+"""What the tests of this plugin share: a recipe that trains in a moment, in all stages."""
+
+import pytest
+from drawn import write_pairs
+
+from imtrans.recipe.catalog import catalog
+from imtrans.recipe.reading import read
+from imtrans.task import Task
+
+TINY = """
+requires = ["imtrans-pix2pixhd"]
+
+[data]
+root      = "{root}"
+load_size = [36, 68]
+crop_size = [32, 64]
+workers   = 0
+
+[method]
+name          = "pix2pixhd"
+coarse_epochs = 1
+fixed_epochs  = 1
+
+[generator]
+name          = "pix2pixhd"
+width         = 2
+downsamplings = 2
+blocks        = 1
+
+[discriminator]
+name  = "multiscale"
+width = 2
+
+[adversarial]
+name = "lsgan"
+
+[[loss]]
+name   = "l1"
+weight = 1.0
+
+[train]
+epochs           = 3
+precision        = "fp32"
+log_every        = 2
+sample_every     = 5
+checkpoint_every = 2
+keep_last        = 9
+"""
+
+
+@pytest.fixture
+def tiny_file(tmp_path, monkeypatch):
+    """Four pairs to train on and two for validation, 64 x 32 px; a stage of one epoch each."""
+    monkeypatch.setenv("IMTRANS_CACHE", str(tmp_path / "caches"))
+    for split, count in (("train", 4), ("val", 2)):
+        write_pairs(tmp_path / "pairs" / split, count, (80, 40))
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY.format(root=(tmp_path / "pairs").as_posix()))
+    return path
+
+
+@pytest.fixture
+def task_of(tiny_file):
+    """The task of the tiny recipe, changed as --set would."""
+    return lambda *changes: Task(read(tiny_file, changes, catalog()), catalog())
