@@ -22,7 +22,7 @@ def test_after_a_short_training_only_transposed_convolutions_leave_a_checkerboar
     for split, seed in (("train", 0), ("val", 1)):
         write_pairs(tmp_path / split, draw_pairs(8, seed=seed, size=64))
     transposed, resized = (
-        measured(tmp_path, "resnet_6", upsample, 0, steps=60, size=64)
+        measured(tmp_path, "resnet_6", upsample, 0, steps=40, size=64)
         for upsample in ("transposed", "resize")
     )
     assert transposed["stride 2"] > resized["stride 2"] + 3

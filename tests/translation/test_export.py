@@ -61,8 +61,13 @@ def proven(ours, kind, *how):
     return file, traced.graph, prove(ours, traced, file)
 
 
-@pytest.mark.thorough
-@pytest.mark.parametrize("kind", FORMAT_NAMES)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param("onnx", marks=pytest.mark.soak),
+        pytest.param("pt2", marks=pytest.mark.thorough),
+    ],
+)
 def test_upsampling_by_resizing_is_exported(kind):
     little = partial(UNet, depth=2, skips=True, width=2, dropout=0.0, upsample="resize")
     assert proven(translator(little), kind)[2].largest < TOLERANCE
