@@ -15,8 +15,10 @@ def r1_penalty(discriminator: nn.Module, source: Tensor, image: Tensor) -> Tenso
     """The mean over real pairs of ||grad D(source, image)||^2, the gradient to the image alone.
 
     To be added to what the discriminator's phase descends, with the weight gamma / 2: then it is
-    equation 9. D is the mean logit of an image, over its patches and over scales, which is what
-    the adversarial losses average over, too; for one logit per image it is the paper's.
+    equation 9. Where there are several logits per image, each patch counts as a sample: the squared
+    norm is that of their sum's gradient, divided by their number, so that gamma means about the
+    same for any size of image (where patches overlap, their gradients add up). With one logit per
+    image it is the paper's. Of several scales it is the mean.
 
     Computed in fp32, whatever the engine computes in, and uncompiled: squares of small gradients
     need all digits, and torch.compile knows no second derivatives.
@@ -26,7 +28,11 @@ def r1_penalty(discriminator: nn.Module, source: Tensor, image: Tensor) -> Tenso
     with torch.enable_grad(), torch.autocast(image.device.type, enabled=False):
         # What nn.Module calls where nothing is compiled, with hooks.
         found = scales(discriminator._call_impl(source, seen))
-        each = [logits.flatten(1).mean(1) for logits, _ in found]
-        total = torch.stack(each).mean(0).sum()  # of a batch: each image has its own gradient
-        (gradient,) = torch.autograd.grad(total, seen, create_graph=True)
-        return gradient.square().flatten(1).sum(1).mean()
+        penalties = [_squared_gradient(logits, seen) for logits, _ in found]
+        return torch.stack(penalties).mean()
+
+
+def _squared_gradient(logits: Tensor, seen: Tensor) -> Tensor:
+    # The sum over a batch, too: each image has a gradient of its own.
+    (gradient,) = torch.autograd.grad(logits.sum(), seen, create_graph=True)
+    return gradient.square().sum() / logits.numel()

@@ -40,34 +40,32 @@ class SpectralLayer(nn.Module):
     def settle(self) -> None:
         """Estimate anew, for weights that were just drawn (as `init_weights` does)."""
         self.u.copy_(normalize(torch.randn_like(self.u), dim=0))
+        matrix = self._matrix()
         for _ in range(SETTLING):
-            self.u.copy_(self._iterated()[0])
+            self.u.copy_(_left(matrix, _right(matrix, self.u)))
 
     def normalised(self) -> Tensor:
         """weight / sigma, through which gradients flow to the weight."""
-        learns = self.training and self.weight.requires_grad and torch.is_grad_enabled()
         with torch.autocast(self.weight.device.type, enabled=False):
-            u, v = self._iterated() if learns else (self.u, self._right(self.u))
-            sigma = torch.dot(u, torch.mv(self._matrix(), v))
-            if learns:
-                with torch.no_grad():
-                    self.u.copy_(u)
+            matrix = self._matrix()
+            v = _right(matrix.detach(), self.u)
+            if self.training and self.weight.requires_grad and torch.is_grad_enabled():
+                self.u.copy_(_left(matrix.detach(), v))
+            # A copy of u, which changes in the next pass, before gradients are computed.
+            sigma = torch.dot(self.u.clone(), torch.mv(matrix, v))
             return self.weight / sigma
-
-    @torch.no_grad()
-    def _iterated(self) -> tuple[Tensor, Tensor]:
-        """The next left and right singular vectors."""
-        v = self._right(self.u)
-        return normalize(torch.mv(self._matrix(), v), dim=0), v
-
-    @torch.no_grad()
-    def _right(self, u: Tensor) -> Tensor:
-        # A copy, as `u` itself changes before gradients are computed.
-        return normalize(torch.mv(self._matrix().t(), u.clone()), dim=0)
 
     def _matrix(self) -> Tensor:
         """(out channels, all else)"""
         return self.weight.transpose(0, self.out_axis).flatten(1)
+
+
+def _left(matrix: Tensor, v: Tensor) -> Tensor:
+    return normalize(torch.mv(matrix, v), dim=0)
+
+
+def _right(matrix: Tensor, u: Tensor) -> Tensor:
+    return normalize(torch.mv(matrix.t(), u), dim=0)
 
 
 class SpectralConv2d(SpectralLayer, nn.Conv2d):

@@ -9,7 +9,7 @@ has a default that can be checked is an option too.
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import chain
@@ -181,6 +181,8 @@ def describe_annotation(annotation: Any) -> str:
         return f"{describe_annotation(inner[0])}{', ' + said if said else ''}"
     if origin is Literal:
         return " or ".join(repr(value) for value in inner)
+    if origin is Sequence:
+        return f"a list of {describe_annotation(inner[0])}"
     if origin in (UnionType, Union):
         return " or ".join(map(describe_annotation, inner))
     return getattr(annotation, "__name__", str(annotation)) if origin is None else str(annotation)

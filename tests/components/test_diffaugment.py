@@ -8,6 +8,7 @@ from imtrans.api.diffaugment import diffaugment
 from imtrans.api.errors import ImtransError
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
+from imtrans.recipe.registry import describe_annotation
 from imtrans.task import Task
 
 SIZES = [(16, 16), (24, 40), (17, 9)]
@@ -95,6 +96,12 @@ def test_with_no_kinds_the_pairs_are_as_they_were():
     pair, random = a_pair(8, 8), torch.get_rng_state()
     assert diffaugment((), pair)[0] is pair
     assert torch.equal(random, torch.get_rng_state())
+
+
+def test_the_kinds_are_listed_as_a_person_reads_them():
+    option = catalog().methods["pix2pix"].options["diffaugment"]
+    kinds = "a list of 'color' or 'translation' or 'cutout'"
+    assert describe_annotation(option.annotation) == kinds
 
 
 def test_colours_of_what_is_not_rgb_are_refused(tiny_file):

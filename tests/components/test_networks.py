@@ -1,10 +1,11 @@
 """Facts of the paper and of its published code: counts, init, receptive fields, where norms are."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from imtrans.api.layers import InstanceNorm
+from imtrans.api.layers import InstanceNorm, upsampling
 from imtrans.recipe.catalog import catalog
 
 GENERATORS, DISCRIMINATORS = catalog().generators, catalog().discriminators
@@ -177,3 +178,38 @@ def test_instance_norm_in_bf16_keeps_its_statistics_exact():
     found = InstanceNorm(4)(image)
     assert found.dtype is torch.bfloat16
     assert (found.float() - expected).norm() < 0.004 * expected.norm()
+
+
+def test_resizing_and_convolving_is_what_its_name_says():
+    resize, conv = upsampling("resize", 2, 3, kernel=4)
+    image = torch.rand(1, 2, 5, 4, generator=torch.Generator().manual_seed(0))
+    larger = np.pad(image[0].numpy().repeat(2, 1).repeat(2, 2), ((0, 0), (1, 1), (1, 1)))
+    weight, expected = conv.weight.detach().numpy(), np.zeros((3, 10, 8))
+    for y, x in np.ndindex(10, 8):
+        patch = larger[:, y : y + 3, x : x + 3]
+        expected[:, y, x] = (weight * patch).sum((1, 2, 3)) + conv.bias.detach().numpy()
+    np.testing.assert_allclose(conv(resize(image))[0].detach().numpy(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("kernel", [3, 4])
+def test_only_what_resizes_makes_an_even_surface_of_an_even_one(kernel):
+    even = torch.ones(1, 2, 6, 6)
+    spread = {}
+    for upsample in ("transposed", "resize"):
+        torch.manual_seed(0)
+        layers = nn.Sequential(*upsampling(upsample, 2, 1, kernel=kernel))
+        made = layers(even)
+        assert made.shape == (1, 1, 12, 12)
+        spread[upsample] = float(made[..., 2:-2, 2:-2].detach().std())
+    assert spread["transposed"] > 0.01
+    assert spread["resize"] < 1e-6
+
+
+@pytest.mark.parametrize("name", ["resnet_6", "unet_128", "encoder_decoder"])
+def test_a_generator_that_resizes_has_no_transposed_convolution(name):
+    network = GENERATORS[name].build(3, 3, width=2, upsample="resize")
+    kinds = [type(module) for module in network.modules()]
+    assert nn.ConvTranspose2d not in kinds
+    assert kinds.count(nn.Upsample) == (2 if name == "resnet_6" else len(network.decoder))
+    side = max(16, network.stride)
+    assert network(torch.rand(1, 3, side, side * 2)).shape == (1, 3, side, side * 2)

@@ -170,7 +170,7 @@ class Judging(nn.Module):
         self.first = nn.Conv2d(2, 4, 3, padding=1)
         self.norm, self.act = norm_layer(norm)(4), nn.Softplus()
         self.second = nn.Conv2d(4, 4, 3, stride=2, padding=1)
-        self.head = nn.Conv2d(4, 1, 3)
+        self.head = nn.Conv2d(4, 1, 2)
 
     def forward(self, source, image):
         x = self.act(self.norm(self.first(torch.cat([source, image], 1))))
@@ -195,20 +195,30 @@ def differences(function, at, step=1e-5):
 
 
 @pytest.mark.parametrize("scales", [1, 2])
+@pytest.mark.parametrize("side", [4, 6])  # 1 and 4 logits
 @torch.no_grad()
-def test_r1_is_equation_9_by_differences(scales):
-    """Of the mean logit of each image; the second scale's logits are three times the first's."""
-    network, (source, image) = judging(scales=scales), noise(2, 3, 1, 6, 6)
+def test_r1_is_equation_9_by_differences(scales, side):
+    """The second scale's logits are three times the first's."""
+    network, (source, image) = judging(scales=scales), noise(2, 3, 1, side, side)
 
-    def mean_logit(one, at):
+    def logits(one, at):
         found = network(source[one : one + 1], at[None])
-        return float(found.mean() if scales == 1 else (found[0][0].mean() + found[1][0].mean()) / 2)
+        return found if scales == 1 else found[0][0]
 
-    squares = [
-        float(differences(lambda at, one=one: mean_logit(one, at), image[one]).square().sum())
-        for one in range(3)
-    ]
-    assert float(r1_penalty(network, source, image)) == pytest.approx(np.mean(squares), rel=1e-6)
+    squares, patches = [], logits(0, image[0]).numel()
+    assert patches == {4: 1, 6: 4}[side]
+    for one in range(3):
+        gradient = differences(lambda at, one=one: float(logits(one, at).sum()), image[one])
+        squares.append(float(gradient.square().sum()) / patches)
+    expected = np.mean(squares) * (1 if scales == 1 else (1 + 9) / 2)
+    assert float(r1_penalty(network, source, image)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_r1_is_about_the_same_of_larger_images():
+    network, image = judging(), noise(2, 1, 48, 48)
+    part = image[..., :24, :24]
+    whole, of_part = (float(r1_penalty(network, x, x).detach()) for x in (image, part))
+    assert whole == pytest.approx(of_part, rel=0.3)
 
 
 @pytest.mark.parametrize("last", [False, True])

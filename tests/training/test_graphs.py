@@ -90,6 +90,29 @@ def test_replays_are_the_steps(still, precision, apart):
     torch.testing.assert_close(found, expected, rtol=apart, atol=1e-4)
 
 
+LATER = (  # what later papers found to help: it draws, and differentiates twice
+    "adversarial.name=hinge",
+    "discriminator.spectral_norm=true",
+    "discriminator.features=true",
+    "generator.upsample=resize",
+    "method.feature_matching=10.0",
+    "method.r1=1.0",
+    "method.diffaugment=['color', 'translation', 'cutout']",
+)
+
+
+def test_replays_are_the_steps_with_all_that_can_be_switched_on(tiny_file):
+    keys = ("generator.dropout=0.0", "train.batch_size=2")
+    recipe, said = recipes.read(tiny_file, [*keys, *LATER], catalog()), []
+    eager, replayed = step_of(recipe, Engine("fast", CUDA)), step_of(recipe, graphed())
+    torch.manual_seed(0)
+    expected = rows(eager, batches(5))
+    torch.manual_seed(0)
+    found = rows(stepper(replayed, said), batches(5))
+    assert not said
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
+
+
 def test_recording_leaves_no_trace(tiny):
     step = step_of(tiny, graphed())
     before = {k: v.clone() for k, v in step.method.state_dict().items()}

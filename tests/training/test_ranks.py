@@ -47,6 +47,13 @@ CYCLEGAN = PIX2PIX.replace(
 )
 
 
+STEADIED = (
+    PIX2PIX.replace('"patch_16"\n', '"patch_16"\nspectral_norm = true\nfeatures = true\n')
+    .replace('"vanilla"', '"hinge"')
+    .replace("[train]", '[method]\nname = "pix2pix"\nr1 = 1.0\nfeature_matching = 10.0\n[train]')
+)
+
+
 def recipe_of(text, norm, *settings):
     return recipes.parse(text.format(norm=norm), "here", settings, catalog())
 
@@ -102,6 +109,7 @@ def largest_difference(recipe, one, other):
     ("text", "norm"),
     [
         (PIX2PIX, "batch"),
+        (STEADIED, "instance"),
         pytest.param(PIX2PIX, "instance", marks=pytest.mark.thorough),
         pytest.param(CYCLEGAN, "batch", marks=pytest.mark.thorough),
         pytest.param(CYCLEGAN, "instance", marks=pytest.mark.thorough),

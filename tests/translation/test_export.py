@@ -1,11 +1,14 @@
 """Exported files: every network in both formats, and what they compute."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.layers import norm_layer
+from imtrans.components.generators.unet import UNet
 from imtrans.data.encoding import Derived, Direct
 from imtrans.recipe.catalog import catalog
 from imtrans.recipe.schema import DataTable
@@ -56,6 +59,18 @@ def proven(ours, kind, *how):
     traced = trace(ours, *how)
     file = FORMATS[kind](traced.program)
     return file, traced.graph, prove(ours, traced, file)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param("onnx", marks=pytest.mark.soak),
+        pytest.param("pt2", marks=pytest.mark.thorough),
+    ],
+)
+def test_upsampling_by_resizing_is_exported(kind):
+    little = partial(UNet, depth=2, skips=True, width=2, dropout=0.0, upsample="resize")
+    assert proven(translator(little), kind)[2].largest < TOLERANCE
 
 
 # Of one the tests of the command export both formats, too (test_export_command.py).

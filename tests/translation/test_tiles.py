@@ -134,9 +134,9 @@ def test_a_network_that_sees_single_pixels_makes_the_same_of_tiles(size, tile, o
     assert all(side <= limit and side % stride == 0 for seen in network.seen for side in seen[-2:])
 
 
-def network_of(name, norm, seed=0):
+def network_of(name, norm, seed=0, **options):
     torch.manual_seed(seed)
-    return catalog().generators[name].build(3, 3, width=4, norm=norm)
+    return catalog().generators[name].build(3, 3, width=4, norm=norm, **options)
 
 
 @pytest.mark.parametrize("norm", ["batch", "instance"])
@@ -197,9 +197,12 @@ def test_running_statistics_are_not_replaced():
     assert tiles.statistics(InMemory(torch.rand(1, 3, 64, 64))) is None
 
 
-@pytest.mark.parametrize("norm", ["batch", "instance"])
-def test_the_same_content_is_the_same_in_every_tile(norm):
-    network = network_of("resnet_6", norm)
+@pytest.mark.parametrize(
+    ("norm", "upsample"),
+    [("batch", "transposed"), ("instance", "transposed"), ("instance", "resize")],
+)
+def test_the_same_content_is_the_same_in_every_tile(norm, upsample):
+    network = network_of("resnet_6", norm, upsample=upsample)
     scene = torch.rand(1, 3, 64, 64) * 2 - 1
     dark = torch.full((1, 3, 64, 64), -0.9)
     source = torch.cat([scene, dark, dark, scene], dim=-1)
