@@ -47,8 +47,11 @@ class Trunk(nn.Module):
         for (block, place), conv in zip(self._plan, self.features.values(), strict=True):
             if block and not place:
                 x = max_pool2d(x, 2)
-            found[f"conv{block + 1}_{place + 1}"] = before = conv(x)
-            found[f"relu{block + 1}_{place + 1}"] = x = relu(before)
+            for kind, layer in (("conv", conv), ("relu", relu)):
+                x = layer(x)
+                name = f"{kind}{block + 1}_{place + 1}"
+                if name in self.layers:  # others are free to go
+                    found[name] = x
         return [found[layer] for layer in self.layers]
 
     def smallest_side(self, layer: str) -> int:
@@ -58,16 +61,14 @@ class Trunk(nn.Module):
     def load(self, path: Path, network: str) -> None:
         """Take the weights from a file. Raises ImtransError where they are not of this network."""
         tensors = read_weights(path, network)
-        own = {f"features.{index}.weight" for index in self._indices}
-        kernels = {name for name in tensors if _is_of_features(name) and name.endswith(".weight")}
+        own = {f"features.{index}" for index in self._indices}
+        kernels = {name.removesuffix(".weight") for name in tensors if _is_kernel(name)}
         if others := sorted(kernels - own):
-            raise _not_of(path, network, f"it has no layer '{others[0].removesuffix('.weight')}'")
-        state = {name: _taken(tensors, name, x, path, network) for name, x in self._needed()}
+            raise _not_of(path, network, f"{network} has no layer '{others[0]}'")
+        needed = self.state_dict()
+        state = {name: _taken(tensors, name, x, path, network) for name, x in needed.items()}
         self.load_state_dict(state, assign=True)
         self.requires_grad_(False)
-
-    def _needed(self) -> list[tuple[str, Tensor]]:
-        return list(self.state_dict().items())
 
 
 def _check_names(layers: Sequence[str], known: Sequence[str]) -> None:
@@ -79,8 +80,8 @@ def _check_names(layers: Sequence[str], known: Sequence[str]) -> None:
         raise ValueError("layers: a layer appears more than once")
 
 
-def _is_of_features(name: str) -> bool:
-    return name.startswith("features.")
+def _is_kernel(name: str) -> bool:
+    return name.startswith("features.") and name.endswith(".weight")
 
 
 def _taken(
