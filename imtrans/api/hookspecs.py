@@ -36,7 +36,11 @@ class AdversarialLoss(Protocol):
 
 
 class Loss(Protocol):
-    """A term on (output, target), both (N, C, H, W) in [-1, 1]: a scalar, smallest when equal."""
+    """A term on (output, target), both (N, C, H, W) in [-1, 1]: a scalar, smallest when equal.
+
+    `of_classes = True` may be added, by a class, where each channel is a class and targets have to
+    be one-hot (1 and -1): a recipe without `data.target.classes` is then refused.
+    """
 
     def __call__(self, output: Tensor, target: Tensor) -> Tensor: ...
 

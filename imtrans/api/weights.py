@@ -1,4 +1,4 @@
-"""Published weights of networks that metrics look through: a path, or a download that is checked.
+"""Weights of networks that metrics and losses look through: a path, or a checked download.
 
 Nothing is downloaded unless the user asks for it.
 """
@@ -15,11 +15,16 @@ from urllib.request import Request, urlopen
 import torch
 from torch import Tensor
 
+from imtrans.api.addresses import holds_secrets
 from imtrans.api.cache_folder import cache_folder
 from imtrans.api.errors import ImtransError
 
 CHUNK = 2**20  # bytes
 TIMEOUT = 30.0  # s without a byte
+
+
+class MissingWeights(ImtransError):
+    """A network's weights are not here. Without them there is nothing to compute."""
 
 
 def weights_file(given: str | None, *, name: str, url: str, sha256: str) -> Path:
@@ -33,7 +38,7 @@ def weights_file(given: str | None, *, name: str, url: str, sha256: str) -> Path
     if given is not None and not _is_download(given):
         path = Path(given).expanduser()
         if not path.is_file():
-            raise ImtransError(f"'{given}' is no file; {_where(name, url, sha256)}")
+            raise MissingWeights(f"'{given}' is no file; {_where(name, url, sha256)}")
         return path
     kept = folder() / url.rpartition("/")[2]
     right = kept.is_file() and _digest(kept).startswith(sha256)
@@ -41,10 +46,38 @@ def weights_file(given: str | None, *, name: str, url: str, sha256: str) -> Path
         _download(url if given == "download" else given, kept, sha256)
     elif not right:
         fault = "is another file" if kept.is_file() else "is not here"
-        raise ImtransError(
+        raise MissingWeights(
             f"'{kept}' {fault}; {_where(name, url, sha256)}; weights = \"download\" fetches it, "
             'weights = "PATH" names a file'
         )
+    return kept
+
+
+def own_weights_file(given: str | None, *, name: str, sha256: str) -> Path:
+    """The file of weights that are the user's own: a path, or an address (http or https) from which
+    it is downloaded once. It has to have this sha256, of 64 digits. Raises ImtransError, of one
+    line, where it is not here or is another one."""
+    if given is None or given == "download":
+        raise ImtransError(
+            f"a sha256 of the weights of {name} belongs to a path or an address: weights = "
+            '"PATH", or weights = "https://..."'
+        )
+    if not _is_download(given):
+        path = Path(given).expanduser()
+        if not path.is_file():
+            raise MissingWeights(f"'{given}' is no file; it should hold the weights of {name}")
+        if (found := _digest(path)) != sha256:
+            raise ImtransError(f"'{given}' is another file: its sha256 is {found}, not {sha256}")
+        return path
+    if holds_secrets(given):
+        raise ImtransError(
+            f"the weights of {name}: an address with a user, a password or a query ('?...') is "
+            "not taken: runs keep the recipe. download the file and give its path"
+        )
+    # Files of one name may come from several places.
+    kept = folder() / f"{sha256[:16]}-{given.rpartition('/')[2]}"
+    if not (kept.is_file() and _digest(kept) == sha256):
+        _download(given, kept, sha256)
     return kept
 
 

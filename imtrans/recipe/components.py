@@ -19,7 +19,9 @@ def component_problems(
 ) -> list[Problem]:
     """Unknown components, options that their signatures do not allow, and tables that the recipe's
     method has no use for or misses."""
-    problems = [] if translator_only else _method_problems(values, catalog)
+    problems = []
+    if not translator_only:
+        problems += [*_method_problems(values, catalog), *_class_problems(values, catalog)]
     for role, location, table in component_tables(values):
         name = table.get("name")
         if translator_only and role not in TRANSLATING or not isinstance(name, str):
@@ -51,6 +53,25 @@ def _method_problems(values: Mapping[str, Any], catalog: "Catalog") -> list[Prob
             if key not in needs and values.get(key) not in (None, [])  # as it is written whole
         ),
     ]
+
+
+def _class_problems(values: Mapping[str, Any], catalog: "Catalog") -> Iterator[Problem]:
+    """Losses between classes, where the channels of the target are none."""
+    data = values.get("data")
+    data = data if isinstance(data, dict) else {}
+    target = data.get("target")
+    if not data.get("derive") and isinstance(target, dict) and target.get("classes"):
+        return
+    for role, location, table in component_tables(values):
+        name = table.get("name")
+        if role != "loss" or not isinstance(name, str) or name not in catalog.losses:
+            continue
+        if getattr(catalog.losses[name].made, "of_classes", False):
+            yield Problem(
+                location,
+                f"the loss '{name}' needs data.target.classes, the colours of the label map"
+                + ("; a derived pair has none" if data.get("derive") else ""),
+            )
 
 
 def component_tables(

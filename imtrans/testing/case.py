@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from imtrans.api.errors import ImtransError, quoted
+from imtrans.api.weights import MissingWeights
 from imtrans.contracts.broken import BrokenContract
 from imtrans.recipe.catalog import Catalog
 from imtrans.recipe.registry import Component
@@ -15,7 +16,7 @@ WIDTH = 4  # of what has an option of that name: wide networks promise the same,
 
 class NotChecked(Exception):
     """Why a promise cannot be checked here: it does not concern this component, or a library of an
-    extra is missing."""
+    extra or the weights of a network are missing."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Case:
         try:
             return self.component.build(*facts, **given)
         except ImtransError as error:
-            if "pip install" in str(error):
+            if isinstance(error, MissingWeights) or "pip install" in str(error):
                 raise NotChecked(str(error)) from error
             raise
 

@@ -2,25 +2,30 @@
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from imtrans.contracts.losses import probe_loss
 from imtrans.testing.case import Case
 
 
-def images() -> tuple[Tensor, Tensor]:
-    """An output (2, 3, 64, 72) and its target, not far from it."""
+def images(loss: object) -> tuple[Tensor, Tensor]:
+    """An output (2, 3, 64, 72) and its target, not far from it; one-hot for losses of classes."""
     generator = torch.Generator().manual_seed(0)
     target = torch.rand(2, 3, 64, 72, generator=generator) * 2 - 1
+    if getattr(loss, "of_classes", False):
+        target = one_hot(target.argmax(1), 3).movedim(-1, 1) * 2.0 - 1
     near = target + 0.1 * torch.randn(target.shape, generator=generator)
     return near.clamp(-1, 1), target
 
 
 def is_a_finite_scalar_the_same_at_a_seed_and_changes_no_image(case: Case) -> None:
-    probe_loss(case.component, case.build(), *images())
+    loss = case.build()
+    probe_loss(case.component, loss, *images(loss))
 
 
 def smallest_where_equal(case: Case) -> None:
-    loss, (output, target) = case.build(), images()
+    loss = case.build()
+    output, target = images(loss)
     far, equal = float(loss(output, target)), float(loss(target, target.clone()))
     if not far > equal:
         raise case.broken(
@@ -31,7 +36,8 @@ def smallest_where_equal(case: Case) -> None:
 
 
 def a_step_along_its_gradient_makes_it_smaller(case: Case) -> None:
-    loss, (output, target) = case.build(), images()
+    loss = case.build()
+    output, target = images(loss)
     output.requires_grad_(True)
     far = loss(output, target)
     if not far.requires_grad:
@@ -52,9 +58,10 @@ def a_step_along_its_gradient_makes_it_smaller(case: Case) -> None:
 
 
 def its_gradient_is_finite_where_equal(case: Case) -> None:
-    _, target = images()
+    loss = case.build()
+    _, target = images(loss)
     output = target.clone().requires_grad_(True)
-    case.build()(output, target).backward()
+    loss(output, target).backward()
     if output.grad is None or not output.grad.isfinite().all():
         raise case.broken(
             "where output and target are equal its gradient is NaN or infinite",

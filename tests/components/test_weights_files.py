@@ -10,7 +10,13 @@ import torch
 from misbehaving import serving
 
 from imtrans.api.errors import ImtransError
-from imtrans.api.weights import folder, read_weights, weights_file
+from imtrans.api.weights import (
+    MissingWeights,
+    folder,
+    own_weights_file,
+    read_weights,
+    weights_file,
+)
 from imtrans.data.cache.store import home
 
 CONTENT = bytes(range(256)) * 2000
@@ -83,6 +89,26 @@ def test_a_path_is_taken_as_it_is(asked, tmp_path, monkeypatch):
     assert said.startswith("'nowhere.pth' is no file")
     assert asked.url in said
     assert SUM in said
+
+
+def test_weights_of_ones_own_are_a_path_or_an_address_and_have_their_sha256(server, tmp_path):
+    path = tmp_path / "mine.pth"
+    path.write_bytes(CONTENT)
+    address = f"{server.address}/other/mine.pth"
+
+    def own(given, sha256=SUM):
+        return own_weights_file(given, name="Net", sha256=sha256)
+
+    assert own(str(path)) == path
+    for _ in range(2):
+        assert own(address) == folder() / f"{SUM[:16]}-mine.pth"
+    assert len(server.asked) == 1
+    for given in (str(path), address):
+        assert f"its sha256 is {SUM}, not {'0' * 64}" in refused(own, given, "0" * 64)
+    assert "belongs to a path or an address" in refused(own, "download")
+    assert "a query ('?...') is not taken" in refused(own, f"{address}?signature=1")
+    with pytest.raises(MissingWeights, match=r"'no\.pth' is no file; it should hold .* Net"):
+        own("no.pth")
 
 
 def test_another_file_is_not_kept(asked, server):

@@ -1,11 +1,18 @@
 """What the tests of this plugin share: a recipe that trains in a moment, in all stages."""
 
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"  # of processes that a test starts, too
+
 import pytest
+import torch
 from drawn import write_pairs
 
 from imtrans.recipe.catalog import catalog
 from imtrans.recipe.reading import read
 from imtrans.task import Task
+
+torch.set_num_threads(1)  # the threads of more would be missing in a fork, which waits for them
 
 TINY = """
 requires = ["imtrans-pix2pixhd"]
