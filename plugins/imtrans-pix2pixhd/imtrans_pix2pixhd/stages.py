@@ -34,7 +34,7 @@ def stage_of(epoch: int, levels: int, coarse_epochs: int, fixed_epochs: int) -> 
 
 
 class Staged(nn.Module):
-    """A generator that can be translated with at every stage: until the finest level is trained, the
+    """A generator to translate with at every stage: until the finest level is trained, it gives the
     output of the level that is, enlarged."""
 
     level: Tensor

@@ -25,7 +25,7 @@ GLOBAL = "c7s1-{0} d{1} d{2} d{3} d{4} R{4} R{4} u{3} u{2} u{1} u{0}"
 
 
 class Paper:
-    """Computes a network from the words of the paper's appendix, with its weights in their order."""
+    """Computes a network from the words of the paper's appendix, with its weights in order."""
 
     def __init__(self, module):
         self.weights = iter(module.state_dict().values())
