@@ -35,6 +35,10 @@ class Plugin:
     distribution: str
     version: str
 
+    @property
+    def is_third_party(self) -> bool:
+        return self.distribution != "imtrans"
+
     def __str__(self) -> str:
         return f"{self.module} ({self.distribution} {self.version})"
 
@@ -81,7 +85,7 @@ class Component:
 
     @cached_property
     def _schema(self) -> type[BaseModel]:
-        return _schema_of(self.name, self.options.values())
+        return schema_of(self.name, self.options.values())
 
     @cached_property
     def _table(self) -> type[BaseModel]:
@@ -142,7 +146,7 @@ class Component:
             raise fault(f"the annotation of an option cannot be checked: {reason}") from error
 
 
-def _schema_of(name: str, options: Iterable[inspect.Parameter]) -> type[BaseModel]:
+def schema_of(name: str, options: Iterable[inspect.Parameter]) -> type[BaseModel]:
     fields: dict[str, Any] = {
         p.name: (
             Any if p.annotation is p.empty else p.annotation,
@@ -164,7 +168,7 @@ def _is_option_of_a_metric(parameter: inspect.Parameter) -> bool:
     if parameter.kind is parameter.KEYWORD_ONLY:
         return True
     try:
-        _schema_of("Option", [parameter])
+        schema_of("Option", [parameter])
     except (PydanticUserError, TypeError, NameError):
         return False  # a tensor or a network, which no recipe can give
     return parameter.default is not parameter.empty

@@ -4,19 +4,12 @@ from collections.abc import Iterable
 from importlib.metadata import EntryPoint, PackageNotFoundError, distribution
 
 from imtrans.recipe.catalog import GROUP, catalog
-from imtrans.testing.promises import normal
-
-COMMANDS = "imtrans.commands"
+from imtrans.testing.promises import brought_by
 
 
 def missing(name: str) -> str | None:
-    """What to do so that a distribution's components can be tested; None if it brings any."""
-    brought = {
-        normal(component.plugin.distribution)
-        for registry in catalog().registries.values()
-        for component in registry
-    }
-    if normal(name) in brought:
+    """What to do so that what a distribution brings can be tested; None if it brings anything."""
+    if next(brought_by(catalog(), [name]), None):
         return None
     try:
         points = distribution(name).entry_points
@@ -31,6 +24,6 @@ def _nothing_registered(name: str, points: Iterable[EntryPoint]) -> str:
     if failed:
         return failed[0]
     return (
-        f"'{name}' registers no component: it needs an entry point in its pyproject.toml, "
+        f"'{name}' registers nothing: it needs an entry point in its pyproject.toml, "
         f'[project.entry-points.{GROUP}] x = "its_module", and `pip install -e .` after that'
     )
