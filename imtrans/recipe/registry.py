@@ -139,11 +139,15 @@ class Component:
             raise fault(f"the option {quoted(taken)} is a key of the recipe itself; rename it")
         if self.role == "method" and not all(hasattr(self.made, name) for name in METHOD):
             raise fault("its builder is not a class derived from imtrans.api.method.Method")
-        try:
-            _ = self._schema
-        except (PydanticUserError, TypeError, NameError) as error:
-            reason = str(error).split("\n")[0]
-            raise fault(f"the annotation of an option cannot be checked: {reason}") from error
+        for name, parameter in self.options.items():
+            try:
+                schema_of(name, [parameter])
+            except (PydanticUserError, TypeError, NameError) as error:
+                kind = describe_annotation(parameter.annotation)
+                raise fault(
+                    f"its option '{name}' is of type {kind}, which a recipe cannot give. use bool, "
+                    "int, float, str, Literal, a tuple or list of them, or None beside one"
+                ) from error
 
 
 def schema_of(name: str, options: Iterable[inspect.Parameter]) -> type[BaseModel]:
