@@ -114,8 +114,8 @@ def refused_version(module: object, plugin: Plugin) -> str:
     if not changes:
         return ""
     return (
-        f"it was written for version {written_for} of the plugin API. {'. '.join(changes)}. a newer "
-        f"release may have done so: pip install --upgrade {plugin.distribution}"
+        f"it was written for version {written_for} of the plugin API. {'. '.join(changes)}. a "
+        f"newer release may have done so: pip install --upgrade {plugin.distribution}"
     )
 
 

@@ -222,9 +222,7 @@ def _missing_plugins(values: Mapping[str, Any], catalog: "Catalog") -> list[Prob
         Problem(("requires", index), _why_missing(name, catalog))
         for index, name in enumerate(names if isinstance(names, list) else [])
         # What is no requirement is reported as such, and never offered to a shell.
-        if isinstance(name, str)
-        and REQUIREMENT.fullmatch(name)
-        and _distribution(name) not in here
+        if isinstance(name, str) and REQUIREMENT.fullmatch(name) and _distribution(name) not in here
     ]
 
 
