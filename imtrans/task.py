@@ -320,7 +320,8 @@ class Task:
         source, target = self.noise(torch.device("cpu"), 2)
         if getattr(metric, "of_pictures", False):
             target = noise(3, *self.recipe.data.crop).expand(2, -1, -1, -1)
-        probe_metric(component, metric, target.flip(-1), target, source)
+        with naming(component):
+            probe_metric(component, metric, target.flip(-1), target, source)
 
     def loggers(self, run_dir: Path) -> dict[str, Listener]:
         """The loggers that the recipe names."""

@@ -32,20 +32,24 @@ def probe_metric(
     """Raise BrokenContract unless it gives a number of these images (N, C, H, W), the same at a
     seed, and leaves them as they are.
 
-    What it raises is no fault: it may measure images of another size, or of other channels.
+    What `update` raises is no fault: it may measure images of another size, or other channels.
     """
     images = {"output": output, "target": target}
     if getattr(metric, "needs_source", False):
         images["source"] = source
-    try:
-        with _alone(metric):
-            found = repeated(
-                subject, lambda: _measured(subject, metric, images), what="it gave two values"
-            )
-    except BrokenContract:
-        raise
-    except Exception:  # a third party's code: anything may come
-        return
+    with _alone(metric):
+        try:
+            _update(subject, metric, images)
+        except BrokenContract:
+            raise
+        except Exception:  # a third party's code: anything may come
+            return
+
+        def measured() -> Any:
+            _update(subject, metric, images)
+            return metric.compute()
+
+        found = repeated(subject, measured, what="it gave two values")
     for value in found.values() if isinstance(found, Mapping) else [found]:
         if not _is_number(value):
             raise BrokenContract(
@@ -56,13 +60,12 @@ def probe_metric(
             )
 
 
-def _measured(subject: object, metric: Metric, images: Mapping[str, Tensor]) -> Any:
-    """What it computes of images that it is given one by one."""
+def _update(subject: object, metric: Metric, images: Mapping[str, Tensor]) -> None:
+    """Give it images one by one."""
     metric.reset()
     for number in range(len(images["target"])):
         one = {name: image[number : number + 1] for name, image in images.items()}
         keeping(subject, lambda one=one: metric.update(*one.values()), one)  # type: ignore[misc]
-    return metric.compute()
 
 
 @contextmanager

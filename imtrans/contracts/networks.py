@@ -39,6 +39,10 @@ def probe_generator(subject: object, network: nn.Module, source: int, target: in
         raise _other_stride(subject, network, image, f"raised: {reason(error)}") from error
     check_output(subject, network, image, output, target)
     check_finite(subject, network, output, image)
+    flat = torch.zeros_like(image)
+    with torch.no_grad(), undisturbed(network):
+        output = network(flat)
+    check_finite(subject, network, output, flat)
 
 
 def probe_discriminator(subject: object, network: nn.Module, source: Tensor, image: Tensor) -> None:
