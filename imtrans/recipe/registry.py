@@ -139,15 +139,23 @@ class Component:
             raise fault(f"the option {quoted(taken)} is a key of the recipe itself; rename it")
         if self.role == "method" and not all(hasattr(self.made, name) for name in METHOD):
             raise fault("its builder is not a class derived from imtrans.api.method.Method")
-        for name, parameter in self.options.items():
-            try:
-                schema_of(name, [parameter])
-            except (PydanticUserError, TypeError, NameError) as error:
-                kind = describe_annotation(parameter.annotation)
-                raise fault(
-                    f"its option '{name}' is of type {kind}, which a recipe cannot give. use bool, "
-                    "int, float, str, Literal, a tuple or list of them, or None beside one"
-                ) from error
+        try:
+            _ = self._schema
+        except (PydanticUserError, TypeError, NameError) as error:
+            raise fault(self._unsupported()) from error
+
+    def _unsupported(self) -> str:
+        """Of the options, the first that a recipe cannot give."""
+        name, parameter = next(
+            (name, parameter)
+            for name, parameter in self.options.items()
+            if not _can_be_checked(parameter)
+        )
+        return (
+            f"its option '{name}' is of type {describe_annotation(parameter.annotation)}, which a "
+            "recipe cannot give. use bool, int, float, str, Literal, a tuple or list of them, or "
+            "None beside one"
+        )
 
 
 def schema_of(name: str, options: Iterable[inspect.Parameter]) -> type[BaseModel]:
@@ -171,11 +179,16 @@ def _is_option_of_a_metric(parameter: inspect.Parameter) -> bool:
         return False
     if parameter.kind is parameter.KEYWORD_ONLY:
         return True
+    # A tensor or a network no recipe can give.
+    return _can_be_checked(parameter) and parameter.default is not parameter.empty
+
+
+def _can_be_checked(parameter: inspect.Parameter) -> bool:
     try:
         schema_of("Option", [parameter])
     except (PydanticUserError, TypeError, NameError):
-        return False  # a tensor or a network, which no recipe can give
-    return parameter.default is not parameter.empty
+        return False
+    return True
 
 
 def describe_annotation(annotation: Any) -> str:
