@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import torch
@@ -18,6 +18,7 @@ from imtrans.contracts.images import probe_augmentation, probe_derivation
 from imtrans.contracts.methods import probe_method, small_batch
 from imtrans.contracts.metrics import check_shape, probe_metric
 from imtrans.contracts.networks import noise, probe_generator
+from imtrans.contracts.weights import probe_weights
 from imtrans.data.draws import Order
 from imtrans.data.encoding import Derived, Direct, Encoding
 from imtrans.data.identity import files_sum
@@ -31,6 +32,7 @@ from imtrans.recipe.catalog import Catalog
 from imtrans.recipe.components import component_tables
 from imtrans.recipe.reading import values_of
 from imtrans.recipe.registry import Component
+from imtrans.recipe.replaying import ReplayedParts, own_state
 from imtrans.recipe.schema import Recipe
 
 
@@ -225,9 +227,12 @@ class Task:
         parts = self._parts(device, probing=True)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.recipe.seed)
+            before = torch.get_rng_state()
             method = built(self._method, self.recipe.method, parts)
         if not isinstance(method, Method):
             raise self._broken("it builds no Method")
+        if self._method.plugin.is_third_party:
+            self._probe_weights(method, parts, before)
         method.to(device)
         parts.check()
         self._check_translators(method, parts, device)
@@ -236,6 +241,12 @@ class Task:
             small = small_batch(method, channels, parts.size, device)
             probe_method(self._method, method, (small, self.noise(device, 1)))
         return method
+
+    def _probe_weights(self, method: Method, parts: RecipeParts, before: torch.Tensor) -> None:
+        """Of what the method has beside the networks that it was given."""
+        if own := own_state(method, parts):
+            again = partial(built, self._method, self.recipe.method, ReplayedParts(parts))
+            probe_weights(self._method, own, before, again)
 
     def _check_translators(self, method: Method, parts: RecipeParts, device: torch.device) -> None:
         for name, network in self._translators(method).items():

@@ -11,7 +11,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
-class Change:
+class BreakingChange:
     """What a plugin written for a version before this one may not know."""
 
     version: int  # the first with the change
@@ -20,10 +20,10 @@ class Change:
     hooks: frozenset[str]  # the roles that it concerns: plugins without these hooks go on as before
 
 
-CHANGES: tuple[Change, ...] = ()
+CHANGES: tuple[BreakingChange, ...] = ()
 
 
-def breaking(written_for: int, hooks: Collection[str]) -> Iterator[Change]:
+def breaking(written_for: int, hooks: Collection[str]) -> Iterator[BreakingChange]:
     """The changes since a version that concern a plugin with these hooks."""
     for change in CHANGES:
         if change.version > written_for and not change.hooks.isdisjoint(hooks):

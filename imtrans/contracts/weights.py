@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from imtrans.contracts.broken import BrokenContract
 from imtrans.contracts.calls import alike
@@ -12,14 +12,14 @@ from imtrans.contracts.randomness import Drawn, seeded
 
 
 def probe_weights(
-    subject: object, module: nn.Module, before: Tensor, build: Callable[[], Any]
+    subject: object, state: Mapping[str, Tensor], before: Tensor, build: Callable[[], Any]
 ) -> None:
     """Raise BrokenContract unless building it again, with torch's generator in the state from
-    `before`, gives the same weights."""
+    `before`, gives this state of a module."""
     with seeded(0) as drawn:
         torch.set_rng_state(before)
         again = build()
-    check_same(subject, module.state_dict(), again.state_dict(), drawn)
+    check_same(subject, state, again.state_dict(), drawn)
 
 
 def check_same(

@@ -49,6 +49,7 @@ class Network:
     module: nn.Module
     source: int
     target: int
+    after: Tensor  # the state of torch's generator when it was built
 
     @property
     def channels(self) -> tuple[int, int]:
@@ -76,6 +77,7 @@ class RecipeParts:
         self.source_channels, self.target_channels = channels
         self.size = recipe.data.crop
         self.networks: list[Network] = []
+        self.given: dict[str, Any] = {}  # the losses, by the table that they come from
         self._losses: list[tuple[Component, Any]] = []
         self._probing = probing
         self._recipe, self._catalog, self._device = recipe, catalog, device
@@ -89,15 +91,18 @@ class RecipeParts:
     def adversarial(self) -> AdversarialLoss:
         table = self._table("adversarial")
         loss: AdversarialLoss = self._loss(self._catalog.adversarial[table.name], table)
+        self.given["adversarial"] = loss
         return loss
 
     def losses(self) -> tuple[WeightedLoss, ...]:
-        return tuple(
+        losses = tuple(
             WeightedLoss(
                 table.name, table.weight, self._loss(self._catalog.losses[table.name], table)
             )
             for table in self._recipe.loss
         )
+        self.given["losses"] = losses
+        return losses
 
     def _network(
         self, role: str, attribute: str, source: int | None, target: int | None
@@ -114,14 +119,14 @@ class RecipeParts:
                 f"{role} '{component.name}' from plugin {component.plugin} breaks its contract: "
                 f"the builder must return an nn.Module with a whole number `{attribute}`"
             )
-        self.networks.append(Network(component, module, source, target))
+        self.networks.append(Network(component, module, source, target, torch.get_rng_state()))
         return module
 
     def _built(self, component: Component, table: ComponentTable, *facts: object) -> Any:
         before, build = torch.get_rng_state(), partial(built, component, table, *facts)
         made = build()
         if self._probes(component) and isinstance(made, nn.Module):
-            probe_weights(component, made, before, build)
+            probe_weights(component, made.state_dict(), before, build)
         return made
 
     def _probes(self, component: Component) -> bool:

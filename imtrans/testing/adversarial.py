@@ -4,6 +4,7 @@ import torch
 
 from imtrans.contracts.losses import logits, probe_adversarial
 from imtrans.testing.case import Case
+from imtrans.testing.drawn_weights import its_weights_if_any_are_the_same_at_a_seed
 
 
 def is_a_finite_scalar_the_same_at_a_seed_and_changes_no_logits(case: Case) -> None:
@@ -52,6 +53,7 @@ def survives_extreme_logits(case: Case) -> None:
 
 
 PROMISES = (
+    its_weights_if_any_are_the_same_at_a_seed,
     is_a_finite_scalar_the_same_at_a_seed_and_changes_no_logits,
     a_discriminator_that_is_fooled_pays_more,
     a_generator_that_fools_pays_less,

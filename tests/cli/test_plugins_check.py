@@ -76,7 +76,7 @@ def test_a_sound_plugin_has_a_line_for_each_component(site, imtrans, tmp_path):
     code, out, _ = imtrans("plugins", "check", "imtrans-strange")
     assert (code, out) == (
         0,
-        "ok      loss 'strange': 6 promises kept\n6 promises kept, no faults\n",
+        "ok      loss 'strange': 7 promises kept\n7 promises kept, no faults\n",
     )
 
 
@@ -90,7 +90,7 @@ def test_a_broken_promise_says_what_was_found_and_what_to_do(site, imtrans):
     assert told[1].startswith("        found:     where output and target are equal it is -0, and ")
     assert told[2] == "        contract:  a loss is smallest where both are equal"
     assert told[3].startswith("        to do:     turn its sign")
-    assert out.splitlines()[-1] == "5 promises kept, 1 fault"
+    assert out.splitlines()[-1] == "6 promises kept, 1 fault"
 
 
 def test_a_component_that_raises_is_named_with_the_line(site, imtrans):
@@ -201,7 +201,7 @@ def test_the_pytest_plugin_tests_a_distribution_and_teaches(site, tmp_path, monk
     assert "  contract:  a loss is smallest where both are equal\n" in said
     assert "Traceback" not in said
     assert "'imtrans-not-there' is not installed here: run `pip install -e .`" in said
-    assert "1 failed, 5 passed, 1 error" in said
+    assert "1 failed, 6 passed, 1 error" in said
 
 
 def test_the_pytest_plugin_imports_no_torch_when_pytest_starts():

@@ -90,16 +90,18 @@ class Strange(Method):
     def __init__(self, parts) -> None:
         super().__init__()
         self.generator = parts.generator()
+        self.mixing = nn.Conv2d(3, 3, 1)
+        # at its end
 
     def forward(self, batch):
         # at first
         return self.generator(batch.source)
 
     def phases(self):
-        return [Phase("generator", [self.generator], self.terms)]
+        return [Phase("generator", [self.generator, self.mixing], self.terms)]
 
     def terms(self, batch, made):
-        value = (made - batch.target).abs().mean()
+        value = (self.mixing(made) - batch.target).abs().mean()
         # at last
         return [Term("apart", value)]
 
@@ -301,6 +303,19 @@ FAULTS = {
         "# at its end",
         "torch.nn.init.normal_(self.first.bias, generator=(g := torch.Generator(), g.seed())[0])",
         "'first.bias' has other weights; the builder draws from a source that no seed reaches",
+    ),
+    "method, weights": Fault(
+        "method",
+        "# at its end",
+        "drawn_anywhere(self.mixing.weight)",
+        "'mixing.weight' has other weights; the builder draws from `numpy.random`",
+    ),
+    "loss, weights": Fault(
+        "loss",
+        "class Strange:",
+        "class Strange(nn.Conv2d):\n    def __init__(self) -> None:\n"
+        "        super().__init__(1, 1, 1)\n        drawn_anywhere(self.weight)\n",
+        "'weight' has other weights; the builder draws from `numpy.random`",
     ),
     "generator, pass": Fault(
         "generator",
