@@ -21,7 +21,7 @@ taken = name in Pointing.list_commands(typer.main.get_command(ours), None)
 kind = type(app).__name__ if not isinstance(app, typer.Typer) else ""
 if not kind:
     typer.main.get_command(app).main(["--help"], prog_name="imtrans " + name, standalone_mode=False)
-print(json.dumps({"kind": kind, "taken": taken, "torch": "torch" in sys.modules}))
+sys.stdout.write("\\n" + json.dumps({"kind": kind, "taken": taken, "torch": "torch" in sys.modules}))
 """
 
 
