@@ -2,17 +2,23 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from imtrans.api.errors import ImtransError
-from imtrans.api.hookspecs import Derivation, Metric
+from imtrans.api.hookspecs import Augmentation, Derivation, Metric
 from imtrans.api.listener import Listener
 from imtrans.api.method import Batch, Direction, Method
 from imtrans.api.pictures import Layout, Pair, is_paired
+from imtrans.contracts.broken import naming
+from imtrans.contracts.images import probe_augmentation, probe_derivation
+from imtrans.contracts.methods import probe_method, small_batch
+from imtrans.contracts.metrics import check_shape, probe_metric
+from imtrans.contracts.networks import noise, probe_generator
+from imtrans.contracts.weights import probe_weights
 from imtrans.data.draws import Order
 from imtrans.data.encoding import Derived, Direct, Encoding
 from imtrans.data.identity import files_sum
@@ -26,9 +32,8 @@ from imtrans.recipe.catalog import Catalog
 from imtrans.recipe.components import component_tables
 from imtrans.recipe.reading import values_of
 from imtrans.recipe.registry import Component
+from imtrans.recipe.replaying import ReplayedParts, own_state
 from imtrans.recipe.schema import Recipe
-
-METRIC = ("higher_is_better", "update", "compute", "reset")  # what a metric has
 
 
 class Task:
@@ -141,6 +146,7 @@ class Task:
         augmentations = [
             built(self.catalog.augmentations[table.name], table) for table in self.recipe.augment
         ]
+        self._probe_images(augmentations)
         return Sampler(
             self.recipe.data,
             self.recipe.seed,
@@ -148,6 +154,19 @@ class Task:
             augmentations=augmentations,
             paired=self.paired,
         )
+
+    def _probe_images(self, augmentations: Sequence[Augmentation]) -> None:
+        """Raise BrokenContract where a third party's augmentation or derivation breaks its own."""
+        for table, augmentation in zip(self.recipe.augment, augmentations, strict=True):
+            component = self.catalog.augmentations[table.name]
+            if component.plugin.is_third_party:
+                with naming(component):
+                    probe_augmentation(component, augmentation)
+        if self.derivation and self.recipe.data.derive:
+            component = self.catalog.derivations[self.recipe.data.derive.name]
+            if component.plugin.is_third_party:
+                with naming(component):
+                    probe_derivation(component, self.derivation)
 
     def steps_per_epoch(self, ranks: int | None = None) -> int:
         """The last of them may take a smaller batch. With another number of ranks: of those."""
@@ -205,16 +224,29 @@ class Task:
 
         Raises ImtransError when it breaks its contract, or does not fit the recipe's image size.
         """
-        parts = self._parts(device)
+        parts = self._parts(device, probing=True)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.recipe.seed)
+            before = torch.get_rng_state()
             method = built(self._method, self.recipe.method, parts)
         if not isinstance(method, Method):
             raise self._broken("it builds no Method")
+        if self._method.plugin.is_third_party:
+            self._probe_weights(method, parts, before)
         method.to(device)
         parts.check()
         self._check_translators(method, parts, device)
+        if self._method.plugin.is_third_party:
+            channels = (parts.source_channels, parts.target_channels)
+            small = small_batch(method, channels, parts.size, device)
+            probe_method(self._method, method, (small, self.noise(device, 1)))
         return method
+
+    def _probe_weights(self, method: Method, parts: RecipeParts, before: torch.Tensor) -> None:
+        """Of what the method has beside the networks that it was given."""
+        if own := own_state(method, parts):
+            again = partial(built, self._method, self.recipe.method, ReplayedParts(parts))
+            probe_weights(self._method, own, before, again)
 
     def _check_translators(self, method: Method, parts: RecipeParts, device: torch.device) -> None:
         for name, network in self._translators(method).items():
@@ -223,7 +255,10 @@ class Task:
                 subject = f"translator '{name}' of the method '{self.recipe.method.name}'"
                 batch = self.noise(device, 1)
                 forth = self.directions[name] == "forward"
-                check_translator(subject, network, *(batch if forth else reversed(batch)))
+                source, target = batch if forth else reversed(batch)
+                check_translator(subject, network, source, target)
+                if self._method.plugin.is_third_party:
+                    probe_generator(self._method, network, source.shape[1], target.shape[1])
 
     def _translators(self, method: Method) -> Mapping[str, nn.Module]:
         found, own = method.translators(), {id(parameter) for parameter in method.parameters()}
@@ -255,9 +290,9 @@ class Task:
         """The recipe's discriminator by itself, to be filled with weights."""
         return self._parts(torch.device("cpu")).discriminator()
 
-    def _parts(self, device: torch.device) -> RecipeParts:
+    def _parts(self, device: torch.device, *, probing: bool = False) -> RecipeParts:
         channels = (self.encoding.source_channels, self.encoding.target_channels)
-        return RecipeParts(self.recipe, self.catalog, channels, device)
+        return RecipeParts(self.recipe, self.catalog, channels, device, probing=probing)
 
     def translator(self, name: str) -> nn.Module:
         """A translator of the method by itself, to be filled with weights."""
@@ -280,18 +315,24 @@ class Task:
             for table in self.recipe.validation.metrics
         }
         for name, metric in metrics.items():
-            missing = [x for x in METRIC if not hasattr(metric, x)]
-            if missing:
-                component = self.catalog.metrics[name]
-                raise ImtransError(
-                    f"metric '{name}' from plugin {component.plugin} breaks its contract: it has "
-                    f"no '{missing[0]}'"
-                )
+            component = self.catalog.metrics[name]
+            check_shape(component, metric)
+            if component.plugin.is_third_party:
+                self._probe_metric(component, metric)
         return {
             name: metric
             for name, metric in metrics.items()
             if self.has_targets or not getattr(metric, "needs_target", True)
         }
+
+    def _probe_metric(self, component: Component, metric: Metric) -> None:
+        """At the recipe's size, which may not be what it will measure: only what it does with
+        images of this size is a fault."""
+        source, target = self.noise(torch.device("cpu"), 2)
+        if getattr(metric, "of_pictures", False):
+            target = noise(3, *self.recipe.data.crop).expand(2, -1, -1, -1)
+        with naming(component):
+            probe_metric(component, metric, target.flip(-1), target, source)
 
     def loggers(self, run_dir: Path) -> dict[str, Listener]:
         """The loggers that the recipe names."""

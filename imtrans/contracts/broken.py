@@ -1,6 +1,10 @@
 """The one error of a component that does not keep its contract."""
 
-from imtrans.api.errors import ImtransError
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from imtrans.api.errors import ImtransError, is_out_of_memory
+from imtrans.host.foreign import reason
 
 
 class BrokenContract(ImtransError):
@@ -26,3 +30,22 @@ class BrokenContract(ImtransError):
                 f"  to do:     {self.remedy}",
             ]
         )
+
+
+@contextmanager
+def naming(subject: object) -> Iterator[None]:
+    """Whatever a third party's component raises when it is probed names it; a lack of memory stays
+    what it is."""
+    try:
+        yield
+    except ImtransError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        raise BrokenContract(
+            subject,
+            f"it raised {type(error).__name__}: {reason(error)}",
+            "a component takes what its role says, at the sizes of the recipe",
+            "`imtrans plugins check` on its distribution shows where, without a recipe",
+        ) from error

@@ -25,6 +25,13 @@ def probe_adversarial(subject: object, loss: AdversarialLoss, real: Tensor, fake
     _probe(subject, lambda: loss.generator_loss(fake), {"fake_logits": fake})
 
 
+def logits(device: torch.device | None = None) -> tuple[Tensor, Tensor]:
+    """Real and fake ones (1, 1, 4, 5), always the same."""
+    generator = torch.Generator().manual_seed(0)
+    real, fake = torch.randn(2, 1, 1, 4, 5, generator=generator).to(device)
+    return real, fake
+
+
 def _probe(subject: object, call: Callable[[], Any], given: dict[str, Tensor]) -> None:
     with torch.no_grad():
         check_scalar(subject, repeated(subject, lambda: keeping(subject, call, given)))

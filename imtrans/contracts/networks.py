@@ -17,9 +17,11 @@ from imtrans.host.foreign import reason
 SEARCHED = 512  # px: no larger side is tried to find the stride that a generator really has
 
 
-def noise(channels: int, height: int, width: int, device: torch.device | None = None) -> Tensor:
-    """An image (1, channels, height, width) of noise in [-1, 1], always the same."""
-    generator = torch.Generator().manual_seed(0)
+def noise(
+    channels: int, height: int, width: int, device: torch.device | None = None, *, seed: int = 0
+) -> Tensor:
+    """An image (1, channels, height, width) of noise in [-1, 1], always the same at a seed."""
+    generator = torch.Generator().manual_seed(seed)
     return (torch.rand(1, channels, height, width, generator=generator) * 2 - 1).to(device)
 
 
@@ -37,6 +39,10 @@ def probe_generator(subject: object, network: nn.Module, source: int, target: in
         raise _other_stride(subject, network, image, f"raised: {reason(error)}") from error
     check_output(subject, network, image, output, target)
     check_finite(subject, network, output, image)
+    flat = torch.zeros_like(image)
+    with torch.no_grad(), undisturbed(network):
+        output = network(flat)
+    check_finite(subject, network, output, flat)
 
 
 def probe_discriminator(subject: object, network: nn.Module, source: Tensor, image: Tensor) -> None:
@@ -49,7 +55,7 @@ def probe_discriminator(subject: object, network: nn.Module, source: Tensor, ima
 
 def _probed(subject: object, network: nn.Module, **inputs: Tensor) -> Any:
     def call() -> Any:
-        with undisturbed(network):
+        with torch.no_grad(), undisturbed(network):
             return network(*inputs.values())
 
     return repeated(subject, lambda: keeping(subject, call, inputs))
@@ -115,7 +121,7 @@ def _stride_that_fits(network: nn.Module, source: Tensor, stride: int) -> int | 
         side = smallest_side(larger)
         image = noise(source.shape[1], side, side + larger, source.device)
         try:
-            with undisturbed(network):
+            with torch.no_grad(), undisturbed(network):
                 if network(image).shape[2:] == image.shape[2:]:
                     return larger
         except (ValueError, RuntimeError):
@@ -142,7 +148,7 @@ def check_finite(subject: object, network: nn.Module, output: Any, *inputs: Tens
     """Raise BrokenContract if an output has a NaN or an infinity, with the module it comes from."""
     if all_finite(output):
         return
-    with undisturbed(network):
+    with torch.no_grad(), undisturbed(network):
         first = _first_not_finite(network, *inputs)
     raise BrokenContract(
         subject,
@@ -175,17 +181,17 @@ def _first_not_finite(network: nn.Module, *inputs: Tensor) -> str:
 
 @contextmanager
 def undisturbed(network: nn.Module) -> Iterator[None]:
-    """It computes as in training, without gradients; its buffers and its mode are put back."""
+    """It computes as in training; its buffers and its mode are put back."""
     buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
     modes = [(module, module.training) for module in network.modules()]
     network.train()
     try:
+        yield
+    finally:
         with torch.no_grad():
-            yield
             for name, buffer in network.named_buffers():
                 if name in buffers:
                     buffer.copy_(buffers[name])
-    finally:
         for module, training in modes:
             module.training = training
 

@@ -22,7 +22,13 @@ class Drawn:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[Drawn]:
-    """With torch seeded, note which generators the block draws from; all are put back after it."""
+    """With torch seeded, note which generators the block draws from; all are put back after it.
+
+    Python's and numpy's begin anywhere, as they do in each process of a training.
+    """
+    kept = random.getstate(), _numpy_state()
+    random.seed()
+    np.random.seed()
     drawn, python, numpy = Drawn(), random.getstate(), _numpy_state()
     with torch.random.fork_rng(devices=_devices()):
         torch.manual_seed(seed)
@@ -36,8 +42,9 @@ def seeded(seed: int) -> Iterator[Drawn]:
                 drawn.sources.append("`numpy.random`")
             if not torch.equal(torch.get_rng_state(), before):
                 drawn.sources.append("torch's generator")
-            random.setstate(python)
-            np.random.set_state((numpy[0], np.array(numpy[1], np.uint32), *numpy[2:]))
+            random.setstate(kept[0])
+            name, keys, *rest = kept[1]
+            np.random.set_state((name, np.array(keys, np.uint32), *rest))
 
 
 def _numpy_state() -> tuple[Any, ...]:

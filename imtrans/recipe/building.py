@@ -1,7 +1,8 @@
 """What a method is built from: the networks and losses that a recipe names."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -9,7 +10,17 @@ from torch import Tensor, nn
 
 from imtrans.api.errors import ImtransError, is_out_of_memory
 from imtrans.api.hookspecs import AdversarialLoss
-from imtrans.api.method import Scale, WeightedLoss, scales
+from imtrans.api.method import WeightedLoss
+from imtrans.contracts.broken import naming
+from imtrans.contracts.losses import logits, probe_adversarial, probe_loss
+from imtrans.contracts.networks import (
+    check_finite,
+    check_logits,
+    noise,
+    probe_discriminator,
+    probe_generator,
+)
+from imtrans.contracts.weights import probe_weights
 from imtrans.host.foreign import is_overflow, reading, reason
 from imtrans.recipe.catalog import Catalog
 from imtrans.recipe.registry import Component
@@ -38,20 +49,37 @@ class Network:
     module: nn.Module
     source: int
     target: int
+    after: Tensor  # the state of torch's generator when it was built
+
+    @property
+    def channels(self) -> tuple[int, int]:
+        return self.source, self.target
 
     def __str__(self) -> str:
         return f"{self.component.role} '{self.component.name}'"
 
 
 class RecipeParts:
-    """`imtrans.api.method.Parts` for a recipe; remembers what it built, to be checked."""
+    """`imtrans.api.method.Parts` for a recipe; remembers what it built, to be checked.
+
+    With `probing` it also looks for what third-party components do against their contracts.
+    """
 
     def __init__(
-        self, recipe: Recipe, catalog: Catalog, channels: tuple[int, int], device: torch.device
+        self,
+        recipe: Recipe,
+        catalog: Catalog,
+        channels: tuple[int, int],
+        device: torch.device,
+        *,
+        probing: bool = False,
     ) -> None:
         self.source_channels, self.target_channels = channels
         self.size = recipe.data.crop
         self.networks: list[Network] = []
+        self.given: dict[str, Any] = {}  # the losses, by the table that they come from
+        self._losses: list[tuple[Component, Any]] = []
+        self._probing = probing
         self._recipe, self._catalog, self._device = recipe, catalog, device
 
     def generator(self, source: int | None = None, target: int | None = None) -> nn.Module:
@@ -63,15 +91,18 @@ class RecipeParts:
     def adversarial(self) -> AdversarialLoss:
         table = self._table("adversarial")
         loss: AdversarialLoss = self._loss(self._catalog.adversarial[table.name], table)
+        self.given["adversarial"] = loss
         return loss
 
     def losses(self) -> tuple[WeightedLoss, ...]:
-        return tuple(
+        losses = tuple(
             WeightedLoss(
                 table.name, table.weight, self._loss(self._catalog.losses[table.name], table)
             )
             for table in self._recipe.loss
         )
+        self.given["losses"] = losses
+        return losses
 
     def _network(
         self, role: str, attribute: str, source: int | None, target: int | None
@@ -80,7 +111,7 @@ class RecipeParts:
         component = self._catalog.registries[role][table.name]
         source = self.source_channels if source is None else source
         target = self.target_channels if target is None else target
-        module = built(component, table, source, target)
+        module = self._built(component, table, source, target)
         if not isinstance(module, nn.Module) or not isinstance(
             getattr(module, attribute, None), int
         ):
@@ -88,8 +119,19 @@ class RecipeParts:
                 f"{role} '{component.name}' from plugin {component.plugin} breaks its contract: "
                 f"the builder must return an nn.Module with a whole number `{attribute}`"
             )
-        self.networks.append(Network(component, module, source, target))
+        self.networks.append(Network(component, module, source, target, torch.get_rng_state()))
         return module
+
+    def _built(self, component: Component, table: ComponentTable, *facts: object) -> Any:
+        before, build = torch.get_rng_state(), partial(built, component, table, *facts)
+        made = build()
+        if self._probes(component) and isinstance(made, nn.Module):
+            probe_weights(component, made.state_dict(), before, build)
+        return made
+
+    def _probes(self, component: Component) -> bool:
+        """Ours are tested, and would only be slower to begin with."""
+        return self._probing and component.plugin.is_third_party
 
     def _table(self, key: str) -> ComponentTable:
         table: ComponentTable | None = getattr(self._recipe, key)
@@ -101,12 +143,13 @@ class RecipeParts:
         return table
 
     def _loss(self, component: Component, table: ComponentTable) -> Any:
-        loss = built(component, table)
-        if not isinstance(loss, nn.Module):
-            return loss
-        # It may hold a network, which is not trained, and is no network of the method: it is as
-        # in evaluation, since its running statistics and its dropout would not be continued.
-        return Hidden(loss.to(self._device).requires_grad_(False).eval())
+        loss = self._built(component, table)
+        if isinstance(loss, nn.Module):
+            # It may hold a network, which is not trained, and is no network of the method: it is as
+            # in evaluation, since its running statistics and its dropout would not be continued.
+            loss = Hidden(loss.to(self._device).requires_grad_(False).eval())
+        self._losses.append((component, loss))
+        return loss
 
     def has_built(self, module: nn.Module) -> bool:
         return any(network.module is module for network in self.networks)
@@ -115,6 +158,8 @@ class RecipeParts:
         """Pass one grey image through every network, so that what does not fit is an ImtransError
         before the data are read."""
         for network in self.networks:
+            if self._probes(network.component):
+                self._probe_network(network)
             crop = _as_written(*self.size)
             with reading(f"data.crop_size = {crop}", "no image can be so large"):
                 source, target = (
@@ -124,7 +169,28 @@ class RecipeParts:
             if network.component.role == "generator":
                 check_translator(str(network), network.module, source, target)
             else:
-                _check_logits(str(network), _try(str(network), network.module, source, target))
+                check_logits(str(network), _try(str(network), network.module, source, target))
+        for component, loss in self._losses:
+            if self._probes(component):
+                self._probe_loss(component, loss)
+
+    def _probe_network(self, network: Network) -> None:
+        component, module, channels = network.component, network.module, network.channels
+        with naming(component):
+            if component.role == "generator":
+                probe_generator(component, module, *channels)
+            else:
+                sides = (noise(count, *self.size, self._device) for count in channels)
+                probe_discriminator(component, module, *sides)
+
+    def _probe_loss(self, component: Component, loss: Any) -> None:
+        with naming(component):
+            if component.role == "loss":
+                shape = self.target_channels, *self.size
+                output, target = (noise(*shape, self._device, seed=seed) for seed in (0, 1))
+                probe_loss(component, loss, output, target)
+            else:
+                probe_adversarial(component, loss, *logits(self._device))
 
 
 class Hidden:
@@ -158,6 +224,7 @@ def check_translator(subject: str, network: nn.Module, source: Tensor, target: T
             f"{subject} made {tuple(output.shape)} of {tuple(source.shape)}; the target is "
             f"{tuple(target.shape)}"
         )
+    check_finite(subject, network, output, source)
 
 
 def _fitting(height: int, width: int, stride: int) -> str:
@@ -169,12 +236,6 @@ def _fitting(height: int, width: int, stride: int) -> str:
 
 def _as_written(height: int, width: int) -> str:
     return str(height if height == width else [height, width])
-
-
-def _check_logits(subject: str, output: Tensor | Sequence[Scale]) -> None:
-    for logits, _ in scales(output):
-        if logits.dim() != 4 or logits.shape[:2] != (1, 1):
-            raise ImtransError(f"{subject} returned {tuple(logits.shape)}; logits are (N, 1, h, w)")
 
 
 def _try(subject: str, network: nn.Module, *inputs: Tensor) -> Any:

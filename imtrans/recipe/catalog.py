@@ -12,11 +12,13 @@ from typing import Any
 
 import pluggy
 
-from imtrans.api import hookspecs
+import imtrans
+from imtrans.api import hookspecs, version
 from imtrans.api.errors import ImtransError, did_you_mean
 from imtrans.recipe.registry import Plugin, Registry
 
 GROUP = "imtrans"
+DECLARED = "IMTRANS_API"  # of a plugin's module: the version of the API that it was written for
 
 
 def _registry(role: str, *facts: str) -> Registry:
@@ -39,7 +41,19 @@ class Catalog:
     metrics: Registry = _registry("metric")
     loggers: Registry = _registry("logger", "run_dir", "recipe")
     plugins: list[Plugin] = field(default_factory=list)
-    broken: list[str] = field(default_factory=list)
+    unusable: dict[Plugin, str] = field(default_factory=dict)  # and why
+
+    @property
+    def broken(self) -> list[str]:
+        """A line for each plugin that failed."""
+        return [f"plugin {plugin} cannot be used: {why}" for plugin, why in self.unusable.items()]
+
+    def unknown(self, role: str, name: str) -> str:
+        """What to say of a component that is not here: a plugin that failed may bring it."""
+        text = self.registries[role].unknown(name)
+        if "did you mean" in text or not self.unusable:
+            return text
+        return f"no {role} '{name}'; {'. '.join(self.broken)}. mend it, if it brings '{name}'"
 
     @property
     def registries(self) -> dict[str, Registry]:
@@ -65,7 +79,11 @@ def collect(points: Iterable[EntryPoint]) -> Catalog:
     for point in sorted(points, key=_core_first):
         plugin = Plugin(point.value, *_distribution(point))
         try:
-            _let_register(point.load(), plugin, made)
+            module = point.load()
+            if refusal := refused_version(module, plugin):
+                made.unusable[plugin] = refusal
+                continue
+            _let_register(module, plugin, made)
             made.plugins.append(plugin)
         except ImtransError:
             raise
@@ -73,8 +91,32 @@ def collect(points: Iterable[EntryPoint]) -> Catalog:
             Exception,
             SystemExit,
         ) as error:  # a third party's code: anything may come
-            made.broken.append(f"plugin {plugin} cannot be used: {_one_line(error)}")
+            made.unusable[plugin] = _one_line(error)
     return made
+
+
+def refused_version(module: object, plugin: Plugin) -> str:
+    """Why a plugin that was written for another version of the API cannot be used; empty if it
+    can."""
+    written_for = getattr(module, DECLARED, version.VERSION)
+    if not isinstance(written_for, int) or written_for < 1:
+        return f"its {DECLARED} is {written_for!r}, not a whole number from 1"
+    if written_for > version.VERSION:
+        return (
+            f"it was written for version {written_for} of the plugin API, and imtrans "
+            f"{imtrans.__version__} has version {version.VERSION}: pip install --upgrade imtrans"
+        )
+    hooks = [name for name, value in vars(module).items() if hasattr(value, f"{GROUP}_impl")]
+    changes = [
+        f"since version {change.version} {change.what}: {change.remedy}"
+        for change in version.breaking(written_for, hooks)
+    ]
+    if not changes:
+        return ""
+    return (
+        f"it was written for version {written_for} of the plugin API. {'. '.join(changes)}. a "
+        f"newer release may have done so: pip install --upgrade {plugin.distribution}"
+    )
 
 
 def _let_register(module: object, plugin: Plugin, made: Catalog) -> None:

@@ -28,7 +28,7 @@ def component_problems(
             continue  # a missing or mistyped name is reported already
         registry = catalog.registries[role]
         if name not in registry:
-            problems.append(Problem((*location, "name"), registry.unknown(name)))
+            problems.append(Problem((*location, "name"), catalog.unknown(role, name)))
             continue
         for problem in registry[name].check(table):
             problems.append(Problem((*location, *problem.location), problem.message))

@@ -219,13 +219,22 @@ def _missing_plugins(values: Mapping[str, Any], catalog: "Catalog") -> list[Prob
     names = values.get("requires")
     here = {plugin.distribution for plugin in catalog.plugins}
     return [
-        Problem(("requires", index), f"'{name}' is not installed: pip install {quote(name)}")
+        Problem(("requires", index), _why_missing(name, catalog))
         for index, name in enumerate(names if isinstance(names, list) else [])
         # What is no requirement is reported as such, and never offered to a shell.
-        if isinstance(name, str)
-        and REQUIREMENT.fullmatch(name)
-        and re.split(r"[^\w.-]", name)[0] not in here
+        if isinstance(name, str) and REQUIREMENT.fullmatch(name) and _distribution(name) not in here
     ]
+
+
+def _distribution(requirement: str) -> str:
+    return re.split(r"[^\w.-]", requirement)[0]
+
+
+def _why_missing(requirement: str, catalog: "Catalog") -> str:
+    for plugin, why in catalog.unusable.items():
+        if plugin.distribution == _distribution(requirement):
+            return f"plugin {plugin} cannot be used: {why}"
+    return f"'{requirement}' is not installed: pip install {quote(requirement)}"
 
 
 def dumps(recipe: Recipe) -> str:

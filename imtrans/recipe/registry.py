@@ -35,6 +35,10 @@ class Plugin:
     distribution: str
     version: str
 
+    @property
+    def is_third_party(self) -> bool:
+        return self.distribution != "imtrans"
+
     def __str__(self) -> str:
         return f"{self.module} ({self.distribution} {self.version})"
 
@@ -81,7 +85,7 @@ class Component:
 
     @cached_property
     def _schema(self) -> type[BaseModel]:
-        return _schema_of(self.name, self.options.values())
+        return schema_of(self.name, self.options.values())
 
     @cached_property
     def _table(self) -> type[BaseModel]:
@@ -138,11 +142,23 @@ class Component:
         try:
             _ = self._schema
         except (PydanticUserError, TypeError, NameError) as error:
-            reason = str(error).split("\n")[0]
-            raise fault(f"the annotation of an option cannot be checked: {reason}") from error
+            raise fault(self._unsupported()) from error
+
+    def _unsupported(self) -> str:
+        """Of the options, the first that a recipe cannot give."""
+        name, parameter = next(
+            (name, parameter)
+            for name, parameter in self.options.items()
+            if not _can_be_checked(parameter)
+        )
+        return (
+            f"its option '{name}' is of type {describe_annotation(parameter.annotation)}, which a "
+            "recipe cannot give. use bool, int, float, str, Literal, a tuple or list of them, or "
+            "None beside one"
+        )
 
 
-def _schema_of(name: str, options: Iterable[inspect.Parameter]) -> type[BaseModel]:
+def schema_of(name: str, options: Iterable[inspect.Parameter]) -> type[BaseModel]:
     fields: dict[str, Any] = {
         p.name: (
             Any if p.annotation is p.empty else p.annotation,
@@ -163,11 +179,16 @@ def _is_option_of_a_metric(parameter: inspect.Parameter) -> bool:
         return False
     if parameter.kind is parameter.KEYWORD_ONLY:
         return True
+    # A tensor or a network no recipe can give.
+    return _can_be_checked(parameter) and parameter.default is not parameter.empty
+
+
+def _can_be_checked(parameter: inspect.Parameter) -> bool:
     try:
-        _schema_of("Option", [parameter])
+        schema_of("Option", [parameter])
     except (PydanticUserError, TypeError, NameError):
-        return False  # a tensor or a network, which no recipe can give
-    return parameter.default is not parameter.empty
+        return False
+    return True
 
 
 def describe_annotation(annotation: Any) -> str:

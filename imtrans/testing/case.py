@@ -10,6 +10,7 @@ from imtrans.api.weights import MissingWeights
 from imtrans.contracts.broken import BrokenContract
 from imtrans.recipe.catalog import Catalog
 from imtrans.recipe.registry import Component
+from imtrans.testing.command import Command
 
 WIDTH = 4  # of what has an option of that name: wide networks promise the same, and take longer
 
@@ -23,15 +24,31 @@ class NotChecked(Exception):
 class Case:
     """A component of a catalog, and an empty folder that may be written."""
 
-    component: Component
+    component: Component | Command
     catalog: Catalog
     folder: Path
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def of_recipe(self) -> Component:
+        """The component, which a recipe can name: not a command."""
+        assert isinstance(self.component, Component)
+        return self.component
+
     def build(self, *facts: object, **options: Any) -> Any:
         """The component of these facts, narrow where it has a width."""
-        given = {**self._narrow(), **self.options, **options}
-        parameters = self.component.options
+        given = {**self.options_given(), **options}
+        try:
+            return self.of_recipe.build(*facts, **given)
+        except ImtransError as error:
+            if isinstance(error, MissingWeights) or "pip install" in str(error):
+                raise NotChecked(str(error)) from error
+            raise
+
+    def options_given(self) -> dict[str, Any]:
+        """Those of the author, and a narrow width. Raises BrokenContract where one is missing."""
+        given = {**self._narrow(), **self.options}
+        parameters = self.of_recipe.options
         missing = [n for n, p in parameters.items() if p.default is p.empty and n not in given]
         if missing:
             raise self.broken(
@@ -40,17 +57,12 @@ class Case:
                 f'give one: options={{"{self.component.name}": {{"{missing[0]}": ...}}}} in the '
                 "marker imtrans_plugin, or give it a default",
             )
-        try:
-            return self.component.build(*facts, **given)
-        except ImtransError as error:
-            if isinstance(error, MissingWeights) or "pip install" in str(error):
-                raise NotChecked(str(error)) from error
-            raise
+        return given
 
     def _narrow(self) -> dict[str, Any]:
-        if "width" not in self.component.options:
+        if "width" not in self.of_recipe.options:
             return {}
-        problems = self.component.check({"name": self.component.name, "width": WIDTH})
+        problems = self.of_recipe.check({"name": self.component.name, "width": WIDTH})
         return {} if any(p.location == ("width",) for p in problems) else {"width": WIDTH}
 
     def broken(self, found: str, contract: str, remedy: str) -> BrokenContract:

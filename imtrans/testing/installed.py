@@ -1,22 +1,19 @@
-"""Why a distribution has nothing to test here."""
+"""What an installed distribution brings, and why it brings nothing."""
 
-from collections.abc import Iterable
-from importlib.metadata import EntryPoint, PackageNotFoundError, distribution
+import json
+import tomllib
+from collections.abc import Iterable, Iterator
+from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, distribution
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from imtrans.recipe.catalog import GROUP, catalog
-from imtrans.testing.promises import normal
-
-COMMANDS = "imtrans.commands"
+from imtrans.testing.promises import brought_by
 
 
 def missing(name: str) -> str | None:
-    """What to do so that a distribution's components can be tested; None if it brings any."""
-    brought = {
-        normal(component.plugin.distribution)
-        for registry in catalog().registries.values()
-        for component in registry
-    }
-    if normal(name) in brought:
+    """What to do so that what a distribution brings can be tested; None if it brings anything."""
+    if next(brought_by(catalog(), [name]), None):
         return None
     try:
         points = distribution(name).entry_points
@@ -31,6 +28,42 @@ def _nothing_registered(name: str, points: Iterable[EntryPoint]) -> str:
     if failed:
         return failed[0]
     return (
-        f"'{name}' registers no component: it needs an entry point in its pyproject.toml, "
+        f"'{name}' registers nothing: it needs an entry point in its pyproject.toml, "
         f'[project.entry-points.{GROUP}] x = "its_module", and `pip install -e .` after that'
     )
+
+
+def recipe_files(name: str, folder: Path | None = None) -> list[Path]:
+    """The recipes that a distribution ships, or that are in its folder."""
+    found = distribution(name)
+    folder = folder or _edited(found)
+    inside = folder.rglob("*.toml") if folder else _shipped(found)
+    return sorted(path for path in inside if not _is_hidden(path, folder) and _is_recipe(path))
+
+
+def _is_hidden(path: Path, folder: Path | None) -> bool:
+    """As what is below a `.venv`."""
+    parts = path.relative_to(folder).parts if folder else path.parts[-1:]
+    return any(part.startswith(".") for part in parts)
+
+
+def _shipped(found: Distribution) -> Iterator[Path]:
+    for file in found.files or ():
+        if file.suffix == ".toml":
+            yield Path(str(found.locate_file(file))).resolve()
+
+
+def _edited(found: Distribution) -> Path | None:
+    """The folder of a distribution that was installed with `pip install -e`."""
+    url = json.loads(found.read_text("direct_url.json") or "{}")
+    if not url.get("dir_info", {}).get("editable"):
+        return None
+    return Path(unquote(urlsplit(url["url"]).path))
+
+
+def _is_recipe(path: Path) -> bool:
+    """Whether a TOML file has the table that each recipe has."""
+    try:
+        return "data" in tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False

@@ -6,6 +6,7 @@ from torch.nn.functional import one_hot
 
 from imtrans.contracts.losses import probe_loss
 from imtrans.testing.case import Case
+from imtrans.testing.drawn_weights import its_weights_if_any_are_the_same_at_a_seed
 
 
 def images(loss: object) -> tuple[Tensor, Tensor]:
@@ -72,6 +73,7 @@ def its_gradient_is_finite_where_equal(case: Case) -> None:
 
 
 PROMISES = (
+    its_weights_if_any_are_the_same_at_a_seed,
     is_a_finite_scalar_the_same_at_a_seed_and_changes_no_image,
     smallest_where_equal,
     a_step_along_its_gradient_makes_it_smaller,

@@ -1,28 +1,41 @@
 """The promises of each role, and how one is checked."""
 
+import sysconfig
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
+from itertools import chain
 
 from imtrans.api.errors import ImtransError
 from imtrans.contracts.broken import BrokenContract
 from imtrans.recipe.catalog import Catalog
 from imtrans.recipe.registry import Component
+from imtrans.testing import every_role
 from imtrans.testing.case import Case, NotChecked
+from imtrans.testing.command import Command, installed_commands
 
 Promise = Callable[[Case], None]
 
+STDLIB = sysconfig.get_path("stdlib") + "/"
 MODULES = {
+    "method": "methods",
     "generator": "generators",
+    "discriminator": "discriminators",
+    "adversarial loss": "adversarial",
     "loss": "losses",
+    "layout": "layouts",
+    "derivation": "derivations",
+    "augmentation": "augmentations",
+    "metric": "metrics",
+    "logger": "loggers",
+    "command": "commands",
 }
 
 
 def promises_of(role: str) -> tuple[Promise, ...]:
-    if role not in MODULES:
-        return ()
-    found: tuple[Promise, ...] = import_module(f"imtrans.testing.{MODULES[role]}").PROMISES
-    return found
+    """Those of every role first; a command is no component."""
+    own: tuple[Promise, ...] = import_module(f"imtrans.testing.{MODULES[role]}").PROMISES
+    return own if role == "command" else (*every_role.PROMISES, *own)
 
 
 def words(promise: Promise) -> str:
@@ -30,16 +43,14 @@ def words(promise: Promise) -> str:
     return promise.__name__.replace("_", " ")
 
 
-def all_promises(
-    catalog: Catalog, distributions: Iterable[str]
-) -> Iterator[tuple[Component, Promise]]:
-    """Every component that comes from one of these distributions, with every promise of its role."""
+def brought_by(catalog: Catalog, distributions: Iterable[str]) -> Iterator[Component | Command]:
+    """Every component and every command of these distributions."""
     wanted = set(map(normal, distributions))
-    for registry in catalog.registries.values():
-        for component in registry:
-            if normal(component.plugin.distribution) in wanted:
-                for promise in promises_of(component.role):
-                    yield component, promise
+    components: Iterable[Component] = chain(*catalog.registries.values())
+    both: Iterable[Component | Command] = chain(components, installed_commands())
+    for each in both:
+        if normal(each.plugin.distribution) in wanted:
+            yield each
 
 
 def normal(distribution: str) -> str:
@@ -57,7 +68,7 @@ def check(promise: Promise, case: Case) -> None:
     except Exception as error:  # a third party's code: anything may come
         raise case.broken(
             f"it raised {_told(error)}",
-            f"it {words(promise)}",
+            words(promise),
             f"mend what raises{_place(error)}",
         ) from error
 
@@ -68,7 +79,8 @@ def _told(error: Exception) -> str:
 
 
 def _place(error: Exception) -> str:
-    """The last line that is neither torch's nor ours."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if "/torch/" not in f.filename and "/imtrans/" not in f.filename]
-    return f", {own[-1].filename}:{own[-1].lineno}" if own else ""
+    """The last line that is neither Python's, nor torch's, nor ours."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if not any(part in frame.filename for part in ("/torch/", "/imtrans/", STDLIB)):
+            return f", {frame.filename}:{frame.lineno}"
+    return ""

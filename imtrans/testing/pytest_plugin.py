@@ -13,6 +13,7 @@ import pytest
 
 if TYPE_CHECKING:
     from imtrans.recipe.registry import Component
+    from imtrans.testing.command import Command
     from imtrans.testing.promises import Promise
 
 MARKER = "imtrans_plugin"
@@ -44,13 +45,17 @@ def _found(distributions: tuple[str, ...]) -> list[Any]:
     """(component, promise) each; or, as a text, why there is none."""
     from imtrans.recipe.catalog import catalog
     from imtrans.testing.installed import missing
-    from imtrans.testing.promises import all_promises
+    from imtrans.testing.promises import brought_by, promises_of
 
     faults: list[Any] = [fault for name in distributions if (fault := missing(name))]
-    return faults or list(all_promises(catalog(), distributions))
+    return faults or [
+        (component, promise)
+        for component in brought_by(catalog(), distributions)
+        for promise in promises_of(component.role)
+    ]
 
 
-def _id(value: "tuple[Component, Promise] | str") -> str:
+def _id(value: "tuple[Component | Command, Promise] | str") -> str:
     from imtrans.testing.promises import words
 
     if isinstance(value, str):
@@ -75,11 +80,14 @@ def contract(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Non
         from imtrans.testing.promises import check
 
         case = Case(component, catalog(), tmp_path, options.get(component.name, {}))
+        lesson = ""
         try:
             check(promise, case)
         except NotChecked as reason:
             pytest.skip(str(reason))
         except BrokenContract as broken:
-            pytest.fail(broken.lesson, pytrace=False)
+            lesson = broken.lesson
+        if lesson:  # here, where no traceback comes with it
+            pytest.fail(lesson, pytrace=False)
 
     return kept

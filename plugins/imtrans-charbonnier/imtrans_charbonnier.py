@@ -13,6 +13,8 @@ from torch import Tensor
 
 from imtrans.api.hookspecs import Register, hookimpl
 
+IMTRANS_API = 1  # the version of the plugin API that this was written for
+
 
 @hookimpl
 def register_losses(register: Register) -> None:

@@ -21,6 +21,8 @@ from imtrans.api.passes import passes
 
 Weight = Annotated[float, Field(ge=0)]
 
+IMTRANS_API = 1  # the version of the plugin API that this was written for
+
 
 @hookimpl
 def register_methods(register: Register) -> None:

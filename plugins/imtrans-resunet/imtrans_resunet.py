@@ -26,6 +26,8 @@ from imtrans.api.layers import (
 
 Depth = Annotated[int, Field(ge=2, le=8)]
 
+IMTRANS_API = 1  # the version of the plugin API that this was written for
+
 
 @hookimpl
 def register_generators(register: Register) -> None:

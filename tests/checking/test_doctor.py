@@ -16,6 +16,7 @@ from imtrans.checking.machine.advice import advice, batch
 from imtrans.host import machine
 from imtrans.recipe import catalog as plugins
 from imtrans.recipe.catalog import Catalog, catalog
+from imtrans.recipe.registry import Plugin
 
 CPU = torch.device("cpu")
 Usage = namedtuple("Usage", "total used free")
@@ -54,11 +55,11 @@ def test_json_has_the_same(imtrans, quick, roomy):
 
 
 def test_a_broken_plugin_is_an_error(imtrans, quick, roomy, monkeypatch):
-    broken = Catalog(broken=["plugin far 1.0 cannot be used: ImportError: no"])
+    broken = Catalog(unusable={Plugin("far", "far", "1.0"): "ImportError: no"})
     monkeypatch.setattr(plugins, "catalog", lambda: broken)
     code, out, _ = imtrans("doctor")
     assert code == 1
-    assert "error   plugins      plugin far 1.0 cannot be used: ImportError: no" in out
+    assert "error   plugins      plugin far (far 1.0) cannot be used: ImportError: no" in out
 
 
 def test_plugins_that_clash_are_an_error_and_the_rest_is_checked(

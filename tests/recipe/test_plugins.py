@@ -147,7 +147,9 @@ def test_an_annotation_that_cannot_be_checked_is_refused(plugin):
         def register_losses(register):
             register("odd", build)
     """
-    with pytest.raises(ImtransError, match="the annotation of an option cannot be checked"):
+    with pytest.raises(
+        ImtransError, match="its option 'odd' is of type Odd, which a recipe cannot give"
+    ):
         collect([plugin(code)])
 
 

@@ -254,7 +254,7 @@ BROKEN = {
     Frozen: "the phase 'only' trains no parameters",
     Hidden: "the phase 'hidden' trains a network that is not a child of the method",
     Repeated: "the phase 'only' has times = 2: only a detached phase",
-    NotANumber: "the loss 'ratio' is nan on the first batch",
+    NotANumber: "the loss 'ratio' is nan on noise",
     NoScalar: "the term 'error' of the phase 'only' is no scalar: (1, 3, 16, 16)",
     NoTensor: "the term 'error' of the phase 'only' is no scalar: <class 'float'>",
     NoTerm: "the phase 'only' returned a Tensor, not a Term",

@@ -3,16 +3,19 @@
 import typer
 
 from imtrans.cli.groups import CommandGroup
+from imtrans.cli.plugins.check import check
 from imtrans.cli.plugins.listing import list_, show
 
 plugins = typer.Typer(
     cls=CommandGroup,
-    help="List the installed components and the plugins they come from, or show one.\n\n"
+    help="List the installed components and the plugins they come from, show one, or check a "
+    "plugin.\n\n"
     "Example: `imtrans plugins show unet_256`",
     invoke_without_command=True,
 )
 plugins.command(name="list")(list_)
 plugins.command()(show)
+plugins.command()(check)
 
 
 @plugins.callback()

@@ -1,0 +1,109 @@
+"""What a training method promises."""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from imtrans.contracts.methods import probe_method
+from imtrans.contracts.weights import check_same
+from imtrans.runs.state import Position, snapshot_translators
+from imtrans.runs.weights import load_into
+from imtrans.task import Task
+from imtrans.testing.case import Case
+from imtrans.testing.small_recipe import small_recipe, write_pairs
+from imtrans.training.step.engine import plain
+from imtrans.training.step.step import Step
+
+CPU = torch.device("cpu")
+
+
+def task_of(case: Case) -> Task:
+    options = case.options_given()
+    return Task(small_recipe(case, case.component.name, **options), case.catalog)
+
+
+def step_of(task: Task) -> Step:
+    return Step(task.method(CPU), plain(CPU), task.recipe.train)
+
+
+def weights(modules: Iterable[nn.Module]) -> Tensor:
+    return torch.cat([p.detach().flatten() for module in modules for p in module.parameters()])
+
+
+def has_finite_terms_the_same_at_a_seed_and_changes_no_batch(case: Case) -> None:
+    task = task_of(case)
+    probe_method(case.component, task.method(CPU), [task.noise(CPU, 2)])
+
+
+def a_step_trains_every_network_in_its_phase(case: Case) -> None:
+    task = task_of(case)
+    step = step_of(task)
+    before = {phase.name: weights(phase.trains) for phase in step.phases}
+    losses = step(task.noise(CPU, 2))
+    step.finish()
+    for phase in step.phases:
+        if torch.equal(before[phase.name], weights(phase.trains)):
+            raise case.broken(
+                f"the phase '{phase.name}' left what it trains as it was",
+                "a step trains the networks of each phase",
+                "let a term with a weight depend on each of them",
+            )
+    if not losses or not all(math.isfinite(float(value)) for value in losses.values()):
+        raise case.broken(
+            f"its terms are { {name: float(value) for name, value in losses.items()} }",
+            "a step logs finite terms",
+            "look for a division by 0, or the root or logarithm of it",
+        )
+
+
+def trains_what_translates(case: Case) -> None:
+    step = step_of(task_of(case))
+    trained = {id(p) for phase in step.phases for m in phase.trains for p in m.parameters()}
+    for name, module in step.method.translators().items():
+        if not {id(p) for p in module.parameters()} <= trained:
+            raise case.broken(
+                f"the translator '{name}' has parameters that no phase trains",
+                "what translates is what was trained",
+                "put its network into `trains` of a phase",
+            )
+
+
+def is_the_same_for_the_same_seed(case: Case) -> None:
+    task = task_of(case)
+    one, other = (task.method(CPU).state_dict() for _ in range(2))
+    check_same(case.component, one, other)
+
+
+def a_translator_built_alone_takes_the_weights_of_a_checkpoint(case: Case) -> None:
+    write_pairs(case.folder)
+    task = task_of(case)
+    step, folder = step_of(task), case.folder / "checkpoint"
+    snapshot_translators(folder, step, Position(), task)()
+    source, target = task.noise(CPU, 1)
+    for name, trained in step.method.translators().items():
+        alone = task.translator(name)
+        load_into(alone, folder / f"{name}.safetensors")
+        given = source if task.directions[name] == "forward" else target
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            outputs = []
+            for network in (alone, trained):
+                torch.manual_seed(0)
+                outputs.append(network.eval()(given))
+        if not torch.equal(*outputs):
+            raise case.broken(
+                f"the translator '{name}' built alone translates otherwise than the trained one",
+                "`translator` builds what `translators()` returns: with the weights of a "
+                "checkpoint it translates as in training",
+                "build it from the same parts and options in both",
+            )
+
+
+PROMISES = (
+    has_finite_terms_the_same_at_a_seed_and_changes_no_batch,
+    a_step_trains_every_network_in_its_phase,
+    trains_what_translates,
+    is_the_same_for_the_same_seed,
+    a_translator_built_alone_takes_the_weights_of_a_checkpoint,
+)

@@ -1,0 +1,103 @@
+"""A plugin with a fault is one line that names component, plugin and remedy, before step 1; and
+`imtrans plugins check` says the same."""
+
+import tomllib
+
+import pytest
+import torch
+from installed_plugin import Site
+from strange_plugins import FAULTS, ROLES, code_of
+
+from imtrans.api.errors import ImtransError
+from imtrans.contracts.broken import BrokenContract
+from imtrans.recipe import reading as recipes
+from imtrans.recipe.catalog import catalog
+from imtrans.recipe.components import METHOD_TABLES
+from imtrans.recipe.toml import dumps
+from imtrans.task import Task
+from imtrans.testing.case import Case
+from imtrans.testing.promises import check, promises_of
+
+CPU = torch.device("cpu")
+PLUGIN = "from plugin imtrans_strange (imtrans-strange 1.0)"
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    """Where plugins are installed for a test."""
+    made = Site(tmp_path / "site")
+    monkeypatch.syspath_prepend(made.folder)
+    yield made
+    made.forget()
+
+
+RECIPE = """
+data = { root = ".", crop_size = 32, load_size = 36 }
+generator = { name = "resnet_6", width = 1 }
+discriminator = { name = "pixel", width = 2 }
+adversarial = { name = "vanilla" }
+loss = [{ name = "l1" }]
+train.epochs = 1
+"""
+
+
+def recipe_with(role):
+    """A recipe with the component 'strange' in one role."""
+    values, strange = tomllib.loads(RECIPE), {"name": "strange"}
+    if role in ("generator", "discriminator"):
+        values[role] = strange
+    elif role == "adversarial loss":
+        values["adversarial"] = strange
+    elif role in ("loss", "augmentation"):
+        values[{"loss": "loss", "augmentation": "augment"}[role]] = [strange]
+    elif role == "method":
+        values = {k: v for k, v in values.items() if k not in METHOD_TABLES or k == "generator"}
+        values["method"] = strange
+    elif role == "derivation":
+        values["data"] |= {"derive": "strange", "layout": "photos"}
+    else:
+        values["validate"] = {"metrics": ["strange"], "every": 4}
+    return recipes.parse(dumps(values), "the recipe", (), catalog())
+
+
+def begin(role):
+    """What a training builds before its first step, as far as the role matters."""
+    task = Task(recipe_with(role), catalog())
+    if role == "metric":
+        task.metrics()
+    elif role in ("derivation", "augmentation"):
+        assert task.sampler
+    else:
+        task.method(CPU)
+
+
+def faults_found(role, folder):
+    """What the promises say of it, one after the other."""
+    component = catalog().registries[role]["strange"]
+    for promise in promises_of(role):
+        try:
+            check(promise, Case(component, catalog(), folder))
+        except BrokenContract as error:
+            yield str(error)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_plugin_without_a_fault_begins_and_is_not_disturbed(site, role):
+    site.install("imtrans-strange", code_of(role))
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    begin(role)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_one_line_before_the_first_step_and_of_the_check(site, name, tmp_path):
+    fault = FAULTS[name]
+    site.install("imtrans-strange", code_of(fault.role, fault))
+    with pytest.raises(ImtransError) as refused:
+        begin(fault.role)
+    said = str(refused.value)
+    assert f"{fault.role} 'strange' {PLUGIN} breaks its contract: " in said
+    assert fault.said in said
+    assert "\n" not in said
+    assert any(fault.said in line for line in faults_found(fault.role, tmp_path))
