@@ -15,7 +15,7 @@ from imtrans.testing.case import Case
 TEXT = """
 data = { load_size = 72, crop_size = 64, workers = 0 }
 generator = { name = "resnet_6", width = 4 }
-discriminator = { name = "patch_16", width = 4 }
+discriminator = { name = "patch_16", width = 4, features = true }
 adversarial = "vanilla"
 loss = [{ name = "l1", weight = 100.0 }]
 train = { epochs = 2, precision = "fp32", engine = "plain" }
