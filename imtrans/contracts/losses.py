@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from imtrans.api.hookspecs import AdversarialLoss, Loss
 from imtrans.contracts.broken import BrokenContract
@@ -23,6 +24,13 @@ def probe_adversarial(subject: object, loss: AdversarialLoss, real: Tensor, fake
     given = {"real_logits": real, "fake_logits": fake}
     _probe(subject, lambda: loss.discriminator_loss(real, fake), given)
     _probe(subject, lambda: loss.generator_loss(fake), {"fake_logits": fake})
+
+
+def target_for(loss: object, target: Tensor) -> Tensor:
+    """The target as a loss is given it: for one of classes one-hot, -1 or 1."""
+    if not getattr(loss, "of_classes", False):
+        return target
+    return one_hot(target.argmax(1), target.shape[1]).movedim(-1, 1) * 2.0 - 1
 
 
 def logits(device: torch.device | None = None) -> tuple[Tensor, Tensor]:

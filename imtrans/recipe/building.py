@@ -12,7 +12,7 @@ from imtrans.api.errors import ImtransError, is_out_of_memory
 from imtrans.api.hookspecs import AdversarialLoss
 from imtrans.api.method import WeightedLoss
 from imtrans.contracts.broken import naming
-from imtrans.contracts.losses import logits, probe_adversarial, probe_loss
+from imtrans.contracts.losses import logits, probe_adversarial, probe_loss, target_for
 from imtrans.contracts.networks import (
     check_finite,
     check_logits,
@@ -188,7 +188,7 @@ class RecipeParts:
             if component.role == "loss":
                 shape = self.target_channels, *self.size
                 output, target = (noise(*shape, self._device, seed=seed) for seed in (0, 1))
-                probe_loss(component, loss, output, target)
+                probe_loss(component, loss, output, target_for(loss, target))
             else:
                 probe_adversarial(component, loss, *logits(self._device))
 

@@ -2,9 +2,8 @@
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
-from imtrans.contracts.losses import probe_loss
+from imtrans.contracts.losses import probe_loss, target_for
 from imtrans.testing.case import Case
 from imtrans.testing.drawn_weights import its_weights_if_any_are_the_same_at_a_seed
 
@@ -12,9 +11,7 @@ from imtrans.testing.drawn_weights import its_weights_if_any_are_the_same_at_a_s
 def images(loss: object) -> tuple[Tensor, Tensor]:
     """An output (2, 3, 64, 72) and its target, not far from it; one-hot for losses of classes."""
     generator = torch.Generator().manual_seed(0)
-    target = torch.rand(2, 3, 64, 72, generator=generator) * 2 - 1
-    if getattr(loss, "of_classes", False):
-        target = one_hot(target.argmax(1), 3).movedim(-1, 1) * 2.0 - 1
+    target = target_for(loss, torch.rand(2, 3, 64, 72, generator=generator) * 2 - 1)
     near = target + 0.1 * torch.randn(target.shape, generator=generator)
     return near.clamp(-1, 1), target
 

@@ -23,6 +23,8 @@ OF_VGG19 = (2, 2, 4, 4, 4)
 Sha256 = Annotated[str, Field(pattern=r"^[0-9A-Fa-f]{64}$")]
 Layers = Annotated[tuple[str, ...], Field(min_length=1)]
 
+IMTRANS_API = 1  # the version of the plugin API that this was written for
+
 
 @hookimpl
 def register_losses(register: Register) -> None:
