@@ -1,10 +1,11 @@
-"""`imtrans plugins`: what is installed, and the plugins it comes from."""
+"""`imtrans plugins`: what is installed, the plugins it comes from, and packages for new ones."""
 
 import typer
 
 from imtrans.cli.groups import CommandGroup
 from imtrans.cli.plugins.check import check
 from imtrans.cli.plugins.listing import list_, show
+from imtrans.cli.plugins.new import new
 
 plugins = typer.Typer(
     cls=CommandGroup,
@@ -16,6 +17,7 @@ plugins = typer.Typer(
 plugins.command(name="list")(list_)
 plugins.command()(show)
 plugins.command()(check)
+plugins.command()(new)
 
 
 @plugins.callback()
