@@ -1,0 +1,73 @@
+"""A package of every role, as its author goes on with it: installed by pip, tested, built, gone."""
+
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from imtrans.recipe.catalog import catalog
+from imtrans.scaffold.package import write_package
+from imtrans.scaffold.roles import ROLES
+
+pytestmark = pytest.mark.thorough
+
+NAMES = [f"imtrans-own-{role}" for role in ROLES]
+
+
+@pytest.fixture
+def python(tmp_path):
+    """Runs a module in an environment of its own, which has what this one has; so that what is
+    installed there is not seen by tests that run meanwhile."""
+    place = tmp_path / "environment"
+    venv.create(place, with_pip=False)
+    program = place / "bin" / "python"
+    folder = Path(subprocess.check_output([program, "-c", _PURELIB], text=True).strip())
+    here = sysconfig.get_path("purelib")
+    (folder / "here.pth").write_text(f"import site; site.addsitedir({here!r})\n")
+
+    def run(*arguments, cwd=tmp_path):
+        command = [program, "-m", *map(str, arguments)]
+        ran = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        return ran.stdout
+
+    return run
+
+
+_PURELIB = "import sysconfig; print(sysconfig.get_path('purelib'))"
+
+
+def test_a_package_of_every_role_is_installed_passes_and_is_removed(python, tmp_path):
+    for role in ROLES:
+        write_package(f"own-{role}", role, tmp_path, catalog())
+    editable = [word for name in NAMES for word in ("-e", tmp_path / name)]
+    quiet = ("--quiet", "--disable-pip-version-check")
+    python("pip", "install", *quiet, "--no-deps", "--no-build-isolation", *editable)
+
+    said = python("pytest", "-q", "-p", "no:cacheprovider", *(tmp_path / n for n in NAMES))
+    assert "passed" in said
+    assert "skipped" not in said or "ERROR" not in said
+    for name in NAMES:
+        python("imtrans", "plugins", "check", name)
+    assert "own_generator" in python("imtrans", "plugins", "list")
+
+    python("pip", "uninstall", *quiet, "--yes", *NAMES)
+    assert "own_" not in python("imtrans", "plugins", "list")
+
+
+def test_a_wheel_has_the_module_alone(tmp_path):
+    package = write_package("built", "loss", tmp_path, catalog())
+    (package / "runs").mkdir()
+    (package / "runs" / "large.bin").touch()
+    build = [sys.executable, "-m", "hatchling", "build", "-d", tmp_path / "dist"]
+    subprocess.run(build, cwd=package, check=True, capture_output=True)
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    assert wheel.name == "imtrans_built-0.1.0-py3-none-any.whl"
+    inside = zipfile.ZipFile(wheel).namelist()
+    assert [name for name in inside if ".dist-info/" not in name] == ["imtrans_built.py"]
+    (source,) = (tmp_path / "dist").glob("*.tar.gz")
+    assert source.stat().st_size < 20_000  # no pictures, no runs
