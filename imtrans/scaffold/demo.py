@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Literal
 
-from imtrans.data.drawn.pairs import draw_pairs, write_pairs
+from PIL import Image
+
+from imtrans.data.drawn.pairs import draw_pairs
 
 SPLITS = {"train": 12, "val": 4}  # how many of each are drawn
 SIDE = 64  # px
@@ -11,29 +13,30 @@ FRAMES, SHIFT = 6, 4  # of a film, and by how many px a frame is further than th
 
 
 def write_demo(folder: Path, kind: Literal["pairs", "photos", "frames"]) -> None:
-    """Write folder/train and folder/val: pairs side by side, photographs, or films of frames."""
+    """Write pictures of two splits into a folder: pairs in A/train and B/train, photographs in
+    train, or films in folders below train; and the same for val."""
     for seed, (split, count) in enumerate(SPLITS.items(), start=1):
-        place = folder / split
+        if kind == "frames":
+            _write_films(folder / split, count, seed)
+            continue
+        plans, photos = zip(*draw_pairs(count, seed=seed, size=SIDE), strict=True)
         if kind == "pairs":
-            write_pairs(place, draw_pairs(count, seed=seed, size=SIDE))
-        elif kind == "photos":
-            _write_photos(place, count, seed)
+            _write(folder / "A" / split, plans)
+            _write(folder / "B" / split, photos)
         else:
-            _write_films(place, count, seed)
+            _write(folder / split, photos)
 
 
-def _write_photos(folder: Path, count: int, seed: int) -> None:
+def _write(folder: Path, pictures: tuple[Image.Image, ...]) -> None:
     folder.mkdir(parents=True)
-    for number, (_, photo) in enumerate(draw_pairs(count, seed=seed, size=SIDE)):
-        photo.save(folder / f"{number:04d}.png")
+    for number, picture in enumerate(pictures):
+        picture.save(folder / f"{number:02d}.png")
 
 
 def _write_films(folder: Path, count: int, seed: int) -> None:
     """A camera that moves to the right: a frame is a part of a photograph."""
     size = SIDE + SHIFT * (FRAMES - 1)
     for number, (_, photo) in enumerate(draw_pairs(count // 4, seed=seed, size=size)):
-        film = folder / f"film_{number}"
-        film.mkdir(parents=True)
-        for frame in range(FRAMES):
-            left = frame * SHIFT
-            photo.crop((left, 0, left + SIDE, SIDE)).save(film / f"{frame:02d}.png")
+        lefts = range(0, FRAMES * SHIFT, SHIFT)
+        frames = tuple(photo.crop((left, 0, left + SIDE, SIDE)) for left in lefts)
+        _write(folder / f"film_{number}", frames)

@@ -13,6 +13,7 @@ from pathlib import Path
 import jinja2
 
 from imtrans.api.errors import ImtransError
+from imtrans.api.version import VERSION
 from imtrans.recipe.catalog import Catalog
 from imtrans.scaffold.demo import write_demo
 from imtrans.scaffold.names import PluginNames, names_of
@@ -56,6 +57,7 @@ def rendered(names: PluginNames, role: str, facts: PluginRole) -> dict[str, str]
         "demo": facts.demo,
         "advice": facts.advice,
         "sentence": f"{what} {facts.does}",
+        "api": str(VERSION),
         "title": f"A demonstration of the {facts.noun} '{names.component}'",
         "name": names.component,
         "shown": names.component if facts.hook else names.command,

@@ -19,8 +19,8 @@ from imtrans.recipe.components import METHOD_TABLES
 from imtrans.recipe.toml import dumps
 from imtrans.scaffold import demo
 from imtrans.scaffold.roles import ROLES
-from imtrans.testing.case import Case, NotChecked
-from imtrans.testing.promises import all_promises, check
+from imtrans.testing.package import check_component
+from imtrans.testing.promises import brought_by
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "plugins" / "guide"
@@ -77,17 +77,11 @@ def test_the_example_of_a_page_is_a_working_plugin(page):
 
 
 @pytest.mark.parametrize("plugin", EXAMPLES, indirect=True)
-def test_the_example_of_a_page_keeps_the_contract_of_its_role(plugin, tmp_path):
-    kept = 0
-    for number, (component, promise) in enumerate(all_promises(catalog(), ["unknown"])):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        try:
-            check(promise, Case(component, catalog(), folder))
-        except NotChecked:
-            continue
-        kept += 1
-    assert kept
+def test_the_example_of_a_page_keeps_the_contract_of_its_role(plugin):
+    for component in brought_by(catalog(), ["unknown"]):
+        checked = check_component(component, catalog(), {})
+        assert [f"{promise}: {fault}" for promise, fault in checked.broken] == []
+        assert checked.kept
 
 
 @pytest.mark.parametrize("plugin", [*ROLES], indirect=True)
@@ -165,6 +159,23 @@ def test_the_start_works_from_top_to_bottom(shell, tmp_path, monkeypatch):
     there = [name.rstrip("/") for row in files for name in row if name]
     assert [name for name in there if not (tmp_path / "imtrans-gradient" / name).exists()] == []
     assert len(there) == 6
+
+
+def test_the_loss_of_the_guide_takes_the_place_of_the_one_that_was_written(shell, tmp_path):
+    """What the start says to do next."""
+    shell("imtrans plugins new gradient --role loss")
+    package = tmp_path / "imtrans-gradient"
+    (package / "imtrans_gradient.py").write_text(example("loss")[1])
+    recipe = package / "gradient.toml"
+    own = recipe.read_text()
+    shell("cd imtrans-gradient")
+    shell('pip install -e ".[test]"')
+    with pytest.raises(AssertionError, match="no key 'levels'"):
+        shell(f"imtrans plugins check {package}")
+    recipe.write_text(re.sub(r"levels = .*", "alpha  = 1.5", own))
+    said = shell(f"imtrans plugins check {package}")
+    assert "ok      loss 'gradient_squared': " in said
+    assert "ok      recipe gradient.toml" in said
 
 
 def test_the_other_commands_of_the_guide_are_run_elsewhere():

@@ -66,6 +66,13 @@ def test_a_new_command_is_found(installed):
     assert point.load().registered_commands
 
 
+@pytest.mark.parametrize("role", [*ROLES])
+def test_a_new_plugin_keeps_its_contract(installed, imtrans, role):
+    code, out, err = imtrans("plugins", "check", installed / f"imtrans-new-{role}")
+    assert (code, err) == (0, ""), out
+    assert "kept, no faults" in out.splitlines()[-1]
+
+
 @pytest.mark.parametrize("role", COMPONENTS)
 def test_the_recipe_of_a_new_plugin_uses_it_and_requires_it(installed, role):
     recipe = installed / f"imtrans-new-{role}" / f"new_{role}.toml"
