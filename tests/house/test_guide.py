@@ -155,6 +155,9 @@ def test_the_start_works_from_top_to_bottom(shell, tmp_path, monkeypatch):
                 # The fixture `imtrans` has gone back to its folder otherwise.
                 assert Path.cwd().name == "imtrans-gradient"
     text = START.read_text()
+    written = (tmp_path / "imtrans-gradient" / "tests" / "test_gradient.py").read_text()
+    (contract,) = snippets(text, "python")
+    assert contract.removeprefix("import pytest\n\n\n") in written
     files = re.findall(r"^\| `(.+?)`(?:, `(.+?)`)? \|", text[: text.index("## The roles")], re.M)
     there = [name.rstrip("/") for row in files for name in row if name]
     assert [name for name in there if not (tmp_path / "imtrans-gradient" / name).exists()] == []

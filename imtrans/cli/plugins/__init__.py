@@ -9,8 +9,8 @@ from imtrans.cli.plugins.new import new
 
 plugins = typer.Typer(
     cls=CommandGroup,
-    help="List the installed components and the plugins they come from, show one, or check a "
-    "plugin.\n\n"
+    help="List the installed components and the plugins they come from, show one, check a plugin, "
+    "or write a new one.\n\n"
     "Example: `imtrans plugins show unet_256`",
     invoke_without_command=True,
 )
