@@ -18,7 +18,7 @@ PLUGINS = sorted([*ROOT.glob("plugins/*/*.py"), *ROOT.glob("plugins/*/imtrans_*/
 FLOORS = [
     {"cli"},
     {"testing"},
-    {"drafting", "reporting"},
+    {"drafting", "reporting", "scaffold"},
     {"checking"},
     {"benchmark"},
     {"training"},

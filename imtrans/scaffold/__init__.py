@@ -1,0 +1,1 @@
+"""Writes packages for authors of plugins: `imtrans plugins new`."""
