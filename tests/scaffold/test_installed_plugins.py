@@ -41,6 +41,16 @@ def python(tmp_path):
 
 
 _PURELIB = "import sysconfig; print(sysconfig.get_path('purelib'))"
+# The tests and `imtrans plugins check` in one process: to import torch takes seconds.
+TRY = """
+import sys
+import pytest
+code = pytest.main(["-q", "-rs", "-p", "no:cacheprovider", *sys.argv[1:]])
+from imtrans.cli.main import main
+sys.argv = ["imtrans", "plugins", "check", "imtrans-own-loss"]
+code or main()
+sys.exit(code)
+"""
 POINTS = "from importlib.metadata import entry_points; print(entry_points())"
 
 
@@ -53,12 +63,11 @@ def test_a_package_of_every_role_is_installed_passes_and_is_removed(python, tmp_
     python("-m", "pip", "install", *quiet, "--no-deps", "--no-build-isolation", *editable)
 
     folders = [tmp_path / name for name in NAMES]
-    said = python("-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", *folders)
+    said = python("-c", TRY, *folders)
     assert re.search(r"\d{3} passed in", said), said  # and none is skipped
     # The others are checked in this process, by test_new_plugins.py.
-    checked = python("-m", "imtrans", "plugins", "check", "imtrans-own-loss")
-    assert "ok      recipe own_loss.toml" in checked
-    assert "kept, no faults" in checked
+    assert "ok      recipe own_loss.toml" in said
+    assert "kept, no faults" in said
 
     assert "imtrans_own_loss" in python("-c", POINTS)
     python("-m", "pip", "uninstall", *quiet, "--yes", *NAMES)
