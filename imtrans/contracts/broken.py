@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from imtrans.api.errors import ImtransError, is_out_of_memory
 from imtrans.host.foreign import reason
@@ -19,6 +20,10 @@ class BrokenContract(ImtransError):
         super().__init__(
             f"{self.subject} breaks its contract: {found}. {contract}. to do: {remedy}"
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As it passes between processes."""
+        return BrokenContract, (self.subject, self.found, self.contract, self.remedy)
 
     @property
     def lesson(self) -> str:

@@ -13,7 +13,7 @@ from imtrans.recipe.toml import dumps
 from imtrans.testing.case import Case
 
 TEXT = """
-data = { load_size = 72, crop_size = 64, workers = 0 }
+data = { load_size = 36, crop_size = 32, workers = 0 }
 generator = { name = "resnet_6", width = 4 }
 discriminator = { name = "patch_16", width = 4, features = true }
 adversarial = "vanilla"
@@ -39,6 +39,6 @@ def write_pairs(folder: Path) -> None:
     for split, count in (("train", 2), ("val", 1)):
         (folder / split).mkdir()
         for number in range(count):
-            Image.new("RGB", (144, 72), (40 * number, 90, 120)).save(
+            Image.new("RGB", (72, 36), (40 * number, 90, 120)).save(
                 folder / split / f"{number}.png"
             )

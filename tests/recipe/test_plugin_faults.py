@@ -1,18 +1,20 @@
 """A plugin with a fault is one line that names component, plugin and remedy, before step 1; and
 `imtrans plugins check` says the same."""
 
+import pickle
 import tomllib
+from dataclasses import replace
 
 import pytest
 import torch
-from installed_plugin import Site
 from strange_plugins import FAULTS, ROLES, code_of
 
 from imtrans.api.errors import ImtransError
 from imtrans.contracts.broken import BrokenContract
 from imtrans.recipe import reading as recipes
-from imtrans.recipe.catalog import catalog
+from imtrans.recipe.catalog import Catalog, catalog
 from imtrans.recipe.components import METHOD_TABLES
+from imtrans.recipe.registry import Plugin, Registry
 from imtrans.recipe.toml import dumps
 from imtrans.task import Task
 from imtrans.testing.case import Case
@@ -22,13 +24,19 @@ CPU = torch.device("cpu")
 PLUGIN = "from plugin imtrans_strange (imtrans-strange 1.0)"
 
 
-@pytest.fixture
-def site(tmp_path, monkeypatch):
-    """Where plugins are installed for a test."""
-    made = Site(tmp_path / "site")
-    monkeypatch.syspath_prepend(made.folder)
-    yield made
-    made.forget()
+def installed_with(role, code):
+    """The catalog, and the component 'strange' that a module of a plugin would register."""
+    module = {}
+    exec(compile(code, "imtrans_strange.py", "exec"), module)
+    own = {
+        field: replace(registry, components=dict(registry.components))
+        for field, registry in vars(catalog()).items()
+        if isinstance(registry, Registry)
+    }
+    found = Catalog(**own)
+    plugin = Plugin("imtrans_strange", "imtrans-strange", "1.0")
+    found.registries[role].register("strange", module["Strange"], plugin)
+    return found
 
 
 RECIPE = """
@@ -41,7 +49,7 @@ train.epochs = 1
 """
 
 
-def recipe_with(role):
+def recipe_with(role, installed):
     """A recipe with the component 'strange' in one role."""
     values, strange = tomllib.loads(RECIPE), {"name": "strange"}
     if role in ("generator", "discriminator"):
@@ -57,12 +65,12 @@ def recipe_with(role):
         values["data"] |= {"derive": "strange", "layout": "photos"}
     else:
         values["validate"] = {"metrics": ["strange"], "every": 4}
-    return recipes.parse(dumps(values), "the recipe", (), catalog())
+    return recipes.parse(dumps(values), "the recipe", (), installed)
 
 
-def begin(role):
+def begin(role, installed):
     """What a training builds before its first step, as far as the role matters."""
-    task = Task(recipe_with(role), catalog())
+    task = Task(recipe_with(role, installed), installed)
     if role == "metric":
         task.metrics()
     elif role in ("derivation", "augmentation"):
@@ -71,33 +79,40 @@ def begin(role):
         task.method(CPU)
 
 
-def faults_found(role, folder):
+def faults_found(role, installed, folder):
     """What the promises say of it, one after the other."""
-    component = catalog().registries[role]["strange"]
+    component = installed.registries[role]["strange"]
     for promise in promises_of(role):
         try:
-            check(promise, Case(component, catalog(), folder))
+            check(promise, Case(component, installed, folder))
         except BrokenContract as error:
             yield str(error)
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_plugin_without_a_fault_begins_and_is_not_disturbed(site, role):
-    site.install("imtrans-strange", code_of(role))
+def test_a_plugin_without_a_fault_begins_and_is_not_disturbed(role):
+    installed = installed_with(role, code_of(role))
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    begin(role)
+    begin(role, installed)
     assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_is_one_line_before_the_first_step_and_of_the_check(site, name, tmp_path):
+def test_a_fault_is_one_line_before_the_first_step_and_of_the_check(name, tmp_path):
     fault = FAULTS[name]
-    site.install("imtrans-strange", code_of(fault.role, fault))
+    installed = installed_with(fault.role, code_of(fault.role, fault))
     with pytest.raises(ImtransError) as refused:
-        begin(fault.role)
+        begin(fault.role, installed)
     said = str(refused.value)
     assert f"{fault.role} 'strange' {PLUGIN} breaks its contract: " in said
     assert fault.said in said
     assert "\n" not in said
-    assert any(fault.said in line for line in faults_found(fault.role, tmp_path))
+    assert any(fault.said in line for line in faults_found(fault.role, installed, tmp_path))
+
+
+def test_it_passes_between_processes():
+    error = BrokenContract("loss 'x'", "it is not", "it is", "make it so")
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.lesson) == (str(error), error.lesson)
+    assert str(error) == "loss 'x' breaks its contract: it is not. it is. to do: make it so"
