@@ -32,6 +32,7 @@ SHIPPED = [
 # The check computes the same of all others: the networks of the paper on pairs of two images.
 TRIED = ["colorize", "edges2photo", "facades", "inpaint", "quickstart", "superres_4x"]
 UNPAIRED = ["horse2zebra", "maps_unpaired", "monet2photo"]  # for the plugin imtrans-cyclegan
+HD = ["cityscapes_hd", "facades_hd"]  # for the plugin imtrans-pix2pixhd
 
 
 def problems(text, *overrides):
@@ -46,7 +47,7 @@ def maps():
 
 
 def test_all_the_promised_recipes_are_packaged():
-    assert sorted(recipes.packaged()) == sorted(SHIPPED + UNPAIRED)
+    assert sorted(recipes.packaged()) == sorted(SHIPPED + UNPAIRED + HD)
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -8,7 +8,6 @@ pytest.importorskip(
 
 import shutil
 import sys
-from pathlib import Path
 
 import torch
 from forked_ranks import commands
@@ -18,9 +17,8 @@ import imtrans as package
 from imtrans.recipe.catalog import catalog
 from imtrans.recipe.reading import read
 from imtrans.runs.weights import read_tensors
+from imtrans.task import Task
 from imtrans.training.fit import fit
-
-FOLDER = Path(__file__).parents[1]
 
 
 def tensors(folder):
@@ -77,7 +75,12 @@ def test_a_run_in_stages_is_exported(format, task_of, tmp_path):
     package.export(tmp_path / "run", tmp_path / f"generator.{format}")
 
 
-@pytest.mark.parametrize("name", ["facades_hd", "cityscapes_hd"])
-def test_the_recipes_are_read(name):
-    recipe = read(FOLDER / f"{name}.toml", (), catalog())
-    assert recipe.data.crop[1] in (256, 2048)
+@pytest.mark.parametrize(
+    ("name", "crop", "channels"),
+    [("facades_hd", (256, 256), 14), ("cityscapes_hd", (1024, 2048), 35)],
+)
+def test_the_recipes_are_the_papers(name, crop, channels):
+    recipe = read(name, (), catalog())
+    assert (recipe.data.crop, recipe.method.options["feature_matching"]) == (crop, 10)
+    assert Task(recipe, catalog()).encoding.source_channels == channels  # of classes, and borders
+    assert recipe.train.learning_rate == 2e-4
