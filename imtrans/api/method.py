@@ -103,8 +103,9 @@ class Method(nn.Module):
         raise NotImplementedError
 
     def at_epoch(self, epoch: int) -> bool:
-        """Called before each epoch (from 1), a function of the epoch alone. True: the phases are
-        others now (from coarse to fine), and what optimises them begins again."""
+        """Called before each epoch (from 1), and when a run continues within one: from now on
+        `phases` are those of this epoch, whatever came before. True: they are others than they were
+        (from coarse to fine), and what optimises them begins again."""
         return False
 
     def after_step(self) -> None:
