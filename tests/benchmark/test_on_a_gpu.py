@@ -207,3 +207,13 @@ def test_pictures_stay_small(tmp_path, script):
     name = save_small(Image.fromarray(noise), tmp_path / "noise.png")
     assert name == "noise.jpg"
     assert (tmp_path / name).stat().st_size <= LIMIT
+
+
+def test_a_variant_is_built_fed_and_takes_steps(script, tiny):
+    """What `make soak` does of all of them: it would notice a day late that a signature changed."""
+    from driving import drive
+
+    driven = drive(tiny, plain(torch.device("cpu")))
+    losses = driven.step()
+    assert {*losses} == {"d", "g", "l1"}
+    assert all(bool(value.isfinite()) for value in losses.values())

@@ -30,6 +30,13 @@ class Case:
 
 
 RESNET = ("generator.name=resnet_9", "generator.norm=instance", "discriminator.norm=instance")
+# As in cityscapes_hd, all networks at once: what takes the most memory.
+HD = (
+    "generator.downsamplings=4",
+    "discriminator.scales=3",
+    "method.coarse_epochs=0",
+    "method.fixed_epochs=0",
+)
 CASES = {
     "batch 4": Case(("train.batch_size=4",), images=4),
     "batch 16": Case(("train.batch_size=16",), images=16),
@@ -37,6 +44,14 @@ CASES = {
     "512 px": Case(("data.load_size=572", "data.crop_size=512")),
     "resnet_9": Case(RESNET, variants=("V2", "V7"), layouts=True),
     "cyclegan": Case(recipe="horse2zebra", variants=("V2", "V7"), layouts=True),
+    **{
+        f"pix2pixHD {name}": Case(
+            (*HD, f"data.load_size={size}", f"data.crop_size={size}"),
+            recipe="facades_hd",
+            variants=("V2",),
+        )
+        for name, size in (("512 px", 512), ("1024 px", 1024), ("2048 x 1024 px", [1024, 2048]))
+    },
 }
 # The same in miniature: what a case changes, and less of everything.
 SMALL = {
@@ -44,6 +59,7 @@ SMALL = {
     "512 px": ("data.load_size=280", "data.crop_size=256"),
     "resnet_9": ("generator.name=resnet_6", "data.load_size=72", "data.crop_size=64"),
     "cyclegan": ("generator.name=resnet_6", "data.load_size=72", "data.crop_size=64"),
+    "pix2pixHD 512 px": ("generator.name=pix2pixhd", "data.load_size=64", "data.crop_size=64"),
 }
 
 

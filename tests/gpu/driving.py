@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from imtrans.data.cache.obtain import PAYS, obtain
+from imtrans.host.group import alone
 from imtrans.recipe.catalog import catalog
 from imtrans.recipe.reading import read
 from imtrans.recipe.schema import Recipe
@@ -65,7 +66,7 @@ def drive(recipe: Recipe, engine: Engine) -> Driven:
 def _feed(task: Task, engine: Engine) -> Feeding:
     """As training has it."""
     cache = obtain(task.sampler, task.pairs, passes=PAYS, say=lambda line: None)
-    return feed_of(task, task.sampler.reading(cache), engine, lambda line: None)
+    return feed_of(task, task.sampler.reading(cache), engine, alone(), lambda line: None)
 
 
 def _allocated(device: torch.device, *, peak: bool = False) -> int | None:
