@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
+from imtrans.api.errors import ImtransError
+
 if TYPE_CHECKING:
     from imtrans.api.hookspecs import AdversarialLoss, Loss
 
@@ -73,6 +75,14 @@ class Method(nn.Module):
     #: What it can translate, by the name of the translator: from source to target, or back. The
     #: first is called `generator`, and is the one that `imtrans translate` takes by default.
     directions: ClassVar[Mapping[str, Direction]] = {"generator": "forward"}
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, nn.Module) and hasattr(nn.Module, name):
+            raise ImtransError(
+                f"{type(self).__name__} calls a network '{name}', which is a method of "
+                "torch.nn.Module and would hide it: give the network another name"
+            )
+        super().__setattr__(name, value)
 
     def networks(self) -> dict[str, nn.Module]:
         """Its networks by name: the children that have parameters."""

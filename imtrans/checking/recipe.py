@@ -10,6 +10,7 @@ from imtrans.api.errors import ImtransError
 from imtrans.api.method import Method
 from imtrans.checking.data.look_first import look_first
 from imtrans.checking.finding import Finding
+from imtrans.contracts.places import place_of
 from imtrans.host.devices import choose_device
 from imtrans.host.foreign import reason
 from imtrans.recipe.reading import described
@@ -97,6 +98,12 @@ def _step(task: Task, method: Method, device: torch.device, *, on_pairs: bool) -
     except (ImtransError, NotFinite, ValueError, RuntimeError) as error:
         said = " ".join(str(error).split()) if isinstance(error, ImtransError) else reason(error)
         yield Finding("one step", said, "error")
+        return
+    except Exception as error:
+        where = place_of(error)
+        if not where:
+            raise  # a mistake of ours
+        yield Finding("one step", f"{type(error).__name__}: {reason(error)}{where}", "error")
         return
     shown = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
     on = "the first pairs" if on_pairs else "noise"

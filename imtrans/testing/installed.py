@@ -38,13 +38,15 @@ def recipe_files(name: str, folder: Path | None = None) -> list[Path]:
     found = distribution(name)
     folder = folder or _edited(found)
     inside = folder.rglob("*.toml") if folder else _shipped(found)
-    return sorted(path for path in inside if not _is_hidden(path, folder) and _is_recipe(path))
+    return sorted(path for path in inside if not _is_left(path, folder) and _is_recipe(path))
 
 
-def _is_hidden(path: Path, folder: Path | None) -> bool:
-    """As what is below a `.venv`."""
+def _is_left(path: Path, folder: Path | None) -> bool:
+    """What is below a `.venv`, and the recipe that a training left in its run: the plugin may have
+    changed since."""
     parts = path.relative_to(folder).parts if folder else path.parts[-1:]
-    return any(part.startswith(".") for part in parts)
+    hidden = any(part.startswith(".") for part in parts)
+    return hidden or (path.parent / "checkpoints").is_dir()
 
 
 def _shipped(found: Distribution) -> Iterator[Path]:

@@ -1,13 +1,12 @@
 """The promises of each role, and how one is checked."""
 
-import sysconfig
-import traceback
 from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from itertools import chain
 
 from imtrans.api.errors import ImtransError
 from imtrans.contracts.broken import BrokenContract
+from imtrans.contracts.places import place_of
 from imtrans.recipe.catalog import Catalog
 from imtrans.recipe.registry import Component
 from imtrans.testing import every_role
@@ -16,7 +15,6 @@ from imtrans.testing.command import Command, installed_commands
 
 Promise = Callable[[Case], None]
 
-STDLIB = sysconfig.get_path("stdlib") + "/"
 MODULES = {
     "method": "methods",
     "generator": "generators",
@@ -69,18 +67,10 @@ def check(promise: Promise, case: Case) -> None:
         raise case.broken(
             f"it raised {_told(error)}",
             words(promise),
-            f"mend what raises{_place(error)}",
+            f"mend what raises{place_of(error)}",
         ) from error
 
 
 def _told(error: Exception) -> str:
     text = " ".join(str(error).split())
     return text if isinstance(error, ImtransError) else f"{type(error).__name__}: {text}"
-
-
-def _place(error: Exception) -> str:
-    """The last line that is neither Python's, nor torch's, nor ours."""
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if not any(part in frame.filename for part in ("/torch/", "/imtrans/", STDLIB)):
-            return f", {frame.filename}:{frame.lineno}"
-    return ""

@@ -249,7 +249,7 @@ class Loop:
         """The error that names the step, and the pairs that it was taken on."""
         batch, epoch = self.position.batch - 1 - error.ago, self.position.epoch
         skipped = self.position.skipped
-        if batch < 0:
+        while batch < 0:  # losses are read seldom: epochs of few pairs may lie between
             batch, epoch, skipped = batch + self.order.steps(), epoch - 1, 0
         keys = self.order.together(epoch, batch, skipped)
         names = some(self.task.pairs[index].name for _, index in keys)

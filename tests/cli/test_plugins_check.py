@@ -160,12 +160,16 @@ def test_the_recipes_in_its_folder_are_read(site, imtrans, tmp_path, recipe):
     (folder / "good.toml").write_text(recipe.read_text())
     (folder / "bad.toml").write_text(recipe.read_text().replace("strange", "strangest"))
     (folder / "other.toml").write_text("a = 1")
+    run = folder / "runs" / "older"  # trained before the plugin changed
+    (run / "checkpoints").mkdir(parents=True)
+    (run / "recipe.toml").write_text((folder / "bad.toml").read_text())
     code, out, _ = imtrans("plugins", "check", folder)
     assert code == 2
     assert "ok      recipe good.toml: 1 promise kept" in out
     assert "broken  recipe bad.toml: can be read" in out
     assert "did you mean 'strange'?" in out
     assert "other.toml" not in out
+    assert "recipe.toml" not in out
 
 
 COMMAND = "import typer\napp = typer.Typer()\n\n\n@app.command()\ndef shout() -> None: ...\n"

@@ -9,6 +9,7 @@ from torch import nn
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.method import Batch, Method, Phase, Term
+from imtrans.checking.recipe import check
 from imtrans.recipe.catalog import GROUP, collect
 from imtrans.recipe.reading import parse
 from imtrans.recipe.registry import Plugin
@@ -61,6 +62,13 @@ def begun(builder, engine=None):
     task = Task(recipe, installed)
     method = task.method(CPU)
     return tried_step(method, engine or plain(CPU), recipe.train, task.noise(CPU), pytest.fail)
+
+
+def checked(builder):
+    """What `imtrans check` finds."""
+    installed = collect(entry_points(group=GROUP))
+    installed.methods.register("own", builder, Plugin("own_plugin", "imtrans-own", "1.0"))
+    return check(Task(parse(RECIPE, "the recipe", (), installed), installed))
 
 
 @pytest.mark.parametrize("engine", [plain(CPU), Engine("fast", CPU)], ids=str)
@@ -306,3 +314,23 @@ class Alike:
 def test_what_is_no_method_is_refused():
     with pytest.raises(ImtransError, match=r"'own' from plugin own_plugin .*: it builds no Method"):
         begun(Alike)
+
+
+def test_a_network_does_not_hide_a_method_of_torch():
+    class Hiding(Own):
+        def __init__(self, parts):
+            super().__init__(parts)
+            self.half = network()
+
+    with pytest.raises(ImtransError, match="Hiding calls a network 'half', .* another name"):
+        begun(Hiding)
+
+
+def test_what_a_third_partys_method_raises_in_the_check_is_named_with_its_line():
+    class Raising(Own):
+        def loss(self, batch, made):
+            raise AttributeError("no such thing")
+
+    finding = next(each for each in checked(Raising) if each.subject == "one step")
+    assert finding.message.startswith("AttributeError: no such thing, ")
+    assert f"{__file__}:" in finding.message

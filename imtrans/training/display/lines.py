@@ -38,5 +38,6 @@ class PlainLines(Listener):
 
     def validated(self, at: Moment, metrics: Mapping[str, Measured], best_step: int) -> None:
         values = "  ".join(f"{name} {found.value:.4g}" for name, found in metrics.items())
+        values = values or "no value is a number"
         mark = "  best so far" if best_step == at.step > 0 else ""
         self.said(f"step {at.step}: validation  {values}{mark}")
