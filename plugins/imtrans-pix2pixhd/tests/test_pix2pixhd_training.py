@@ -62,6 +62,17 @@ def test_every_checkpoint_translates_as_its_run_would(task_of, tmp_path):
         assert made.size == (80, 40)
 
 
+@pytest.mark.parametrize(("epochs", "first"), [(2, 0), (1, 1)])
+def test_a_run_from_the_weights_of_another_begins_at_its_own_stage(
+    epochs, first, task_of, tmp_path
+):
+    fit(task_of("train.engine=plain", f"train.epochs={epochs}"), tmp_path / "before")
+    start = (f"train.init_from={tmp_path / 'before'}", "train.engine=plain", "train.epochs=1")
+    fit(task_of(*start, f"method.coarse_epochs={1 - first}"), tmp_path / "run")
+    for path in (tmp_path / "run" / "checkpoints").iterdir():
+        assert int(tensors(path)["generator/level"]) == first
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="forks")
 def test_two_ranks_pass_all_stages_and_stay_equal(tiny_file, tmp_path):
     run = tmp_path / "run"
