@@ -12,9 +12,12 @@ from pathlib import Path
 
 import torch
 from forked_ranks import commands
+from imtrans_pix2pixhd.stages import Stage
 from PIL import Image
 
 import imtrans as package
+from imtrans.checking import plan as plans
+from imtrans.cli.plan import lines
 from imtrans.recipe.catalog import catalog
 from imtrans.recipe.reading import read
 from imtrans.runs.weights import read_tensors
@@ -71,6 +74,27 @@ def test_a_run_from_the_weights_of_another_begins_at_its_own_stage(
     fit(task_of(*start, f"method.coarse_epochs={1 - first}"), tmp_path / "run")
     for path in (tmp_path / "run" / "checkpoints").iterdir():
         assert int(tensors(path)["generator/level"]) == first
+
+
+def test_a_dry_run_measures_all_stages(monkeypatch, task_of, tmp_path):
+    asked = []
+    seconds = {0: 1.0, 1: 4.0}
+
+    def measured(task, say, step):
+        asked.append(step.method.stage)
+        return seconds[step.method.stage.level]
+
+    monkeypatch.setattr(plans, "_seconds", measured)
+    monkeypatch.setattr(plans, "peak", lambda recipe, engine, device: 1)
+    task = task_of("train.epochs=6")
+    found = plans.plan(task, tmp_path / "run", device="cpu", fresh=False, say=print)
+    assert asked == [Stage(0, (0,)), Stage(1, (1,)), Stage(1, (0, 1))]
+    assert found.seconds == (1 + 5 * 4.0) / 6
+    assert "stages         3, from the epochs 1, 2 and 3" in "\n".join(lines(found))
+    # Both levels have moments in the last stage alone.
+    (end, *_) = sorted(fit(task, tmp_path / "run").checkpoint.parent.glob("step_*"), reverse=True)
+    real = sum(file.stat().st_size for file in end.iterdir())
+    assert found.disk.checkpoint < real < found.disk.checkpoint + 100_000
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="forks")
