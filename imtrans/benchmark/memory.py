@@ -13,13 +13,15 @@ from imtrans.recipe.catalog import catalog
 from imtrans.recipe.schema import Recipe
 from imtrans.runs.state import Position, snapshot, snapshot_translators
 from imtrans.task import Task
+from imtrans.training.step.step import first_epochs
 
 STEPS = 3  # Adam's moments are all in memory from the second on
 
 
 def peak(recipe: Recipe, engine: str, device: torch.device) -> int | None:
     """The peak memory (bytes) of training with engine `plain` or `fast`, measured in a process of
-    its own, including the engine's check before the first step.
+    its own, including the engine's check before the first step. Of a method whose phases change
+    from coarse to fine, that of the largest.
 
     On CUDA what is allocated on the device; on a CPU what is used beyond Python and torch
     themselves; None where the system does not say. Raises NoMemory.
@@ -42,17 +44,23 @@ def _peak(recipe: Recipe, name: str, device_name: str) -> int | None:
     with computing(deterministic=recipe.train.deterministic):
         engine = engines(recipe, device)[name]
         subject = build(Task(recipe, installed), engine, lambda line: None)
-        for _ in range(STEPS - 1):
-            subject.step()
-        # A GPU keeps the copy of a checkpoint only where there is room for it.
-        kept = _checkpoint(subject) if device.type == "cpu" else None
-        subject.step()
-        del kept
+        for epoch in first_epochs(subject.stepper.step.method, recipe.train.epochs):
+            subject.stepper.begin_epoch(epoch)
+            _take_steps(subject)
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         return torch.cuda.max_memory_allocated(device)
     after = process_memory().peak if device.type == "cpu" else None
     return after - before if after and before else None
+
+
+def _take_steps(subject: Subject) -> None:
+    for _ in range(STEPS - 1):
+        subject.step()
+    # A GPU keeps the copy of a checkpoint only where there is room for it.
+    kept = _checkpoint(subject) if subject.device.type == "cpu" else None
+    subject.step()
+    del kept
 
 
 def _checkpoint(subject: Subject) -> object:

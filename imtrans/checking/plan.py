@@ -1,11 +1,14 @@
 """What a training will be and take, before it begins. Nothing is written, and nothing kept."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from operator import mul
 from pathlib import Path
 from statistics import median
 from time import monotonic
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -25,12 +28,13 @@ from imtrans.runs.run_dir import RunDir, is_trained_in
 from imtrans.runs.state import modules
 from imtrans.task import Task
 from imtrans.training.step.engine import Engine, choose_engine
-from imtrans.training.step.step import Step
+from imtrans.training.step.step import Step, first_epochs
 from imtrans.training.step.stepper import Stepper
 from imtrans.training.step.trial import tried_step
 from imtrans.training.warm_start import start_from
 
 Say = Callable[[str], None]
+T = TypeVar("T")
 ENOUGH = 1.0  # s of timed steps
 MOST = 5  # timed steps
 FEW = 4  # images that show what each further one of a batch takes
@@ -75,7 +79,8 @@ class Plan:
     memory: int | None  # bytes at the peak; None where it cannot be measured
     fits: bool
     free: int | None  # bytes on the device
-    seconds: float | None = None  # of one step; None where it would not fit
+    stages: list[int]  # the first epoch of each, where the method's phases change
+    seconds: float | None = None  # of one step, the mean of those left; None where it would not fit
 
 
 def plan(task: Task, run_dir: Path, *, device: str | None, fresh: bool, say: Say) -> Plan:
@@ -95,6 +100,7 @@ def _plan(task: Task, run_dir: Path, device: torch.device, fresh: bool, say: Say
     progress = _progress(task.recipe, run_dir, per_epoch, fresh)
     if train.init_from and not progress.done:
         start_from(train.init_from, method, say)
+    stages = first_epochs(method, train.epochs)
     memory, fits = _memory(task.recipe, engine, free_memory(device))
     # Compiling takes a minute, and leaves files behind.
     eager = replace(engine, compiled="")
@@ -111,13 +117,17 @@ def _plan(task: Task, run_dir: Path, device: torch.device, fresh: bool, say: Say
         engine,
         progress,
         per_epoch,
-        _disk(step, task, run_dir),
+        _disk(step, task, run_dir, stages),
         _cache(task, -(-progress.left // per_epoch)),
         memory,
         fits,
         free_memory(device),
+        stages,
     )
-    return replace(found, seconds=_seconds(task, step, say)) if fits else found
+    if not fits:
+        return found
+    seconds = _in_stages(step, stages, partial(_seconds, task, say))
+    return replace(found, seconds=_mean_of_those_left(found, train.epochs, seconds))
 
 
 def _count(network: nn.Module) -> int:
@@ -169,10 +179,9 @@ def _peak(recipe: Recipe, engine: Engine, batch: int) -> int | None:
     return peak(recipe.model_copy(update={"train": train}), engine.name, engine.device)
 
 
-def _disk(step: Step, task: Task, run_dir: Path) -> Disk:
+def _disk(step: Step, task: Task, run_dir: Path, stages: Sequence[int]) -> Disk:
     files = {name: _bytes(module.state_dict()) for name, module in modules(step).items()}
-    trained = [p for adam in step.optimizers.values() for p in adam.parameters]
-    moments = 2 * sum(p.numel() * p.element_size() for p in trained)
+    moments = max(_in_stages(step, stages, _moments))
     translators = sum(files[name] for name in step.translating)
     behind = translators if step.averages else 0
     keeps_best = task.recipe.validation.best_metric and task.validation_pairs
@@ -185,6 +194,21 @@ def _disk(step: Step, task: Task, run_dir: Path) -> Disk:
         translators if keeps_best else 0,
         shutil.disk_usage(there).free,
     )
+
+
+def _moments(step: Step) -> int:
+    trained = [p for adam in step.optimizers.values() for p in adam.parameters]
+    return 2 * sum(p.numel() * p.element_size() for p in trained)
+
+
+def _in_stages(step: Step, stages: Sequence[int], measured: Callable[[Step], T]) -> list[T]:
+    """What is measured of a step in each of its stages."""
+    found = []
+    for epoch in stages:
+        step.begin_epoch(epoch)
+        found.append(measured(step))
+    step.begin_epoch(1)
+    return found
 
 
 def _bytes(state: dict[str, Tensor]) -> int:
@@ -208,7 +232,19 @@ def _cache(task: Task, passes: int) -> str:
     return f"would be built: about {size(needed)}, in {home()}"
 
 
-def _seconds(task: Task, step: Step, say: Say) -> float:
+def _mean_of_those_left(plan: Plan, epochs: int, seconds: Sequence[float]) -> float:
+    """Of what a step takes in each stage, weighted by its epochs that are left."""
+    done = epochs - plan.progress.left / plan.per_epoch
+    ends = [*(first - 1 for first in plan.stages[1:]), epochs]
+    left = [
+        max(end - max(first - 1, done), 0.0) for first, end in zip(plan.stages, ends, strict=True)
+    ]
+    if not any(left):
+        return seconds[-1]
+    return sum(map(mul, left, seconds)) / sum(left)
+
+
+def _seconds(task: Task, say: Say, step: Step) -> float:
     """What a step takes, on noise, after one that is not timed."""
     stepper, seconds = Stepper(step, say), list[float]()
     batch, wait = task.noise(step.device, task.images_per_step), waiting_for(step.device)

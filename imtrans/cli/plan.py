@@ -21,6 +21,9 @@ def _rows(plan: Plan) -> Iterator[tuple[str, str]]:
     done, left = plan.progress.done, plan.progress.left
     more = f", {left} of them left" if done else ""
     yield "steps", f"{plan.per_epoch} an epoch, {done + left} in all{more}"
+    if len(plan.stages) > 1:
+        epochs = [str(epoch) for epoch in plan.stages]
+        yield "stages", f"{len(epochs)}, from the epochs {', '.join(epochs[:-1])} and {epochs[-1]}"
     yield "memory", _memory(plan)
     yield "disk", _disk(plan)
     yield "cache", plan.cache

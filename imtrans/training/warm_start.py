@@ -38,6 +38,7 @@ def start_from(path: str, method: Method, say: Callable[[str], None]) -> None:
             _fill(network, beside, say)
         else:
             new.append(name)
+    method.at_epoch(1)  # the weights may say how far the other run was: this one begins
     say(f"starting from {file}" + (f", with a new {', '.join(new)}" if new else ""))
 
 

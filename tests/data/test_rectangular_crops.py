@@ -37,8 +37,11 @@ def test_a_size_is_a_number_or_height_and_width():
     ("written", "said"),
     [
         ("crop_size = [64, 80]", "data.crop_size: [64, 80] is larger than load_size, which is 72"),
-        ("crop_size = [64]", "data.crop_size"),
-        ("crop_size = [64, 0]", "data.crop_size"),
+        ("crop_size = [64]", "crop_size: [64] is not a whole number of px, nor [height, width]"),
+        ("crop_size = []", "crop_size: [] is not a whole number of px, nor [height, width]"),
+        ("crop_size = [true, 64]", "crop_size: [True, 64] is not a whole number of px"),
+        ("crop_size = '64'", "crop_size: '64' is not a whole number of px, nor [height, width]"),
+        ("crop_size = [64, 0]", "crop_size: [64, 0] is less than 1 px"),
         ("crop_size = [64, 70]", "multiples of 4; crop_size is [64, 70]. use [64, 68] or [64, 72]"),
     ],
 )
@@ -49,6 +52,7 @@ def test_a_wrong_size_is_one_line(written, said, tmp_path):
     with pytest.raises(ImtransError) as caught:
         Task(recipes.parse(text, "tiny", (), catalog()), catalog()).method(torch.device("cpu"))
     assert said in str(caught.value)
+    assert str(caught.value).count("\n") <= 1  # below the recipe's name one problem
 
 
 @pytest.fixture

@@ -32,6 +32,16 @@ def _nothing(line: str) -> None:
     pass
 
 
+def first_epochs(method: Method, epochs: int) -> list[int]:
+    """The epochs from which on a method has other phases, and 1. It is left as it begins."""
+    if type(method).at_epoch is Method.at_epoch:
+        return [1]
+    method.at_epoch(1)
+    later = [epoch for epoch in range(2, epochs + 1) if method.at_epoch(epoch)]
+    method.at_epoch(1)
+    return [1, *later]
+
+
 class Step:
     """Takes the steps of a method on an engine; holds its optimisers and averages.
 

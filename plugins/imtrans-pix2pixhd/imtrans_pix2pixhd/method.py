@@ -80,11 +80,10 @@ class Pix2PixHD(Method):
             return False
         levels = len(self.generator.generator.widths)
         stage = stage_of(epoch, levels, self.coarse_epochs, self.fixed_epochs)
-        if stage == self.stage:
-            return False
-        self.stage = stage
+        # Also where the stage stays: the weights may have come with the level of another run.
         self.generator.level.fill_(stage.level)
-        return True
+        before, self.stage = self.stage, stage
+        return stage != before
 
     def forward(self, batch: Batch) -> Made:
         if not isinstance(self.generator, Staged) or self.stage is None:

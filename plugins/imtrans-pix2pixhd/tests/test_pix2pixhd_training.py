@@ -11,9 +11,12 @@ import sys
 
 import torch
 from forked_ranks import commands
+from imtrans_pix2pixhd.stages import Stage
 from PIL import Image
 
 import imtrans as package
+from imtrans.checking import plan as plans
+from imtrans.cli.plan import lines
 from imtrans.recipe.catalog import catalog
 from imtrans.recipe.reading import read
 from imtrans.runs.weights import read_tensors
@@ -58,6 +61,38 @@ def test_every_checkpoint_translates_as_its_run_would(task_of, tmp_path):
         translator = package.load(path)
         made = translator(Image.new("RGB", (80, 40), (200, 30, 90)))
         assert made.size == (80, 40)
+
+
+@pytest.mark.parametrize(("epochs", "first"), [(2, 0), (1, 1)])
+def test_a_run_from_the_weights_of_another_begins_at_its_own_stage(
+    epochs, first, task_of, tmp_path
+):
+    fit(task_of("train.engine=plain", f"train.epochs={epochs}"), tmp_path / "before")
+    start = (f"train.init_from={tmp_path / 'before'}", "train.engine=plain", "train.epochs=1")
+    fit(task_of(*start, f"method.coarse_epochs={1 - first}"), tmp_path / "run")
+    for path in (tmp_path / "run" / "checkpoints").iterdir():
+        assert int(tensors(path)["generator/level"]) == first
+
+
+def test_a_dry_run_measures_all_stages(monkeypatch, task_of, tmp_path):
+    asked = []
+    seconds = {0: 1.0, 1: 4.0}
+
+    def measured(task, say, step):
+        asked.append(step.method.stage)
+        return seconds[step.method.stage.level]
+
+    monkeypatch.setattr(plans, "_seconds", measured)
+    monkeypatch.setattr(plans, "peak", lambda recipe, engine, device: 1)
+    task = task_of("train.epochs=6")
+    found = plans.plan(task, tmp_path / "run", device="cpu", fresh=False, say=print)
+    assert asked == [Stage(0, (0,)), Stage(1, (1,)), Stage(1, (0, 1))]
+    assert found.seconds == (1 + 5 * 4.0) / 6
+    assert "stages         3, from the epochs 1, 2 and 3" in "\n".join(lines(found))
+    # Both levels have moments in the last stage alone.
+    (end, *_) = sorted(fit(task, tmp_path / "run").checkpoint.parent.glob("step_*"), reverse=True)
+    real = sum(file.stat().st_size for file in end.iterdir())
+    assert found.disk.checkpoint < real < found.disk.checkpoint + 100_000
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="forks")
