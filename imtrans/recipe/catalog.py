@@ -76,8 +76,7 @@ def collect(points: Iterable[EntryPoint]) -> Catalog:
     out would let a recipe mean something else than its author thinks.
     """
     made = Catalog()
-    for point in sorted(points, key=_core_first):
-        plugin = Plugin(point.value, *_distribution(point))
+    for point, plugin in _core_first(points):
         try:
             module = point.load()
             if refusal := refused_version(module, plugin):
@@ -140,14 +139,23 @@ def _let_register(module: object, plugin: Plugin, made: Catalog) -> None:
         registry.register(name, builder, plugin)
 
 
-def _core_first(point: EntryPoint) -> tuple[bool, str, str]:
-    # A fixed order, ours first, so that a clash always names the newcomer second.
-    distribution, _ = _distribution(point)
-    return distribution != GROUP, distribution, point.name
+def _core_first(points: Iterable[EntryPoint]) -> list[tuple[EntryPoint, Plugin]]:
+    """In a fixed order, ours first, so that a clash always names the newcomer second."""
+    read: dict[int, tuple[str, str]] = {}  # to parse the metadata takes longer than to register
+    found = []
+    for point in points:
+        if id(point.dist) not in read:
+            read[id(point.dist)] = _distribution(point)
+        found.append((point, Plugin(point.value, *read[id(point.dist)])))
+    return sorted(found, key=lambda x: (x[1].distribution != GROUP, x[1].distribution, x[0].name))
 
 
 def _distribution(point: EntryPoint) -> tuple[str, str]:
-    return (point.dist.name, point.dist.version) if point.dist else ("unknown", "?")
+    """Its name and version."""
+    if not point.dist:
+        return "unknown", "?"
+    metadata = point.dist.metadata
+    return metadata["Name"], metadata["Version"]
 
 
 def _misspelt(error: pluggy.PluginValidationError) -> str:

@@ -123,7 +123,7 @@ def labelled(tmp_path, drawn):
     return path
 
 
-def test_a_training_on_instances_translates_and_is_exported(labelled, imtrans, tmp_path):
+def test_a_training_on_instances_translates(labelled, imtrans, tmp_path):
     task = Task(recipes.read(labelled, catalog=catalog()), catalog())
     assert task.encoding.source_channels == 4
     assert not task.encoding.by_pixel  # a border depends on the pixel beside it
@@ -133,6 +133,11 @@ def test_a_training_on_instances_translates_and_is_exported(labelled, imtrans, t
     given = tmp_path / "pairs" / "valA"
     code, _, told = imtrans("translate", "--checkpoint", tmp_path / "run", given)
     assert code == 0, told
+
+
+@pytest.mark.thorough
+def test_what_was_trained_on_instances_is_exported(labelled, imtrans, tmp_path):
+    assert imtrans("train", labelled, "--run-dir", tmp_path / "run")[0] == 0
     code, _, told = imtrans("export", "--checkpoint", tmp_path / "run", "--format", "onnx")
     assert code == 0, told
 

@@ -1,7 +1,7 @@
 """What every component promises, over the whole catalog.
 
 The promises are those of `imtrans.testing`; an installed plugin's components are tested by
-existing.
+existing. conftest.py beside this marks some of them as thorough.
 """
 
 import pytest

@@ -1,5 +1,6 @@
 """The memory of a step, as `python tests/step_memory.py RECIPE` calculates it."""
 
+import pytest
 import torch
 from calculated_memory import Alive, peak, resized
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -24,6 +25,7 @@ def test_what_is_alive_at_once_is_added_up():
             assert (alive.now, alive.peak) == (0, 8000)
 
 
+@pytest.mark.thorough
 def test_a_step_keeps_weights_gradients_moments_and_activations(tiny):
     networks = Task(tiny, catalog()).method(torch.device("cpu")).networks().values()
     weights = sum(4 * p.numel() for network in networks for p in network.parameters())

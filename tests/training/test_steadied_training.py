@@ -63,10 +63,16 @@ def test_the_gradients_of_the_fast_engine_are_the_references(tiny_file, norm, nu
         assert float(one.norm() / other.norm()) == pytest.approx(1, abs=1e-3)
 
 
-@pytest.mark.parametrize("name", EACH)
-def test_an_option_is_no_reason_for_another_engine(tiny_file, name):
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param((*STEADY, *MATCHING, *R1, *AUGMENTED), id="all"),
+        *(pytest.param(EACH[name], id=name, marks=pytest.mark.thorough) for name in EACH),
+    ],
+)
+def test_an_option_is_no_reason_for_another_engine(tiny_file, options):
     engine, said = Engine("fast", CPU, "bf16"), []
-    task = Task(read(tiny_file, *EACH[name], *RESIZED), catalog())
+    task = Task(read(tiny_file, *options, *RESIZED), catalog())
     step = tried_step(task.method(CPU), engine, task.recipe.train, task.noise(CPU), said.append)
     assert (step.engine, said) == (engine, [])
     assert all(loss.isfinite() for loss in step(batch()).values())

@@ -11,6 +11,7 @@ from drawn import write_pairs
 from imtrans.recipe.catalog import catalog
 from imtrans.recipe.reading import read
 from imtrans.task import Task
+from imtrans.training.fit import fit
 
 torch.set_num_threads(1)  # the threads of more would be missing in a fork, which waits for them
 
@@ -55,18 +56,34 @@ keep_last        = 9
 """
 
 
+def write_tiny(folder):
+    """Four pairs to train on and two for validation, 64 x 32 px; a stage of one epoch each."""
+    for split, count in (("train", 4), ("val", 2)):
+        write_pairs(folder / "pairs" / split, count, (80, 40))
+    path = folder / "tiny.toml"
+    path.write_text(TINY.format(root=(folder / "pairs").as_posix()))
+    return path
+
+
 @pytest.fixture
 def tiny_file(tmp_path, monkeypatch):
-    """Four pairs to train on and two for validation, 64 x 32 px; a stage of one epoch each."""
     monkeypatch.setenv("IMTRANS_CACHE", str(tmp_path / "caches"))
-    for split, count in (("train", 4), ("val", 2)):
-        write_pairs(tmp_path / "pairs" / split, count, (80, 40))
-    path = tmp_path / "tiny.toml"
-    path.write_text(TINY.format(root=(tmp_path / "pairs").as_posix()))
-    return path
+    return write_tiny(tmp_path)
 
 
 @pytest.fixture
 def task_of(tiny_file):
     """The task of the tiny recipe, changed as --set would."""
     return lambda *changes: Task(read(tiny_file, changes, catalog()), catalog())
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A task, and the folder in which it was trained to its end, to be left as it is."""
+    folder = tmp_path_factory.mktemp("whole")
+    changes = ("train.ema=0.9", "train.engine=plain")
+    task = Task(read(write_tiny(folder), changes, catalog()), catalog())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IMTRANS_CACHE", str(folder / "caches"))
+        fit(task, folder / "run")
+    return task, folder / "run"

@@ -142,9 +142,16 @@ def test_a_discriminator_without_features_says_what_to_set(task_of):
     task_of(other, "method.feature_matching=0").method(CPU)
 
 
-@pytest.mark.parametrize("changes", [(), WHOLE], ids=["coarse", "whole"])
 @pytest.mark.parametrize(
-    "engine", [Engine("fast", CPU), Engine("fast", CPU, "bf16")], ids=["fp32", "bf16"]
+    ("engine", "changes"),
+    [
+        pytest.param(Engine("fast", CPU), WHOLE, id="fp32, whole"),
+        pytest.param(Engine("fast", CPU, "bf16"), (), id="bf16, coarse"),
+        pytest.param(Engine("fast", CPU), (), id="fp32, coarse", marks=pytest.mark.thorough),
+        pytest.param(
+            Engine("fast", CPU, "bf16"), WHOLE, id="bf16, whole", marks=pytest.mark.thorough
+        ),
+    ],
 )
 def test_the_fast_engine_agrees_with_the_reference_engine(task_of, engine, changes):
     task, said = task_of(*changes), []

@@ -41,23 +41,22 @@ def tensors(folder):
         pytest.param(6, marks=pytest.mark.thorough),
     ],
 )
-def test_a_continued_run_ends_with_the_tensors_of_an_uninterrupted_one(task_of, tmp_path, kept):
-    task = task_of("train.ema=0.9", "train.engine=plain")
-    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
-    end = fit(task, whole).checkpoint.name
-    shutil.copytree(whole, resumed)
+def test_a_continued_run_ends_with_the_tensors_of_an_uninterrupted_one(whole, tmp_path, kept):
+    task, run, resumed = *whole, tmp_path / "resumed"
+    end = max(path.name for path in (run / "checkpoints").iterdir())
+    shutil.copytree(run, resumed)
     for path in sorted((resumed / "checkpoints").iterdir())[kept:]:
         shutil.rmtree(path)
     fit(task, resumed)
-    one, other = (tensors(run / "checkpoints" / end) for run in (whole, resumed))
+    one, other = (tensors(each / "checkpoints" / end) for each in (run, resumed))
     assert one.keys() == other.keys()
     assert [key for key in one if not torch.equal(one[key], other[key])] == []
     assert int(one["generator/level"]) == 1
 
 
-def test_every_checkpoint_translates_as_its_run_would(task_of, tmp_path):
-    fit(task_of("train.engine=plain"), tmp_path / "run")
-    for path in sorted((tmp_path / "run" / "checkpoints").iterdir()):
+def test_every_checkpoint_translates_as_its_run_would(whole):
+    _, run = whole
+    for path in sorted((run / "checkpoints").iterdir()):
         translator = package.load(path)
         made = translator(Image.new("RGB", (80, 40), (200, 30, 90)))
         assert made.size == (80, 40)
