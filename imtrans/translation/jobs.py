@@ -9,7 +9,7 @@ from shlex import quote
 
 from imtrans.api.errors import ImtransError, some
 from imtrans.api.pictures import SUFFIXES, Picture, find_images
-from imtrans.data.encoding import Encoding
+from imtrans.data.encoding import Encoding, Side
 from imtrans.data.pixels.encode import KEPT, FileFormat, is_written_here
 from imtrans.data.pixels.masks import mask_beside, without_masks
 from imtrans.host.files import is_ours
@@ -148,7 +148,7 @@ def _check_format(file_format: FileFormat, encoding: Encoding) -> None:
     if why := file_format.why_not(encoding.result_channels, encoding.result_dtype):
         raise ImtransError(f"{why}; use --format png or tif")
     target = getattr(encoding, "target", None)
-    if file_format.is_lossy and getattr(target, "palette", None) is not None:
+    if file_format.is_lossy and isinstance(target, Side) and target.labels:
         raise ImtransError(
             f"{file_format.suffix} blurs the colours of classes into others; use --format png"
         )

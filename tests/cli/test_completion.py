@@ -39,7 +39,8 @@ def completed(tmp_path):
 
 
 def test_recipes_are_completed_by_name(completed, tmp_path):
-    assert completed("imtrans train faca") == ["facades", "facades_photo2label"]
+    expected = ["facades", "facades_hd", "facades_photo2label"]
+    assert completed("imtrans train faca") == expected
     assert completed("imtrans data check quick") == ["quickstart"]
     assert completed("imtrans bench train edges2s") == ["edges2shoes"]
     (tmp_path / "recipes").mkdir()

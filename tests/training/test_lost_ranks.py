@@ -159,7 +159,8 @@ class Generator(nn.Module):
         self.calls = 0
 
     def forward(self, source: torch.Tensor) -> torch.Tensor:
-        self.calls += 1
+        # Before the steps it is tried, and nothing learns of that.
+        self.calls += torch.is_grad_enabled() and self.training
         found = self.inner(source)
         rank = int(os.environ.get("RANK", "0"))
         if self.behaviour == "counts" and self.training:

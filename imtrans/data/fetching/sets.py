@@ -74,7 +74,11 @@ SETS = {
     published.name: published
     for published in (
         PublishedSet(
-            "facades", 30 * MB, 606, ("train", "val", "test"), ("facades", "facades_photo2label")
+            "facades",
+            30 * MB,
+            606,
+            ("train", "val", "test"),
+            ("facades", "facades_photo2label", "facades_hd"),
         ),
         PublishedSet(
             "maps", 250 * MB, 2194, ("train", "val"), ("maps", "map2satellite", "maps_unpaired")

@@ -103,10 +103,10 @@ def test_two_ranks_pass_all_stages_and_stay_equal(tiny_file, tmp_path):
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("format", ["onnx", "pt2"])
-def test_a_run_in_stages_is_exported(format, task_of, tmp_path):
-    fit(task_of("train.engine=plain", "train.epochs=2"), tmp_path / "run")
-    package.export(tmp_path / "run", tmp_path / f"generator.{format}")
+@pytest.mark.parametrize("format", [pytest.param("onnx", marks=pytest.mark.soak), "pt2"])
+def test_a_run_in_stages_is_exported(format, whole, tmp_path):
+    _, run = whole
+    package.export(run, tmp_path / f"generator.{format}")
 
 
 @pytest.mark.parametrize(
