@@ -175,7 +175,10 @@ PALETTE = [[0, 0, 0], [255, 0, 0], [0, 255, 0], [255, 255, 0]]
 
 def test_colours_outside_the_palette_are_reported_per_file(root):
     target = {"classes": PALETTE, "resample": "nearest"}
-    assert accused(findings(root, target=target)) == {}
+    clean = findings(root, target=target)
+    assert accused(clean) == {}
+    (mapped,) = (row.detail for row in only(clean, "values").rows if row.name == "target")
+    assert mapped.endswith("; each of 4 classes becomes a channel")
     odd = np.array(labels(texture(3)))
     odd[:8, :8] = (0, 0, 255)
     Image.fromarray(odd).save(root / "trainB" / "003.png")

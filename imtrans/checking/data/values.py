@@ -69,8 +69,11 @@ def ranges(inspection: Inspection, guessed: bool) -> Iterator[Finding]:
         if summaries:
             low, high = _range(table)
             mean = sum(summary.mean for summary in summaries) / len(summaries)
-            becomes = "" if guessed else f"; {low:g} ... {high:g} becomes -1 ... 1"
-            rows.append(Row(side, f"{_span(summaries)}, mean {mean:.4g}{becomes}"))
+            becomes = f"{low:g} ... {high:g} becomes -1 ... 1"
+            if table.classes:
+                becomes = f"each of {len(table.classes)} classes becomes a channel"
+            about = f"{_span(summaries)}, mean {mean:.4g}"
+            rows.append(Row(side, about if guessed else f"{about}; {becomes}"))
     remedy = "data.source.range and data.target.range are mapped to -1 ... 1"
     yield from finding_of("values", "stored values", "note", rows, remedy)
 
