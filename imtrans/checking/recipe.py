@@ -17,6 +17,7 @@ from imtrans.recipe.reading import described
 from imtrans.task import Task
 from imtrans.training.meter import Meter, NotFinite
 from imtrans.training.step.engine import choose_engine
+from imtrans.training.step.step import never_trained
 from imtrans.training.step.stepper import Stepper
 from imtrans.training.step.trial import tried_step
 from imtrans.training.warm_start import start_from
@@ -90,6 +91,7 @@ def _step(task: Task, method: Method, device: torch.device, *, on_pairs: bool) -
         batch = task.first_batch(device) if on_pairs else task.noise(device)
         engine = choose_engine(task.recipe.train, device)
         step = tried_step(method, engine, task.recipe.train, batch, remarks.append)
+        idle = never_trained(method, task.recipe.train.epochs)
         start = monotonic()
         meter = Meter()
         meter.count(Stepper(step, remarks.append)(batch), len(batch.source))
@@ -109,5 +111,7 @@ def _step(task: Task, method: Method, device: torch.device, *, on_pairs: bool) -
     on = "the first pairs" if on_pairs else "noise"
     text = f"on {on}, {device}, {step.engine}, {seconds:.2f} s: {shown}"
     yield Finding("one step", text)
+    if idle:
+        yield Finding("epochs", idle.removeprefix("warning: "), "warning")
     for remark in remarks:
         yield Finding("one step", remark.removeprefix("note: "), "note")

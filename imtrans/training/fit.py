@@ -33,7 +33,7 @@ from imtrans.training.listeners import Listeners
 from imtrans.training.loop import Loop, Outcome
 from imtrans.training.preview import Preview
 from imtrans.training.step.engine import Engine, choose_engine
-from imtrans.training.step.step import Step
+from imtrans.training.step.step import Step, never_trained
 from imtrans.training.step.stepper import Stepper
 from imtrans.training.step.trial import tried_step
 from imtrans.training.validation import Validation
@@ -96,6 +96,8 @@ class _Fitting:
             if note := unused_gpus(self.device, count, command):
                 self.shown.said(note)
         step = self._tried(method, engine)
+        if idle := never_trained(method, self.train.epochs):
+            self.shown.said(idle)
         position = self._continued(step, command)
         sampler = self._sampler(position)
         loop = self._loop(step, position, sampler, loggers)

@@ -15,6 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from imtrans.api.method import Batch, Method, Phase, Term
 from imtrans.api.passes import nested
 from imtrans.host.group import Group, alone
+from imtrans.host.words import counted
 from imtrans.recipe.schema import TrainTable
 from imtrans.training.step.average import Averages
 from imtrans.training.step.averaging import GradientMeans, average_statistics
@@ -40,6 +41,29 @@ def first_epochs(method: Method, epochs: int) -> list[int]:
     later = [epoch for epoch in range(2, epochs + 1) if method.at_epoch(epoch)]
     method.at_epoch(1)
     return [1, *later]
+
+
+def never_trained(method: Method, epochs: int) -> str:
+    """A line that names what translates and learns in none of so many epochs, where the phases of a
+    method change with them; empty if all does."""
+    if type(method).at_epoch is Method.at_epoch:
+        return ""
+    trained: set[int] = set()
+    for epoch in first_epochs(method, epochs):
+        method.at_epoch(epoch)
+        phases = check_phases(method)
+        trained |= {id(p) for phase in phases for m in phase.trains for p in m.parameters()}
+    method.at_epoch(1)
+    for translator, module in method.translators().items():
+        parameters = (x for x in module.named_parameters() if x[1].requires_grad)
+        idle = [name for name, parameter in parameters if id(parameter) not in trained]
+        if idle:
+            return (
+                f"warning: of the translator '{translator}', '{idle[0]}' and {len(idle) - 1} other "
+                f"parameters are not trained in {counted(epochs, 'epoch')}. raise train.epochs, or see the "
+                "options of the method"
+            )
+    return ""
 
 
 class Step:

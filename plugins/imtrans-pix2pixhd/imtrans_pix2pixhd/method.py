@@ -18,7 +18,14 @@ from imtrans.api.hookspecs import Register, hookimpl
 from imtrans.api.method import Batch, Method, Parts, Phase, Term, over_scales, scales
 from imtrans.api.passes import passes
 from imtrans_pix2pixhd.generators import Generator
-from imtrans_pix2pixhd.stages import Stage, Staged, at_level, stage_of, target_at_level
+from imtrans_pix2pixhd.stages import (
+    Stage,
+    Staged,
+    at_level,
+    levels_shown,
+    stage_of,
+    target_at_level,
+)
 
 IMTRANS_API = 1
 
@@ -61,7 +68,7 @@ class Pix2PixHD(Method):
     ) -> None:
         super().__init__()
         self.coarse_epochs, self.fixed_epochs = coarse_epochs, fixed_epochs
-        self.generator = _generator(parts, self.in_stages)
+        self.generator = _generator(parts, coarse_epochs, fixed_epochs)
         self.discriminator = parts.discriminator()
         self.adversarial, self.losses = parts.adversarial(), parts.losses()
         self.feature_matching = feature_matching
@@ -70,10 +77,6 @@ class Pix2PixHD(Method):
         self.stage: Stage | None = None
         self.at_epoch(1)
         self.won = Vanished()
-
-    @property
-    def in_stages(self) -> bool:
-        return bool(self.coarse_epochs or self.fixed_epochs)
 
     def at_epoch(self, epoch: int) -> bool:
         if not isinstance(self.generator, Staged):
@@ -137,7 +140,7 @@ class Pix2PixHD(Method):
         fixed_epochs: int = 0,
         **options: Any,
     ) -> nn.Module:
-        return _generator(parts, bool(coarse_epochs or fixed_epochs))
+        return _generator(parts, coarse_epochs, fixed_epochs)
 
     def advice(self, losses: Mapping[str, float]) -> Iterator[str]:
         if self.won.begins(losses["d"]):
@@ -148,13 +151,14 @@ class Pix2PixHD(Method):
             )
 
 
-def _generator(parts: Parts, in_stages: bool) -> nn.Module:
+def _generator(parts: Parts, coarse_epochs: int, fixed_epochs: int) -> nn.Module:
     generator = parts.generator()
-    if not in_stages:
+    if not (coarse_epochs or fixed_epochs):
         return generator
     if not isinstance(generator, Generator) or len(generator.widths) < 2:
         raise ValueError(
             "method.coarse_epochs and method.fixed_epochs are for a generator with enhancers: "
             "choose generator.name = 'pix2pixhd', or set them to 0"
         )
-    return Staged(generator)
+    shown = levels_shown(len(generator.widths), coarse_epochs, fixed_epochs)
+    return Staged(generator, shown)

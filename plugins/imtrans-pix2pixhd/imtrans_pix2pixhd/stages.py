@@ -4,6 +4,7 @@ Wang et al., CVPR 2018, section 3.1: the global generator is trained first, at i
 then each enhancer, while what is within it stays as it is; then all of them together.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,6 +21,12 @@ class Stage:
 
     level: int
     learning: tuple[int, ...]
+
+
+def levels_shown(levels: int, coarse_epochs: int, fixed_epochs: int) -> list[int]:
+    """The levels, but the last, that are trained by themselves: they have an output of their own."""
+    coarse = [0] if coarse_epochs else []
+    return coarse + (list(range(1, levels - 1)) if fixed_epochs else [])
 
 
 def stage_of(epoch: int, levels: int, coarse_epochs: int, fixed_epochs: int) -> Stage:
@@ -39,11 +46,11 @@ class Staged(nn.Module):
 
     level: Tensor
 
-    def __init__(self, generator: Generator) -> None:
+    def __init__(self, generator: Generator, shown: Sequence[int]) -> None:
         super().__init__()
         self.generator, self.stride = generator, generator.stride
-        self.heads = nn.ModuleList(
-            head(width, generator.out_channels) for width in generator.widths[:-1]
+        self.heads = nn.ModuleDict(
+            {str(level): head(generator.widths[level], generator.out_channels) for level in shown}
         )
         for module in self.heads.modules():
             if isinstance(module, nn.Conv2d):  # as init_weights, in the generator, draws its own
@@ -55,10 +62,10 @@ class Staged(nn.Module):
         features = self.generator.features(source)
         output: Tensor = self.generator.head(features[-1])
         # Which level is known to the device alone, so that a graph can hold this.
-        for level, made in enumerate(features[:-1]):
-            small = self.heads[level](made)
+        for name, its_head in self.heads.items():
+            small = its_head(features[int(name)])
             large = interpolate(small, source.shape[-2:], mode="bilinear", align_corners=False)
-            output = torch.where(self.level == level, large.to(output.dtype), output)
+            output = torch.where(self.level == int(name), large.to(output.dtype), output)
         return output
 
     def output_of(self, level: int, source: Tensor) -> Tensor:
@@ -68,7 +75,8 @@ class Staged(nn.Module):
         return output
 
     def head_of(self, level: int) -> nn.Module:
-        return self.generator.head if level == len(self.heads) else self.heads[level]
+        last = level == len(self.generator.widths) - 1
+        return self.generator.head if last else self.heads[str(level)]
 
     def learning(self, stage: Stage) -> list[nn.Module]:
         """The modules that learn in a stage."""

@@ -12,6 +12,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.method import Batch
+from imtrans.checking.recipe import check
 from imtrans.training.step.engine import Engine, plain
 from imtrans.training.step.step import Step
 from imtrans.training.step.trial import tried_step
@@ -170,3 +171,11 @@ def test_what_came_later_is_there_as_options(task_of):
     step.finish()
     assert all(bool(value.isfinite()) for value in losses.values())
     assert step.averages is not None
+
+
+def test_too_few_epochs_for_all_stages_are_noticed(task_of):
+    (warned,) = (x for x in check(task_of("train.epochs=1")) if x.severity == "warning")
+    assert "'generator.enhancers.0.down.1.weight'" in warned.message
+    assert "are not trained in 1 epoch. raise train.epochs" in warned.message
+    for changes in ((), WHOLE, ("method.coarse_epochs=0",), ("method.fixed_epochs=0",)):
+        assert not any("not trained in" in each.message for each in check(task_of(*changes)))
