@@ -60,8 +60,8 @@ def never_trained(method: Method, epochs: int) -> str:
         if idle:
             return (
                 f"warning: of the translator '{translator}', '{idle[0]}' and {len(idle) - 1} other "
-                f"parameters are not trained in {counted(epochs, 'epoch')}. raise train.epochs, or see the "
-                "options of the method"
+                f"parameters are not trained in {counted(epochs, 'epoch')}. raise train.epochs, or "
+                "see the options of the method"
             )
     return ""
 

@@ -24,7 +24,7 @@ class Stage:
 
 
 def levels_shown(levels: int, coarse_epochs: int, fixed_epochs: int) -> list[int]:
-    """The levels, but the last, that are trained by themselves: they have an output of their own."""
+    """The levels below the last that are trained alone: they have an output of their own."""
     coarse = [0] if coarse_epochs else []
     return coarse + (list(range(1, levels - 1)) if fixed_epochs else [])
 
