@@ -1,7 +1,7 @@
 """Recipes: found, typed, told with every problem at once, written back."""
 
 import tomllib
-from importlib.metadata import entry_points
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
@@ -60,7 +60,7 @@ def test_a_shipped_recipe_says_where_it_comes_from(name):
 
 @pytest.mark.parametrize("name", UNPAIRED)
 def test_a_recipe_of_a_plugin_is_read_with_it_and_else_says_what_to_install(name):
-    core = [point for point in entry_points(group=GROUP) if point.dist.name == "imtrans"]
+    core = distribution("imtrans").entry_points.select(group=GROUP)
     with pytest.raises(ImtransError, match="pip install imtrans-cyclegan"):
         recipes.read(name, catalog=collect(core))
     if "cyclegan" in catalog().methods:
