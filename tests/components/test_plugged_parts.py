@@ -25,7 +25,11 @@ from imtrans.training.step.accumulation import accumulated_step
 from imtrans.training.step.engine import Engine, plain
 from imtrans.training.step.trial import tried_step
 
-ENGINES = [plain(CPU), Engine("fast", CPU), Engine("fast", CPU, "bf16")]
+ENGINES = [
+    plain(CPU),
+    pytest.param(Engine("fast", CPU), marks=pytest.mark.thorough),
+    Engine("fast", CPU, "bf16"),
+]
 
 
 def batch(number=2):

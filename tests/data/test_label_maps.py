@@ -136,9 +136,10 @@ def test_a_training_on_instances_translates(labelled, imtrans, tmp_path):
 
 
 @pytest.mark.thorough
-def test_what_was_trained_on_instances_is_exported(labelled, imtrans, tmp_path):
+@pytest.mark.parametrize("format", ["pt2", pytest.param("onnx", marks=pytest.mark.soak)])
+def test_what_was_trained_on_instances_is_exported(labelled, imtrans, tmp_path, format):
     assert imtrans("train", labelled, "--run-dir", tmp_path / "run")[0] == 0
-    code, _, told = imtrans("export", "--checkpoint", tmp_path / "run", "--format", "onnx")
+    code, _, told = imtrans("export", "--checkpoint", tmp_path / "run", "--format", format)
     assert code == 0, told
 
 

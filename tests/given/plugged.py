@@ -1,6 +1,6 @@
 """A catalog with the core and a plugin that a test writes down."""
 
-from importlib.metadata import entry_points
+from importlib.metadata import distribution
 from types import SimpleNamespace
 
 from imtrans.api.hookspecs import hookimpl
@@ -22,7 +22,7 @@ class Point:
 def with_plugin(**roles):
     """with_plugin(losses={"dim": build}): the core's components, and those by their roles."""
     hooks = {f"register_{role}": _hook(components) for role, components in roles.items()}
-    core = [point for point in entry_points(group=GROUP) if point.dist.name == "imtrans"]
+    core = distribution("imtrans").entry_points.select(group=GROUP)
     return collect([*core, Point(hooks)])
 
 

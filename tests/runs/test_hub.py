@@ -46,6 +46,16 @@ def in_a_process(folder, environment, arguments):
         os._exit(int(end.code or 0))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def imported():
+    """What huggingface_hub imports, which takes most of its time; not it itself."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import huggingface_hub.hf_api  # noqa: F401
+    for name in [name for name in sys.modules if name.partition(".")[0] == "huggingface_hub"]:
+        del sys.modules[name]
+
+
 @pytest.fixture(scope="module")
 def hub():
     with serving() as found:

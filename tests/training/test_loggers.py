@@ -107,7 +107,17 @@ def test_a_continued_session_says_where_it_begins(tiny_file, tmp_path):
     assert [event for event, _ in logger.heard] == ["begun", "closed"]
 
 
-@pytest.mark.parametrize("event", [event for event in EVENTS if event != "said"])
+FAILING = {"begun", "stepped", "closed"}  # the others are caught where "stepped" is
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        event if event in FAILING else pytest.param(event, marks=pytest.mark.soak)
+        for event in EVENTS
+        if event != "said"
+    ],
+)
 def test_a_logger_that_raises_is_switched_off_and_training_goes_on(
     tiny_file, tmp_path, capsys, event
 ):

@@ -67,7 +67,7 @@ def test_the_gradients_of_the_fast_engine_are_the_references(tiny_file, norm, nu
     "options",
     [
         pytest.param((*STEADY, *MATCHING, *R1, *AUGMENTED), id="all"),
-        *(pytest.param(EACH[name], id=name, marks=pytest.mark.thorough) for name in EACH),
+        *(pytest.param(EACH[name], id=name, marks=pytest.mark.soak) for name in EACH),
     ],
 )
 def test_an_option_is_no_reason_for_another_engine(tiny_file, options):
