@@ -98,7 +98,14 @@ class Strange(Method):
         return self.generator(batch.source)
 
     def phases(self):
-        return [Phase("generator", [self.generator, self.mixing], self.terms)]
+        return [
+            Phase("mixing", [self.mixing], self.mix, detached=True),
+            Phase("generator", [self.generator], self.terms),
+        ]
+
+    def mix(self, batch, made):
+        assert not made.requires_grad
+        return [Term("mixed", (self.mixing(made) - batch.target).square().mean())]
 
     def terms(self, batch, made):
         value = (self.mixing(made) - batch.target).abs().mean()
@@ -282,6 +289,9 @@ FAULTS = {
     "method, changes": Fault(
         "method", "# at first", "batch.source.neg_()", "it changed its input 'source' in place"
     ),
+    "method, changes in a phase": Fault(
+        "method", "# at last", "batch.target.mul_(0.5)", "it changed its input 'target' in place"
+    ),
     "derivation, changes": Fault(
         "derivation", "# at first", "photo.mul_(0.9)", "it changed its input 'photo' in place"
     ),
@@ -338,6 +348,18 @@ FAULTS = {
         "# at last",
         "value = value * numpy.random.uniform()",
         "the terms of a step have two values for the same input and seed; it draws from `numpy",
+    ),
+    "method, forward": Fault(
+        "method",
+        "return self.generator(batch.source)",
+        "return self.generator(batch.source) * numpy.random.rand()",
+        UNSEEDED,
+    ),
+    "method, counts": Fault(
+        "method",
+        "# at last",
+        "self.count = getattr(self, 'count', 0) + 1; value = value * self.count",
+        "depends on a plain attribute that it changes",
     ),
     "derivation, pass": Fault(
         "derivation",
