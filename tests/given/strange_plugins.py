@@ -194,6 +194,10 @@ def code_of(role, fault=None):
     return HEAD.format(hook=hook) + body
 
 
+HIDDEN_TENSOR = (
+    "scale = 3 * torch.randn(1, {}, 1, 1); "
+    "self.first.register_forward_hook(lambda module, given, made: made * scale)"
+)
 UNSEEDED = "`numpy.random`"
 FAULTS = {
     # --- a wrong shape ---
@@ -326,6 +330,25 @@ FAULTS = {
         "class Strange(nn.Conv2d):\n    def __init__(self) -> None:\n"
         "        super().__init__(1, 1, 1)\n        drawn_anywhere(self.weight)\n",
         "'weight' has other weights; the builder draws from `numpy.random`",
+    ),
+    # --- what a checkpoint does not hold ---
+    "generator, plain tensor": Fault(
+        "generator",
+        "# at its end",
+        HIDDEN_TENSOR.format("out_channels"),
+        "to do: keep tensors as parameters or in `register_buffer`, not as plain attributes",
+    ),
+    "discriminator, plain tensor": Fault(
+        "discriminator",
+        "# at its end",
+        HIDDEN_TENSOR.format("1"),
+        "to do: keep tensors as parameters or in `register_buffer`, not as plain attributes",
+    ),
+    "generator, dropout in evaluation": Fault(
+        "generator",
+        "# at last",
+        "output = nn.functional.dropout(output)",
+        "called twice in evaluation (`eval()`) it gives two results",
     ),
     "generator, pass": Fault(
         "generator",
