@@ -8,7 +8,7 @@ from torch import Tensor
 from imtrans.api.method import Batch, Method
 from imtrans.api.passes import nested
 from imtrans.contracts.broken import BrokenContract
-from imtrans.contracts.calls import keeping, repeated
+from imtrans.contracts.calls import AGAIN, keeping, repeated
 from imtrans.contracts.networks import noise, undisturbed
 from imtrans.contracts.sizes import smallest_side
 
@@ -23,7 +23,7 @@ def probe_method(subject: object, method: Method, batches: Sequence[Batch]) -> N
     """
     for batch in batches:
         try:
-            _probe(subject, method, batch)
+            probe_terms(subject, method, batch)
             return
         except BrokenContract:
             raise
@@ -42,10 +42,12 @@ def small_batch(
     return Batch(source, target)
 
 
-def _probe(subject: object, method: Method, batch: Batch) -> None:
+def probe_terms(subject: object, method: Method, batch: Batch) -> None:
+    """The same of one batch; whatever the method raises goes through."""
     terms = repeated(
         subject,
         lambda: keeping(subject, lambda: _terms(method, batch), batch._asdict()),
+        AGAIN + ", and keep what a step changes in a buffer (`register_buffer`)",
         what="the terms of a step have two values",
     )
     for name, value in terms.items():
@@ -64,7 +66,7 @@ def _terms(method: Method, batch: Batch) -> dict[str, Tensor]:
     with undisturbed(method):
         made = method(batch)
         for phase in method.phases():
-            given = nested(made, Tensor.detach) if phase.detached else made
+            given = nested(Tensor.detach, made) if phase.detached else made
             for term in phase.loss(batch, given):
                 found[term.name] = term.value.detach()
     return found

@@ -28,9 +28,8 @@ def noise(
 def probe_generator(subject: object, network: nn.Module, source: int, target: int) -> None:
     """Raise BrokenContract unless it makes `target` channels of `source` channels at the smallest
     sizes that its stride allows, finite ones, the same at a seed, and leaves its input as it is."""
-    stride = stride_of(subject, network)
-    side = smallest_side(stride)
-    image = noise(source, side, side + stride, device_of(network))
+    stride_of(subject, network)
+    image = small_source(network, source)
     try:
         output = _probed(subject, network, source=image)
     except (ValueError, RuntimeError) as error:
@@ -43,6 +42,13 @@ def probe_generator(subject: object, network: nn.Module, source: int, target: in
     with torch.no_grad(), undisturbed(network):
         output = network(flat)
     check_finite(subject, network, output, flat)
+
+
+def small_source(network: nn.Module, channels: int) -> Tensor:
+    """Noise that is not square, at the smallest sizes that the stride of a generator allows."""
+    stride = int(network.stride)  # type: ignore[arg-type]  # checked by `stride_of`
+    side = smallest_side(stride)
+    return noise(channels, side, side + stride, device_of(network))
 
 
 def probe_discriminator(subject: object, network: nn.Module, source: Tensor, image: Tensor) -> None:

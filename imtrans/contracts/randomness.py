@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
+ELSEWHERE = "a source that no seed reaches, as `os.urandom`"
+
 
 @dataclass
 class Drawn:
@@ -17,7 +19,9 @@ class Drawn:
     sources: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        return " and ".join(self.sources) or "a source that no seed reaches, as `os.urandom`"
+        return " and ".join(self.sources) or (
+            f"{ELSEWHERE}, or depends on a plain attribute that it changes"
+        )
 
 
 @contextmanager

@@ -19,7 +19,9 @@ from imtrans.contracts.networks import (
     noise,
     probe_discriminator,
     probe_generator,
+    small_source,
 )
+from imtrans.contracts.states import probe_state
 from imtrans.contracts.weights import probe_weights
 from imtrans.host.foreign import is_overflow, reading, reason
 from imtrans.recipe.catalog import Catalog
@@ -177,11 +179,21 @@ class RecipeParts:
     def _probe_network(self, network: Network) -> None:
         component, module, channels = network.component, network.module, network.channels
         with naming(component):
+            source, image = (noise(count, *self.size, self._device) for count in channels)
             if component.role == "generator":
                 probe_generator(component, module, *channels)
+                inputs = {"source": small_source(module, network.source)}
             else:
-                sides = (noise(count, *self.size, self._device) for count in channels)
-                probe_discriminator(component, module, *sides)
+                probe_discriminator(component, module, source, image)
+                inputs = {"source": source, "image": image}
+            other = self._built_at_another_seed(component, channels)
+            probe_state(component, module, other, **inputs)
+
+    def _built_at_another_seed(self, component: Component, channels: tuple[int, int]) -> nn.Module:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self._recipe.seed + 1)
+            other: nn.Module = built(component, self._table(component.role), *channels)
+        return other
 
     def _probe_loss(self, component: Component, loss: Any) -> None:
         with naming(component):

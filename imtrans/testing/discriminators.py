@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from imtrans.api.method import scales
-from imtrans.contracts.calls import alike
 from imtrans.contracts.networks import check_finite, noise, probe_discriminator
+from imtrans.contracts.states import check_channels_last, probe_state
 from imtrans.testing.case import Case
 from imtrans.testing.drawn_weights import weights_follow_the_seed
 
@@ -84,19 +84,16 @@ def its_weights_come_from_the_seed(case: Case) -> None:
 
 
 def comes_back_from_its_state(case: Case) -> None:
-    network = built(case).eval()
-    with torch.no_grad():
-        first = network(*pair())
-        state = {key: value.clone() for key, value in network.state_dict().items()}
-        for parameter in network.parameters():
-            parameter.add_(1)
-        network.load_state_dict(state)
-        if not alike(first, network(*pair())):
-            raise case.broken(
-                "with its weights loaded again it gives other logits",
-                "a checkpoint holds `state_dict()`: all that the logits depend on",
-                "keep tensors as parameters or in `register_buffer`, not as plain attributes",
-            )
+    network = built(case)
+    torch.manual_seed(1)
+    source, image = pair()
+    other = case.build(SOURCE, TARGET)
+    probe_state(case.component, network, other, source=source, image=image)
+
+
+def takes_images_of_any_memory_format(case: Case) -> None:
+    source, image = pair()
+    check_channels_last(case.component, built(case).eval(), source=source, image=image)
 
 
 def computes_in_bf16(case: Case) -> None:
@@ -110,6 +107,7 @@ PROMISES = (
     says_how_far_it_sees,
     its_logits_are_not_held_between_0_and_1,
     a_gradient_reaches_the_image_and_every_parameter,
+    takes_images_of_any_memory_format,
     its_weights_come_from_the_seed,
     comes_back_from_its_state,
     computes_in_bf16,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from imtrans.contracts.methods import probe_method
+from imtrans.contracts.methods import probe_terms
 from imtrans.contracts.weights import check_same
 from imtrans.runs.state import Position, snapshot_translators
 from imtrans.runs.weights import load_into
@@ -34,7 +34,7 @@ def weights(modules: Iterable[nn.Module]) -> Tensor:
 
 def has_finite_terms_the_same_at_a_seed_and_changes_no_batch(case: Case) -> None:
     task = task_of(case)
-    probe_method(case.component, task.method(CPU), [task.noise(CPU, 2)])
+    probe_terms(case.component, task.method(CPU), task.noise(CPU, 2))
 
 
 def a_step_trains_every_network_in_its_phase(case: Case) -> None:

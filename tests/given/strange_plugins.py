@@ -98,7 +98,14 @@ class Strange(Method):
         return self.generator(batch.source)
 
     def phases(self):
-        return [Phase("generator", [self.generator, self.mixing], self.terms)]
+        return [
+            Phase("mixing", [self.mixing], self.mix, detached=True),
+            Phase("generator", [self.generator], self.terms),
+        ]
+
+    def mix(self, batch, made):
+        assert not made.requires_grad
+        return [Term("mixed", (self.mixing(made) - batch.target).square().mean())]
 
     def terms(self, batch, made):
         value = (self.mixing(made) - batch.target).abs().mean()
@@ -187,6 +194,10 @@ def code_of(role, fault=None):
     return HEAD.format(hook=hook) + body
 
 
+HIDDEN_TENSOR = (
+    "scale = 3 * torch.randn(1, {}, 1, 1); "
+    "self.first.register_forward_hook(lambda module, given, made: made * scale)"
+)
 UNSEEDED = "`numpy.random`"
 FAULTS = {
     # --- a wrong shape ---
@@ -282,6 +293,9 @@ FAULTS = {
     "method, changes": Fault(
         "method", "# at first", "batch.source.neg_()", "it changed its input 'source' in place"
     ),
+    "method, changes in a phase": Fault(
+        "method", "# at last", "batch.target.mul_(0.5)", "it changed its input 'target' in place"
+    ),
     "derivation, changes": Fault(
         "derivation", "# at first", "photo.mul_(0.9)", "it changed its input 'photo' in place"
     ),
@@ -317,6 +331,25 @@ FAULTS = {
         "        super().__init__(1, 1, 1)\n        drawn_anywhere(self.weight)\n",
         "'weight' has other weights; the builder draws from `numpy.random`",
     ),
+    # --- what a checkpoint does not hold ---
+    "generator, plain tensor": Fault(
+        "generator",
+        "# at its end",
+        HIDDEN_TENSOR.format("out_channels"),
+        "to do: keep tensors as parameters or in `register_buffer`, not as plain attributes",
+    ),
+    "discriminator, plain tensor": Fault(
+        "discriminator",
+        "# at its end",
+        HIDDEN_TENSOR.format("1"),
+        "to do: keep tensors as parameters or in `register_buffer`, not as plain attributes",
+    ),
+    "generator, dropout in evaluation": Fault(
+        "generator",
+        "# at last",
+        "output = nn.functional.dropout(output)",
+        "called twice in evaluation (`eval()`) it gives two results",
+    ),
     "generator, pass": Fault(
         "generator",
         "# at last",
@@ -338,6 +371,18 @@ FAULTS = {
         "# at last",
         "value = value * numpy.random.uniform()",
         "the terms of a step have two values for the same input and seed; it draws from `numpy",
+    ),
+    "method, forward": Fault(
+        "method",
+        "return self.generator(batch.source)",
+        "return self.generator(batch.source) * numpy.random.rand()",
+        UNSEEDED,
+    ),
+    "method, counts": Fault(
+        "method",
+        "# at last",
+        "self.count = getattr(self, 'count', 0) + 1; value = value * self.count",
+        "depends on a plain attribute that it changes",
     ),
     "derivation, pass": Fault(
         "derivation",

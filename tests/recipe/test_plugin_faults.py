@@ -111,6 +111,30 @@ def test_a_fault_is_one_line_before_the_first_step_and_of_the_check(name, tmp_pa
     assert any(fault.said in line for line in faults_found(fault.role, installed, tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("place", "line", "said"),
+    [
+        ("torch.tanh(self", "(self", "with weights 30 times as large as its first ones"),
+        ("torch.tanh(self", "torch.sigmoid(self", "end with `torch.tanh`, not with a sigmoid"),
+        (
+            "# at its end",
+            "self.scale = nn.Parameter(torch.ones(1))",
+            "no gradient reaches 'scale'",
+        ),
+        (
+            "# at first",
+            "source = source.view(len(source), -1).view(source.shape)",
+            "use `reshape` or `flatten` instead of `view`",
+        ),
+    ],
+)
+def test_a_generator_with_a_fault_is_found_by_the_check(place, line, said, tmp_path):
+    code = code_of("generator")
+    assert place in code
+    installed = installed_with("generator", code.replace(place, line))
+    assert any(said in fault for fault in faults_found("generator", installed, tmp_path))
+
+
 def test_it_passes_between_processes():
     error = BrokenContract("loss 'x'", "it is not", "it is", "make it so")
     again = pickle.loads(pickle.dumps(error))
