@@ -185,7 +185,7 @@ def test_a_library_that_cannot_be_imported_is_one_line(code, reason, tmp_path, m
 
 def run_apart(*arguments):
     """pytest in a process of its own, on the tests of real networks and the contracts."""
-    files = ["tests/components/real_networks.py", "tests/house/test_declared_contracts.py"]
+    files = ["tests/components/real_networks.py", "tests/house/test_contracts.py"]
     # kid differs from fid in what it makes of the features, which is tested above.
     chosen = "real_networks or torchmetrics or metric and (fid or lpips)"
     command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider"]

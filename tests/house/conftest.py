@@ -1,4 +1,4 @@
-"""Of the contracts, what takes seconds and is tested elsewhere too is thorough."""
+"""Of the contracts, what takes seconds and is tested elsewhere too is for make soak."""
 
 import pytest
 
@@ -11,4 +11,4 @@ SLOW = ("logger wandb: hears a whole training and can continue",)
 def pytest_collection_modifyitems(items):
     for item in items:
         if any(name in item.name for name in SLOW):
-            item.add_marker(pytest.mark.thorough)
+            item.add_marker(pytest.mark.soak)

@@ -1,7 +1,7 @@
 """What every component promises, over the whole catalog.
 
 The promises are those of `imtrans.testing`; an installed plugin's components are tested by
-existing. conftest.py beside this marks some of them as thorough.
+existing. conftest.py beside this leaves some of them to make soak.
 """
 
 import pytest

@@ -111,7 +111,7 @@ def largest_difference(recipe, one, other):
         (PIX2PIX, "batch"),
         (STEADIED, "instance"),
         pytest.param(PIX2PIX, "instance", marks=pytest.mark.thorough),
-        pytest.param(CYCLEGAN, "batch", marks=pytest.mark.thorough),
+        pytest.param(CYCLEGAN, "batch", marks=pytest.mark.soak),
         pytest.param(CYCLEGAN, "instance", marks=pytest.mark.thorough),
     ],
 )

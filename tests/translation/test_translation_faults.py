@@ -136,7 +136,9 @@ def test_killed_anywhere_and_begun_again_it_ends_as_if_nothing_had_been(commands
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("act", ["full", *(more(act) for act in ("forbidden", "broken"))])
+@pytest.mark.parametrize(
+    "act", ["full", *(pytest.param(act, marks=pytest.mark.soak) for act in ("forbidden", "broken"))]
+)
 def test_a_disk_that_fails_anywhere_is_one_line(commands, whole, tmp_path, act):
     command, expected, operations = whole
     words = {"full": "no space left on device", "forbidden": "denied", "broken": "input/output"}
