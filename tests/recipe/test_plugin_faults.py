@@ -115,7 +115,11 @@ def test_a_fault_is_one_line_before_the_first_step_and_of_the_check(name, tmp_pa
 @pytest.mark.parametrize(
     ("place", "line", "said"),
     [
-        ("torch.tanh(self", "(self", "with weights 30 times as large as its first ones"),
+        (
+            "torch.tanh(self",
+            "(self",
+            "a generator makes images in [-1, 1], whatever its weights are",
+        ),
         ("torch.tanh(self", "torch.sigmoid(self", "end with `torch.tanh`, not with a sigmoid"),
         (
             "# at its end",
@@ -134,6 +138,17 @@ def test_a_generator_with_a_fault_is_found_by_the_check(place, line, said, tmp_p
     assert place in code
     installed = installed_with("generator", code.replace(place, line))
     assert any(said in fault for fault in faults_found("generator", installed, tmp_path))
+
+
+def test_a_generator_whose_last_layer_begins_at_0_is_sound():
+    zeros = "self.last = nn.Conv2d(out_channels, out_channels, 1)"
+    zeros += "; [weight.data.zero_() for weight in self.last.parameters()]"
+    code = code_of("generator").replace("# at its end", zeros)
+    code = code.replace("self.first(source)", "self.last(self.first(source))")
+    code = code.replace("self.stride = 4", "self.stride = 1")
+    installed = installed_with("generator", code)
+    checked = check_component(installed.registries["generator"]["strange"], installed, {})
+    assert list(checked.broken) == []
 
 
 UNTRAINED = "self.coarse = parts.generator()"
