@@ -172,7 +172,8 @@ def _first_not_finite(network: nn.Module, *inputs: Tensor) -> str:
     def watch(name: str, module: nn.Module) -> Any:
         def after(_: nn.Module, given: Any, made: Any) -> None:
             if not found and not all_finite(made):
-                found.append(f", first from its module '{name}' ({type(module).__name__})")
+                where = "from" if all_finite(given) else "before"
+                found.append(f", first {where} its module '{name}' ({type(module).__name__})")
 
         return module.register_forward_hook(after)
 

@@ -1,8 +1,9 @@
 """What an adversarial loss promises."""
 
 import torch
+from torch import Tensor
 
-from imtrans.contracts.losses import logits, probe_adversarial
+from imtrans.contracts.losses import check_scalar, logits, probe_adversarial
 from imtrans.testing.case import Case
 from imtrans.testing.drawn_weights import its_weights_if_any_are_the_same_at_a_seed
 
@@ -11,11 +12,16 @@ def is_a_finite_scalar_the_same_at_a_seed_and_changes_no_logits(case: Case) -> N
     probe_adversarial(case.component, case.build(), *logits())
 
 
+def number(case: Case, value: Tensor) -> float:
+    check_scalar(case.component, value)
+    return value.item()
+
+
 def a_discriminator_that_is_fooled_pays_more(case: Case) -> None:
     loss = case.build()
     low, high = torch.full((2, 1, 3, 3), -2.0), torch.full((2, 1, 3, 3), 3.0)
-    fooled = float(loss.discriminator_loss(low, high))
-    right = float(loss.discriminator_loss(high, low))
+    fooled = number(case, loss.discriminator_loss(low, high))
+    right = number(case, loss.discriminator_loss(high, low))
     if not fooled > right:
         raise case.broken(
             f"`discriminator_loss` of a discriminator that takes fakes for real is {fooled:.4g}, "
@@ -28,8 +34,8 @@ def a_discriminator_that_is_fooled_pays_more(case: Case) -> None:
 
 def a_generator_that_fools_pays_less(case: Case) -> None:
     loss = case.build()
-    fooling = float(loss.generator_loss(torch.full((2, 1, 3, 3), 1.0)))
-    seen_through = float(loss.generator_loss(torch.full((2, 1, 3, 3), -2.0)))
+    fooling = number(case, loss.generator_loss(torch.full((2, 1, 3, 3), 1.0)))
+    seen_through = number(case, loss.generator_loss(torch.full((2, 1, 3, 3), -2.0)))
     if not fooling < seen_through:
         raise case.broken(
             f"`generator_loss` is {fooling:.4g} where the fake logits are 1, and "

@@ -71,7 +71,8 @@ def a_gradient_reaches_the_image_and_every_parameter(case: Case) -> None:
             "the generator learns through the discriminator",
             "look for `detach()`, `torch.no_grad()` or rounding in its `forward`",
         )
-    if idle := [name for name, p in network.named_parameters() if p.grad is None]:
+    learning = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
+    if idle := [name for name, p in learning if p.grad is None]:
         raise case.broken(
             f"no gradient reaches '{idle[0]}'",
             "a descent trains every parameter",

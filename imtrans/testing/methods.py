@@ -1,11 +1,12 @@
 """What a training method promises."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
 
+from imtrans.api.method import Method
 from imtrans.contracts.methods import probe_terms
 from imtrans.contracts.weights import check_same
 from imtrans.runs.state import Position, snapshot_translators
@@ -17,6 +18,7 @@ from imtrans.training.step.engine import plain
 from imtrans.training.step.step import Step
 
 CPU = torch.device("cpu")
+EPOCHS = (*range(1, 300), *range(300, 3000, 50), 10**6)  # in which phases may be others
 
 
 def task_of(case: Case) -> Task:
@@ -59,15 +61,38 @@ def a_step_trains_every_network_in_its_phase(case: Case) -> None:
 
 
 def trains_what_translates(case: Case) -> None:
-    step = step_of(task_of(case))
-    trained = {id(p) for phase in step.phases for m in phase.trains for p in m.parameters()}
-    for name, module in step.method.translators().items():
+    method = task_of(case).method(CPU)
+    trained = {id(p) for p in trained_in_some_epoch(method)}
+    for name, module in method.translators().items():
         if not {id(p) for p in module.parameters()} <= trained:
             raise case.broken(
                 f"the translator '{name}' has parameters that no phase trains",
                 "what translates is what was trained",
                 "put its network into `trains` of a phase",
             )
+
+
+def every_network_is_in_a_phase(case: Case) -> None:
+    method = task_of(case).method(CPU)
+    trained = {id(p) for p in trained_in_some_epoch(method)}
+    for name, network in method.networks().items():
+        learns = {id(p) for p in network.parameters() if p.requires_grad}
+        if learns and not learns & trained:
+            raise case.broken(
+                f"network '{name}' is a child, but no phase trains it",
+                "what learns is in `trains` of a phase, in one epoch at least",
+                "put it into `trains` of a phase, do not make it, or freeze it: "
+                "`.requires_grad_(False)`",
+            )
+
+
+def trained_in_some_epoch(method: Method) -> Iterator[nn.Parameter]:
+    """Which parameters phases train: those of an epoch may be others than those of the first."""
+    for epoch in EPOCHS:
+        method.at_epoch(epoch)
+        for phase in method.phases():
+            for module in phase.trains:
+                yield from module.parameters()
 
 
 def is_the_same_for_the_same_seed(case: Case) -> None:
@@ -104,6 +129,7 @@ PROMISES = (
     has_finite_terms_the_same_at_a_seed_and_changes_no_batch,
     a_step_trains_every_network_in_its_phase,
     trains_what_translates,
+    every_network_is_in_a_phase,
     is_the_same_for_the_same_seed,
     a_translator_built_alone_takes_the_weights_of_a_checkpoint,
 )

@@ -19,7 +19,7 @@ from imtrans.recipe.registry import Component
 from imtrans.testing.case import Case, NotChecked
 from imtrans.testing.command import Command
 from imtrans.testing.installed import missing, recipe_files
-from imtrans.testing.promises import brought_by, check, normal, promises_of, words
+from imtrans.testing.promises import brought_by, cause, check, normal, promises_of, words
 
 Options = Mapping[str, Mapping[str, Any]]  # values of options, by the component's name
 
@@ -32,6 +32,7 @@ class Checked:
     kept: int = 0  # promises
     broken: Sequence[tuple[str, BrokenContract | str]] = ()  # each promise, and how
     skipped: Sequence[tuple[str, str]] = ()  # each promise, and why it was not checked
+    untested: int = 0  # promises that are broken by a fault that is in `broken` already
 
 
 def check_package(package: str, options: Options) -> Iterator[Checked]:
@@ -74,7 +75,8 @@ def check_component(
     component: Component | Command, installed: Catalog, options: Mapping[str, Any]
 ) -> Checked:
     """Every promise of one component."""
-    kept, broken, skipped = 0, [], []
+    kept, untested, broken, skipped = 0, 0, [], []
+    causes: set[tuple[str, str]] = set()
     for promise in promises_of(component.role):
         with TemporaryDirectory() as folder, warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -84,8 +86,12 @@ def check_component(
             except NotChecked as reason:
                 skipped.append((words(promise), str(reason)))
             except BrokenContract as error:
-                broken.append((words(promise), error))
-    return Checked(f"{component.role} '{component.name}'", kept, broken, skipped)
+                if cause(error) in causes:
+                    untested += 1
+                else:
+                    causes.add(cause(error))
+                    broken.append((words(promise), error))
+    return Checked(f"{component.role} '{component.name}'", kept, broken, skipped, untested)
 
 
 def _check_recipe(file: Path, installed: Catalog) -> Checked:

@@ -64,13 +64,26 @@ def check(promise: Promise, case: Case) -> None:
     except (BrokenContract, NotChecked):
         raise
     except Exception as error:  # a third party's code: anything may come
-        raise case.broken(
-            f"it raised {_told(error)}",
-            words(promise),
-            f"mend what raises{place_of(error)}",
-        ) from error
+        raise _broken(promise, case, error) from error
 
 
-def _told(error: Exception) -> str:
+def cause(error: BrokenContract) -> tuple[str, str]:
+    """What two broken promises have in common if one fault broke both."""
+    raised = error.__cause__
+    if raised is None or isinstance(raised, ImtransError):
+        return error.found, ""
+    return type(raised).__name__, place_of(raised) or str(raised)
+
+
+def _broken(promise: Promise, case: Case, error: Exception) -> BrokenContract:
+    inner: BaseException | None = error
+    while inner is not None and not isinstance(inner, BrokenContract):
+        inner = inner.__cause__
+    if inner is not None:
+        return case.broken(inner.found, inner.contract, inner.remedy)
     text = " ".join(str(error).split())
-    return text if isinstance(error, ImtransError) else f"{type(error).__name__}: {text}"
+    told = f"it raised {type(error).__name__}: {text}"
+    if isinstance(error, ImtransError):
+        # As `the method Duel (imtrans_duel) breaks its contract: its phases ...`
+        told = text.rpartition(" breaks its contract: ")[2]
+    return case.broken(told, words(promise), f"mend what raises{place_of(error)}")

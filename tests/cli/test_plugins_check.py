@@ -99,6 +99,8 @@ def test_a_component_that_raises_is_named_with_the_line(site, imtrans):
     assert code == 2
     assert "found:     it raised IndexError" in out
     assert "imtrans_strange.py:" in out
+    assert "        3 promises could not be tested: see above\n" in out
+    assert out.count("IndexError") == 1
 
 
 def with_options(options):

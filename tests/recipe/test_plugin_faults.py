@@ -18,6 +18,7 @@ from imtrans.recipe.registry import Plugin, Registry
 from imtrans.recipe.toml import dumps
 from imtrans.task import Task
 from imtrans.testing.case import Case
+from imtrans.testing.package import check_component
 from imtrans.testing.promises import check, promises_of
 
 CPU = torch.device("cpu")
@@ -114,7 +115,11 @@ def test_a_fault_is_one_line_before_the_first_step_and_of_the_check(name, tmp_pa
 @pytest.mark.parametrize(
     ("place", "line", "said"),
     [
-        ("torch.tanh(self", "(self", "with weights 30 times as large as its first ones"),
+        (
+            "torch.tanh(self",
+            "(self",
+            "a generator makes images in [-1, 1], whatever its weights are",
+        ),
         ("torch.tanh(self", "torch.sigmoid(self", "end with `torch.tanh`, not with a sigmoid"),
         (
             "# at its end",
@@ -133,6 +138,69 @@ def test_a_generator_with_a_fault_is_found_by_the_check(place, line, said, tmp_p
     assert place in code
     installed = installed_with("generator", code.replace(place, line))
     assert any(said in fault for fault in faults_found("generator", installed, tmp_path))
+
+
+def test_a_generator_whose_last_layer_begins_at_0_is_sound():
+    zeros = "self.last = nn.Conv2d(out_channels, out_channels, 1)"
+    zeros += "; [weight.data.zero_() for weight in self.last.parameters()]"
+    code = code_of("generator").replace("# at its end", zeros)
+    code = code.replace("self.first(source)", "self.last(self.first(source))")
+    code = code.replace("self.stride = 4", "self.stride = 1")
+    installed = installed_with("generator", code)
+    checked = check_component(installed.registries["generator"]["strange"], installed, {})
+    assert list(checked.broken) == []
+
+
+UNTRAINED = "self.coarse = parts.generator()"
+
+
+def test_a_network_that_no_phase_trains_is_named_unless_it_is_frozen(tmp_path):
+    code = code_of("method")
+    (tmp_path / "untrained").mkdir()
+    untrained = installed_with("method", code.replace("# at its end", UNTRAINED))
+    (said,) = faults_found("method", untrained, tmp_path / "untrained")
+    assert "network 'coarse' is a child, but no phase trains it" in said
+    frozen = f"{UNTRAINED}.requires_grad_(False)"
+    installed = installed_with("method", code.replace("# at its end", frozen))
+    assert list(faults_found("method", installed, tmp_path)) == []
+
+
+def test_a_network_that_a_later_epoch_trains_is_trained(tmp_path):
+    code = code_of("method").replace("# at its end", f"{UNTRAINED}; self.epoch = 1")
+    code = code.replace("        return [\n", LATER + "        return [\n", 1)
+    code += """
+    def at_epoch(self, epoch):
+        changed, self.epoch = self.epoch < 9 <= epoch, epoch
+        return changed
+"""
+    assert list(faults_found("method", installed_with("method", code), tmp_path)) == []
+
+
+LATER = """
+        if self.epoch >= 9:
+            return [Phase("coarse", [self.coarse], lambda batch, made: [])]
+"""
+
+
+def test_what_is_wrong_before_a_module_is_said_so():
+    code = code_of("generator").replace("# at first", "source = source / 0 * 0")
+    with pytest.raises(ImtransError, match="first before its module 'first'"):
+        begin("generator", installed_with("generator", code))
+
+
+def test_a_fault_that_breaks_many_promises_is_told_once(tmp_path):
+    installed = installed_with("loss", code_of("loss").replace("# at last", "value = value[3]"))
+    checked = check_component(installed.registries["loss"]["strange"], installed, {})
+    ((_, told),) = checked.broken
+    assert told.found.startswith("it raised IndexError")
+    assert checked.untested == 3
+
+
+def test_what_phases_do_against_their_contract_is_the_finding(tmp_path):
+    code = code_of("method").replace("[self.mixing], self.mix", "[self.generator], self.mix")
+    installed = installed_with("method", code)
+    told = list(faults_found("method", installed, tmp_path))
+    assert any("contract: the parameter 'generator." in fault for fault in told)
 
 
 def test_it_passes_between_processes():

@@ -62,6 +62,9 @@ def _print(out: "Console", checked: "Checked") -> None:
         lines = fault.lesson.splitlines()[1:] if isinstance(fault, BrokenContract) else [fault]
         for line in lines:
             say(out, f"        {line.strip()}")
+    if checked.untested:
+        promises = "1 promise" if checked.untested == 1 else f"{checked.untested} promises"
+        say(out, f"        {promises} could not be tested: see above")
     for promise, reason in checked.skipped:
         say(out, f"skipped {checked.subject}: {promise}: {reason}")
 
