@@ -17,6 +17,7 @@ from imtrans.cli.bench import numbers
 MEGABYTE = 10**6
 
 
+@pytest.mark.thorough
 def test_a_report_is_complete(imtrans, tiny_file, quick_bench):
     options = ("--batch", "2,1", "--rounds", 2, "--sizes", "64,128,30", "--pairs", "10,20")
     code, out, err = imtrans(

@@ -80,6 +80,7 @@ def test_what_is_finished_is_not_measured_again(tmp_path):
     assert "the same command goes on with it" in told
 
 
+@pytest.mark.soak
 def test_without_cuda_it_says_so_in_a_line(tmp_path):
     code, told = call(tmp_path / "out", "--part", "env")
     if code != 2:

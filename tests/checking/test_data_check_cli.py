@@ -93,6 +93,7 @@ def test_the_json_document_holds_every_row_and_nothing_else_is_printed(imtrans, 
     }
 
 
+@pytest.mark.thorough
 def test_the_workers_find_what_one_process_finds(imtrans, root):
     for number in range(20, 50):
         write(root, "train", number)

@@ -90,9 +90,14 @@ def test_it_says_all_and_writes_nothing(imtrans, measuring, tiny_file, tmp_path)
     "overrides",
     [
         ("data.cache=true",),
-        ("train.ema=0.99", "train.accumulate=2", "train.batch_size=2"),
-        ("train.engine=plain", "train.deterministic=true", "generator.norm=batch"),
-        ("train.engine=fast", "train.compile=true", "data.cache=false"),
+        *(
+            pytest.param(changes, marks=pytest.mark.soak)
+            for changes in (
+                ("train.ema=0.99", "train.accumulate=2", "train.batch_size=2"),
+                ("train.engine=plain", "train.deterministic=true", "generator.norm=batch"),
+                ("train.engine=fast", "train.compile=true", "data.cache=false"),
+            )
+        ),
     ],
 )
 def test_nothing_is_written_whatever_the_recipe(imtrans, tiny_file, tmp_path, overrides):

@@ -221,7 +221,9 @@ def test_two_builds_at_once_are_one(tiny_file, pairs, tmp_path):
     Loading(tiny_file).check()
 
 
-@pytest.mark.parametrize(("cache", "code"), [("auto", 0), ("true", 1)])
+@pytest.mark.parametrize(
+    ("cache", "code"), [("auto", 0), pytest.param("true", 1, marks=pytest.mark.soak)]
+)
 def test_a_full_disk_leaves_no_cache_and_says_so(tiny_file, pairs, tmp_path, cache, code):
     """A limit on the size of files is the nearest to a full disk that needs no rights."""
     write_pairs(pairs / "train", 60, (200, 200))

@@ -189,7 +189,7 @@ def test_a_tar_file_that_changes_is_indexed_again_and_never_mixed(s3, stored, tm
         s3.put_object(Bucket=BUCKET, Key="sets/tiny/train-0.tar", Body=path.read_bytes())
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [pytest.param(0, marks=pytest.mark.soak), 2])
 def test_training_from_a_bucket_is_training_from_a_folder(s3, stored, imtrans, tmp_path, workers):
     weights = {}
     for root, count in ((ROOT, workers), (stored[0].as_posix(), 0)):

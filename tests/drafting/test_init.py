@@ -29,7 +29,14 @@ SMALL = [
 ]
 
 
-@pytest.mark.parametrize("kept", SETS, ids=lambda kept: kept.__name__)
+TRAINED = [*SETS][::4]
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [kept if kept in TRAINED else pytest.param(kept, marks=pytest.mark.thorough) for kept in SETS],
+    ids=lambda kept: kept.__name__,
+)
 def test_raw_files_train_with_two_commands(imtrans, tmp_path, kept):
     kept(tmp_path / "set")
     code, out, err = imtrans("init", "set")

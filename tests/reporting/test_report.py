@@ -197,6 +197,7 @@ def test_one_step_is_a_good_page(run):
     assert len(page.data) == 3
 
 
+@pytest.mark.thorough
 def test_a_hundred_thousand_steps_are_a_page_in_a_moment(run):
     rows = (
         f'{{"step": {step}, "epoch": 1, "d": {step % 97 / 97}, "g": 1.5, "l1": 0.25, '

@@ -238,8 +238,10 @@ def test_an_edited_card_is_kept_unless_asked_otherwise(call, pushed):
         ("me/plans", {"HF_TOKEN": "hf_wrong"}, None, "your token does not open it"),
         ("others/plans", {}, None, "you may not write there (403)"),
         ("me/plans", {}, ("commit", 403), "you may not write there (403)"),
-        ("me/plans", {}, ("commit", 500), "answers 500. try again later"),
-        ("me/plans", {}, ("create", 500), "answers 500. try again later"),
+        *(
+            pytest.param("me/plans", {}, at, "answers 500. try again later", marks=pytest.mark.soak)
+            for at in (("commit", 500), ("create", 500))
+        ),
         ("me/plans", {"HF_HUB_OFFLINE": "1"}, None, "since HF_HUB_OFFLINE is set"),
     ],
 )
@@ -288,7 +290,9 @@ def test_what_was_pulled_once_serves_without_a_network(call, pushed):
     [
         (("models/me/plans", 401), "no such repository, or your token does not open it"),
         (("models/me/plans", 404), "no such repository, or it is private"),
-        (("models/me/plans", 500), "answers 500. try again later"),
+        pytest.param(
+            ("models/me/plans", 500), "answers 500. try again later", marks=pytest.mark.soak
+        ),
         (("resolve", 404), "me/plans: no such repository"),
         (("tree", 418), "answers 418: as the test wants it"),
     ],

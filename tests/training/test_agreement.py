@@ -95,8 +95,8 @@ def trial(kind, norm="batch", seed=0, number=1):
         ("unet", "batch", 0, 1),
         pytest.param("unet", "batch", 1, 1, marks=pytest.mark.soak),
         pytest.param("unet", "instance", 0, 1, marks=pytest.mark.thorough),
-        ("unet", "none", 0, 2),
-        ("resnet", "instance", 1, 2),
+        pytest.param("unet", "none", 0, 2, marks=pytest.mark.soak),
+        pytest.param("resnet", "instance", 1, 2, marks=pytest.mark.soak),
     ],
 )
 def test_what_rounding_does_is_no_fault(kind, norm, seed, number):
@@ -121,7 +121,7 @@ FAULTS = {
     ("kind", "norm", "precision"),
     [
         ("unet", "batch", "bf16"),
-        ("resnet", "instance", "fp32"),
+        pytest.param("resnet", "instance", "fp32", marks=pytest.mark.thorough),
         pytest.param("unet", "batch", "fp32", marks=pytest.mark.thorough),
         pytest.param("resnet", "instance", "bf16", marks=pytest.mark.thorough),
     ],

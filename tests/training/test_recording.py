@@ -66,7 +66,7 @@ more = partial(pytest.param, marks=pytest.mark.thorough)
 # With the sizes of the graphs that take their steps, of up to three steps.
 KEYS = [
     ((), {1, 3}),
-    (("train.ema=0.9", "train.warm_up=3", "validate.every=4"), {1, 3}),
+    more(("train.ema=0.9", "train.warm_up=3", "validate.every=4"), {1, 3}),
     more(("train.batch_size=4",), {1}),  # and a smaller one, in each epoch
     more(("train.batch_size=2", "data.flip=false", "train.log_every=1"), {1}),
     more(("train.batch_size=99",), {1}),

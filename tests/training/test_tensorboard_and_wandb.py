@@ -71,6 +71,7 @@ def events(continued):
     return found.Reload()
 
 
+@pytest.mark.thorough
 def test_tensorboard_has_what_the_journal_has_each_once(continued, events):
     for file, folder in (("metrics", "loss/"), ("validation", "validation/")):
         expected = records(continued / f"{file}.jsonl")

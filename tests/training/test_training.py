@@ -158,7 +158,7 @@ def decayed(trained_once, tmp_path_factory):
     return weights(run)
 
 
-@pytest.mark.parametrize("stop_at", [1, 6, 8])
+@pytest.mark.parametrize("stop_at", [pytest.param(1, marks=pytest.mark.soak), 6, 8])
 def test_an_interrupted_run_ends_with_the_bytes_of_an_uninterrupted_one(
     tiny_file, decayed, tmp_path, monkeypatch, stop_at
 ):

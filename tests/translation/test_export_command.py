@@ -20,6 +20,10 @@ from imtrans.translation.export.exporting import FORMATS
 from imtrans.translation.export.pt2 import ABOUT
 
 FORMAT_NAMES = sorted(FORMATS)
+WRITTEN = [
+    name if name == "pt2" else pytest.param(name, marks=pytest.mark.thorough)
+    for name in FORMAT_NAMES
+]
 
 
 @pytest.fixture
@@ -35,7 +39,7 @@ def facts_in(path):
     return json.loads(extra[ABOUT])
 
 
-@pytest.mark.parametrize("kind", FORMAT_NAMES)
+@pytest.mark.parametrize("kind", WRITTEN)
 def test_a_file_is_written_and_says_all_about_itself(imtrans, run, tmp_path, kind):
     code, out, err = imtrans("export", "--recipe", "tiny", "--format", kind)
     assert (code, err) == (0, "")

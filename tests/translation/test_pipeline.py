@@ -71,8 +71,16 @@ def contents(output):
     return {path.relative_to(output).as_posix(): path.read_bytes() for path in sorted(files)}
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("norm", ["batch", "instance"])
+@pytest.mark.parametrize(
+    ("norm", "precision"),
+    [
+        ("batch", "bf16"),
+        *(
+            pytest.param(*case, marks=pytest.mark.soak)
+            for case in (("batch", "fp32"), ("instance", "fp32"), ("instance", "bf16"))
+        ),
+    ],
+)
 def test_neither_batch_size_nor_workers_change_results(images, tmp_path, norm, precision):
     using = translator(network(norm, precision), precision)
     first = translated(using, images, tmp_path / "first", Way(batch_size=1, workers=1))

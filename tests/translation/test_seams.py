@@ -67,6 +67,7 @@ def across_borders(generator, outputs, overlap=OVERLAP):
     return torch.stack(borders).mean() / torch.stack(interior).mean()
 
 
+@pytest.mark.thorough
 def test_gradients_across_borders_are_the_interiors(generator):
     assert across_borders(generator, in_tiles(generator)) == pytest.approx(1, abs=0.1)
 

@@ -217,7 +217,7 @@ def wait_for(condition, seconds=60):
         time.sleep(0.002)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, more(signal.SIGTERM), signal.SIGKILL])
+@pytest.mark.parametrize("number", [more(signal.SIGINT), more(signal.SIGTERM), signal.SIGKILL])
 def test_a_signal_in_the_middle_leaves_what_is_whole(commands, model, tmp_path, number):
     for index in range(4, 400):
         os.link(tmp_path / "in/0.png", tmp_path / "in" / f"{index}.png")
