@@ -208,7 +208,7 @@ def test_batches_through_the_loader_are_whole_and_leave_no_cache(tiny, pairs):
     assert not home().exists()
 
 
-@pytest.mark.thorough
+@pytest.mark.soak
 def test_waiting_for_slow_files_is_seen(tiny, monkeypatch):
     recipe = resized(tiny, batch=1)
     subject = subject_of(recipe)

@@ -64,7 +64,7 @@ def test_every_part_works_in_miniature(tmp_path):
         assert path.suffix == ".md" or f"]({path.name})" in page
 
 
-@pytest.mark.thorough
+@pytest.mark.soak
 def test_what_is_finished_is_not_measured_again(tmp_path):
     assert call(tmp_path, "--smoke", "--part", "env")[0] == 0
     begun = parts_of(tmp_path)["env"]["begun"]
@@ -91,7 +91,7 @@ def test_without_cuda_it_says_so_in_a_line(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.thorough
+@pytest.mark.soak
 def test_a_part_that_fails_does_not_stop_the_next(tmp_path):
     for split in ("train", "val"):
         (tmp_path / "empty" / split).mkdir(parents=True)

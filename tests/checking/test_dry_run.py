@@ -181,7 +181,7 @@ def test_the_memory_measured_is_what_a_training_takes(tiny_file, tmp_path, measu
     assert found.memory == pytest.approx(real, rel=0.2)
 
 
-@pytest.mark.thorough
+@pytest.mark.soak
 def test_a_batch_that_fits_no_machine_is_reported_by_this_one(
     tiny_file, tmp_path, measuring, monkeypatch
 ):

@@ -175,7 +175,7 @@ def test_names_of_others_are_texts_and_nothing_is_from_elsewhere(places, tmp_pat
     assert all("alt" in attrs for attrs in page.all("img"))
 
 
-@pytest.mark.thorough
+@pytest.mark.soak
 def test_large_pictures_still_fit(places, tmp_path):
     noise = Image.effect_noise((900, 900), 90).convert("RGB")
     for name in ("one", "other"):

@@ -200,7 +200,7 @@ def test_a_loss_that_is_no_number_on_one_rank_ends_all_and_names_the_pairs(tmp_p
     assert (tmp_path / "run/checkpoints/step_00000002").is_dir()
 
 
-@pytest.mark.thorough
+@pytest.mark.soak
 def test_pools_of_images_go_on_as_they_were(tmp_path, tmp_path_factory):
     write_unpaired(tmp_path / "unpaired")
     text = UNPAIRED.format(root=(tmp_path / "unpaired").as_posix())

@@ -59,7 +59,7 @@ def peak(finished_run, tmp_path):
     return measured
 
 
-@pytest.mark.thorough
+@pytest.mark.soak
 @pytest.mark.skipif(sys.platform == "win32", reason="does not say what the peak was")
 def test_many_images_take_no_more_memory_than_some(peak):
     assert peak(1500, (64, 64)) <= 1.1 * peak(100, (64, 64))
