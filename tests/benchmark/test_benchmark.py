@@ -125,6 +125,7 @@ def forked(monkeypatch):
         monkeypatch.setattr(own_process, "get_context", lambda method: context)
 
 
+@pytest.mark.thorough
 def test_a_process_of_its_own_answers_with_as_many_threads():
     assert in_own_process(torch.get_num_threads) == torch.get_num_threads()
     assert multiprocessing.active_children() == []
@@ -310,6 +311,7 @@ def test_one_line_names_the_bottleneck(groups, busy, efficiency, line):
     assert what_binds(groups, busy, efficiency).startswith(line)
 
 
+@pytest.mark.thorough
 def test_a_profile_names_convolutions_and_makes_no_noise(tiny, capfd):
     subject = subject_of(tiny)
     found = take_profile(subject, 1e6, 1e9)

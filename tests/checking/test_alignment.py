@@ -89,6 +89,7 @@ def test_sides_that_have_nothing_to_do_with_each_other_give_no_suspects(count):
     assert sum(distance <= 1 for distance in unmoved) <= count / 4
 
 
+@pytest.mark.thorough
 def test_too_few_pairs_and_images_of_one_colour_are_not_evaluated():
     few = [(source, moved(target, 10 * (i == 2), 0)) for i, (source, target) in enumerate(pairs(7))]
     assert misaligned(evidences(few)) == {}

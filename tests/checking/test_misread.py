@@ -108,6 +108,7 @@ def test_a_target_that_is_its_source_is_refused(of_folder, tmp_path, store):
         assert "pairs have the same picture as source and target" in said
 
 
+@pytest.mark.thorough
 def test_one_such_pair_of_many_is_a_warning(of_folder, tmp_path):
     links(tmp_path / "set")
     for path in list((tmp_path / "set" / "trainB").iterdir())[1:]:

@@ -82,6 +82,7 @@ def test_few_pairs_and_blank_ones_are_not_evaluated():
     assert few.suspects == []
 
 
+@pytest.mark.thorough
 def test_a_shuffled_set_is_an_error_and_one_whose_targets_look_alike_is_not(tmp_path):
     for number in range(24):
         write(tmp_path / "shuffled", "train", number, target=labels(texture(number + 500)))

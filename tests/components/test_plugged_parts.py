@@ -28,7 +28,7 @@ from imtrans.training.step.trial import tried_step
 ENGINES = [
     plain(CPU),
     pytest.param(Engine("fast", CPU), marks=pytest.mark.thorough),
-    Engine("fast", CPU, "bf16"),
+    pytest.param(Engine("fast", CPU, "bf16"), marks=pytest.mark.thorough),
 ]
 
 

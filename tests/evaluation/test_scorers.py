@@ -220,6 +220,7 @@ def test_a_scorer_of_other_data_is_said_to_be_one(imtrans, recipe, scorer, tmp_p
     assert (code, "which was trained on other data" in out) == (0, True)
 
 
+@pytest.mark.thorough
 def test_a_scorer_that_is_gone_leaves_its_score_out_of_a_comparison(imtrans, recipe, scorer):
     imtrans("train", recipe)
     metrics = "--metric", "fcn_score", "--metric", "l1", "--scorer", scorer

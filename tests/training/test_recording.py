@@ -93,6 +93,7 @@ def test_a_run_whose_steps_come_from_graphs_leaves_the_same_bytes(
     assert set(replayed) == {size for size in sizes if size <= launch}
 
 
+@pytest.mark.thorough
 def test_dropout_goes_on_after_a_recording_as_if_there_had_been_none(
     tiny_file, tmp_path, on_device
 ):
