@@ -20,9 +20,16 @@ test: .venv/installed  ## everything that runs without a GPU
 thorough: .venv/installed  ## what shows more of the same, and takes longer
 	$(BIN)/python -m pytest $(PARALLEL) -m "thorough and not gpu and not soak" $(THOROUGH)
 
-soak: .venv/installed  ## kill 300 trainings and compare how they end; all that takes longer
+soak: .venv/installed build/metrics  ## kill 300 trainings and compare how they end; all that takes longer
 	nice $(BIN)/python tests/soak.py --kills 300
 	nice $(BIN)/python -m pytest $(PARALLEL) --hypothesis-profile soak -m "(hypothesis or thorough or soak) and not gpu"
+
+# For fid, kid and lpips, apart from the rest: tests/given/with_torchvision.py says why.
+build/metrics: constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-compile --upgrade \
+		-c constraints.txt --target $@ \
+		torchvision torch-fidelity lpips scipy tqdm pytorch-msssim
+	touch $@
 
 gpu: .venv/installed  ## measure everything on a GPU: gpu-results/gpu.md; ARGS=--smoke tries it on a CPU
 	$(BIN)/python tests/gpu $(ARGS)

@@ -206,10 +206,10 @@ def run_apart(*arguments):
 @pytest.fixture
 def packages():
     if not (ROOT / "build" / "metrics" / "lpips").is_dir():
-        pytest.skip("no lpips and torch-fidelity in build/metrics: .ci/run puts them there")
+        pytest.skip("no lpips and torch-fidelity in build/metrics: make soak puts them there")
 
 
-@pytest.mark.thorough
+@pytest.mark.soak
 @pytest.mark.usefixtures("packages")
 def test_the_real_networks_keep_the_contracts_of_metrics_and_are_those_of_torchmetrics():
     run_apart("-m", "not gpu")

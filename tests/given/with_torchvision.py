@@ -1,6 +1,6 @@
 """Fixtures for a process of its own, in which torch-fidelity and lpips can be imported.
 
-`.ci/run` puts them and torchvision into build/metrics. They are not installed beside the rest:
+`make soak` puts them and torchvision into build/metrics. They are not installed beside the rest:
 torchvision from PyPI does not fit a torch without CUDA, and torchmetrics imports whatever of them
 is there. It lacks two operators, which no network here needs, and is given their names.
 """

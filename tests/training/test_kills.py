@@ -27,7 +27,7 @@ PARTS = [
     *(pytest.param(part, marks=pytest.mark.thorough) for part in range(1, 2)),
     *(pytest.param(part, marks=pytest.mark.soak) for part in range(2, COUNT)),
 ]
-QUICKER = (CACHED, "cyclegan, plain, 0 workers")
+QUICKER = (CACHED,)
 
 
 @pytest.fixture

@@ -101,6 +101,7 @@ def test_an_interrupt_of_any_rank_ends_all_and_what_follows_is_exact(train, tmp_
     assert "24 steps trained" in whole.out
 
 
+@pytest.mark.thorough
 def test_another_number_of_ranks_goes_on_with_the_pairs_that_are_left(train, tmp_path):
     first = train(1, "run", "train.checkpoint_every=4", "train.epochs=1").done()
     assert "6 steps trained" in first.out

@@ -43,6 +43,7 @@ def unet(tiny_file, tmp_path):
     return "--checkpoint", saved(tiny_file, small, tmp_path / "saved")
 
 
+@pytest.mark.thorough
 def test_samples_of_dropout_are_in_folders_by_seed_whatever_else_is_asked_for(
     imtrans, unet, tmp_path
 ):

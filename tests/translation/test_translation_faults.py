@@ -119,6 +119,7 @@ def check_whole_files(output, expected):
     return there
 
 
+@pytest.mark.thorough
 def test_killed_anywhere_and_begun_again_it_ends_as_if_nothing_had_been(commands, whole, tmp_path):
     command, expected, operations = whole
     chosen = surely_come(operations)

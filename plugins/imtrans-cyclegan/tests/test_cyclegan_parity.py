@@ -118,6 +118,7 @@ def losses_of(step, tensors):
         }
 
 
+@pytest.mark.thorough
 def test_twenty_steps_follow_the_published_ones(trace, tensors, tmp_path, one_thread):
     step, found = published(tensors, tmp_path)
     apart = distances(losses_of(step, tensors), trace["losses"])
