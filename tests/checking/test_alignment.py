@@ -134,6 +134,7 @@ def test_swapped_pairs_are_found_and_not_accused_of_a_shift():
     assert misaligned(seen) == {}
 
 
+@pytest.mark.thorough
 def test_sides_that_look_alike_are_never_called_swapped():
     photos = [source for source, _ in pairs()]
     alike = [(photo, photos[index - 3]) for index, photo in enumerate(photos)]

@@ -136,6 +136,7 @@ def test_grey_among_colour_is_a_warning_since_training_converts_it(root):
     assert only(found, "mixed").rows[0].detail == "8-bit grey"
 
 
+@pytest.mark.thorough
 def test_transparent_pixels_are_an_error_unless_the_recipe_says_what_becomes_of_them(root):
     clear = texture(7).copy()
     clear.putalpha(Image.linear_gradient("L").resize((64, 64)))
@@ -215,6 +216,7 @@ def test_a_file_of_two_halves_is_of_another_kind_once(side_by_side):
     assert accused(checked()) == {("warning", "mixed"): ["train/3.jpg"]}
 
 
+@pytest.mark.thorough
 def test_an_exif_tag_that_rotates_both_halves_is_reported(side_by_side):
     folder, checked = side_by_side
     assert accused(checked()) == {}

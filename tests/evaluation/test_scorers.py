@@ -211,6 +211,7 @@ def test_a_palette_that_is_none_is_one_line(scorer, palette):
         Scorer.load(scorer)
 
 
+@pytest.mark.thorough
 def test_a_scorer_of_other_data_is_said_to_be_one(imtrans, recipe, scorer, tmp_path):
     imtrans("train", recipe)
     measured = "--recipe", "walls", "--scorer", scorer, "--metric", "fcn_score"

@@ -186,7 +186,7 @@ def test_whatever_cannot_be_written_the_same_command_goes_on_to_the_same_bytes(
     assert wrong == []
 
 
-@pytest.mark.thorough
+@pytest.mark.soak
 def test_when_the_disk_is_full_from_one_step_on_nothing_more_is_kept_and_nothing_lost(
     trained, start, whole, expected
 ):

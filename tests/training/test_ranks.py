@@ -123,7 +123,13 @@ def test_two_ranks_with_one_pair_each_are_one_with_two(tmp_path, text, norm):
     assert largest_difference(recipe, both, whole) < 1e-5
 
 
-@pytest.mark.parametrize("count", [3, pytest.param(4, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize(
+    "count",
+    [
+        pytest.param(3, marks=pytest.mark.thorough),
+        pytest.param(4, marks=pytest.mark.soak),
+    ],
+)
 def test_ten_pairs_on_ranks_that_do_not_divide_them_are_each_seen_once(tmp_path, count):
     recipe = recipe_of(PIX2PIX, "batch", "train.sync_batch_norm=true", "train.ema=0.9")
     pairs = pairs_of(recipe, 10)

@@ -358,7 +358,7 @@ def test_one_list_on_stdin_is_not_for_several_ranks(imtrans, model, monkeypatch)
     assert (code, "write the names to a file" in err) == (2, True)
 
 
-@pytest.mark.thorough
+@pytest.mark.soak
 def test_ranks_of_torchrun_share_a_folder(imtrans, model, tmp_path):
     assert imtrans(*model, "--output", "alone")[0] == 0
     (tmp_path / "in" / "wide8.png").write_bytes(b"no image")  # rank 1 has it

@@ -65,6 +65,7 @@ def test_the_gradients_of_the_fast_engine_agree_with_the_reference_engines(tiny_
         assert torch.equal(step.method.state_dict()[name], tensor), name
 
 
+@pytest.mark.thorough
 def test_parts_of_a_batch_make_the_step_of_the_whole(tiny_file):
     # Instance norm never looks across a batch, and a pool that is not full returns what it gets.
     one, other = (step_of(tiny_file, None, "method.pool_size=9") for _ in range(2))
@@ -145,6 +146,7 @@ def test_each_direction_has_the_scale_of_the_files_it_was_given(run):
         assert read_header(newest).scale.of(90, 40) == (64, 32)
 
 
+@pytest.mark.thorough
 def test_the_log_has_every_loss_and_the_samples_both_directions(run):
     rows = [json.loads(row) for row in (run / "metrics.jsonl").read_text().splitlines()]
     names = {"g", "g_back", "cycle", "cycle_back", "identity", "identity_back", "d", "d_back"}
