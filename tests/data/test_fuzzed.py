@@ -4,7 +4,7 @@ import pytest
 from fuzzing import Fuzz
 
 
-@pytest.mark.thorough
+@pytest.mark.soak
 def test_damaged_images_are_read_or_refused_by_all_that_reads_them(tmp_path):
     """In CI 500 small ones; `python tests/fuzz.py --files 10000` takes bombs too."""
     fuzz = Fuzz(tmp_path, bombs=False)

@@ -141,6 +141,7 @@ needs_proc = pytest.mark.skipif(
 
 
 @needs_proc
+@pytest.mark.soak
 def test_two_workers_of_which_one_is_killed_lose_nothing_and_double_nothing(
     translate, shards, unpack, expected, tmp_path
 ):
