@@ -2,8 +2,8 @@
 
 Zhao et al., "Differentiable Augmentation for Data-Efficient GAN Training", NeurIPS 2020: where real
 and fake images are augmented alike, in both phases, and gradients flow through it to the generator,
-the discriminator cannot learn the few real images by heart, and the generator does not learn to
-make augmented ones.
+the discriminator cannot memorise the few real images, and the generator does not learn to make
+augmented ones.
 """
 
 from collections.abc import Callable, Sequence

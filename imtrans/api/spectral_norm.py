@@ -38,7 +38,7 @@ class SpectralLayer(nn.Module):
 
     @torch.no_grad()
     def settle(self) -> None:
-        """Estimate anew, for weights that were just drawn (as `init_weights` does)."""
+        """Estimate for weights that were just drawn (as `init_weights` does)."""
         self.u.copy_(normalize(torch.randn_like(self.u), dim=0))
         matrix = self._matrix()
         for _ in range(SETTLING):
