@@ -240,7 +240,6 @@ def test_a_broken_image_in_the_middle_costs_nothing_that_was_learned(
 
 @pytest.mark.parametrize("often", [True, False])
 def test_a_loss_that_is_not_finite_stops_and_is_not_kept(often, tiny_file, tmp_path, monkeypatch):
-    # Losses are read at the end.
     seldom = ["train.epochs=4", "train.log_every=50", "train.checkpoint_every=99"]
     tiny = recipes.read(tiny_file, () if often else seldom, catalog())
     step, count = Stepper.__call__, iter(range(1, 100))
