@@ -4,8 +4,10 @@ Ronneberger et al. 2015, as used by Isola et al. 2017, sections 3.2 and 6.1.1.
 """
 
 from functools import partial
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from imtrans.api.hookspecs import Register, hookimpl
@@ -27,6 +29,7 @@ from imtrans.api.layers import (
 def register_generators(register: Register) -> None:
     register("unet_128", partial(UNet, depth=7, skips=True))
     register("unet_256", partial(UNet, depth=8, skips=True))
+    register("unet", partial(UNet, skips=True))  # with `depth` as an option, for other sizes
     # The paper's ablation, table 2.
     register("encoder_decoder", partial(UNet, depth=8, skips=False))
 
@@ -45,7 +48,7 @@ class UNet(nn.Module):
         in_channels: int,
         out_channels: int,
         *,
-        depth: int,
+        depth: Annotated[int, Field(ge=2)] = 6,
         skips: bool,
         width: Width = 64,
         norm: Norm = "batch",

@@ -1,0 +1,126 @@
+"""The training of a diffusion bridge: see the target through the noise between it and its source.
+
+Zhou et al., "Denoising Diffusion Bridge Models", ICLR 2024, section 4.2; kernel, base noise and the
+source as a further input after arXiv 2410.21553; sampled as in Zheng et al., ICLR 2025.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, NamedTuple
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from imtrans.api.errors import ImtransError
+from imtrans.api.hookspecs import Register, hookimpl
+from imtrans.api.method import Batch, Method, Parts, Phase, Term
+from imtrans_bridge.network import Size, TimeUNet
+from imtrans_bridge.process import Process
+from imtrans_bridge.sampler import Bridge, Start
+
+IMTRANS_API = 1
+
+EARLIEST = 1e-3  # of the times that are trained: at 0 nothing is left to predict
+
+Deviation = Annotated[float, Field(ge=0)]
+
+
+@hookimpl
+def register_methods(register: Register) -> None:
+    register("bridge", DiffusionBridge)
+
+
+class Draw(NamedTuple):
+    t: Tensor  # (N, 1, 1, 1), EARLIEST .. 1
+    noise: Tensor  # as the target, standard normal
+
+
+class DiffusionBridge(Method):
+    """A path of noise from the source to the target, on which a network learns to see the target.
+
+    `size` is the network's: "tiny" (1 M parameters), "small" (7 M), "medium" (45 M) or "large"; it
+    sees the source beside the noisy image. `nfe` is how often it is evaluated for an output: 1
+    gives the mean of all that is plausible, without variety; 5 is fast, 20 better. `eta` is how
+    much noise each step draws, 0 to 1: see `Bridge`.
+
+    `start` is where the bridge begins: at the "source", which has the target's channels or one, or
+    at "zeros", of which noise alone makes something; by default at the source where that is
+    possible. `gamma_max` is the deviation of the noise half way, `base_noise` that at the start (of
+    values in [-1, 1]): more of them, more variety. `sigma_target`, `sigma_source` and `correlation`
+    describe the data, and scale what the network sees and says. Logged is `bridge`, the squared
+    error of what the network says, 1 for one that knows nothing.
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(
+        self,
+        parts: Parts,
+        *,
+        size: Size = "small",
+        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1,
+        nfe: Annotated[int, Field(ge=1)] = 5,
+        eta: Annotated[float, Field(ge=0, le=1)] = 0.0,
+        start: Start | None = None,
+        gamma_max: Deviation = 0.25,
+        base_noise: Deviation = 0.5,
+        sigma_target: Annotated[float, Field(gt=0)] = 0.5,
+        sigma_source: Deviation = 0.5,
+        correlation: Annotated[float, Field(ge=-1, le=1)] = 0.0,
+    ) -> None:
+        super().__init__()
+        start = _start(parts, start)
+        if start == "zeros":
+            sigma_source = 0.0
+        if not gamma_max and not base_noise:
+            raise ImtransError("method 'bridge' has no noise: gamma_max or base_noise must be > 0")
+        process = Process(
+            gamma_max,
+            base_noise,
+            sigma_target,
+            sigma_source,
+            correlation * sigma_target * sigma_source,
+        )
+        channels = parts.target_channels
+        network = TimeUNet(parts.source_channels + channels, channels, size, dropout)
+        self.generator = Bridge(network, process, start, channels, nfe, eta)
+        self.process = process
+
+    def forward(self, batch: Batch) -> Draw:
+        number, device = len(batch.target), batch.target.device
+        # One draw for each equal part of the times: a batch sees early and late ones alike.
+        times = (torch.arange(number, device=device) + torch.rand(number, device=device)) / number
+        t = EARLIEST + (1 - EARLIEST) * times.reshape(-1, 1, 1, 1)
+        # Not randn_like: its values would follow the memory format.
+        return Draw(t, torch.randn(batch.target.shape, device=device))
+
+    def phases(self) -> Sequence[Phase]:
+        return (Phase("generator", [self.generator], self.denoise),)
+
+    def denoise(self, batch: Batch, draw: Draw) -> list[Term]:
+        """Say of the noisy image what is missing to the target: the loss of DDBM (its equation 8)
+        with the weight 1 / out^2, so that no time counts more than another."""
+        start = self.generator.start(batch.source)
+        mean = self.process.mean(batch.target, start, draw.t)
+        x = mean + self.process.variance(draw.t).sqrt() * draw.noise
+        scalings = self.process.scalings(draw.t)
+        wanted = (batch.target - scalings.skip * x) / scalings.out
+        said = self.generator.predicted(batch.source, x, scalings)
+        return [Term("bridge", (said - wanted).square().mean())]
+
+    def translators(self) -> Mapping[str, nn.Module]:
+        return {"generator": self.generator}
+
+    @classmethod
+    def translator(cls, parts: Parts, name: str, **options: Any) -> nn.Module:
+        return cls(parts, **options).generator
+
+
+def _start(parts: Parts, wanted: Start | None) -> Start:
+    fits = parts.source_channels in (1, parts.target_channels)
+    if wanted == "source" and not fits:
+        raise ImtransError(
+            f"method 'bridge': start = \"source\" needs a source of 1 or {parts.target_channels} "
+            f"channels, as the target; it has {parts.source_channels}. use start = \"zeros\""
+        )
+    return wanted or ("source" if fits else "zeros")

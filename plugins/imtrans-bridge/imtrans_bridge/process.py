@@ -1,0 +1,66 @@
+"""The bridge: what lies between a target (t = 0) and its source (t = 1).
+
+Zhou et al., "Denoising Diffusion Bridge Models", ICLR 2024 (DDBM); the linear kernel and the noise
+at the source are those of Zhang et al., "Exploring the Design Space of Diffusion Bridge Models",
+2024 (arXiv 2410.21553).
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class Scalings(NamedTuple):
+    """How a network F becomes a denoiser: D(x, t) = skip x + out F(into x, noise)."""
+
+    skip: Tensor
+    out: Tensor
+    into: Tensor
+    noise: Tensor  # what the network sees of t
+
+
+@dataclass(frozen=True)
+class Process:
+    """x_t = (1 - t) target + t start + gamma(t) n, with normal n: a Brownian bridge of variance
+    (2 gamma_max)^2 t (1 - t), which is gamma_max^2 half way, and `base_noise` at the start.
+
+    Given the source, noise of the base adds (t base_noise)^2 to the variance of x_t; it is seen
+    here as a part of gamma, so that a bridge with it differs from one without in gamma alone.
+    `sigma_target`, `sigma_start` are the standard deviations of values around their mean and
+    `covariance` that of both: only the scaling of the network's input and output depends on them.
+    All times are tensors of any shape, 0 to 1.
+    """
+
+    gamma_max: float
+    base_noise: float
+    sigma_target: float = 0.5
+    sigma_start: float = 0.5
+    covariance: float = 0.0
+
+    def variance(self, t: Tensor) -> Tensor:
+        """gamma(t) squared."""
+        return (2 * self.gamma_max) ** 2 * t * (1 - t) + (self.base_noise * t) ** 2
+
+    def between(self, earlier: Tensor, later: Tensor) -> Tensor:
+        """The covariance of the noise at two times of one path, earlier <= later."""
+        bridged = (2 * self.gamma_max) ** 2 * earlier * (1 - later)
+        return bridged + self.base_noise**2 * earlier * later
+
+    def mean(self, target: Tensor, start: Tensor, t: Tensor) -> Tensor:
+        """x_t without its noise."""
+        return (1 - t) * target + t * start
+
+    def scalings(self, t: Tensor) -> Scalings:
+        """Those for which what the network sees, and what it has to say, have a variance of 1.
+
+        DDBM, section 5.1, equations 9 to 11, where a_t, b_t and c_t are here t, 1 - t and the
+        variance. `out` vanishes at t = 0.
+        """
+        target, start = self.sigma_target**2, self.sigma_start**2
+        variance = self.variance(t)
+        seen = (1 - t) ** 2 * target + t**2 * start
+        seen = seen + 2 * t * (1 - t) * self.covariance + variance
+        skip = ((1 - t) * target + t * self.covariance) / seen
+        unknown = t**2 * (target * start - self.covariance**2) + target * variance
+        return Scalings(skip, (unknown / seen).sqrt(), seen.rsqrt(), t.log() / 4)
