@@ -115,9 +115,13 @@ def test_gains_start_around_one_under_synchronised_batch_norm_too():
     assert float(network.weight.detach().std()) == pytest.approx(0.02, rel=0.1)
 
 
-@pytest.mark.parametrize(("name", "depth"), [("unet_128", 7), ("unet_256", 8)])
-def test_the_unet_has_its_layers_where_the_paper_has_them(name, depth):
-    network = GENERATORS[name].build(3, 3, width=4)
+@pytest.mark.parametrize(
+    ("name", "options", "depth"),
+    [("unet_128", {}, 7), ("unet_256", {}, 8), ("unet", {}, 6), ("unet", {"depth": 9}, 9)],
+)
+def test_the_unet_has_its_layers_where_the_paper_has_them(name, options, depth):
+    network = GENERATORS[name].build(3, 3, width=4, **options)
+    assert network.stride == 2**depth
     encoder = [[type(layer).__name__ for layer in block] for block in network.encoder]
     decoder = [[type(layer).__name__ for layer in block] for block in network.decoder]
     middle = ["LeakyReLU", "Conv2d", "BatchNorm2d"]
