@@ -5,10 +5,16 @@ at the source are those of Zhang et al., "Exploring the Design Space of Diffusio
 2024 (arXiv 2410.21553).
 """
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from torch import Tensor
+
+
+# Of the noise beside a target of weight 1, in a sampler's steps: from where nothing is seen of the
+# target to where nothing is hidden; and how they are spaced (Karras et al. 2022, equation 5).
+NOISIEST, CLEAREST, CURVE = 10.0, 0.02, 7.0
 
 
 class Scalings(NamedTuple):
@@ -50,6 +56,25 @@ class Process:
     def mean(self, target: Tensor, start: Tensor, t: Tensor) -> Tensor:
         """x_t without its noise."""
         return (1 - t) * target + t * start
+
+    def time_of(self, sigma: float) -> float:
+        """When the noise is `sigma` times the weight of the target: gamma(t) / (1 - t)."""
+        bridge, base = (2 * self.gamma_max) ** 2, self.base_noise**2
+        # bridge r + base r^2 = sigma^2, with r = t / (1 - t).
+        root = math.sqrt(bridge**2 + 4 * base * sigma**2)
+        ratio = 2 * sigma**2 / (bridge + root)
+        return ratio / (1 + ratio)
+
+    def times(self, steps: int) -> list[float]:
+        """The times of a sampler's steps, from 1 to 0, `steps` + 1 of them.
+
+        Not evenly spaced: near 1 little time makes the target's large shapes appear, and whatever
+        a step passes over is not drawn but averaged. By Karras et al., "Elucidating the Design
+        Space of Diffusion-Based Generative Models", NeurIPS 2022.
+        """
+        first, last = NOISIEST ** (1 / CURVE), CLEAREST ** (1 / CURVE)
+        sigmas = [(first + n / steps * (last - first)) ** CURVE for n in range(1, steps)]
+        return [1.0, *(self.time_of(sigma) for sigma in sigmas), 0.0]
 
     def scalings(self, t: Tensor) -> Scalings:
         """Those for which what the network sees, and what it has to say, have a variance of 1.

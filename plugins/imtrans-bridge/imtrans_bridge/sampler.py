@@ -5,6 +5,7 @@ keeps the marginals of the bridge, with as much new noise as one likes; without 
 decides everything that follows.
 """
 
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -48,12 +49,12 @@ class Bridge(nn.Module):
         drawn = iter(noise.float().split(self.channels, dim=1))
         start, inner = self.start(source), next(drawn)
         x = start + self.process.base_noise * inner
-        for step in range(self.nfe, 0, -1):
-            t, later = (source.new_full((1, 1, 1, 1), n / self.nfe) for n in (step, step - 1))
+        for now, then in pairwise(self.process.times(self.nfe)):
+            t, later = (source.new_full((1, 1, 1, 1), time) for time in (now, then))
             target = self.denoised(source, x, t).clamp(-1, 1)
-            if step == 1:
+            if then == 0:
                 return target
-            if step < self.nfe:  # at the start x is `start`, and the noise in it may be 0
+            if now < 1:  # at the start x is `start`, and the noise in it may be 0
                 inner = (x - self.process.mean(target, start, t)) / self.process.variance(t).sqrt()
             kept, fresh = self.shares(t, later)
             x = self.process.mean(target, start, later) + kept * inner
