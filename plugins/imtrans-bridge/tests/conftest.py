@@ -1,6 +1,7 @@
 """What the tests of this plugin share: a recipe that trains in a moment."""
 
 import os
+import sys
 
 os.environ["OMP_NUM_THREADS"] = "1"  # of processes that a test starts, too
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 from drawn import write_pairs
 
+from imtrans.cli.main import main
 from imtrans.recipe.catalog import catalog
 from imtrans.recipe.reading import read
 from imtrans.task import Task
@@ -82,3 +84,22 @@ def whole(tmp_path_factory):
         patch.setenv("IMTRANS_CACHE", str(folder / "caches"))
         fit(task, folder / "run")
     return task, folder / "run"
+
+
+@pytest.fixture
+def imtrans(monkeypatch, capsys, tmp_path):
+    """Call the command line in an empty working folder; returns (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["imtrans", *map(str, arguments)])
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code or 0
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call

@@ -47,8 +47,8 @@ class PapersBridge:
         return np.hstack([pinned, ends[:, None] * self.base])[:-1]
 
     def unexplained(self, s, t):
-        """The deviation of the noise at s, s < t, where that at t is known: what is left of it after
-        its projection."""
+        """The deviation of the noise at s, s < t, where that at t is known: of what is left of it
+        when that is projected out."""
         earlier, later = self.paths([s, t])
         length = later @ later
         share = earlier @ later / length if length > 1e-20 else 0.0

@@ -1,4 +1,4 @@
-"""The noise and the scalings against Brownian paths, covariance matrices and DDBM's own formulas."""
+"""The noise and the scalings against Brownian paths, covariance matrices and DDBM's formulas."""
 
 import pytest
 

@@ -90,7 +90,7 @@ def test_a_source_of_one_channel_begins_each_channel_of_the_target():
 
 
 def path_of_noise(bridge, denoised, source, nfe, eta):
-    """(t, mean, noise) of each x_t that the sampler makes of a source of one pixel, which are affine
+    """(t, mean, noise) of each x_t that the sampler makes of a source of one pixel, which is affine
     in what is drawn: the mean where nothing is, and how much of each normal variable is in it."""
     process = Process(bridge.half_way, bridge.base, bridge.sigma_0, bridge.sigma_T, bridge.sigma_0T)
 
