@@ -4,6 +4,7 @@ DDBM is arXiv 2309.16948, base noise that of arXiv 2410.21553, DBIM arXiv 2405.1
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -55,20 +56,14 @@ class PapersBridge:
         return np.linalg.norm(earlier - share * later)
 
 
-def times_of(nfe):
-    """Those of the evaluations, and the end."""
-    return np.linspace(1, 0, nfe + 1)
-
-
-def dbim(bridge, denoiser, x_T, noises, nfe, eta):
-    """Algorithm 1 of DBIM at these times, with rho = eta times that of the Markovian case.
+def dbim(bridge, denoiser, x_T, noises, times, eta):
+    """Algorithm 1 of DBIM at times from 1 to 0, with rho = eta times that of the Markovian case.
     Its booting noise is the first of `noises`; x_T has noise in it where there is one of the base,
     and then it is the same. Yields (t, x_t), and (0, x_0) at last."""
     noises = list(noises)
-    times = times_of(nfe)
     booting = noises.pop(0)
     x = x_T + bridge.base * booting
-    for t, s in zip(times, times[1:], strict=False):
+    for t, s in pairwise(times):
         yield t, x
         x_0 = np.clip(denoiser(x, t), -1, 1)
         if s == 0:

@@ -6,7 +6,7 @@ pytest.importorskip("imtrans_bridge", reason="not installed: pip install -e plug
 
 import numpy as np
 import torch
-from imtrans_bridge.process import Process
+from imtrans_bridge.process import CLEAREST, CURVE, NOISIEST, Process
 from papers_bridge import PapersBridge
 
 SETTINGS = [  # gamma_max, base_noise, sigma_target, sigma_source, covariance
@@ -108,3 +108,17 @@ def test_what_is_left_of_the_scale_in_single_precision():
         exact, found = (Process(*setting).scalings(each) for each in (t, t.float()))
         for one, other in zip(exact, found, strict=True):
             torch.testing.assert_close(other.double(), one, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5, 20, 1000])
+def test_the_noise_beside_the_target_falls_in_the_steps_of_karras(both, steps):
+    """c_t / b_t, which is infinite at 1: equation 5 of Karras et al. (2022) between both ends."""
+    process, bridge = both
+    times = np.array(process.times(steps))
+    assert len(times) == steps + 1
+    assert (times[0], times[-1]) == (1, 0)
+    assert (np.diff(times) < 0).all()
+    _, b, c = bridge.coefficients(times[1:-1])
+    place = np.arange(1, steps) / steps
+    ends = NOISIEST ** (1 / CURVE), CLEAREST ** (1 / CURVE)
+    np.testing.assert_allclose(c / b, (ends[0] * (1 - place) + ends[1] * place) ** CURVE, rtol=1e-9)

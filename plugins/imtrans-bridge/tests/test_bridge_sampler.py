@@ -4,11 +4,14 @@ import pytest
 
 pytest.importorskip("imtrans_bridge", reason="not installed: pip install -e plugins/imtrans-bridge")
 
+from dataclasses import astuple
+from itertools import pairwise
+
 import numpy as np
 import torch
 from imtrans_bridge.process import Process
 from imtrans_bridge.sampler import Bridge
-from papers_bridge import PapersBridge, dbim, times_of
+from papers_bridge import PapersBridge, dbim
 from torch import nn
 
 # Deviations of target and source, and their covariance.
@@ -30,6 +33,10 @@ class Plugged(nn.Module):
         return self.function(seen, source, noise[:, None, None, None])
 
 
+def process_of(bridge):
+    return Process(*astuple(bridge))
+
+
 def sampler_of(function, process, *, start="source", channels=1, nfe=5, eta=0.0):
     return Bridge(Plugged(function, channels), process, start, channels, nfe, eta)
 
@@ -37,7 +44,7 @@ def sampler_of(function, process, *, start="source", channels=1, nfe=5, eta=0.0)
 def wavy(seen, source, noise, math):
     """Some network: it depends on all that it is given, and leaves [-1, 1] at times."""
     mean = source.mean(1, keepdims=True)
-    return math.tanh(1.5 * seen - mean * math.cos(3 * noise)) * 2 + 0.3 * math.sin(7 * mean + noise)
+    return 1.3 * math.tanh(seen - mean * math.cos(3 * noise)) + 0.3 * math.sin(7 * mean + noise)
 
 
 def drawn(*shape, seed=0):
@@ -57,16 +64,17 @@ def test_it_is_algorithm_1_of_dbim(nfe, eta, base, start):
     source = np.tanh(drawn(3, channels if start == "source" else 5, 4, 6))
     noises = drawn(nfe if eta else 1, 3, channels, 4, 6, seed=1)
     bridge = PapersBridge(0.35, base, *DATA)
+    process = process_of(bridge)
 
     def denoiser(x, t):
         c_in, c_skip, c_out = bridge.scalings(t)
         return c_skip * x + c_out * wavy(c_in * x, source, np.log(t) / 4, np)
 
     x_T = source if start == "source" else np.zeros((3, channels, 4, 6))
-    *path, (_, expected) = dbim(bridge, denoiser, x_T, noises, nfe, eta)
+    *path, (_, expected) = dbim(bridge, denoiser, x_T, noises, process.times(nfe), eta)
     sampler = sampler_of(
         lambda *given: wavy(*given, torch),
-        Process(0.35, base, *DATA),
+        process,
         start=start,
         channels=channels,
         nfe=nfe,
@@ -76,7 +84,7 @@ def test_it_is_algorithm_1_of_dbim(nfe, eta, base, start):
     found = sampler(single(source), single(np.concatenate(noises, axis=1)))
     for (t, x), (seen, noise) in zip(path, sampler.network.seen, strict=True):
         assert noise.exp().pow(4).tolist() == pytest.approx([t] * 3)
-        np.testing.assert_allclose(seen, bridge.scalings(t)[0] * x, atol=3e-5)
+        np.testing.assert_allclose(seen, bridge.scalings(t)[0] * x, atol=1e-4)
     np.testing.assert_allclose(found, expected, atol=2e-5)
     assert np.abs(expected).max() <= 1
 
@@ -92,10 +100,12 @@ def test_a_source_of_one_channel_begins_each_channel_of_the_target():
 def path_of_noise(bridge, denoised, source, nfe, eta):
     """(t, mean, noise) of each x_t that the sampler makes of a source of one pixel, which is affine
     in what is drawn: the mean where nothing is, and how much of each normal variable is in it."""
-    process = Process(bridge.half_way, bridge.base, bridge.sigma_0, bridge.sigma_T, bridge.sigma_0T)
+    process = process_of(bridge)
+    times = process.times(nfe)
+    left = iter(times)
 
     def network(seen, source, noise):
-        t = float((4 * noise.double()).exp().flatten()[0])
+        t = next(left)
         c_in, c_skip, c_out = bridge.scalings(t)
         x = seen.double().numpy() / c_in
         return torch.tensor((denoised(x, t) - c_skip * x) / c_out)
@@ -106,9 +116,8 @@ def path_of_noise(bridge, denoised, source, nfe, eta):
     given = torch.full((number + 1, 1, 1, 1), source)
     output = sampler(given, single(noise).reshape(number + 1, number, 1, 1))
     path = []
-    for seen, noise in [*sampler.network.seen, (output, None)]:
-        t = 0.0 if noise is None else float((4 * noise.double()).exp()[0])
-        x = seen.double().flatten().numpy() / (1 if noise is None else bridge.scalings(t)[0])
+    for t, (seen, _) in zip(times, [*sampler.network.seen, (output, None)], strict=True):
+        x = seen.double().flatten().numpy() / (bridge.scalings(t)[0] if t else 1)
         path.append((t, x[0], x[1:] - x[0]))
     return path
 
@@ -142,9 +151,7 @@ def test_with_all_of_the_noise_a_step_is_the_markovian_posterior():
     g^2 s (t - s) / t around the line between both."""
     bridge, target = PapersBridge(0.3), 0.7
     path = path_of_noise(bridge, lambda x, t: target, -0.4, 6, 1.0)[:-1]
-    for step, ((t, before, noise), (s, after, later)) in enumerate(
-        zip(path, path[1:], strict=False)
-    ):
+    for step, ((t, before, noise), (s, after, later)) in enumerate(pairwise(path)):
         assert after == pytest.approx(target + s / t * (before - target), abs=1e-5)
         added = later - s / t * noise
         expected = np.zeros(len(added))
@@ -198,8 +205,16 @@ def test_a_gaussian_is_reached_as_evaluations_become_more(source, bridge, eta):
     # A single one sees nothing but the source: its output is the mean.
     assert found[0][1] < 1e-5
     lost = [1 - deviation / given.deviation for _, deviation in found]
-    assert all(0 < more < 0.8 * less for less, more in zip(lost, lost[1:], strict=False))
+    assert all(0 < more < 0.8 * less for less, more in pairwise(lost))
     assert lost[-1] < 0.07
+
+
+def test_without_noise_of_its_own_all_bridges_lead_to_the_same():
+    """Where their steps have the same noise beside the target: (x_t - a_t x_T) / b_t, the target
+    with that noise, follows from nothing else."""
+    found = [Gaussian(bridge, 0.5).sampled(7, 0.0) for bridge in BRIDGES]
+    for each in found[1:]:
+        assert each == pytest.approx(found[0], abs=1e-5)
 
 
 @pytest.mark.parametrize("bridge", BRIDGES[1:], ids=str)
@@ -207,7 +222,7 @@ def test_the_deviation_of_a_gaussian_is_what_affine_maps_make_of_it(bridge):
     """Of a sampler that draws once, each step multiplies how far x_t is from its mean."""
     given, nfe = Gaussian(bridge, 0.5), 10
     far = bridge.base
-    for t, s in zip(times_of(nfe), times_of(nfe)[1:], strict=False):
+    for t, s in pairwise(process_of(bridge).times(nfe)):
         b, c = bridge.coefficients(t)[1:]
         known = b * given.deviation**2 / ((b * given.deviation) ** 2 + c**2)
         noise = (1 - b * known) / c
@@ -226,6 +241,20 @@ def test_equal_noise_gives_equal_outputs_and_none_is_drawn_then():
     state = torch.random.get_rng_state()
     assert torch.equal(sampler(source, noise), drawn_within)
     assert torch.equal(torch.random.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("eta", [0.0, 0.5])
+def test_the_number_of_evaluations_may_be_set_later(eta):
+    source, outputs = torch.rand(1, 1, 4, 4), []
+    for nfe in (3, 7):
+        sampler = sampler_of(
+            lambda *given: wavy(*given, torch), Process(0.3, 0.4), nfe=nfe, eta=eta
+        )
+        sampler.nfe = 3
+        noise = torch.randn(1, sampler.noise_channels, 4, 4, generator=torch.manual_seed(0))
+        outputs.append(sampler(source, noise))
+        assert len(sampler.network.seen) == 3
+    assert torch.equal(*outputs)
 
 
 def test_a_size_that_does_not_fit_is_refused():

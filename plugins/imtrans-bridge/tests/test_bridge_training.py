@@ -64,9 +64,9 @@ def test_more_steps_have_a_lower_loss(task_of):
     task = task_of("train.learning_rate=5e-3", "method.dropout=0.0")
     step = Step(task.method(CPU), plain(CPU), task.recipe.train)
     torch.manual_seed(0)
-    source = torch.rand(8, 3, 16, 16) * 2 - 1
-    losses = [float(step(Batch(source, -0.5 * source))["bridge"]) for _ in range(60)]
-    assert sum(losses[-10:]) < 0.7 * sum(losses[:10])
+    source = torch.rand(4, 3, 16, 16) * 2 - 1
+    losses = [float(step(Batch(source, -0.5 * source))["bridge"]) for _ in range(40)]
+    assert sum(losses[-10:]) < 0.8 * sum(losses[:10])
 
 
 def descend(group, method, train, folder):
