@@ -72,8 +72,8 @@ class DiffusionBridge(Method):
         start = _start(parts, start)
         if start == "zeros":
             sigma_source = 0.0
-        if not gamma_max and not base_noise:
-            raise ImtransError("method 'bridge' has no noise: gamma_max or base_noise must be > 0")
+        if not base_noise:
+            _check_without_base(start, gamma_max, sigma_source, correlation)
         process = Process(
             gamma_max,
             base_noise,
@@ -121,6 +121,24 @@ def _start(parts: Parts, wanted: Start | None) -> Start:
     if wanted == "source" and not fits:
         raise ImtransError(
             f"method 'bridge': start = \"source\" needs a source of 1 or {parts.target_channels} "
-            f"channels, as the target; it has {parts.source_channels}. use start = \"zeros\""
+            f'channels, as the target; it has {parts.source_channels}. use start = "zeros"'
         )
     return wanted or ("source" if fits else "zeros")
+
+
+def _check_without_base(
+    start: Start, gamma_max: float, sigma_source: float, correlation: float
+) -> None:
+    """Where the bridge begins without noise, its source has to vary, and must not say everything of
+    the target: the scalings would be infinite there, or have nothing left for the network."""
+    if not gamma_max:
+        raise ImtransError("method 'bridge' has no noise: gamma_max or base_noise must be > 0")
+    if start == "zeros":
+        raise ImtransError(
+            "method 'bridge': from zeros nothing but noise begins: base_noise must be > 0"
+        )
+    if not sigma_source or abs(correlation) == 1:
+        raise ImtransError(
+            "method 'bridge': without base_noise, sigma_source must be > 0, and correlation "
+            "between -1 and 1"
+        )

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-
 # Of the noise beside a target of weight 1, in a sampler's steps: from where nothing is seen of the
 # target to where nothing is hidden; and how they are spaced (Karras et al. 2022, equation 5).
 NOISIEST, CLEAREST, CURVE = 10.0, 0.02, 7.0

@@ -30,7 +30,13 @@ class Bridge(nn.Module):
     draws = True
 
     def __init__(
-        self, network: nn.Module, process: Process, start: Start, channels: int, nfe: int, eta: float
+        self,
+        network: nn.Module,
+        process: Process,
+        start: Start,
+        channels: int,
+        nfe: int,
+        eta: float,
     ) -> None:
         super().__init__()
         self.network, self.process, self.start_with = network, process, start
@@ -83,9 +89,9 @@ class Bridge(nn.Module):
     def shares(self, t: Tensor, later: Tensor) -> tuple[Tensor, Tensor]:
         """The deviations of the noise that stays in the next x and of what is drawn for it.
 
-        Their squares add up to the variance there, so that it keeps its marginal. DBIM, section 3.2;
-        all of the noise that the bridge itself draws, for eta = 1, is the variance of a Gaussian
-        given its value at t.
+        Their squares add up to the variance there, so that it keeps its marginal: DBIM, section
+        3.2. All of the noise that the bridge itself draws, for eta = 1, is the variance of a
+        Gaussian given its value at t.
         """
         process = self.process
         known = process.between(later, t) ** 2 / process.variance(t).clamp_min(1e-12)
