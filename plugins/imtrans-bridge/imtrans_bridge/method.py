@@ -46,8 +46,10 @@ class DiffusionBridge(Method):
     `start` is where the bridge begins: at the "source", which has the target's channels or one, or
     at "zeros", of which noise alone makes something; by default at the source where that is
     possible. `gamma_max` is the deviation of the noise half way, `base_noise` that at the start (of
-    values in [-1, 1]): more of them, more variety. `sigma_target`, `sigma_source` and `correlation`
-    describe the data, and scale what the network sees and says. Logged is `bridge`, the squared
+    values in [-1, 1]): more of them, more variety. `centred` takes the source's share out of the noisy
+    image before the network sees it, which knows the source anyway: what it has learned after 2,000
+    steps takes 6,000 without (facades, 64 px). False is DDBM's scaling, by `sigma_source` and
+    `correlation` too; `sigma_target` is the deviation of the target's values. Logged is `bridge`, the squared
     error of what the network says, 1 for one that knows nothing.
     """
 
@@ -64,16 +66,17 @@ class DiffusionBridge(Method):
         start: Start | None = None,
         gamma_max: Deviation = 0.125,
         base_noise: Deviation = 0.25,
+        centred: bool = True,
         sigma_target: Annotated[float, Field(gt=0)] = 0.5,
         sigma_source: Deviation = 0.5,
         correlation: Annotated[float, Field(ge=-1, le=1)] = 0.0,
     ) -> None:
         super().__init__()
         start = _start(parts, start)
-        if start == "zeros":
-            sigma_source = 0.0
+        if start == "zeros" or centred:
+            sigma_source = 0.0  # nothing of it is in what the network sees noisy
         if not base_noise:
-            _check_without_base(start, gamma_max, sigma_source, correlation)
+            _check_without_base(start, centred, gamma_max, sigma_source, correlation)
         process = Process(
             gamma_max,
             base_noise,
@@ -83,7 +86,7 @@ class DiffusionBridge(Method):
         )
         channels = parts.target_channels
         network = TimeUNet(parts.source_channels + channels, channels, size, dropout)
-        self.generator = Bridge(network, process, start, channels, nfe, eta)
+        self.generator = Bridge(network, process, start, channels, nfe, eta, centred)
         self.process = process
 
     def forward(self, batch: Batch) -> Draw:
@@ -103,6 +106,7 @@ class DiffusionBridge(Method):
         start = self.generator.start(batch.source)
         mean = self.process.mean(batch.target, start, draw.t)
         x = mean + self.process.variance(draw.t).sqrt() * draw.noise
+        x = self.generator.seen(start, x, draw.t)
         scalings = self.process.scalings(draw.t)
         wanted = (batch.target - scalings.skip * x) / scalings.out
         said = self.generator.predicted(batch.source, x, scalings)
@@ -127,7 +131,7 @@ def _start(parts: Parts, wanted: Start | None) -> Start:
 
 
 def _check_without_base(
-    start: Start, gamma_max: float, sigma_source: float, correlation: float
+    start: Start, centred: bool, gamma_max: float, sigma_source: float, correlation: float
 ) -> None:
     """Where the bridge begins without noise, its source has to vary, and must not say everything of
     the target: the scalings would be infinite there, or have nothing left for the network."""
@@ -136,6 +140,11 @@ def _check_without_base(
     if start == "zeros":
         raise ImtransError(
             "method 'bridge': from zeros nothing but noise begins: base_noise must be > 0"
+        )
+    if centred:
+        raise ImtransError(
+            "method 'bridge': centred on the source, nothing is left to see at the start: without "
+            "base_noise, set centred = false"
         )
     if not sigma_source or abs(correlation) == 1:
         raise ImtransError(

@@ -36,11 +36,12 @@ class Bridge(nn.Module):
         start: Start,
         channels: int,
         nfe: int,
-        eta: float,
+        eta: float = 0.0,
+        centred: bool = False,
     ) -> None:
         super().__init__()
         self.network, self.process, self.start_with = network, process, start
-        self.channels, self.nfe, self.eta = channels, nfe, eta
+        self.channels, self.nfe, self.eta, self.centred = channels, nfe, eta, centred
         self.stride: int = network.stride  # type: ignore[assignment]
 
     @property
@@ -77,8 +78,12 @@ class Bridge(nn.Module):
 
     def denoised(self, source: Tensor, x: Tensor, t: Tensor) -> Tensor:
         """What is expected of the target, given x at the times (N or 1, 1, 1, 1)."""
-        scalings = self.process.scalings(t)
-        return scalings.skip * x + scalings.out * self.predicted(source, x, scalings)
+        seen, scalings = self.seen(self.start(source), x, t), self.process.scalings(t)
+        return scalings.skip * seen + scalings.out * self.predicted(source, seen, scalings)
+
+    def seen(self, start: Tensor, x: Tensor, t: Tensor) -> Tensor:
+        """The noisy image as the network is to see it: centred, without the start's share."""
+        return x - t * start if self.centred else x
 
     def predicted(self, source: Tensor, x: Tensor, scalings: Scalings) -> Tensor:
         """What the network itself says, float32: of the target, what `skip` does not know yet."""

@@ -23,10 +23,10 @@ from imtrans.training.step.trial import tried_step
 CPU = torch.device("cpu")
 
 
-def method_of(source=3, target=3, **options):
+def method_of(source=3, target=3, centred=False, **options):
     parts = SimpleNamespace(source_channels=source, target_channels=target, size=(16, 16))
     torch.manual_seed(0)
-    return DiffusionBridge(parts, size="tiny", **options)
+    return DiffusionBridge(parts, size="tiny", centred=centred, **options)
 
 
 def batch(count=4, source=3, target=3, side=16, seed=1):
