@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from imtrans.cli.common import a_path, complain, echo, installed
+from imtrans.cli.sampling_options import NfeOption
 from imtrans.cli.trained import trained
 from imtrans.cli.translate_options import (
     BestOption,
@@ -55,12 +56,14 @@ def export(
     values: Annotated[
         Values, typer.Option(help="pixels: as files have them, 0 to 255; network: -1 to 1.")
     ] = Values.pixels,
+    nfe: NfeOption = None,
 ) -> None:
     """Write a translator as one file that runs without imtrans: with torch alone, or as ONNX.
 
     It takes any number of images of any size that its stride divides, and its metadata says all
     that is needed to feed it. What it computes is compared with imtrans on images of three random
-    sizes; if they differ, nothing is written and the exit code is 1.
+    sizes; if they differ, nothing is written and the exit code is 1. Of a method that samples, it
+    takes noise as a second input, of standard normal values.
 
     Example: `imtrans export --recipe maps --format onnx`
     """
@@ -80,6 +83,7 @@ def export(
             precision=precision.value,
             statistics=statistics.value,
             values=values.value,
+            nfe=nfe,
         )
     except ParityError as error:
         complain(f"error: {error}")

@@ -3,12 +3,21 @@
 from collections.abc import Iterator, Sequence
 
 from imtrans.api.errors import quoted
-from imtrans.evaluation.comparison import ComparedSide, Comparison
+from imtrans.api.samplers import NFE
+from imtrans.evaluation.comparison import ComparedSide, Comparison, PairedDifference
 from imtrans.host.words import counted
 
 FEW = 30  # images
 MANY = 10  # differences: some look certain by chance
 VERDICTS = {True: "better", False: "worse", None: "not told apart"}
+NEUTRAL = {True: "more", False: "less", None: "not told apart"}
+
+
+def verdict_of(difference: PairedDifference) -> str:
+    """`better`; where neither more nor less is better, `more`."""
+    if difference.higher_is_better is None:
+        return NEUTRAL[difference.above]
+    return VERDICTS[difference.better]
 
 
 def verdicts(comparison: Comparison) -> Iterator[str]:
@@ -16,7 +25,11 @@ def verdicts(comparison: Comparison) -> Iterator[str]:
     first, *others = comparison.sides
     images = counted(len(comparison.images), "image")
     for index, side in enumerate(others):
-        found = {name: rows[index].better for name, rows in comparison.differences.items()}
+        found = {
+            name: rows[index].better
+            for name, rows in comparison.differences.items()
+            if rows[index].higher_is_better is not None
+        }
         better = [name for name, one in found.items() if one is True]
         worse = [name for name, one in found.items() if one is False]
         open_ = [name for name, one in found.items() if one is None]
@@ -60,6 +73,11 @@ def cautions(comparison: Comparison) -> Iterator[str]:
             f"{quoted(comparison.not_compared)} left out: not all of them have measured it, in the "
             "same way and with the same targets"
         )
+    if len(numbers := _evaluations(sides)) > 1:
+        yield (
+            "not all of them sample in the same number of network evaluations: "
+            + ", ".join(map(str, numbers))
+        )
     if len(comparison.images) < FEW:
         yield f"{counted(len(comparison.images), 'image')} are few: intervals are rough"
     single = [side.name for side in sides if side.seeds == 1]
@@ -75,6 +93,12 @@ def cautions(comparison: Comparison) -> Iterator[str]:
     compared = len(comparison.differences) * (len(sides) - 1)
     if compared >= MANY:
         yield f"of {compared} differences one in twenty looks certain by chance"
+
+
+def _evaluations(sides: Sequence[ComparedSide]) -> list[int]:
+    """The numbers of network evaluations of those that have such a number."""
+    found = (one.facts.get(NFE) for side in sides for one in side.evaluations)
+    return sorted({number for number in found if isinstance(number, int)})
 
 
 def seeds_of(side: ComparedSide) -> str:

@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 
 import imtrans
 from imtrans.api.errors import ImtransError
+from imtrans.api.samplers import NFE
 from imtrans.data.scale import TrainingScale
 from imtrans.host.foreign import FAULTS, whole_number
 from imtrans.host.words import plain
@@ -57,6 +58,13 @@ class Header:
         """At which scale this part translates; None where that is not known."""
         noted = self.facts.get(f"scale/{self.part}")
         return TrainingScale.loads(noted, self.path) if noted else None
+
+    @property
+    def nfe(self) -> int | None:
+        """How many network evaluations this part takes for an output by its recipe; None where it
+        has no such number."""
+        fact = f"{NFE}/{self.part}"
+        return self.number(fact) if fact in self.facts else None
 
     @property
     def parts(self) -> list[str]:

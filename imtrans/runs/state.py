@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.method import Method
+from imtrans.api.samplers import NFE, nfe_of
 from imtrans.host.foreign import reading
 from imtrans.runs import checkpoint
 from imtrans.runs.best import Best
@@ -128,6 +129,11 @@ def _facts(training: Training, position: Position, task: Task) -> dict[str, str]
         "best": position.best.dumps(),
         "stride": str(generator.stride),
         **{f"scale/{name}": task.scale_of(name).dumps() for name in training.translating},
+        **{
+            f"{NFE}/{name}": str(nfe)
+            for name, module in training.translating.items()
+            if (nfe := nfe_of(module)) is not None
+        },
     }
 
 
