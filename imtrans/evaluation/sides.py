@@ -17,6 +17,8 @@ from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import Catalog
 from imtrans.runs.listing import find_run, is_run, newest_whole
 from imtrans.runs.run_dir import binding
+from imtrans.runs.sealed import SUM
+from imtrans.translation.loading import header_to_load
 
 
 def sides_of(
@@ -80,6 +82,19 @@ def _evaluated(
     evaluated = files.read(place.folder, catalog)
     _remark(place.run, evaluated, say)
     return evaluated
+
+
+def evaluated_run(run: Path, wanted: Wanted, catalog: Catalog, say: Say, bar: Bar) -> Evaluated:
+    """The evaluation of the weights that are wanted of a run on its validation pairs: the one that
+    is there, or one that is made now. Raises ImtransError where it cannot be evaluated."""
+    folder = evaluation_folder(run, VALIDATION)
+    weights = header_to_load(run, wanted.best, "generator").facts.get(SUM)
+    with suppress(ImtransError):
+        there = files.read(folder, catalog)
+        if there.facts.get("weights") == weights:
+            return there
+    evaluate_run(run, wanted, catalog, say=say, bar=bar)
+    return files.read(folder, catalog)
 
 
 def _remark(run: Path, evaluated: Evaluated, say: Say) -> None:
