@@ -9,6 +9,7 @@ from imtrans.api.errors import ImtransError
 from imtrans.cli import completion
 from imtrans.cli.common import (
     DeviceOption,
+    SetOption,
     a_path,
     complain,
     console,
@@ -19,6 +20,7 @@ from imtrans.cli.common import (
     say_wrapped,
 )
 from imtrans.cli.compare import check_page, print_differences
+from imtrans.cli.report import report_at_the_end
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -57,6 +59,7 @@ def sweep(
             "--html", parser=a_path, metavar="FILE", help="Write a page with pictures and curves."
         ),
     ] = None,
+    set_: SetOption = None,
     device: DeviceOption = None,
     dry_run: Annotated[
         bool,
@@ -75,7 +78,6 @@ def sweep(
 
     Example: `imtrans sweep quick`
     """
-    from imtrans.evaluation.wanted import Wanted
     from imtrans.host.devices import choose_device
     from imtrans.host.ranks import this_rank
     from imtrans.sweeping.file import read_sweep
@@ -88,7 +90,7 @@ def sweep(
         raise ImtransError("a sweep trains on one device; start it without torchrun")
     if html:
         check_page(html)
-    out, found = console(), read_sweep(file)
+    out, found = console(), read_sweep(file, set_ or ())
     catalog, folder = installed(), runs or usual_folder(found)
     report, chosen = partial(say_wrapped, out), str(choose_device(device))
     if dry_run:
@@ -105,8 +107,15 @@ def sweep(
         trained = train_all(plan.runs, chosen, out, report, command=command)
         if trained.interrupted:
             exit_if_interrupted(trained.interrupted, out)
-        wanted, bar = Wanted(best=best, device=chosen), partial(progress, out)
-        result = results(plan, trained.failed, wanted, catalog, report, bar)
+        result = results(
+            plan,
+            trained.failed,
+            catalog,
+            best=best,
+            say=report,
+            bar=partial(progress, out),
+            after=lambda run: report_at_the_end(run.folder, out, run.task),
+        )
         _finish(plan, result, html, out)
     raise typer.Exit(1 if result.failed else 0)
 
@@ -122,17 +131,17 @@ def _print_plan(plan: "SweepPlan", out: "Console") -> None:
 
 def _finish(plan: "SweepPlan", result: "SweepResult", html: Path | None, out: "Console") -> None:
     from imtrans.cli.tables import print_table
-    from imtrans.sweeping.table import JSON, MARKDOWN, notes, values, write_table
+    from imtrans.sweeping.table import JSON, MARKDOWN, notes, turned, values, write_table
 
     write_table(plan, result)
-    print_table(out, *values(result))
+    print_table(out, *turned(values(result)))
     say(out, "")
     if result.comparison:
         print_differences(out, result.comparison)
     for line in notes(plan, result):
         say_wrapped(out, line)
-    for run, why in result.failed.items():
-        complain(f"failed: {run}: {why}")
+    for line in result.failures:
+        complain(line)
     say(out, f"written to {plan.folder / MARKDOWN} and {JSON}")
     if html and result.comparison:
         from imtrans.reporting.comparing.page import write_comparison

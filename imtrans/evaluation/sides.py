@@ -84,17 +84,14 @@ def _evaluated(
     return evaluated
 
 
-def evaluated_run(run: Path, wanted: Wanted, catalog: Catalog, say: Say, bar: Bar) -> Evaluated:
-    """The evaluation of the weights that are wanted of a run on its validation pairs: the one that
-    is there, or one that is made now. Raises ImtransError where it cannot be evaluated."""
-    folder = evaluation_folder(run, VALIDATION)
-    weights = header_to_load(run, wanted.best, "generator").facts.get(SUM)
+def evaluation_of(run: Path, catalog: Catalog, *, best: bool = False) -> Evaluated | None:
+    """The evaluation of a run's newest or best weights on its validation pairs, if it is there.
+    Raises ImtransError where the run has no such weights."""
+    weights = header_to_load(run, best, "generator").facts.get(SUM)
     with suppress(ImtransError):
-        there = files.read(folder, catalog)
-        if there.facts.get("weights") == weights:
-            return there
-    evaluate_run(run, wanted, catalog, say=say, bar=bar)
-    return files.read(folder, catalog)
+        there = files.read(evaluation_folder(run, VALIDATION), catalog)
+        return there if there.facts.get("weights") == weights else None
+    return None
 
 
 def _remark(run: Path, evaluated: Evaluated, say: Say) -> None:

@@ -15,14 +15,14 @@ equal = "time"
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from imtrans.api.errors import ImtransError, quoted
+from imtrans.api.errors import ImtransError
 from imtrans.host.foreign import reading
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.overrides import Override
@@ -31,10 +31,12 @@ from imtrans.recipe.reading import RecipeProblems
 from imtrans.recipe.schema import Table
 from imtrans.recipe.shelves import SWEEPS
 from imtrans.recipe.toml import Location, lines
+from imtrans.sweeping.problems import TOP, SweepProblems
 
 NAME = re.compile(r"[^\W_][\w-]{0,99}")  # of a variant: a part of the name of a folder
 RECIPE = "recipe"  # the key of a variant that is none of its recipe
-Rows = list[tuple[str, str]]  # of problems: a line, and a sentence
+EPOCHS = "train.epochs"
+FEWEST = 2  # variants
 
 
 class SweepTable(Table):
@@ -56,6 +58,7 @@ class Variant:
     recipe: str  # a name, or a path
     overrides: tuple[Override, ...]  # whose places end in their lines
     line: str  # of its head, as `line 12`
+    recipe_line: str  # where its recipe is named
 
     def with_seed(self, seed: int) -> tuple[Override, ...]:
         return (*self.overrides, Override("seed", seed, "seeds"))
@@ -70,15 +73,17 @@ class SweepFile:
     seeds: tuple[int, ...]
     equal: Literal["time", "steps"] | None
     variants: tuple[Variant, ...]
+    problems: SweepProblems
 
     @property
     def name(self) -> str:
         return self.path.stem
 
 
-def read_sweep(source: str | Path) -> SweepFile:
-    """The sweep at a path or of a name. Raises ImtransError with every problem and its line; what
-    is wrong with the recipes themselves is for later."""
+def read_sweep(source: str | Path, settings: Sequence[str] = ()) -> SweepFile:
+    """The sweep at a path or of a name, with KEY=VALUE `settings` of all its variants. Raises
+    ImtransError when it is no sweep; what else is wrong is among its `problems`, which become more
+    as its recipes are read."""
     path = SWEEPS.find(source)
     text = recipes.text_of(path)
     with reading(path, "not valid TOML"):
@@ -91,38 +96,50 @@ def read_sweep(source: str | Path) -> SweepFile:
     table = validate(SweepTable, values)
     if isinstance(table, list):
         raise RecipeProblems(str(path), table, places)
-    rows = list(_problems(table, places))
-    if rows:
-        raise ImtransError(recipes.report(str(path), rows))
-    variants = tuple(_variants(path, table, values, places))
-    return SweepFile(path, table.title, table.seeds, table.equal, variants)
+    problems = SweepProblems(path)
+    for line, what in _problems(table, places):
+        problems.add(line, what)
+    if not table.seeds or len(table.variants) < FEWEST:
+        problems.refuse(())  # there is nothing to look at
+    added = tuple(map(Override.of, settings))
+    variants = tuple(_variants(path, table, values, places, added))
+    return SweepFile(path, table.title, table.seeds, table.equal, variants, problems)
 
 
 def _problems(table: SweepTable, places: Mapping[Location, str]) -> Iterator[tuple[str, str]]:
     """What no type says."""
-    seeds = places.get(("seeds",), "line 1")
+    seeds = places.get(("seeds",), TOP)
     if not table.seeds:
         yield seeds, "seeds: name one or more, as in seeds = [0, 1, 2]"
     if twice := sorted({seed for seed in table.seeds if table.seeds.count(seed) > 1}):
-        yield seeds, f"seeds: {quoted(map(str, twice))} appears more than once"
-    if len(table.variants) < 2:
-        yield "line 1", "variants: name two or more, as in [variants.paper] and [variants.hinge]"
+        yield seeds, f"seeds: {', '.join(map(str, twice))} appears more than once"
+    if len(table.variants) < FEWEST:
+        where = places.get(("variants",), TOP)
+        yield where, "variants: name two or more, as in [variants.paper] and [variants.hinge]"
     known = dict[str, str]()
     for name, values in table.variants.items():
-        line = places.get(("variants", name), "line 1")
+        line = places.get(("variants", name), TOP)
         if not NAME.fullmatch(name):
-            yield (
-                line,
-                f"variants: '{name}' cannot name folders; use letters, digits, '_' and '-'",
-            )
+            allowed = "use letters, digits, '_' and '-'"
+            yield line, f"variants: '{name}' cannot be a part of a folder's name; {allowed}"
         if (other := known.setdefault(name.lower(), name)) != name:
             yield line, f"variants: '{name}' and '{other}' are one folder on some disks"
         if not isinstance(values.get(RECIPE, table.recipe), str):
             yield line, f"variants.{name}: names no recipe, and neither does the sweep"
+    yield from _out_of_place(table, places)
+
+
+def _out_of_place(table: SweepTable, places: Mapping[Location, str]) -> Iterator[tuple[str, str]]:
+    """Keys of recipes that the sweep itself decides."""
     for section, keys in _sections(table):
         if "seed" in keys:
-            line = places.get((*section, "seed"), "line 1")
-            yield line, f"{'.'.join(section)}: the seed is set by 'seeds', for all variants"
+            line = places.get((*section, "seed"), TOP)
+            yield line, f"{'.'.join(section)}: the seeds are in 'seeds', for all variants"
+    for name in list(table.variants)[1:]:
+        own = places.get(("variants", name, EPOCHS))
+        if table.equal and own:
+            follow = f'its epochs follow from equal = "{table.equal}"'
+            yield own, f"variants.{name}: {follow}; leave {EPOCHS} out"
 
 
 def _sections(table: SweepTable) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
@@ -132,15 +149,22 @@ def _sections(table: SweepTable) -> Iterator[tuple[tuple[str, ...], Mapping[str,
 
 
 def _variants(
-    path: Path, table: SweepTable, values: Mapping[str, Any], places: Mapping[Location, str]
+    path: Path,
+    table: SweepTable,
+    values: Mapping[str, Any],
+    places: Mapping[Location, str],
+    added: Sequence[Override],
 ) -> Iterator[Variant]:
-    shared = tuple(_overrides(path, ("set",), values.get("set", {}), places))
+    shared = [*_overrides(path, ("set",), values.get("set", {}), places)]
     for name, own in values["variants"].items():
         location = ("variants", name)
         changed = {key: value for key, value in own.items() if key != RECIPE}
-        overrides = (*shared, *_overrides(path, location, changed, places))
-        recipe = _beside(path, own.get(RECIPE, table.recipe))
-        yield Variant(name, recipe, overrides, places.get(location, "line 1"))
+        overrides = (*shared, *_overrides(path, location, changed, places), *added)
+        named = (*location, RECIPE) if RECIPE in own else (RECIPE,)
+        recipe = own.get(RECIPE, table.recipe)
+        if isinstance(recipe, str):
+            lines = {"line": places.get(location, TOP), "recipe_line": places.get(named, TOP)}
+            yield Variant(name, _beside(path, recipe), overrides, **lines)
 
 
 def _beside(path: Path, recipe: str) -> str:
@@ -162,5 +186,5 @@ def _overrides(
             waiting += [(f"{key}.{name}", part, (*location, name)) for name, part in inner]
         else:
             near = (location[:end] for end in range(len(location), 0, -1))
-            line = next((places[one] for one in near if one in places), "line 1")
+            line = next((places[one] for one in near if one in places), TOP)
             yield Override(key, value, f"{path.name}, {line}")

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -82,8 +82,12 @@ def alone_in_sweep(folder: Path) -> Iterator[None]:
     """Let no other process run a sweep in its folder. Raises ImtransError when one does."""
     try:
         with locked(folder / LOCK):
-            yield
-            (folder / LOCK).unlink(missing_ok=True)
+            try:
+                yield
+            finally:
+                (folder / LOCK).unlink(missing_ok=True)
+                with suppress(OSError):
+                    folder.rmdir()  # where nothing came of it
     except Locked as error:
         if str(folder / LOCK) not in str(error):
             raise

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import torch
 
-from imtrans.api.errors import ImtransError, some
+from imtrans.api.errors import some
 from imtrans.benchmark.training import hardware
-from imtrans.recipe import reading as recipes
+from imtrans.host.words import counted
 from imtrans.recipe.catalog import Catalog
 from imtrans.recipe.naming import RUNS
 from imtrans.recipe.schema import Recipe
 from imtrans.runs.run_dir import binding_differences, is_continued_by, trained_in
 from imtrans.sweeping.epochs import Pace, apart, equalled
-from imtrans.sweeping.file import Rows, SweepFile
+from imtrans.sweeping.file import SweepFile
 from imtrans.sweeping.kept import Kept, KeptTime, timed_sum
 from imtrans.sweeping.running import SweepRun
 from imtrans.sweeping.timing import step_time
@@ -65,10 +65,11 @@ class Planner:
         """The plan, with steps measured where the lengths of trainings depend on them, or where
         they are to be `timed`. Raises ImtransError for what is wrong with the sweep, and for
         variants that are not as their runs were trained."""
-        begun = {name for name in self.names if any(map(self._began, self._folders(name)))}
-        self._refuse_another_first(begun)
-        untried = [name for name in self.names if name not in begun]
+        begun = {name for name in self.names if any(map(_began, self._folders(name)))}
+        untried = set(self.names) - begun
         check_variants(self.file, self.tasks, untried, self.device, self.say)
+        self.file.problems.refuse(self.names)
+        self._refuse_another_first(begun)
         if self.file.equal == "time" or timed:
             self._time(begun)
         final = self._final()
@@ -114,8 +115,9 @@ class Planner:
         if self.file.equal is None:
             return []
         return [
-            f"'{name}' trains {factor:.2f} times as long as '{self.first}', since epochs are whole "
-            f"({final[name].train.epochs}); more epochs come nearer"
+            f"'{name}' trains {factor:.2f} times as long as '{self.first}', for "
+            f"{counted(final[name].train.epochs, 'epoch')}, which are whole; with more of them it "
+            "comes nearer"
             for name, factor in apart(final, self._paces()).items()
         ]
 
@@ -137,9 +139,6 @@ class Planner:
     def _folders(self, name: str) -> list[Path]:
         return [self.folder / f"{name}-seed-{seed}" for seed in self.file.seeds]
 
-    def _began(self, folder: Path) -> bool:
-        return trained_in(folder) is not None if folder.is_dir() else False
-
     def _refuse_another_first(self, begun: set[str]) -> None:
         """What others are equal to must stay what it was."""
         if self.file.equal is None or not begun:
@@ -152,7 +151,8 @@ class Planner:
             what = f"'{self.first}' has changed since {some(others)} was measured beside it"
         else:
             return
-        self._refuse([(line, f"variants: {what}; take that back, or choose another --runs")])
+        self.file.problems.add(line, f"variants: {what}; take that back, or choose another --runs")
+        self.file.problems.refuse(self.names)
 
     def _is_other(self, name: str) -> bool:
         kept = self.kept.times.get(name)
@@ -161,19 +161,16 @@ class Planner:
         return kept.first != timed_sum(self.own[self.first])
 
     def _refuse_changed(self, final: Mapping[str, Recipe]) -> None:
-        rows: Rows = []
+        problems = self.file.problems
         for variant in self.file.variants:
             for seed, folder in zip(self.file.seeds, self._folders(variant.name), strict=True):
                 recipe = _seeded(final[variant.name], seed)
                 before = trained_in(folder) if folder.is_dir() else None
                 if before and not is_continued_by(before, recipe):
-                    rows.append((variant.line, _changed(variant.name, folder, before, recipe)))
+                    what = _changed(folder, before, recipe)
+                    problems.add(variant.line, f"variants.{variant.name}: {what}")
                     break
-        self._refuse(rows)
-
-    def _refuse(self, rows: Rows) -> None:
-        if rows:
-            raise ImtransError(recipes.report(str(self.file.path), rows))
+        problems.refuse(self.names)
 
     def _runs(self, final: Mapping[str, Recipe]) -> list[SweepRun]:
         """Seed by seed, so that a sweep that is stopped has as many runs of each variant."""
@@ -193,10 +190,14 @@ def _seeded(recipe: Recipe, seed: int) -> Recipe:
     return recipe.model_copy(update={"seed": seed})
 
 
-def _changed(name: str, folder: Path, before: Recipe, recipe: Recipe) -> str:
+def _began(folder: Path) -> bool:
+    return folder.is_dir() and trained_in(folder) is not None
+
+
+def _changed(folder: Path, before: Recipe, recipe: Recipe) -> str:
     differ = binding_differences(before, recipe)
     keys = [f"{key} was {then!r} and is {now!r}" for key, (then, now) in differ.items()]
     return (
-        f"variants.{name}: {folder} was trained with another recipe: {some(keys, SHOWN)}. take the "
+        f"{folder} was trained with another recipe: {some(keys, SHOWN)}. take the "
         "change back, give the variant another name, or move its runs away"
     )

@@ -1,13 +1,15 @@
 """What a sweep found: the trained runs evaluated, and their variants compared."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from imtrans.api.errors import ImtransError
+from imtrans.evaluation import files
 from imtrans.evaluation.comparison import ComparedSide, Comparison, compared
 from imtrans.evaluation.files import Evaluated
-from imtrans.evaluation.sides import evaluated_run
+from imtrans.evaluation.of_run import evaluate_run
+from imtrans.evaluation.sides import evaluation_of
 from imtrans.evaluation.wanted import Bar, Wanted
 from imtrans.recipe.catalog import Catalog
 from imtrans.runs.listing import newest_whole
@@ -41,10 +43,13 @@ class SweepResult:
     comparison: Comparison | None
     failed: dict[Path, str]  # a run, and why
 
+    @property
+    def failures(self) -> list[str]:
+        return [f"{run.name} failed and is left out: {why}" for run, why in self.failed.items()]
+
     def notes(self, plan: SweepPlan) -> list[str]:
         """What a reader of the numbers should know of the trainings."""
-        notes = [f"{run.name} failed and is left out: {why}" for run, why in self.failed.items()]
-        notes += plan.remarks
+        notes = list(plan.remarks)
         if plan.file.equal == "time" and self.variants:
             notes += _unequal(self.variants)
         return notes
@@ -62,17 +67,30 @@ def _unequal(variants: Sequence[VariantResult]) -> list[str]:
 
 
 def results(
-    plan: SweepPlan, failed: dict[Path, str], wanted: Wanted, catalog: Catalog, say: Say, bar: Bar
+    plan: SweepPlan,
+    failed: Mapping[Path, str],
+    catalog: Catalog,
+    *,
+    best: bool,
+    say: Say,
+    bar: Bar,
+    after: Callable[[SweepRun], None],
 ) -> SweepResult:
-    """Evaluate what is not evaluated, and compare. A run that cannot be evaluated counts as failed.
-    Raises ImtransError where the evaluations have nothing in common."""
-    failed = dict(failed)
+    """Evaluate what is not evaluated, and compare; `after` hears of each run that was. One that
+    cannot be evaluated counts as failed. Raises ImtransError where evaluations have nothing in
+    common."""
+    wanted, failed = Wanted(best=best, device=plan.device), dict(failed)
     found: dict[str, list[tuple[SweepRun, Evaluated]]] = {}
     for run in plan.runs:
         if run.folder in failed:
             continue
         try:
-            evaluated = evaluated_run(run.folder, wanted, catalog, say, bar)
+            evaluated = evaluation_of(run.folder, catalog, best=best)
+            if evaluated is None:
+                say(f"evaluating {run.folder.name}")
+                made = evaluate_run(run.folder, wanted, catalog, say=say, bar=bar)
+                evaluated = files.read(made.folder, catalog)
+                after(run)
         except ImtransError as error:
             failed[run.folder] = " ".join(str(error).split())
             continue

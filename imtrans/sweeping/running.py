@@ -61,7 +61,6 @@ def train_all(
     say: Callable[[str], None],
     *,
     command: Sequence[str] = (),
-    after: Callable[[SweepRun], None] = lambda run: None,
 ) -> Trained:
     """Train what is not finished. One that fails is noted, and the next begins; Ctrl-C and SIGTERM
     end the sweep, with what was learned saved."""
@@ -80,8 +79,7 @@ def train_all(
         else:
             if outcome.interrupted_by is not None:
                 trained.interrupted = outcome
-                return trained
-            after(run)
+                break
         _forget(device)
     return trained
 

@@ -38,7 +38,7 @@ def values(result: SweepResult) -> Grid:
     headings += [f"{name} ({_sense(comparison, name)})" for name in names if comparison]
     rows = []
     for number, one in enumerate(result.variants):
-        row = [one.name, str(len(one.seeds)), _span(one.steps), f"{one.mean_seconds / 60:.1f}"]
+        row = [one.name, str(len(one.seeds)), _span(one.steps), f"{one.mean_seconds / 60:.3g}"]
         if comparison:
             row += [
                 _with_interval(comparison.values[name][number], comparison.intervals[name][number])
@@ -46,6 +46,12 @@ def values(result: SweepResult) -> Grid:
             ]
         rows.append(row)
     return headings, rows
+
+
+def turned(grid: Grid) -> Grid:
+    """Rows as columns: of a few variants and many metrics, what a terminal has room for."""
+    headings, *rows = zip(*[grid[0], *grid[1]], strict=True)
+    return list(headings), [list(row) for row in rows]
 
 
 def differences(comparison: Comparison) -> Grid:
@@ -73,7 +79,7 @@ def markdown(plan: SweepPlan, result: SweepResult) -> str:
     parts = [f"# {file.title or file.name}", _made(plan), _as_markdown(values(result))]
     if result.comparison:
         parts.append(_as_markdown(differences(result.comparison)))
-    parts.append("\n".join(f"- {line}" for line in notes(plan, result)))
+    parts.append("\n".join(f"- {line}" for line in [*result.failures, *notes(plan, result)]))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

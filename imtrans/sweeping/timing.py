@@ -18,7 +18,7 @@ from imtrans.task import Task
 from imtrans.training.step.engine import choose_engine
 from imtrans.training.step.step import first_epochs
 
-ROUNDS = 7
+ROUNDS = 15
 
 
 @dataclass(frozen=True)
