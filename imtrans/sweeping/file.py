@@ -99,10 +99,10 @@ def read_sweep(source: str | Path, settings: Sequence[str] = ()) -> SweepFile:
     problems = SweepProblems(path)
     for line, what in _problems(table, places):
         problems.add(line, what)
-    if not table.seeds or len(table.variants) < FEWEST:
-        problems.refuse(())  # there is nothing to look at
     added = tuple(map(Override.of, settings))
     variants = tuple(_variants(path, table, values, places, added))
+    if not table.seeds or not FEWEST <= len(variants) == len(table.variants):
+        problems.refuse(())  # there is nothing to look at
     return SweepFile(path, table.title, table.seeds, table.equal, variants, problems)
 
 
@@ -114,7 +114,7 @@ def _problems(table: SweepTable, places: Mapping[Location, str]) -> Iterator[tup
     if twice := sorted({seed for seed in table.seeds if table.seeds.count(seed) > 1}):
         yield seeds, f"seeds: {', '.join(map(str, twice))} appears more than once"
     if len(table.variants) < FEWEST:
-        where = places.get(("variants",), TOP)
+        where = next((places[one] for one in places if one[0] == "variants"), TOP)
         yield where, "variants: name two or more, as in [variants.paper] and [variants.hinge]"
     known = dict[str, str]()
     for name, values in table.variants.items():

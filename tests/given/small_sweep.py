@@ -10,6 +10,7 @@ seeds = {seeds}
 {equal}
 
 [set]
+"train.epochs" = 1
 "train.engine" = "plain"
 "data.workers" = 0
 
