@@ -9,7 +9,7 @@ CLOSE = 0.05  # of the first variant's time
 
 
 @dataclass(frozen=True)
-class Pace:
+class StepPace:
     """The steps of an epoch, and what a step takes in steps of the first variant."""
 
     steps: int
@@ -20,7 +20,7 @@ class Pace:
         return self.steps * self.times
 
 
-def equalled(recipe: Recipe, pace: Pace, epochs: int, first: Pace) -> Recipe:
+def equalled(recipe: Recipe, pace: StepPace, epochs: int, first: StepPace) -> Recipe:
     """The recipe with as many epochs as take as long as so many `epochs` of the first variant. Its
     schedule is stretched with them."""
     count = max(1, round(epochs * first.epoch / pace.epoch))
@@ -39,7 +39,7 @@ def lasting(recipe: Recipe, epochs: int) -> Recipe:
     return recipe.model_copy(update={"train": changed})
 
 
-def apart(recipes: Mapping[str, Recipe], paces: Mapping[str, Pace]) -> dict[str, float]:
+def apart(recipes: Mapping[str, Recipe], paces: Mapping[str, StepPace]) -> dict[str, float]:
     """The variants that take more or less time than the first by more than CLOSE, since epochs are
     whole: as a factor of its time."""
     whole = {name: recipe.train.epochs * paces[name].epoch for name, recipe in recipes.items()}

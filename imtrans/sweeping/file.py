@@ -51,7 +51,7 @@ class SweepTable(Table):
 
 
 @dataclass(frozen=True)
-class Variant:
+class SweepVariant:
     """A recipe, and what is changed in it."""
 
     name: str
@@ -72,7 +72,7 @@ class SweepFile:
     title: str
     seeds: tuple[int, ...]
     equal: Literal["time", "steps"] | None
-    variants: tuple[Variant, ...]
+    variants: tuple[SweepVariant, ...]
     problems: SweepProblems
 
     @property
@@ -154,7 +154,7 @@ def _variants(
     values: Mapping[str, Any],
     places: Mapping[Location, str],
     added: Sequence[Override],
-) -> Iterator[Variant]:
+) -> Iterator[SweepVariant]:
     shared = [*_overrides(path, ("set",), values.get("set", {}), places)]
     for name, own in values["variants"].items():
         location = ("variants", name)
@@ -164,7 +164,7 @@ def _variants(
         recipe = own.get(RECIPE, table.recipe)
         if isinstance(recipe, str):
             lines = {"line": places.get(location, TOP), "recipe_line": places.get(named, TOP)}
-            yield Variant(name, _beside(path, recipe), overrides, **lines)
+            yield SweepVariant(name, _beside(path, recipe), overrides, **lines)
 
 
 def _beside(path: Path, recipe: str) -> str:

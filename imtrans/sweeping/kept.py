@@ -37,7 +37,7 @@ class KeptTime:
 
 
 @dataclass
-class Kept:
+class KeptTimes:
     """What was found out before the first training."""
 
     first: str = ""  # the name of the variant that others are equal to

@@ -13,9 +13,9 @@ from imtrans.recipe.catalog import Catalog
 from imtrans.recipe.naming import RUNS
 from imtrans.recipe.schema import Recipe
 from imtrans.runs.run_dir import binding_differences, is_continued_by, trained_in
-from imtrans.sweeping.epochs import Pace, apart, equalled
+from imtrans.sweeping.epochs import StepPace, apart, equalled
 from imtrans.sweeping.file import SweepFile
-from imtrans.sweeping.kept import Kept, KeptTime, timed_sum
+from imtrans.sweeping.kept import KeptTime, KeptTimes, timed_sum
 from imtrans.sweeping.running import SweepRun
 from imtrans.sweeping.timing import step_time
 from imtrans.sweeping.variants import check_variants, resolved
@@ -55,7 +55,7 @@ class Planner:
     ) -> None:
         self.file, self.folder, self.catalog = file, folder, catalog
         self.device, self.say = device, say
-        self.kept = Kept.read(folder)
+        self.kept = KeptTimes.read(folder)
         self.own = resolved(file, catalog)  # with the epochs of their files
         self.tasks = {name: Task(recipe, catalog) for name, recipe in self.own.items()}
         self.names = [variant.name for variant in file.variants]
@@ -92,12 +92,12 @@ class Planner:
 
     # --- lengths ---
 
-    def _paces(self) -> dict[str, Pace]:
+    def _paces(self) -> dict[str, StepPace]:
         paces = {}
         for name, task in self.tasks.items():
             kept = self.kept.times.get(name) if self.file.equal == "time" else None
             times = kept.time.times if kept and name != self.first else 1.0
-            paces[name] = Pace(task.steps_per_epoch(), times)
+            paces[name] = StepPace(task.steps_per_epoch(), times)
         return paces
 
     def _final(self) -> dict[str, Recipe]:

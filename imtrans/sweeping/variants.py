@@ -8,7 +8,7 @@ from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import Catalog
 from imtrans.recipe.reading import RecipeProblems
 from imtrans.recipe.schema import Recipe
-from imtrans.sweeping.file import SweepFile, Variant
+from imtrans.sweeping.file import SweepFile, SweepVariant
 from imtrans.task import Task
 
 FEWEST = 2  # validation pairs, for anything to be compared
@@ -31,7 +31,7 @@ def resolved(file: SweepFile, catalog: Catalog) -> dict[str, Recipe]:
     return found
 
 
-def _note(error: ImtransError, variant: Variant, file: SweepFile) -> None:
+def _note(error: ImtransError, variant: SweepVariant, file: SweepFile) -> None:
     """What is wrong with a variant: at the line of its own key, or where its recipe is named."""
     problems, own = file.problems, {one.place: _line(one.place) for one in variant.overrides}
     shared = set.intersection(*({one.place for one in v.overrides} for v in file.variants))
@@ -86,7 +86,7 @@ def check_variants(
         say(text if len(those) == len(file.variants) else f"{quoted(those)}: {text}")
 
 
-def _known(file: SweepFile, tasks: Mapping[str, Task]) -> list[Variant]:
+def _known(file: SweepFile, tasks: Mapping[str, Task]) -> list[SweepVariant]:
     return [variant for variant in file.variants if variant.name in tasks]
 
 

@@ -14,7 +14,7 @@ from imtrans.recipe.catalog import catalog
 from imtrans.recipe.schema import Recipe
 from imtrans.runs.measurements import training_seconds
 from imtrans.sweeping import timing
-from imtrans.sweeping.epochs import CLOSE, Pace, apart, equalled, lasting
+from imtrans.sweeping.epochs import CLOSE, StepPace, apart, equalled, lasting
 from imtrans.sweeping.timing import step_time
 
 
@@ -31,11 +31,11 @@ def recipe(**train):
 
 def test_epochs_follow_from_the_time_of_a_step_and_the_steps_of_an_epoch():
     own = recipe(epochs=200, decay_from=100)
-    slower = equalled(own, Pace(400, 2.0), 200, Pace(400))
+    slower = equalled(own, StepPace(400, 2.0), 200, StepPace(400))
     assert (slower.train.epochs, slower.train.decay_from) == (100, 50)
-    larger_batches = equalled(own, Pace(100, 2.0), 200, Pace(400))
+    larger_batches = equalled(own, StepPace(100, 2.0), 200, StepPace(400))
     assert (larger_batches.train.epochs, larger_batches.train.decay_from) == (400, 200)
-    assert equalled(own, Pace(400, 1000.0), 200, Pace(400)).train.epochs == 1
+    assert equalled(own, StepPace(400, 1000.0), 200, StepPace(400)).train.epochs == 1
 
 
 def test_the_steps_of_a_schedule_are_stretched_too():
@@ -55,7 +55,7 @@ def test_the_recipe_stays_valid_and_is_as_near_as_whole_epochs_can_be(
     epochs, start, steps, times, count
 ):
     own = recipe(epochs=epochs, decay_from=min(start, epochs))
-    pace, first = Pace(steps, times), Pace(100)
+    pace, first = StepPace(steps, times), StepPace(100)
     found = equalled(own, pace, count, first)
     assert Recipe.model_validate(found.model_dump(by_alias=True)) == found
     assert found.train.epochs == 1 or (
@@ -65,7 +65,7 @@ def test_the_recipe_stays_valid_and_is_as_near_as_whole_epochs_can_be(
 
 def test_only_what_is_far_from_the_time_of_the_first_is_named():
     lengths = {"first": recipe(epochs=100), "near": recipe(epochs=52), "far": recipe(epochs=53)}
-    paces = {"first": Pace(10), "near": Pace(10, 2.0), "far": Pace(10, 2.0)}
+    paces = {"first": StepPace(10), "near": StepPace(10, 2.0), "far": StepPace(10, 2.0)}
     assert apart(lengths, paces) == {"far": pytest.approx(1.06)}
     assert CLOSE == 0.05
 
