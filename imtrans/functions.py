@@ -1,6 +1,5 @@
 """What the commands do, for Python: the same recipes, the same runs, the same errors."""
 
-import json
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ from imtrans.host.terminal import Terminal, say
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
 from imtrans.recipe.naming import recipe_and_run
+from imtrans.recipe.overrides import Override
 from imtrans.task import Task
 from imtrans.training.fit import fit
 from imtrans.training.loop import Outcome
@@ -69,5 +69,5 @@ def _task(
     recipe: str | Path, overrides: Overrides | None, *, old: bool = False, ranks: int = 1
 ) -> Task:
     found = catalog()
-    settings = [f"{key}={json.dumps(value)}" for key, value in (overrides or {}).items()]
+    settings = [Override(key, value, key) for key, value in (overrides or {}).items()]
     return Task(recipes.read(str(recipe), settings, found, old=old), found, ranks=ranks)

@@ -53,6 +53,11 @@ def test_a_recipe_is_checked_trained_and_loaded(tiny_file, tmp_path, monkeypatch
     assert "continuing after" in capsys.readouterr().out
 
 
+def test_an_override_may_be_a_table(tiny_file):
+    with pytest.raises(ImtransError, match="no adversarial loss 'hing'; did you mean 'hinge'"):
+        imtrans.check(tiny_file, {"adversarial": {"name": "hing"}})
+
+
 def test_the_examples_of_the_docstrings_run(tiny_file, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tiny_file.rename("my-task.toml")

@@ -57,9 +57,10 @@ def compare(
     """
     from imtrans.evaluation.comparison import compared
     from imtrans.evaluation.sides import sides_of
+    from imtrans.evaluation.verdict import cautions, verdicts
 
     if html:
-        _check(html)
+        check_page(html)
     out = console()
     sides = sides_of(
         runs,
@@ -73,7 +74,11 @@ def compare(
     if json:
         echo(_document(comparison))
     else:
-        _print(out, comparison)
+        print_differences(out, comparison)
+        for line in verdicts(comparison):
+            say_wrapped(out, line)
+        for line in cautions(comparison):
+            say_wrapped(out, f"note: {line}")
     if html:
         from imtrans.reporting.comparing.page import write_comparison
 
@@ -81,7 +86,7 @@ def compare(
         echo(f"page: {written.path}", err=json)
 
 
-def _check(file: Path) -> None:
+def check_page(file: Path) -> None:
     """Refuse a file that cannot be written before anything is evaluated."""
     if file.is_dir():
         raise ImtransError(f"--html {file}: is a folder; name a file")
@@ -112,9 +117,10 @@ def _document(comparison: "Comparison") -> str:
     return dumps(document, indent=1, allow_nan=False)
 
 
-def _print(out: "Console", comparison: "Comparison") -> None:
+def print_differences(out: "Console", comparison: "Comparison") -> None:
+    """A table for each side but the first."""
     from imtrans.cli.tables import print_table
-    from imtrans.evaluation.verdict import cautions, seeds_of, verdict_of, verdicts
+    from imtrans.evaluation.verdict import seeds_of, verdict_of
 
     first, *others = comparison.sides
     for index, side in enumerate(others):
@@ -126,10 +132,6 @@ def _print(out: "Console", comparison: "Comparison") -> None:
             rows.append([*_row(name, values[0], values[index + 1], one), verdict_of(one)])
         print_table(out, headings, rows)
         say(out, "")
-    for line in verdicts(comparison):
-        say_wrapped(out, line)
-    for line in cautions(comparison):
-        say_wrapped(out, f"note: {line}")
 
 
 def _named(name: str, seeds: str) -> str:

@@ -28,6 +28,11 @@ def recipes(incomplete: str) -> list[str]:
     return _quietly(_recipes)(incomplete)
 
 
+def sweeps(incomplete: str) -> list[str]:
+    """The names of sweeps that begin so."""
+    return _quietly(_sweeps)(incomplete)
+
+
 def runs(incomplete: str) -> list[str]:
     """The runs in ./runs that begin so."""
     return _quietly(_runs)(incomplete)
@@ -43,6 +48,12 @@ def _recipes(incomplete: str) -> list[str]:
     from imtrans.recipe.reading import available
 
     return [name for name in available() if name.startswith(incomplete)]
+
+
+def _sweeps(incomplete: str) -> list[str]:
+    from imtrans.recipe.shelves import SWEEPS
+
+    return [name for name in SWEEPS.available() if name.startswith(incomplete)]
 
 
 def _runs(incomplete: str) -> list[str]:

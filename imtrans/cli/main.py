@@ -29,6 +29,7 @@ from imtrans.cli.quickstart import quickstart
 from imtrans.cli.recipes import recipes
 from imtrans.cli.report import report
 from imtrans.cli.runs import runs
+from imtrans.cli.sweep import sweep
 from imtrans.cli.third_party import Commands
 from imtrans.cli.train import train
 from imtrans.cli.train_scorer import train_scorer
@@ -58,6 +59,7 @@ app.command()(train)
 app.command()(translate)
 app.command()(evaluate)
 app.command()(compare)
+app.command()(sweep)
 app.command(name="train-scorer")(train_scorer)
 app.command()(export)
 app.command()(check)

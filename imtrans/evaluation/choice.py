@@ -10,7 +10,7 @@ from imtrans.evaluation.wanted import Say
 from imtrans.recipe import defaults
 from imtrans.recipe.building import built
 from imtrans.recipe.catalog import Catalog
-from imtrans.recipe.reading import value_of
+from imtrans.recipe.overrides import value_of
 from imtrans.recipe.registry import Component
 from imtrans.recipe.schema import ComponentTable
 

@@ -10,7 +10,7 @@ freedom of Satterthwaite 1946.
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -20,9 +20,11 @@ from imtrans.api.errors import ImtransError, some
 from imtrans.evaluation.columns import MetricColumn
 from imtrans.evaluation.files import Evaluated
 from imtrans.evaluation.intervals import CONFIDENCE, quantile_of_t, resampled_means
+from imtrans.evaluation.intervals import FEWEST as FEWEST_OF_ONE
 from imtrans.host.words import counted
 
 FEWEST = 2  # images
+Interval = tuple[float, float]
 WIDEST, CELLS = 4096, 2**26  # of rows that are resampled together: columns, and numbers
 
 
@@ -76,6 +78,8 @@ class Comparison:
     not_compared: Sequence[str]  # metrics that not all have, or that were measured otherwise
     values: Mapping[str, Sequence[float]]  # of each side, by the name of the value
     differences: Mapping[str, Sequence[PairedDifference]]  # of each side but the first
+    # Of each side's value; None of very few images.
+    intervals: Mapping[str, Sequence[Interval | None]] = field(default_factory=dict)
 
 
 def compared(sides: Sequence[ComparedSide]) -> Comparison:
@@ -100,13 +104,18 @@ def compared(sides: Sequence[ComparedSide]) -> Comparison:
             "the same targets"
         )
     values: dict[str, Sequence[float]] = {}
+    intervals: dict[str, Sequence[Interval | None]] = {}
     differences: dict[str, Sequence[PairedDifference]] = {}
     for metric in metrics:
-        for name, of_sides, others in metric.results():
-            values[name], differences[name] = of_sides, others
+        for name, found_sides, others in metric.results():
+            values[name] = [side.value for side in found_sides]
+            usual = _pooled(found_sides)
+            intervals[name] = [_interval(side, metric.n, usual) for side in found_sides]
+            differences[name] = others
     other = max(metric.others for metric in found if metric.is_in_all)
     rest = [metric.name for metric in found if metric not in metrics]
-    return Comparison(sides, names, most - len(names), other, rest, values, differences)
+    left_out = most - len(names)
+    return Comparison(sides, names, left_out, other, rest, values, differences, intervals)
 
 
 class _Metric:
@@ -157,8 +166,8 @@ class _Metric:
         """How many images were compared with other targets."""
         return int((~self._same).sum())
 
-    def results(self) -> Iterator[tuple[str, list[float], list[PairedDifference]]]:
-        """Each value by its name: that of each side, and the differences from the first side."""
+    def results(self) -> Iterator[tuple[str, list["_Values"], list[PairedDifference]]]:
+        """Each value by its name: those of each side, and the differences from the first side."""
         columns = [column.of(self._kept) for column in self._columns]
         whole = [column.values(column.mean) for column in columns]
         resampled = [
@@ -174,7 +183,7 @@ class _Metric:
             first, others = sides[0], sides[1:]
             usual = _pooled(sides)
             differences = [_difference(first, other, self.n, higher, usual) for other in others]
-            yield name, [side.value for side in sides], differences
+            yield name, sides, differences
 
     def _by_side(
         self,
@@ -229,20 +238,42 @@ def _pooled(sides: Sequence[_Values]) -> Variance | None:
 def _difference(
     first: _Values, other: _Values, n: int, higher: bool | None, usual: Variance | None
 ) -> PairedDifference:
-    parts = [(float((other.resampled - first.resampled).var()) * n / (n - 1), n - 1)]
-    parts += _of_seeds([first, other], usual)
-    variance = sum(part for part, _ in parts)
     value = other.value - first.value
-    if variance == 0:
-        return PairedDifference(value, n, higher, value, value)
-    freedom = variance**2 / sum(part**2 / free for part, free in parts)
-    reach = quantile_of_t((1 + CONFIDENCE) / 2, freedom) * math.sqrt(variance)
+    of_images = _of_images(other.resampled - first.resampled, n)
+    reach = _reach([of_images, *_of_seeds([first, other], usual)])
     return PairedDifference(value, n, higher, value - reach, value + reach)
 
 
+def _interval(side: _Values, n: int, usual: Variance | None) -> Interval | None:
+    """The interval of a side's value: for other images, and for other seeds where any side has
+    several. As of one evaluation (see `intervals`), it is moved by what resampling has lowered, and
+    what may be a share does not exceed the whole."""
+    if n < FEWEST_OF_ONE or not bool(side.resampled.isfinite().all()):
+        return None
+    reach = _reach([_of_images(side.resampled, n), *_of_seeds([side], usual)])
+    middle = 2 * side.value - float(side.resampled.mean())
+    low, high = middle - reach, middle + reach
+    if 0 <= float(side.resampled.min()) and float(side.resampled.max()) <= 1:
+        low, high = max(low, 0.0), min(high, 1.0)
+    return min(low, side.value), max(high, side.value)
+
+
+def _of_images(resampled: Tensor, n: int) -> Variance:
+    return float(resampled.var()) * n / (n - 1), n - 1
+
+
+def _reach(parts: Sequence[Variance]) -> float:
+    """How far the interval reaches to either side, of variances that add up."""
+    variance = sum(part for part, _ in parts)
+    if variance == 0:
+        return 0.0
+    freedom = variance**2 / sum(part**2 / free for part, free in parts)
+    return quantile_of_t((1 + CONFIDENCE) / 2, freedom) * math.sqrt(variance)
+
+
 def _of_seeds(sides: Sequence[_Values], usual: Variance | None) -> list[Variance]:
-    """The variances of the means over the seeds of two sides. Where one has a single seed, both
-    have that of all sides."""
+    """The variances of the means over the seeds of these sides. Where one has a single seed, all
+    have that of all sides together."""
     counts = [len(side.of_seeds) for side in sides]
     if usual is None:
         return []

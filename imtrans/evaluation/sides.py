@@ -17,6 +17,8 @@ from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import Catalog
 from imtrans.runs.listing import find_run, is_run, newest_whole
 from imtrans.runs.run_dir import binding
+from imtrans.runs.sealed import SUM
+from imtrans.translation.loading import header_to_load
 
 
 def sides_of(
@@ -80,6 +82,16 @@ def _evaluated(
     evaluated = files.read(place.folder, catalog)
     _remark(place.run, evaluated, say)
     return evaluated
+
+
+def evaluation_of(run: Path, catalog: Catalog, *, best: bool = False) -> Evaluated | None:
+    """The evaluation of a run's newest or best weights on its validation pairs, if it is there.
+    Raises ImtransError where the run has no such weights."""
+    weights = header_to_load(run, best, "generator").facts.get(SUM)
+    with suppress(ImtransError):
+        there = files.read(evaluation_folder(run, VALIDATION), catalog)
+        return there if there.facts.get("weights") == weights else None
+    return None
 
 
 def _remark(run: Path, evaluated: Evaluated, say: Say) -> None:

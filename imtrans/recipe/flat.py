@@ -8,8 +8,12 @@ from imtrans.recipe.schema import Recipe
 
 
 def flat(recipe: Recipe | None) -> dict[str, Any]:
-    """Every key with its value, as `--set` names it: `train.epochs`, `loss.l1.weight`. Nothing
-    where there is no recipe."""
+    """Every key of a recipe with its value, nothing where there is none; see `flat_values`."""
+    return flat_values(values_of(recipe)) if recipe else {}
+
+
+def flat_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Every key with its value, as `--set` names it: `train.epochs`, `loss.l1.weight`."""
     found: dict[str, Any] = {}
 
     def walk(key: str, value: Any) -> None:
@@ -22,7 +26,7 @@ def flat(recipe: Recipe | None) -> dict[str, Any]:
         else:
             found[key] = value
 
-    walk("", values_of(recipe) if recipe else {})
+    walk("", values)
     # A component without options is its name alone.
     return {key.removesuffix(".name"): value for key, value in found.items()}
 

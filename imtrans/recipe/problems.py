@@ -119,6 +119,7 @@ _TYPES = {
     "tuple_type": "a list",
     "list_type": "a list",
     "finite_number": "a finite number",
+    "dict_type": "a table",
     "model_type": "a table",
     "model_attributes_type": "a table",
 }

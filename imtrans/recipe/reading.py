@@ -1,33 +1,43 @@
-"""Find, read and write recipes; report all their problems at once, each with its line."""
+"""Read and write recipes; report all their problems at once, each with its line."""
 
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from importlib import resources
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from imtrans.api.addresses import without_secrets
-from imtrans.api.errors import ImtransError, did_you_mean, quoted
-from imtrans.host.foreign import reading, whole_number
-from imtrans.host.words import plain
+from imtrans.api.errors import ImtransError
+from imtrans.host.foreign import reading
+from imtrans.host.words import counted
 from imtrans.recipe import renamed, toml
 from imtrans.recipe.components import component_problems
+from imtrans.recipe.overrides import Override, apply
 from imtrans.recipe.problems import Problem, refuse_depth, too_large, validate
 from imtrans.recipe.schema import REQUIREMENT, Recipe
+from imtrans.recipe.shelves import RECIPES
 from imtrans.recipe.toml import Location, lines
 
 if TYPE_CHECKING:
     from imtrans.recipe.catalog import Catalog
 
-# Components that a recipe may name without a table.
-NAMED_ALONE = {("method",), ("adversarial",), ("data", "layout"), ("data", "derive")}
+find, packaged, available = RECIPES.find, RECIPES.packaged, RECIPES.available
+
+
+class RecipeProblems(ImtransError):
+    """What is wrong with a recipe: a place, in the file or an override, and a sentence for each."""
+
+    def __init__(self, origin: str, problems: list[Problem], places: dict[Location, str]) -> None:
+        self.rows = sorted(
+            {(_place(p.location, places), _sentence(p)) for p in problems}, key=_order
+        )
+        self.origin = origin
+        super().__init__(report(origin, self.rows))
 
 
 def read(
     source: str | Path,
-    overrides: Iterable[str] = (),
+    overrides: Iterable[str | Override] = (),
     catalog: "Catalog | None" = None,
     *,
     old: bool = False,
@@ -44,7 +54,7 @@ def read(
 def parse(
     text: str,
     origin: str,
-    overrides: Iterable[str] = (),
+    overrides: Iterable[str | Override] = (),
     catalog: "Catalog | None" = None,
     *,
     old: bool = False,
@@ -66,11 +76,11 @@ def parse(
         problems += [] if translator_only else _missing_plugins(values, catalog)
     if isinstance(checked, Recipe) and not problems:
         return checked
-    raise ImtransError(_report(origin, problems, places))
+    raise RecipeProblems(origin, problems, places)
 
 
 def _values(
-    text: str, origin: str, overrides: Iterable[str]
+    text: str, origin: str, overrides: Iterable[str | Override]
 ) -> tuple[dict[str, Any], dict[Location, str]]:
     """What a recipe says with its overrides, unchecked, and where it says it."""
     with reading(origin, "not valid TOML"):
@@ -79,50 +89,13 @@ def _values(
         refuse_depth(values)
         places = {location: f"line {line}" for location, line in lines(text).items()}
     for override in overrides:
-        with reading(f"--set {_shown(override, 60)}"):
-            location = _override(values, override)
-        places[location] = f"--set {_shown(override)}"
+        one = override if isinstance(override, Override) else Override.of(override)
+        places[apply(one, values)] = one.place
     with reading(origin):
         large = too_large(values)  # which also refuses the depth that an override adds
     if large:
-        raise ImtransError(_report(origin, large, places))
+        raise RecipeProblems(origin, large, places)
     return values, places
-
-
-def find(source: str | Path) -> Path:
-    """The file of a recipe: a path, `./recipes/NAME.toml`, or a packaged recipe, in this order."""
-    text = str(source)
-    if text.endswith(".toml") or "/" in text or "\\" in text:
-        path = Path(source)
-        if path.is_file():
-            return path
-        hint = f"; the packaged recipe is called '{path.stem}'" if path.stem in packaged() else ""
-        raise ImtransError(f"{path}: no such recipe file{hint}")
-    local = Path("recipes") / f"{text}.toml"
-    if local.is_file():
-        return local
-    known = packaged()
-    if text in known:
-        return known[text]
-    near = did_you_mean(text, known) or f"; packaged are {quoted(known)}"
-    if Path(f"{text}.toml").is_file():
-        near = f"; did you mean the file '{text}.toml'?"
-    raise ImtransError(f"no recipe '{text}', neither as {local} nor packaged{near}")
-
-
-def packaged() -> dict[str, Path]:
-    """The recipes that come with imtrans, by name."""
-    # In a wheel they are in the package; in a checkout beside it.
-    package = Path(str(resources.files("imtrans")))
-    folders = [package / "recipes", package.parent / "recipes"]
-    folder = next((f for f in folders if f.is_dir()), folders[0])
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
-
-
-def available() -> dict[str, Path]:
-    """Every recipe that a bare name finds: those in ./recipes, then the packaged ones."""
-    local = {path.stem: path for path in sorted(Path("recipes").glob("*.toml"))}
-    return local | {name: path for name, path in packaged().items() if name not in local}
 
 
 def text_of(path: Path) -> str:
@@ -133,66 +106,16 @@ def text_of(path: Path) -> str:
         raise ImtransError(f"{path}: not a text file in UTF-8") from error
 
 
-def _shown(override: str, *most: int) -> str:
-    """An override in an error: without the secrets of an address, which is refused for them."""
-    return plain(without_secrets(override), *most)
+def _order(row: tuple[str, str]) -> tuple[bool, int, str]:
+    place, text = row
+    return (False, int(place[5:]), text) if place.startswith("line ") else (True, 0, place)
 
 
-def _override(values: dict[str, Any], override: str) -> Location:
-    """Set `a.b=value` in place; a loss is addressed by its index or its name."""
-    path, equals, text = override.partition("=")
-    shown = f"--set {_shown(override)}"
-    keys = path.strip().split(".")
-    if not equals or not all(keys):
-        raise ImtransError(f"{shown}: write it as table.key=value, as in train.epochs=5")
-    if any("\ud800" <= letter <= "\udfff" for letter in override):
-        raise ImtransError(f"{shown}: not a text in UTF-8")
-    value = value_of(text)
-    location: list[str | int] = []
-    table: Any = values
-    for depth, key in enumerate(keys):
-        step: str | int = _index(table, key, shown) if isinstance(table, list) else key
-        location.append(step)
-        if depth == len(keys) - 1:
-            table[step] = value
-        else:
-            if tuple(location) in NAMED_ALONE and isinstance(table.get(step), str):
-                table[step] = {"name": table[step]}  # a component that had no options so far
-            table = table[step] if isinstance(step, int) else table.setdefault(step, {})
-        if depth < len(keys) - 1 and not isinstance(table, dict | list):
-            raise ImtransError(f"{shown}: '{'.'.join(keys[: depth + 1])}' is not a table")
-    return tuple(location)
-
-
-def value_of(text: str) -> Any:
-    """What an override sets: a TOML value, or else a text, as in --set generator.name=resnet_9."""
-    try:
-        values = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
-        return text.strip()
-    return values["value"] if len(values) == 1 else text.strip()  # it went on behind a value
-
-
-def _index(tables: list[Any], key: str, shown: str) -> int:
-    names = [str(table.get("name")) for table in tables if isinstance(table, dict)]
-    index = whole_number(key)
-    if index is not None and index < len(tables):
-        return index
-    if key in names:
-        return names.index(key)
-    raise ImtransError(f"{shown}: no entry '{plain(key, 60)}'; there are {quoted(names)}")
-
-
-def _report(origin: str, problems: list[Problem], places: dict[Location, str]) -> str:
-    def order(row: tuple[str, str]) -> tuple[bool, int, str]:
-        place, text = row
-        return (False, int(place[5:]), text) if place.startswith("line ") else (True, 0, place)
-
-    rows = sorted({(_place(p.location, places), _sentence(p)) for p in problems}, key=order)
+def report(origin: str, rows: list[tuple[str, str]]) -> str:
+    """Problems one below the other, each behind its place."""
     width = max(len(place) for place, _ in rows)
-    count = "1 problem" if len(rows) == 1 else f"{len(rows)} problems"
-    body = [f"{origin}: {count}", *(f"  {place:<{width}}  {text}" for place, text in rows)]
-    return "\n".join(body)
+    body = [f"{origin}: {counted(len(rows), 'problem')}"]
+    return "\n".join([*body, *(f"  {place:<{width}}  {text}" for place, text in rows)])
 
 
 def _place(location: Location, places: dict[Location, str]) -> str:

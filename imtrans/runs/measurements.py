@@ -58,6 +58,19 @@ def _with(before: Series | None, value: float, step: int, higher: bool | None) -
     return Series(value, step, best, best_step)
 
 
+def training_seconds(run: Path, recipe: Recipe) -> float:
+    """How long the steps of a run took by its log, with the waiting for data, and without what was
+    measured and written between them. Steps that were taken again after a kill count once."""
+    seconds, before = 0.0, 0
+    images = recipe.train.batch_size * recipe.train.accumulate
+    for record in Journal(run).metrics.up_to(2**63):
+        step, rate = int(record["step"]), record.get("images_per_second")
+        if isinstance(rate, int | float) and rate > 0:
+            seconds += (step - before) * images / rate
+        before = step
+    return seconds
+
+
 def measured_on(recipe: Recipe) -> str:
     """Equal for recipes whose metrics compare: of the same validation pairs, at the same size."""
     data = recipe.data.model_dump(mode="json", include=set(MEASURED))

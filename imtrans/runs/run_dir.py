@@ -22,6 +22,7 @@ from imtrans.host.locks import Locked, locked
 from imtrans.recipe import reading as recipes
 from imtrans.recipe import toml
 from imtrans.recipe.catalog import catalog
+from imtrans.recipe.flat import differing, flat_values
 from imtrans.recipe.schema import Recipe
 from imtrans.runs import checkpoint
 from imtrans.runs.header import TRAINING, read_header
@@ -145,13 +146,10 @@ def _refuse_another(path: Path, recipe: Recipe) -> None:
             raise ImtransError(f"{path}: holds other files, but no run; choose another --run-dir")
         return  # nothing was learned there yet
     origin, before = _trained_there(path, learned)
-    if before.train.epochs < recipe.train.epochs:  # training longer is no other run
-        train = before.train.model_copy(update={"epochs": recipe.train.epochs})
-        before = before.model_copy(update={"train": train})
-    if binding(before) != binding(recipe):
+    if not is_continued_by(before, recipe):
         rows = difflib.unified_diff(
-            _binding_text(before).splitlines(),
-            _binding_text(recipe).splitlines(),
+            toml.dumps(_binding_values(_as_long(before, recipe))).splitlines(),
+            toml.dumps(_binding_values(recipe)).splitlines(),
             origin,
             "the recipe given",
             lineterm="",
@@ -162,6 +160,31 @@ def _refuse_another(path: Path, recipe: Recipe) -> None:
             f"{path}: another recipe was trained there\n  {diff}\n"
             "choose another --run-dir, or start over with --fresh (the old run is renamed)"
         )
+
+
+def trained_in(path: Path) -> Recipe | None:
+    """The recipe of what was trained in a folder so far; None where nothing was."""
+    learned = _learned(path)
+    return _trained_there(path, learned)[1] if learned else None
+
+
+def is_continued_by(before: Recipe, recipe: Recipe) -> bool:
+    """Whether a run goes on with this recipe: with the same, but for what no weight depends on."""
+    return binding(_as_long(before, recipe)) == binding(recipe)
+
+
+def binding_differences(before: Recipe, recipe: Recipe) -> dict[str, list[Any]]:
+    """The keys why a run does not go on with this recipe, with the values of both."""
+    both = (_as_long(before, recipe), recipe)
+    return differing([flat_values(_binding_values(one)) for one in both])
+
+
+def _as_long(before: Recipe, recipe: Recipe) -> Recipe:
+    """Training longer is no other run."""
+    if before.train.epochs >= recipe.train.epochs:
+        return before
+    train = before.train.model_copy(update={"epochs": recipe.train.epochs})
+    return before.model_copy(update={"train": train})
 
 
 def _trained_there(path: Path, learned: list[Path]) -> tuple[str, Recipe]:
@@ -189,7 +212,7 @@ def binding(recipe: Recipe) -> dict[str, Any]:
     return values | {"best": recipe.validation.best_metric}
 
 
-def _binding_text(recipe: Recipe) -> str:
+def _binding_values(recipe: Recipe) -> dict[str, Any]:
     """The recipe without what may change: only what differs and matters is to be shown."""
     values = recipes.values_of(recipe)
     for table, keys in FREE.items():
@@ -198,7 +221,7 @@ def _binding_text(recipe: Recipe) -> str:
     for key in FREE_KEYS:
         values.pop(key, None)
     values["validate"] = {"keep_best": recipe.validation.best_metric or False}
-    return toml.dumps(values)
+    return values
 
 
 def _move_aside(path: Path) -> None:

@@ -47,6 +47,7 @@ COMMANDS = [
     ("inspect",),
     ("evaluate",),
     ("compare",),
+    ("sweep",),
     ("train-scorer",),
     ("data", "check"),
     ("data", "show"),

@@ -110,6 +110,32 @@ def test_a_side_of_one_seed_is_taken_to_vary_as_the_others(noisy):
     assert width > 2 * quantile_of_t(0.975, 2) * np.std(values, ddof=1) * 2**0.5 * 0.9
 
 
+def test_the_interval_of_one_evaluation_is_that_of_its_images(noisy):
+    one, other = noisy("one", 30, 1), noisy("other", 32, 2)
+    found = compared(sides([one], [other])).intervals
+    for name, estimate in files.read(one, catalog()).table.estimates.items():
+        low, high = found[name][0]
+        assert low < estimate.value < high
+        assert high - low == pytest.approx(estimate.high - estimate.low, rel=0.1)
+
+
+def test_the_interval_of_several_seeds_allows_for_others(noisy):
+    first = [noisy(f"a{seed}", level, seed) for seed, level in enumerate((20, 34, 27))]
+    one = noisy("one", 24, 9)
+    comparison = compared(sides(first, [one]))
+    values = [files.read(place, catalog()).table.estimates["psnr"].value for place in first]
+    (low, high), (low_of_one, high_of_one) = comparison.intervals["psnr"]
+    reach = quantile_of_t(0.975, 2) * np.std(values, ddof=1)
+    assert high - low == pytest.approx(2 * reach / 3**0.5, rel=0.1)
+    assert high_of_one - low_of_one == pytest.approx(2 * reach, rel=0.1)
+    assert low < np.mean(values) < high
+
+
+def test_very_few_images_have_no_interval(noisy):
+    few = compared(sides([noisy("one", 30, 1, range(4))], [noisy("other", 30, 2, range(4))]))
+    assert few.intervals["psnr"] == [None, None]
+
+
 def test_metrics_that_not_all_have_are_named(noisy):
     one = noisy("one", 30, 1)
     other = noisy("other", 30, 2, metrics=("--metric", "ssim", "--metric", "l1"))

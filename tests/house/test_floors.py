@@ -18,7 +18,7 @@ PLUGINS = sorted([*ROOT.glob("plugins/*/*.py"), *ROOT.glob("plugins/*/imtrans_*/
 FLOORS = [
     {"cli"},
     {"testing"},
-    {"drafting", "reporting", "scaffold"},
+    {"drafting", "reporting", "scaffold", "sweeping"},
     {"checking"},
     {"benchmark"},
     {"training"},

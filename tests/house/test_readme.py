@@ -17,6 +17,8 @@ from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog, collect
 from imtrans.recipe.schema import DataTable, SideTable, TrainTable
 from imtrans.recipe.toml import dumps
+from imtrans.sweeping.file import SweepTable, read_sweep
+from imtrans.sweeping.variants import resolved
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "given" / "golden"
@@ -86,8 +88,23 @@ def runs_without_imtrans(code):
 
 
 def test_the_recipe_in_the_readme_is_whole():
-    (text,) = snippets(README, "toml")
+    (text,) = (text for text in snippets(README, "toml") if not is_sweep(text))
     recipes.parse(text, "README.md", (), catalog())
+
+
+def is_sweep(text):
+    return "variants" in tomllib.loads(text)
+
+
+@pytest.mark.parametrize("page", [README, REFERENCE], ids=["README", "recipes/README"])
+def test_the_sweep_of_a_page_can_be_read(page, tmp_path):
+    (text,) = filter(is_sweep, snippets(page, "toml"))
+    (tmp_path / "sweep.toml").write_text(text)
+    file = read_sweep(tmp_path / "sweep.toml")
+    assert len(resolved(file, catalog())) == len(file.variants)
+    assert not file.problems
+    told = set(re.findall(r"^\| `\[?(\w+)", REFERENCE[REFERENCE.index("## Sweeps") :], re.M))
+    assert told == {field.alias or name for name, field in SweepTable.model_fields.items()}
 
 
 def test_the_table_of_recipes_names_every_recipe_with_its_epochs():
@@ -116,6 +133,8 @@ def test_a_python_snippet_that_registers_something_is_a_working_plugin():
 def test_the_snippets_of_the_recipe_reference_fit_into_a_recipe():
     """Each replaces what it names in a recipe that is otherwise whole."""
     for text in snippets(REFERENCE, "toml"):
+        if is_sweep(text):
+            continue
         values = tomllib.loads(recipes.packaged()["maps"].read_text())
         snippet = tomllib.loads(text)
         if "derive" in snippet.get("data", {}):

@@ -75,7 +75,7 @@ def _promises(kept: int) -> str:
 
 def _options(settings: list[str]) -> dict[str, dict[str, Any]]:
     """`gradient.alpha=2.0` as {"gradient": {"alpha": 2.0}}."""
-    from imtrans.recipe.reading import value_of
+    from imtrans.recipe.overrides import value_of
 
     found: dict[str, dict[str, Any]] = {}
     for setting in settings:

@@ -38,19 +38,19 @@ class Draw(NamedTuple):
 class DiffusionBridge(Method):
     """A path of noise from the source to the target, on which a network learns to see the target.
 
-    `size` is the network's: "tiny" (1 M parameters), "small" (7 M), "medium" (45 M) or "large"; it
-    sees the source beside the noisy image. `nfe` is how often it is evaluated for an output: 1
-    gives the mean of all that is plausible, without variety; 5 is fast, 20 better. `eta` is how
-    much noise each step draws, 0 to 1: see `Bridge`.
+    `size` is the network's: "tiny" (3 M parameters), "small" (11 M), "medium" (21 M) or "large"
+    (110 M); it sees the source beside the noisy image. `nfe` is how often it is evaluated for an
+    output: 1 gives the mean of all that is plausible, without variety; 5 is fast, 20 better. `eta`
+    is how much noise each step draws, 0 to 1: see `Bridge`.
 
     `start` is where the bridge begins: at the "source", which has the target's channels or one, or
     at "zeros", of which noise alone makes something; by default at the source where that is
     possible. `gamma_max` is the deviation of the noise half way, `base_noise` that at the start (of
-    values in [-1, 1]): more of them, more variety. `centred` takes the source's share out of the noisy
-    image before the network sees it, which knows the source anyway: what it has learned after 2,000
-    steps takes 6,000 without (facades, 64 px). False is DDBM's scaling, by `sigma_source` and
-    `correlation` too; `sigma_target` is the deviation of the target's values. Logged is `bridge`, the squared
-    error of what the network says, 1 for one that knows nothing.
+    values in [-1, 1]). `centred` takes the source's share out of the noisy image before the network
+    sees it, which knows the source anyway and would have to learn to subtract it. False is DDBM's
+    scaling, by `sigma_source` and `correlation` too; `sigma_target` is the deviation of the
+    target's values. Logged is `bridge`, the squared error of what the network says, 1 for one that
+    knows nothing.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
