@@ -25,41 +25,46 @@ from imtrans.cli.report import report_at_the_end
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from imtrans.recipe.catalog import Catalog
     from imtrans.sweeping.planning import SweepPlan
     from imtrans.sweeping.results import SweepResult
 
 
+SweepArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="FILE",
+        help="A sweep's file, or the name of a packaged one.",
+        autocompletion=completion.sweeps,
+    ),
+]
+RunsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--runs",
+        parser=a_path,
+        metavar="DIR",
+        help="Where the runs are kept; runs/sweeps/NAME by default.",
+    ),
+]
+BestOption = Annotated[
+    bool,
+    typer.Option("--best", help="Compare the best checkpoint of each run, and not the newest."),
+]
+PageOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--html", parser=a_path, metavar="FILE", help="Write a page with pictures and curves."
+    ),
+]
+
+
 def sweep(
-    file: Annotated[
-        str,
-        typer.Argument(
-            metavar="FILE",
-            help="A sweep's file, or the name of a packaged one.",
-            autocompletion=completion.sweeps,
-        ),
-    ],
-    runs: Annotated[
-        Path | None,
-        typer.Option(
-            "--runs",
-            parser=a_path,
-            metavar="DIR",
-            help="Where the runs are kept; runs/sweeps/NAME by default.",
-        ),
-    ] = None,
-    best: Annotated[
-        bool,
-        typer.Option(
-            "--best", help="Compare the best checkpoint of each run instead of the newest."
-        ),
-    ] = False,
-    html: Annotated[
-        Path | None,
-        typer.Option(
-            "--html", parser=a_path, metavar="FILE", help="Write a page with pictures and curves."
-        ),
-    ] = None,
+    file: SweepArgument,
+    runs: RunsOption = None,
     set_: SetOption = None,
+    best: BestOption = False,
+    html: PageOption = None,
     device: DeviceOption = None,
     dry_run: Annotated[
         bool,
@@ -83,41 +88,47 @@ def sweep(
     from imtrans.sweeping.file import read_sweep
     from imtrans.sweeping.kept import alone_in_sweep
     from imtrans.sweeping.planning import Planner, usual_folder
-    from imtrans.sweeping.results import results
-    from imtrans.sweeping.running import train_all
 
     if not this_rank().alone:
         raise ImtransError("a sweep trains on one device; start it without torchrun")
     if html:
         check_page(html)
-    out, found = console(), read_sweep(file, set_ or ())
-    catalog, folder = installed(), runs or usual_folder(found)
-    report, chosen = partial(say_wrapped, out), str(choose_device(device))
+    out, found, catalog = console(), read_sweep(file, set_ or ()), installed()
+    folder, chosen = runs or usual_folder(found), str(choose_device(device))
+
+    def planner() -> Planner:
+        return Planner(found, folder, catalog, chosen, partial(say_wrapped, out))
+
     if dry_run:
-        _print_plan(Planner(found, folder, catalog, chosen, report).plan(timed=True), out)
-        say(out, "dry run: nothing was written")
+        _print_plan(planner().plan(timed=True), out)
         return
     with alone_in_sweep(folder):
-        planner = Planner(found, folder, catalog, chosen, report)
-        plan = planner.plan()
-        planner.keep()
-        for remark in plan.remarks:
-            report(f"note: {remark}")
-        command = ["imtrans", *sys.argv[1:]]
-        trained = train_all(plan.runs, chosen, out, report, command=command)
-        if trained.interrupted:
-            exit_if_interrupted(trained.interrupted, out)
-        result = results(
-            plan,
-            trained.failed,
-            catalog,
-            best=best,
-            say=report,
-            bar=partial(progress, out),
-            after=lambda run: report_at_the_end(run.folder, out, run.task),
-        )
+        plan = planner().kept_plan()
+        result = _trained(plan, catalog, best, out)
         _finish(plan, result, html, out)
     raise typer.Exit(1 if result.failed else 0)
+
+
+def _trained(plan: "SweepPlan", catalog: "Catalog", best: bool, out: "Console") -> "SweepResult":
+    from imtrans.sweeping.results import results
+    from imtrans.sweeping.running import train_all
+
+    report = partial(say_wrapped, out)
+    for remark in plan.remarks:
+        report(f"note: {remark}")
+    command = ["imtrans", *sys.argv[1:]]
+    trained = train_all(plan.runs, plan.device, out, report, command=command)
+    if trained.interrupted:
+        exit_if_interrupted(trained.interrupted, out)
+    return results(
+        plan,
+        trained.failed,
+        catalog,
+        best=best,
+        say=report,
+        bar=partial(progress, out),
+        after=lambda run: report_at_the_end(run.folder, out, run.task),
+    )
 
 
 def _print_plan(plan: "SweepPlan", out: "Console") -> None:
@@ -127,6 +138,7 @@ def _print_plan(plan: "SweepPlan", out: "Console") -> None:
     print_table(out, *rows(plan))
     for line in lines(plan):
         say_wrapped(out, line)
+    say(out, "dry run: nothing was written")
 
 
 def _finish(plan: "SweepPlan", result: "SweepResult", html: Path | None, out: "Console") -> None:

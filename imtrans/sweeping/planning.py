@@ -85,10 +85,13 @@ class Planner:
             tuple(self._remarks(final)),
         )
 
-    def keep(self) -> None:
-        """Note what was measured, so that the sweep goes on as it began. Raises ImtransError."""
+    def kept_plan(self) -> SweepPlan:
+        """The plan; what was measured for it is noted, so that the sweep goes on as it began.
+        Raises ImtransError likewise."""
+        found = self.plan()
         self.kept.first = self.first
         self.kept.write(self.folder)
+        return found
 
     # --- lengths ---
 

@@ -60,7 +60,7 @@ def _unequal(variants: Sequence[VariantResult]) -> list[str]:
     first, *others = variants
     return [
         f"the trainings of '{one.name}' took {one.mean_seconds / first.mean_seconds:.2f} times as "
-        f"long as those of '{first.name}': reading, or what else this machine did, is in it"
+        f"long as those of '{first.name}': the reading of files, or other programs, took their part"
         for one in others
         if first.mean_seconds and abs(one.mean_seconds / first.mean_seconds - 1) > LONGER
     ]

@@ -287,9 +287,7 @@ def test_a_first_variant_that_changed_is_refused_where_others_were_measured_besi
     imtrans, swept, file, runs, measured
 ):
     write_sweep(file.parent, equal="time", more='[variants.lsgan]\nadversarial.name = "lsgan"\n')
-    planner = Planner(read_sweep(file), runs, catalog(), "cpu", lambda line: None)
-    planner.plan()
-    planner.keep()
+    Planner(read_sweep(file), runs, catalog(), "cpu", lambda line: None).kept_plan()
     shutil.rmtree(runs / "paper-seed-0")
     shutil.rmtree(runs / "paper-seed-1")
     text = file.read_text()
