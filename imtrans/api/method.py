@@ -103,7 +103,12 @@ class Method(nn.Module):
     def translators(self) -> Mapping[str, nn.Module]:
         """The modules of `directions`: t(source) -> output, both (N, C, H, W) in [-1, 1].
         `t.stride`: H and W must be multiples of it. `t.draws = True`, where it draws random
-        numbers (a sampler): it is then called with torch seeded, so that a result is repeatable."""
+        numbers (a sampler): it is then called with torch seeded, so that a result is repeatable.
+
+        `t.nfe`, where it evaluates a network several times for an output: how often. It is an
+        integer that an option of the method chooses; set to another number, with the same weights,
+        the module samples in so many (`imtrans translate --nfe`). A ValueError of its setter says
+        which numbers it takes."""
         raise NotImplementedError
 
     @classmethod

@@ -20,6 +20,7 @@ from imtrans.cli.evaluate_options import (
     SplitOption,
 )
 from imtrans.cli.report import report_at_the_end
+from imtrans.cli.sampling_options import NfeOption
 from imtrans.cli.sharing import ShardOption, Sharing
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def evaluate(
     range_: RangeOption = None,
     output: FolderOption = None,
     max_pixels: MaxPixelsOption = None,
+    nfe: NfeOption = None,
     device: DeviceOption = None,
     shard: ShardOption = None,
 ) -> None:
@@ -60,10 +62,11 @@ def evaluate(
     Example: `imtrans evaluate --recipe maps --best`
     """
     from imtrans.evaluation.wanted import Wanted
+    from imtrans.translation.sampling import Sampling
 
     sharing = Sharing(shard)
     device = sharing.device(device)
-    options = split, best, scorer, device, max_pixels, sharing.share
+    options = split, best, scorer, device, max_pixels, sharing.share, Sampling(nfe)
     wanted = Wanted(metric or (), set_ or (), *options)
     out = sharing.console()
     if folders:
@@ -130,9 +133,12 @@ def _of_folders(
     sharing: Sharing,
 ) -> "Result":
     from imtrans.evaluation.of_folders import evaluate_folders
+    from imtrans.translation.sampling import Sampling
 
     if wanted.split or wanted.best or wanted.scorer:
         raise ImtransError("--split, --best and --scorer belong to a run; leave them out")
+    if wanted.sampling != Sampling():
+        raise ImtransError("--nfe belongs to a run; leave it out")
     return evaluate_folders(
         folders[0],
         folders[1],

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from imtrans.cli.common import a_path, complain, echo, installed
+from imtrans.cli.sampling_options import NfeOption
 from imtrans.cli.trained import trained
 from imtrans.cli.translate_options import (
     BestOption,
@@ -55,6 +56,7 @@ def export(
     values: Annotated[
         Values, typer.Option(help="pixels: as files have them, 0 to 255; network: -1 to 1.")
     ] = Values.pixels,
+    nfe: NfeOption = None,
 ) -> None:
     """Write a translator as one file that runs without imtrans: with torch alone, or as ONNX.
 
@@ -80,6 +82,7 @@ def export(
             precision=precision.value,
             statistics=statistics.value,
             values=values.value,
+            nfe=nfe,
         )
     except ParityError as error:
         complain(f"error: {error}")

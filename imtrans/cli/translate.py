@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from imtrans.api.errors import ImtransError
+from imtrans.cli import sampling_options as sampling
 from imtrans.cli import translate_options as options
 from imtrans.cli.common import DeviceOption, echo, say
 from imtrans.cli.sharing import ShardOption, Sharing
@@ -51,8 +52,9 @@ def translate(
     overlap: options.OverlapOption = None,
     size: options.SizeOption = "trained",
     statistics: options.StatisticsOption = options.Statistics.image,
-    dropout_seed: options.DropoutSeedOption = None,
-    samples: options.SamplesOption = None,
+    nfe: sampling.NfeOption = None,
+    dropout_seed: sampling.DropoutSeedOption = None,
+    samples: sampling.SamplesOption = None,
     device: DeviceOption = None,
     precision: options.PrecisionOption = None,
     batch_size: options.BatchSizeOption = None,
@@ -75,6 +77,7 @@ def translate(
     """
     from imtrans.translation.folder import Way
     from imtrans.translation.loading import load
+    from imtrans.translation.sampling import Sampling
 
     sharing = Sharing(shard)
     input_ = _only(inputs, list_)
@@ -90,13 +93,14 @@ def translate(
         precision=precision or "auto",
         statistics=statistics.value,
         dropout_seed=dropout_seed,
+        nfe=nfe,
         max_pixels=max_pixels,
     )
     note = partial(echo, err=True) if sharing.leads else _nothing
     _notes(loaded, size, None if samples else dropout_seed, note)
     _exit_after_video(context, loaded, input_, output, name)
     tiled = _in_tiles(loaded, tile, overlap, size, note)
-    seeds = options.seeds_of(loaded, dropout_seed, samples)
+    seeds = Sampling(nfe, dropout_seed, samples).seeds(loaded)
     compiled = options.compile_from(compile_, loaded)
     way = Way(seeds, quality, overwrite, compiled, batch_size, workers, sharing.share)
     names = options.names_in(list_, alone=sharing.rank.alone) if list_ else None

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from imtrans.data.pixels.encode import FileFormat
     from imtrans.translation.loading import SizeChoice
-    from imtrans.translation.pipeline import Seeds
     from imtrans.translation.translator import Translator
 
 IMAGES_ALONE = (
@@ -134,26 +133,6 @@ StatisticsOption = Annotated[
         rich_help_panel=NETWORK,
     ),
 ]
-DropoutSeedOption = Annotated[
-    int | None,
-    typer.Option(
-        metavar="N",
-        min=0,
-        max=2**32 - 1,
-        help="Keep dropout on, with the noise of this seed; and the seed of what samples.",
-        rich_help_panel=NETWORK,
-    ),
-]
-SamplesOption = Annotated[
-    int | None,
-    typer.Option(
-        metavar="K",
-        min=1,
-        max=1000,
-        help="So many outputs for each image, of seeds one after the other.",
-        rich_help_panel=NETWORK,
-    ),
-]
 TileOption = Annotated[
     int | None,
     typer.Option(
@@ -234,19 +213,6 @@ def file_format(chosen: Format | None, quality: int | None) -> "FileFormat":
     if quality is not None and chosen not in (Format.jpg, Format.webp):
         raise ImtransError("--quality is that of JPEG and WebP; add --format jpg, or webp")
     return FileFormat(f".{chosen}" if chosen else None, quality)
-
-
-def seeds_of(translator: "Translator", dropout_seed: int | None, samples: int | None) -> "Seeds":
-    """The seeds of the outputs for each image. Raises ImtransError where they would be the same."""
-    if samples is None:
-        return (None,)
-    if not translator.samples:
-        raise ImtransError(
-            "--samples: each would be the same: this network draws no random numbers"
-            + ("" if dropout_seed is not None else "; --dropout-seed 0 keeps its dropout on")
-        )
-    first = dropout_seed or 0
-    return range(first, first + samples)
 
 
 def refuse_for_video(given: "Mapping[str, object]") -> None:

@@ -28,9 +28,11 @@ from imtrans.recipe.schema import Recipe
 from imtrans.runs.header import Header
 from imtrans.runs.hub.pull import local
 from imtrans.runs.listing import find_run, is_run
+from imtrans.runs.nfe import NFE, nfe_of
 from imtrans.runs.sealed import SUM
 from imtrans.task import Task
 from imtrans.translation.loading import header_to_load, load
+from imtrans.translation.sampling import Sampling
 from imtrans.translation.translator import Translator
 
 EVALUATION, VALIDATION, TRAINING = "evaluation", "validation", "train"
@@ -64,14 +66,14 @@ def evaluate_run(
         raise ImtransError(f"{place}: belongs to no run here; name an --output folder")
     if output:
         files.check_place(output)
-    translator = load(header.path, device=wanted.device)  # a run in training may soon remove it
+    translator = load(header.path, device=wanted.device, nfe=wanted.sampling.nfe)  # may be removed
     _check_channels(task, translator)
     for note in _offer(choice, task, pairs, wanted.scorer):
         say(note)
     metrics = choice.built(say, paired=task.has_targets)
     metrics = for_shares(metrics, wanted.share, say, asked=choice.asked)
     used = {name: choice.tables[name] for name in metrics}
-    facts = _facts(header, run, split, task) | {"set": settings}
+    facts = _facts(header, run, split, task) | {"set": settings} | _drawn(translator)
     mine = wanted.share.picked(pairs)
 
     def measure() -> EvaluationTable:
@@ -106,6 +108,7 @@ def evaluate(
     metrics: Sequence[str] = (),
     options: Mapping[str, Any] | None = None,
     scorer: str | Path | None = None,
+    nfe: int | None = None,
     output: str | Path | None = None,
     device: str | None = None,
 ) -> Result:
@@ -113,8 +116,8 @@ def evaluate(
     `imtrans evaluate` does, and write what was found below the run, or in `output`.
 
     `metrics` are measured instead of the usual ones. `options` are those of metrics, and keys of
-    the recipe: {"fid.weights": "download", "data.root": "elsewhere"}. Raises ImtransError for
-    whatever its caller can mend.
+    the recipe: {"fid.weights": "download", "data.root": "elsewhere"}. `nfe` is that of
+    `imtrans.load`. Raises ImtransError for whatever its caller can mend.
 
     >>> import imtrans
     >>> result = imtrans.evaluate("my-task")
@@ -128,7 +131,7 @@ def evaluate(
     """
     settings = [f"{key}={json.dumps(value)}" for key, value in (options or {}).items()]
     scorer = Path(scorer) if scorer else None
-    wanted = Wanted(metrics, settings, split, best, scorer, device)
+    wanted = Wanted(metrics, settings, split, best, scorer, device, sampling=Sampling(nfe))
     place = local(run)
     return evaluate_run(
         find_run(place) or place,
@@ -223,3 +226,9 @@ def _facts(header: Header, run: Path | None, split: str, task: Task) -> dict[str
         "weights": header.facts.get(SUM),
         "split": split,
     }
+
+
+def _drawn(translator: Translator) -> dict[str, Any]:
+    """How outputs were drawn, of a translator that draws them in steps."""
+    number = nfe_of(translator.module)
+    return {} if number is None else {NFE: number}

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from imtrans.api.errors import quoted
 from imtrans.evaluation.comparison import ComparedSide, Comparison
 from imtrans.host.words import counted
+from imtrans.runs.nfe import NFE
 
 FEW = 30  # images
 MANY = 10  # differences: some look certain by chance
@@ -60,6 +61,11 @@ def cautions(comparison: Comparison) -> Iterator[str]:
             f"{quoted(comparison.not_compared)} left out: not all of them have measured it, in the "
             "same way and with the same targets"
         )
+    if len(numbers := _evaluations(sides)) > 1:
+        yield (
+            "not all of them sample in the same number of network evaluations: "
+            + ", ".join(map(str, numbers))
+        )
     if len(comparison.images) < FEW:
         yield f"{counted(len(comparison.images), 'image')} are few: intervals are rough"
     single = [side.name for side in sides if side.seeds == 1]
@@ -75,6 +81,12 @@ def cautions(comparison: Comparison) -> Iterator[str]:
     compared = len(comparison.differences) * (len(sides) - 1)
     if compared >= MANY:
         yield f"of {compared} differences one in twenty looks certain by chance"
+
+
+def _evaluations(sides: Sequence[ComparedSide]) -> list[int]:
+    """The numbers of network evaluations of those that have such a number."""
+    found = (one.facts.get(NFE) for side in sides for one in side.evaluations)
+    return sorted({number for number in found if isinstance(number, int)})
 
 
 def seeds_of(side: ComparedSide) -> str:

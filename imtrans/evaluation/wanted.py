@@ -8,6 +8,7 @@ from typing import Any
 
 from imtrans.evaluation.table import EvaluationTable
 from imtrans.host.share import Share
+from imtrans.translation.sampling import Sampling
 
 Bar = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
 Say = Callable[[str], None]
@@ -31,6 +32,7 @@ class Wanted:
     device: str | None = None
     max_pixels: int | None = None  # of one image
     share: Share = Share()  # of the images
+    sampling: Sampling = Sampling()  # of a run whose translator draws random numbers
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from imtrans.host.words import plain
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import Catalog
 from imtrans.recipe.schema import Recipe
+from imtrans.runs.nfe import NFE
 
 FORMAT = "2"
 FORMATS = ("1", FORMAT)  # 1: before methods; pix2pix alone
@@ -57,6 +58,13 @@ class Header:
         """At which scale this part translates; None where that is not known."""
         noted = self.facts.get(f"scale/{self.part}")
         return TrainingScale.loads(noted, self.path) if noted else None
+
+    @property
+    def nfe(self) -> int | None:
+        """How many network evaluations this part takes for an output by its recipe; None where it
+        has no such number."""
+        fact = f"{NFE}/{self.part}"
+        return self.number(fact) if fact in self.facts else None
 
     @property
     def parts(self) -> list[str]:

@@ -35,6 +35,7 @@ def describe(path: Path) -> str:
             f"multiples of {facts['stride']} px; others are padded" if "stride" in facts else "any",
         ),
         *[(name, str(scale)) for name, scale in _scales(headers)],
+        *_evaluations(headers),
         ("written by", f"imtrans {facts.get('imtrans')}, torch {facts.get('torch')}"),
         ("checked", _checked(all(summed))),
         ("plugins", facts.get("plugins", "{}").strip("{}") or "none but imtrans itself"),
@@ -54,6 +55,15 @@ def _scales(headers: list[Header]) -> Iterator[tuple[str, TrainingScale | str]]:
         yield "scale" if alike else f"scale of {part}", scale or "not known: images as they are"
         if alike:
             return
+
+
+def _evaluations(headers: list[Header]) -> Iterator[tuple[str, str]]:
+    """Of each translator that samples in a number of steps."""
+    for header in headers:
+        if header.translates and header.nfe is not None:
+            number = counted(header.nfe, "network evaluation")
+            name = "nfe" if header.part == "generator" else f"nfe of {header.part}"
+            yield name, f"{number} for an output; --nfe chooses another number"
 
 
 def _checked(summed: bool) -> str:

@@ -21,6 +21,7 @@ from imtrans.runs.best import Best
 from imtrans.runs.checksums import verify
 from imtrans.runs.copies import copied
 from imtrans.runs.header import SUFFIX, TRAINING, Header, read_headers
+from imtrans.runs.nfe import NFE, nfe_of
 from imtrans.runs.rank_state import (
     RankState,
     below,
@@ -128,6 +129,11 @@ def _facts(training: Training, position: Position, task: Task) -> dict[str, str]
         "best": position.best.dumps(),
         "stride": str(generator.stride),
         **{f"scale/{name}": task.scale_of(name).dumps() for name in training.translating},
+        **{
+            f"{NFE}/{name}": str(nfe)
+            for name, module in training.translating.items()
+            if (nfe := nfe_of(module)) is not None
+        },
     }
 
 

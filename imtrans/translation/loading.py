@@ -16,6 +16,7 @@ from imtrans.runs.checksums import sum_of
 from imtrans.runs.header import Header, read_header
 from imtrans.runs.hub.pull import local
 from imtrans.runs.listing import best_checkpoint, find_run
+from imtrans.runs.nfe import NFE, nfe_of, set_nfe
 from imtrans.runs.sealed import SUM
 from imtrans.runs.weights import load_into
 from imtrans.task import Task
@@ -39,6 +40,7 @@ def load(
     precision: str = "auto",
     statistics: Statistics = "image",
     dropout_seed: int | None = None,
+    nfe: int | None = None,
     max_pixels: int | None = None,
 ) -> Translator:
     """The translator of a run (its folder, its name in runs/, or its recipe), of a checkpoint
@@ -51,10 +53,12 @@ def load(
     `statistics` is what batch norm normalises with: each image's own (`image`: what the paper does,
     with its batch size of 1, and independent of what else is translated) or the averages gathered
     in training (`running`). Dropout is off unless `dropout_seed` is given; then every image is
-    translated with the noise of that seed. Images of more than `max_pixels` are refused, or of more
-    than the recipe's data.max_pixels.
+    translated with the noise of that seed. `nfe` is how many network evaluations an output takes,
+    of a method that samples in several; by default that of its recipe. Images of more than
+    `max_pixels` are refused, or of more than the recipe's data.max_pixels.
 
-    Raises ImtransError when there is no such run, or when a file of it is damaged.
+    Raises ImtransError when there is no such run, when a file of it is damaged, or when `nfe` is
+    given for a translator that has none.
 
     >>> import imtrans
     >>> translator = imtrans.load("my-task")
@@ -65,8 +69,7 @@ def load(
     header = header_to_load(local(run), best, translator)
     recipe = _recipe(header, max_pixels)
     task = Task(recipe, catalog())
-    module = task.translator(header.part)
-    load_into(module, header.path)
+    module = _module(task, header, nfe)
     chosen = choose_device(device)
     arithmetic = choose_precision(precision, chosen)
     encoding = task.encoding_of(header.part)
@@ -85,7 +88,7 @@ def load(
         scale=_scale(size, header, recipe),
         seed=dropout_seed,
         noise=noise,
-        made_from=_weights(header)
+        made_from=_weights(header, module)
         | {"size": str(size), "statistics": statistics, "precision": arithmetic}
         | {"dropout seed": str(dropout_seed)},
         file=header.path,
@@ -100,9 +103,20 @@ def _recipe(header: Header, max_pixels: int | None) -> Recipe:
     return recipe.model_copy(update={"data": data})
 
 
-def _weights(header: Header) -> dict[str, str]:
-    """Which weights those are, in words."""
-    return {"weights": header.facts.get(SUM) or sum_of(header.path), "translator": header.part}
+def _module(task: Task, header: Header, nfe: int | None) -> nn.Module:
+    """The translator with its weights, and with another number of network evaluations."""
+    module = task.translator(header.part)
+    load_into(module, header.path)
+    if nfe is not None:
+        set_nfe(module, nfe, header.part)
+    return module
+
+
+def _weights(header: Header, module: nn.Module) -> dict[str, str]:
+    """Which weights those are, in words, and how many evaluations of them make an output."""
+    made = {"weights": header.facts.get(SUM) or sum_of(header.path), "translator": header.part}
+    number = nfe_of(module)
+    return made if number is None else made | {NFE: str(number)}
 
 
 def ready(

@@ -27,10 +27,11 @@ class Sampler(nn.Module):
 
     draws = True
     stride = 2
+    nfe: int  # steps, of which each evaluates the network once
 
     def __init__(self, source: int, target: int, steps: int, width: int) -> None:
         super().__init__()
-        self.channels, self.steps = target, steps
+        self.channels, self.nfe = target, steps
         self.velocity = nn.Sequential(  # of the source, the place and the time, as channels
             nn.Conv2d(source + target + 1, width, 4, 2, 1),
             nn.SiLU(),
@@ -43,9 +44,9 @@ class Sampler(nn.Module):
         check_multiple(source, self.stride)
         number, _, height, width = source.shape
         place = torch.randn(number, self.channels, height, width, device=source.device)
-        for step in range(self.steps):
-            time = torch.full((number, 1, 1, 1), step / self.steps, device=source.device)
-            place = place + self.at(source, place, time) / self.steps
+        for step in range(self.nfe):
+            time = torch.full((number, 1, 1, 1), step / self.nfe, device=source.device)
+            place = place + self.at(source, place, time) / self.nfe
         return place.clamp(-1, 1)
 
     def at(self, source: Tensor, place: Tensor, time: Tensor) -> Tensor:

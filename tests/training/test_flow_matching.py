@@ -135,5 +135,5 @@ def test_its_noise_is_that_of_a_seed(file, tmp_path):
 
 def test_the_steps_of_its_sampler_are_its_recipes(file, tmp_path):
     task = task_of(file, "method.steps=7")
-    assert Step(task.method(CPU), plain(CPU), task.recipe.train).translating["generator"].steps == 7
-    assert task.translator("generator").steps == 7
+    assert Step(task.method(CPU), plain(CPU), task.recipe.train).translating["generator"].nfe == 7
+    assert task.translator("generator").nfe == 7

@@ -5,28 +5,12 @@ import io
 import numpy as np
 import pytest
 import torch
+from flow_checkpoint import flow_recipe, saved
 from PIL import Image
 from third_party import with_plugin
 from translated_trees import pictures, shown
 
-from imtrans.recipe import reading as recipes
-from imtrans.recipe.catalog import catalog
-from imtrans.runs import checkpoint
-from imtrans.task import Task
-
-CPU = torch.device("cpu")
 SIZES = ["--size", "native", "--device", "cpu"]
-
-
-def saved(recipe, overrides, folder):
-    task = Task(recipes.read(recipe, overrides, catalog()), catalog())
-    torch.manual_seed(0)
-    networks = task.method(CPU).networks()
-    for network in networks.values():  # enough for another seed to be seen
-        for weights in network.parameters():
-            weights.data.mul_(3)
-    checkpoint.save(folder, {name: net.state_dict() for name, net in networks.items()}, task)
-    return folder
 
 
 def opened(content):
@@ -105,13 +89,7 @@ def test_samples_that_would_be_the_same_are_refused(imtrans, unet, tiny_file, tm
 
 def test_any_method_whose_translator_samples_takes_them(imtrans, tiny_file, tmp_path):
     pictures(tmp_path / "in", "0.png", "1.png", size=(64, 64))
-    recipe = tmp_path / "flow.toml"
-    text = tiny_file.read_text()
-    for table in ("generator", "discriminator", "adversarial", "[loss]"):
-        start = text.index(f"[{table}]")
-        end = text.find("\n\n", start)
-        text = text[:start] + text[end:]
-    recipe.write_text(text + '\n[method]\nname = "flow_matching"\nwidth = 4\nsteps = 2\n')
+    recipe = flow_recipe(tiny_file)
     with with_plugin("flow_matching"):
         model = ("--checkpoint", saved(recipe, [], tmp_path / "flow"))
         command = ("translate", *model, *SIZES, "in")

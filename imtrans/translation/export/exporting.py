@@ -16,6 +16,7 @@ from imtrans.host.files import write_whole
 from imtrans.host.words import size
 from imtrans.recipe.catalog import catalog
 from imtrans.runs.header import Header
+from imtrans.runs.nfe import NFE, nfe_of
 from imtrans.translation.export import onnx
 from imtrans.translation.export.graph import Graph, exportable
 from imtrans.translation.export.onnx import Onnx
@@ -67,14 +68,15 @@ def export(
     precision: Precision = "fp32",
     statistics: Statistics = "image",
     values: Values = "pixels",
+    nfe: int | None = None,
 ) -> Exported:
     """Write the translator of a run as one file that runs without imtrans: `pt2` for
     torch.export.load, or `onnx`; by default what the suffix of `output` says.
 
-    `run`, `best`, `translator` and `statistics` are those of `imtrans.load`. With `pixels` the file
-    takes and gives the values that image files store, as float32 (N, C, H, W): colours of 0 to 255,
-    or whatever the range of the recipe; with `network`, or where the recipe derives its sources
-    from photographs, what the network itself sees, in [-1, 1]. Its metadata says which.
+    `run`, `best`, `translator`, `statistics` and `nfe` are those of `imtrans.load`. With `pixels`
+    the file takes and gives the values that image files store, as float32 (N, C, H, W): colours of
+    0 to 255, or whatever the range of the recipe; with `network`, or where the recipe derives its
+    sources from photographs, what the network itself sees, in [-1, 1]. Its metadata says which.
 
     What the file computes is compared with imtrans on images of three random sizes. Raises
     ParityError, and writes nothing, where they differ by more than 1e-4 in fp32; in bf16 and fp16
@@ -89,7 +91,7 @@ def export(
     kind = _kind(path, format, precision)
     _check_place(path)
     header = header_to_load(Path(run), best, translator)
-    loaded = load(header.path, device="cpu", precision="fp32", statistics=statistics)
+    loaded = load(header.path, device="cpu", precision="fp32", statistics=statistics, nfe=nfe)
     weights = _sum(header.path)
     traced = trace(loaded, precision, statistics, values)
     file = kind(traced.program)
@@ -199,6 +201,9 @@ def _facts(header: Header, loaded: Translator, graph: Graph) -> dict[str, str]:
         "input": json.dumps(source),
         "output": json.dumps(target),
     }
+    number = nfe_of(loaded.module)
+    if number is not None:
+        facts[NFE] = str(number)
     if loaded.scale:
         facts |= {"scale": loaded.scale.dumps(), "scale_in_words": str(loaded.scale)}
     return facts
