@@ -114,7 +114,7 @@ def _document(comparison: "Comparison") -> str:
 
 def _print(out: "Console", comparison: "Comparison") -> None:
     from imtrans.cli.tables import print_table
-    from imtrans.evaluation.verdict import VERDICTS, cautions, seeds_of, verdicts
+    from imtrans.evaluation.verdict import cautions, seeds_of, verdict_of, verdicts
 
     first, *others = comparison.sides
     for index, side in enumerate(others):
@@ -123,7 +123,7 @@ def _print(out: "Console", comparison: "Comparison") -> None:
         rows = []
         for name, values in comparison.values.items():
             one = comparison.differences[name][index]
-            rows.append([*_row(name, values[0], values[index + 1], one), VERDICTS[one.better]])
+            rows.append([*_row(name, values[0], values[index + 1], one), verdict_of(one)])
         print_table(out, headings, rows)
         say(out, "")
     for line in verdicts(comparison):

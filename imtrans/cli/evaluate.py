@@ -20,7 +20,7 @@ from imtrans.cli.evaluate_options import (
     SplitOption,
 )
 from imtrans.cli.report import report_at_the_end
-from imtrans.cli.sampling_options import NfeOption
+from imtrans.cli.sampling_options import DropoutSeedOption, MeasuredSamplesOption, NfeOption
 from imtrans.cli.sharing import ShardOption, Sharing
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ def evaluate(
     output: FolderOption = None,
     max_pixels: MaxPixelsOption = None,
     nfe: NfeOption = None,
+    dropout_seed: DropoutSeedOption = None,
+    samples: MeasuredSamplesOption = None,
     device: DeviceOption = None,
     shard: ShardOption = None,
 ) -> None:
@@ -54,7 +56,8 @@ def evaluate(
 
     Written are metrics.json (every value with its 95 % bootstrap interval), metrics.csv (a row for
     each image), rows.safetensors (for `imtrans compare`) and some pictures. An image that cannot be
-    read is named and skipped, and the exit code is 1.
+    read is named and skipped, and the exit code is 1. `--samples 5` measures how far apart several
+    outputs for an image are, of a network that draws random numbers.
 
     Several processes share the images: `torchrun --nproc-per-node 4 -m imtrans evaluate ...`; or
     the tasks of a job array, `--shard $SLURM_ARRAY_TASK_ID/8`: the last one writes all values.
@@ -66,7 +69,8 @@ def evaluate(
 
     sharing = Sharing(shard)
     device = sharing.device(device)
-    options = split, best, scorer, device, max_pixels, sharing.share, Sampling(nfe)
+    sampling = Sampling(nfe, dropout_seed, samples)
+    options = split, best, scorer, device, max_pixels, sharing.share, sampling
     wanted = Wanted(metric or (), set_ or (), *options)
     out = sharing.console()
     if folders:
@@ -74,19 +78,22 @@ def evaluate(
         result = _of_folders(folders, wanted, range_, output, out, sharing)
     else:
         result = _of_run(recipe, checkpoint, wanted, output, out, sharing)
-    if not sharing.leads:
-        raise typer.Exit(0)  # what is to be said, rank 0 says
+    raise typer.Exit(_said(result, out) if sharing.leads else 0)  # rank 0 speaks for all
+
+
+def _said(result: "Result", out: "Console") -> int:
+    """Say what was measured, and where it was written; returns the exit code."""
     if result.pending is not None:
         _print_skipped(result.table)
         say(out, result.pending)
-        raise typer.Exit(1 if result.table.skipped else 0)
+        return 1 if result.table.skipped else 0
     for line in result.left_out:
         complain(line)
     _print(out, result.table)
     say(out, f"written to {result.folder}")
     if result.run and result.folder.is_relative_to(result.run):
         report_at_the_end(result.run, out)
-    raise typer.Exit(1 if result.table.skipped or result.left_out else 0)
+    return 1 if result.table.skipped or result.left_out else 0
 
 
 def _refuse_both(folders: list[str], trained: str | None) -> None:
@@ -138,7 +145,7 @@ def _of_folders(
     if wanted.split or wanted.best or wanted.scorer:
         raise ImtransError("--split, --best and --scorer belong to a run; leave them out")
     if wanted.sampling != Sampling():
-        raise ImtransError("--nfe belongs to a run; leave it out")
+        raise ImtransError("--nfe, --dropout-seed and --samples belong to a run; leave them out")
     return evaluate_folders(
         folders[0],
         folders[1],
@@ -174,7 +181,9 @@ def _print_skipped(table: "EvaluationTable") -> None:
 
 
 def _row(name: str, one: "Estimate", ceilings: bool) -> list[str]:
+    from imtrans.evaluation.columns import SENSES
+
     interval = "-" if one.low is None or one.high is None else f"{one.low:.4g} to {one.high:.4g}"
     ceiling = "-" if one.ceiling is None else f"{one.ceiling:.4g}"
-    better = "higher is better" if one.higher_is_better else "lower is better"
-    return [name, f"{one.value:.4g}", interval, *([ceiling] if ceilings else []), better]
+    sense = SENSES[one.higher_is_better]
+    return [name, f"{one.value:.4g}", interval, *([ceiling] if ceilings else []), sense]

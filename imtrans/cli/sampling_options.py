@@ -38,3 +38,15 @@ SamplesOption = Annotated[
         rich_help_panel=PANEL,
     ),
 ]
+MeasuredSamplesOption = Annotated[
+    int | None,
+    typer.Option(
+        "--samples",
+        metavar="K",
+        min=2,
+        max=100,
+        help="Translate each image K times, with seeds one after the other, and measure their "
+        "diversity too. It takes K times as long.",
+        rich_help_panel=PANEL,
+    ),
+]

@@ -13,6 +13,7 @@ from imtrans.api.metric import ImageMetric, SetMetric
 from imtrans.evaluation.contract import check_names
 from imtrans.evaluation.intervals import CONFIDENCE, bounds, resampled_means
 
+SENSES = {True: "higher is better", False: "lower is better", None: "neither is better"}
 SAME = 1e-6  # relative: how far a metric's value may be from the mean of those of its images
 
 
@@ -23,7 +24,7 @@ class Estimate:
 
     value: float
     n: int
-    higher_is_better: bool
+    higher_is_better: bool | None  # None: neither is
     low: float | None = None
     high: float | None = None
     ceiling: float | None = None  # what the targets themselves reach
@@ -44,6 +45,12 @@ class MetricColumn:
     def of_sets(self) -> bool:
         """Whether single images have no values: its value is that of all rows together."""
         return isinstance(self.metric, SetMetric)
+
+    @property
+    def higher_is_better(self) -> bool | None:
+        """None: neither is."""
+        found = self.metric.higher_is_better
+        return None if found is None else bool(found)
 
     @cached_property
     def known(self) -> Tensor:
@@ -103,7 +110,7 @@ class MetricColumn:
         """The values of all images, and their intervals, which come of resampled mean rows."""
         mean, drawn = self.mean, self.values(resampled)
         ceilings = self.metric.ceiling(mean) if isinstance(self.metric, ImageMetric) else {}
-        higher, estimates = bool(self.metric.higher_is_better), {}
+        higher, estimates = self.higher_is_better, {}
         for name, value in self.values(mean).items():
             low, high = bounds(float(value), drawn[name], self.n) or (None, None)
             ceiling = float(ceilings[name]) if name in ceilings else None
@@ -112,7 +119,7 @@ class MetricColumn:
 
     def of_all(self) -> dict[str, Estimate]:
         """The values of all images where these are no functions of the mean row."""
-        higher = bool(self.metric.higher_is_better)
+        higher = self.higher_is_better
         if not isinstance(self.metric, SetMetric):
             total, n = self.total, len(self.rows)
             return {} if total is None else {self.name: Estimate(total, n, higher)}

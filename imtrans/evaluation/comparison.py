@@ -44,16 +44,25 @@ class PairedDifference:
 
     value: float
     n: int  # images
-    higher_is_better: bool
+    higher_is_better: bool | None  # None: neither is
     low: float | None = None
     high: float | None = None
 
     @property
     def better(self) -> bool | None:
-        """Whether the side is better than the first; None where the interval does not tell."""
+        """Whether the side is better than the first; None where the interval does not tell, or
+        where neither more nor less is better."""
+        if self.above is None or self.higher_is_better is None:
+            return None
+        return self.above == self.higher_is_better
+
+    @property
+    def above(self) -> bool | None:
+        """Whether the side's value is above that of the first; None where the interval does not
+        tell."""
         if self.low is None or self.high is None or self.low <= 0 <= self.high:
             return None
-        return (self.value > 0) == self.higher_is_better
+        return self.value > 0
 
 
 @dataclass(frozen=True)
@@ -159,7 +168,7 @@ class _Metric:
                 batch, resampled_means([column.rows for column in batch]), strict=True
             )
         ]
-        higher = bool(columns[0].metric.higher_is_better)
+        higher = columns[0].higher_is_better
         for name in whole[0]:
             sides = list(self._by_side(name, whole, resampled))
             first, others = sides[0], sides[1:]
@@ -218,7 +227,7 @@ def _pooled(sides: Sequence[_Values]) -> Variance | None:
 
 
 def _difference(
-    first: _Values, other: _Values, n: int, higher: bool, usual: Variance | None
+    first: _Values, other: _Values, n: int, higher: bool | None, usual: Variance | None
 ) -> PairedDifference:
     parts = [(float((other.resampled - first.resampled).var()) * n / (n - 1), n - 1)]
     parts += _of_seeds([first, other], usual)

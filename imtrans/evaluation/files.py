@@ -3,7 +3,8 @@
 RUN/evaluation/val/metrics.json      every value with its interval, and what was measured
                   /metrics.csv       a row for each image
                   /rows.safetensors  what the metrics found in each image
-                  /pictures/         source, output and target of some images
+                  /pictures/         source, output and target of some images; samples.png shows
+                                     several outputs for each of a few, where these were drawn
 
 A new evaluation is written beside the old one and replaces it when it is complete. metrics.json has
 the sum of rows.safetensors, so that a mixture of two evaluations is not taken for one.
@@ -28,6 +29,7 @@ from torch import Tensor
 import imtrans
 from imtrans.api.errors import ImtransError, quoted
 from imtrans.evaluation.columns import MetricColumn
+from imtrans.evaluation.diversity import metric_of
 from imtrans.evaluation.intervals import CONFIDENCE, RESAMPLES
 from imtrans.evaluation.table import EvaluationTable
 from imtrans.host.files import is_ours, make_folders, mark
@@ -167,12 +169,14 @@ def read(folder: Path, catalog: Catalog) -> Evaluated:
         columns: dict[str, MetricColumn] = {}
         left_out = []
         for name, options in facts["components"].items():
-            if name in catalog.metrics and f"rows/{name}" in found:
-                try:
-                    metric = catalog.metrics[name].build(**options)
-                except ImtransError as error:
-                    left_out.append(f"{name} left out: {error}")
-                    continue
+            if f"rows/{name}" not in found:
+                continue
+            try:
+                metric = metric_of(name, options, facts, catalog)
+            except ImtransError as error:
+                left_out.append(f"{name} left out: {error}")
+                continue
+            if metric is not None:
                 rows, sums = found[f"rows/{name}"], found[f"compared/{name}"]
                 columns[name] = MetricColumn(name, metric, rows, sums)
                 columns[name].check(len(names))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -14,12 +15,10 @@ from imtrans.api.errors import ImtransError, quoted
 from imtrans.api.pictures import Pair
 from imtrans.evaluation import files
 from imtrans.evaluation.choice import MetricChoice
-from imtrans.evaluation.fingerprint import measured_how
+from imtrans.evaluation.diversity import SAMPLES, with_diversity
 from imtrans.evaluation.labels import labels_note, palette_of_targets, scorer_note, scorer_of
-from imtrans.evaluation.pairs import measured_pairs
+from imtrans.evaluation.measured_run import MeasuredRun
 from imtrans.evaluation.shared import Work, for_shares, measured_together
-from imtrans.evaluation.showcase import chosen, translated_pairs, write_pictures
-from imtrans.evaluation.table import EvaluationTable
 from imtrans.evaluation.wanted import Bar, Gathered, Result, Say, Wanted, alone
 from imtrans.host.words import counted
 from imtrans.recipe import reading as recipes
@@ -66,37 +65,27 @@ def evaluate_run(
         raise ImtransError(f"{place}: belongs to no run here; name an --output folder")
     if output:
         files.check_place(output)
-    translator = load(header.path, device=wanted.device, nfe=wanted.sampling.nfe)  # may be removed
+    translator = _loaded(header, wanted)  # a run in training may soon remove it
     _check_channels(task, translator)
+    seeds = wanted.sampling.seeds(translator)
     for note in _offer(choice, task, pairs, wanted.scorer):
         say(note)
     metrics = choice.built(say, paired=task.has_targets)
     metrics = for_shares(metrics, wanted.share, say, asked=choice.asked)
     used = {name: choice.tables[name] for name in metrics}
-    facts = _facts(header, run, split, task) | {"set": settings} | _drawn(translator)
-    mine = wanted.share.picked(pairs)
-
-    def measure() -> EvaluationTable:
-        with bar("measuring", len(mine)) as on_pair:
-            return measured_pairs(task, translator, mine, metrics, on_pair)
-
-    def write(table: EvaluationTable) -> None:
-        shown = [_by_name(pairs)[table.names[number]] for number in chosen(table)]
-        with files.replacing(folder) as fresh:
-            pictures = write_pictures(fresh, table, translated_pairs(task, translator, shown))
-            files.write(fresh, table, used, facts, pictures)
-
-    def depends_on() -> dict[str, Any]:
-        named = [(pair.name, (*pair.a, *pair.b)) for pair in pairs]
-        how = [header.recipe_text, *(one for one in settings if not one.startswith("data.root="))]
-        return {
-            **translator.made_from,
-            **{"split": split, "recipe": how},
-            **measured_how(named, metrics, used),
-        }
-
-    names = [pair.name for pair in pairs]
-    work = Work(folder, names, metrics, measure, write, depends_on)
+    if wanted.sampling.samples is not None:
+        metrics, used = with_diversity(metrics, used, len(seeds))
+    facts = _facts(header, run, split, task) | {"set": settings}
+    facts |= _drawn(translator, wanted.sampling)
+    measured = MeasuredRun(task, translator, pairs, metrics, used, settings, facts, seeds)
+    work = Work(
+        folder,
+        [pair.name for pair in pairs],
+        metrics,
+        partial(measured.measure, wanted.share.picked(pairs), bar),
+        partial(measured.write, folder),
+        partial(measured.depends_on, header.recipe_text),
+    )
     return replace(measured_together(work, wanted.share, gathered), run=run)
 
 
@@ -109,6 +98,8 @@ def evaluate(
     options: Mapping[str, Any] | None = None,
     scorer: str | Path | None = None,
     nfe: int | None = None,
+    dropout_seed: int | None = None,
+    samples: int | None = None,
     output: str | Path | None = None,
     device: str | None = None,
 ) -> Result:
@@ -116,8 +107,10 @@ def evaluate(
     `imtrans evaluate` does, and write what was found below the run, or in `output`.
 
     `metrics` are measured instead of the usual ones. `options` are those of metrics, and keys of
-    the recipe: {"fid.weights": "download", "data.root": "elsewhere"}. `nfe` is that of
-    `imtrans.load`. Raises ImtransError for whatever its caller can mend.
+    the recipe: {"fid.weights": "download", "data.root": "elsewhere"}. `nfe` and
+    `dropout_seed` are those of `imtrans.load`. With `samples`, of a translator that draws random
+    numbers, each source is translated that often, and the `diversity` of the outputs is measured
+    too. Raises ImtransError for whatever its caller can mend.
 
     >>> import imtrans
     >>> result = imtrans.evaluate("my-task")
@@ -131,7 +124,8 @@ def evaluate(
     """
     settings = [f"{key}={json.dumps(value)}" for key, value in (options or {}).items()]
     scorer = Path(scorer) if scorer else None
-    wanted = Wanted(metrics, settings, split, best, scorer, device, sampling=Sampling(nfe))
+    sampling = Sampling(nfe, dropout_seed, samples)
+    wanted = Wanted(metrics, settings, split, best, scorer, device, sampling=sampling)
     place = local(run)
     return evaluate_run(
         find_run(place) or place,
@@ -213,10 +207,6 @@ def _offer(
         yield scorer_note(found, task.recipe)
 
 
-def _by_name(pairs: Sequence[Pair]) -> dict[str, Pair]:
-    return {pair.name: pair for pair in pairs}
-
-
 def _facts(header: Header, run: Path | None, split: str, task: Task) -> dict[str, Any]:
     return {
         "run": run.name if run else None,
@@ -228,7 +218,12 @@ def _facts(header: Header, run: Path | None, split: str, task: Task) -> dict[str
     }
 
 
-def _drawn(translator: Translator) -> dict[str, Any]:
-    """How outputs were drawn, of a translator that draws them in steps."""
-    number = nfe_of(translator.module)
-    return {} if number is None else {NFE: number}
+def _loaded(header: Header, wanted: Wanted) -> Translator:
+    how = wanted.sampling
+    return load(header.path, device=wanted.device, nfe=how.nfe, dropout_seed=how.seed)
+
+
+def _drawn(translator: Translator, how: Sampling) -> dict[str, Any]:
+    """How outputs were drawn, where they were."""
+    facts = {NFE: nfe_of(translator.module), "dropout_seed": how.seed, SAMPLES: how.samples}
+    return {name: number for name, number in facts.items() if number is not None}

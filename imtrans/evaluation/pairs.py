@@ -13,6 +13,7 @@ from imtrans.evaluation.table import EvaluationTable
 from imtrans.host.threads import Threads, usual_count
 from imtrans.task import Task
 from imtrans.translation.grouping import grouped
+from imtrans.translation.pipeline import Seeds
 from imtrans.translation.together import Together
 from imtrans.translation.translator import Translator
 
@@ -25,9 +26,12 @@ def measured_pairs(
     pairs: Sequence[Pair],
     metrics: Mapping[str, Metric],
     on_pair: Callable[[], None] = lambda: None,
+    *,
+    seeds: Seeds = (None,),
 ) -> EvaluationTable:
     """What the metrics find in the outputs for these pairs, exactly as validation measures them: at
-    the scale of training, with results of the size of their files. A pair that cannot be read is
+    the scale of training, with results of the size of their files. Of several seeds the first is
+    measured, and all are seen by the metrics that ask for them. A pair that cannot be read is
     skipped. Raises NothingMeasured when none can be read."""
     together, collector = Together(translator), Collector(metrics, translator.device)
     skipped: dict[int, str] = {}
@@ -39,9 +43,10 @@ def measured_pairs(
             return error
 
     with Threads(usual_count()) as threads:
-        for group in _by_size(_read(threads, read, len(pairs), skipped, on_pair), together):
+        numbered = _read(threads, read, len(pairs), skipped, on_pair)
+        for group in _by_size(numbered, together, len(seeds)):
             samples = [sample for _, sample in group]
-            seen = translated(task.encoding, together, samples)
+            seen = translated(task.encoding, together, samples, seeds=seeds)
             collector.add([index for index, _ in group], seen)
     return tabled([pair.name for pair in pairs], collector, skipped)
 
@@ -86,10 +91,13 @@ def _bytes(sample: Sample | ImtransError) -> int:
     return 0 if isinstance(sample, ImtransError) else sum(side.nbytes for side in sample)
 
 
-def _by_size(samples: Iterable[Numbered], together: Together) -> Iterator[list[Numbered]]:
+def _by_size(
+    samples: Iterable[Numbered], together: Together, outputs: int
+) -> Iterator[list[Numbered]]:
+    """`outputs` of each image are kept until it is measured."""
     return grouped(
         samples,
         lambda one: tuple(side.shape for side in one[1]),
-        lambda sizes: together.most(*sizes),
+        lambda sizes: max(together.most(*sizes) // outputs, 1),
         lambda one: sum(side.shape[-2] * side.shape[-1] for side in one[1]),
     )

@@ -10,6 +10,7 @@ from torch import Tensor
 from imtrans.api.hookspecs import Metric
 from imtrans.data.encoding import Encoding
 from imtrans.data.reading import Sample
+from imtrans.translation.pipeline import Seeds
 from imtrans.translation.together import Together
 
 
@@ -24,6 +25,7 @@ class SeenImages:
     target: Tensor
     has_source: bool = True  # False: the source is another picture, or none that is known
     has_target: bool = True  # False: the target belongs to another source
+    samples: Tensor | None = None  # (N, K, C, H, W): outputs of several seeds, `output` the first
 
     def of(self, metric: Metric) -> tuple[Tensor, ...]:
         """What a metric is given: outputs, targets, and sources if it needs them. One of a third
@@ -32,6 +34,8 @@ class SeenImages:
         images: tuple[Tensor, ...] = self._pictures if as_pictures else (self.output, self.target)
         if getattr(metric, "needs_source", False):
             images = *images, self._sources if as_pictures else self.source
+        if getattr(metric, "needs_samples", False) and self.samples is not None:
+            images = *images, self.samples
         is_own = type(metric).__module__.startswith("imtrans.")
         return images if is_own else tuple(side.clone() for side in images)
 
@@ -52,17 +56,25 @@ class SeenImages:
 
 
 def translated(
-    encoding: Encoding, together: Together, samples: Sequence[Sample], *, paired: bool = True
+    encoding: Encoding,
+    together: Together,
+    samples: Sequence[Sample],
+    *,
+    paired: bool = True,
+    seeds: Seeds = (None,),
 ) -> SeenImages:
-    """Samples of one size, translated as `imtrans translate` does."""
+    """Samples of one size, translated as `imtrans translate` does, with each of the seeds."""
     device = together.translator.device
     # One by one: a label map has many channels, and more than one copy meanwhile.
     encoded = [encoding.encode(*(side[None].to(device) for side in each)) for each in samples]
     sources, targets = (torch.cat(side) for side in zip(*encoded, strict=True))
-    outputs = together.output_at(sources, targets.shape[-2], targets.shape[-1])
+    size = targets.shape[-2], targets.shape[-1]
     # In the usual order of memory: torchmetrics' own MeanSquaredError takes no other.
-    outputs, targets = outputs.contiguous(), targets.contiguous()
-    return SeenImages(encoding, sources, outputs, targets, has_target=paired)
+    outputs = [together.output_at(sources, *size, seed).contiguous() for seed in seeds]
+    several = torch.stack(outputs, 1) if len(outputs) > 1 else None
+    return SeenImages(
+        encoding, sources, outputs[0], targets.contiguous(), has_target=paired, samples=several
+    )
 
 
 def _scaled(pictures: list[Tensor], device: torch.device) -> Tensor:

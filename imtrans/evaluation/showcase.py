@@ -13,6 +13,7 @@ from imtrans.evaluation.files import PICTURES
 from imtrans.evaluation.seen import SeenImages, translated
 from imtrans.evaluation.table import EvaluationTable
 from imtrans.task import Task
+from imtrans.translation.pipeline import Seeds
 from imtrans.translation.together import Together
 from imtrans.translation.translator import Translator
 
@@ -76,10 +77,10 @@ def _fitted(pixels: Tensor) -> Image.Image:
 
 
 def translated_pairs(
-    task: Task, translator: Translator, pairs: Sequence[Pair]
+    task: Task, translator: Translator, pairs: Sequence[Pair], seeds: Seeds = (None,)
 ) -> Iterator[SeenImages]:
     """These pairs again, one by one, with their outputs."""
     together = Together(translator)
     for pair in pairs:
         sample = task.sampler.measured(pair, task.scale)
-        yield translated(task.encoding, together, [sample], paired=task.has_targets)
+        yield translated(task.encoding, together, [sample], paired=task.has_targets, seeds=seeds)

@@ -49,8 +49,10 @@ class EvaluationTable:
 
     @property
     def main(self) -> str | None:
-        """The value by which images are ordered: the first that each image has."""
-        return next((name for name in self.of_each if name in self.estimates), None)
+        """The value by which images are ordered: the first that each image has, and of which more
+        is better, or less."""
+        known = {name for name, one in self.estimates.items() if one.higher_is_better is not None}
+        return next((name for name in self.of_each if name in known), None)
 
     def ordered(self) -> list[int]:
         """The numbers of the images, worst first, by the main value; without those that have

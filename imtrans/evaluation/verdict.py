@@ -3,13 +3,21 @@
 from collections.abc import Iterator, Sequence
 
 from imtrans.api.errors import quoted
-from imtrans.evaluation.comparison import ComparedSide, Comparison
+from imtrans.evaluation.comparison import ComparedSide, Comparison, PairedDifference
 from imtrans.host.words import counted
 from imtrans.runs.nfe import NFE
 
 FEW = 30  # images
 MANY = 10  # differences: some look certain by chance
 VERDICTS = {True: "better", False: "worse", None: "not told apart"}
+NEUTRAL = {True: "more", False: "less", None: "not told apart"}
+
+
+def verdict_of(difference: PairedDifference) -> str:
+    """`better`; where neither more nor less is better, `more`."""
+    if difference.higher_is_better is None:
+        return NEUTRAL[difference.above]
+    return VERDICTS[difference.better]
 
 
 def verdicts(comparison: Comparison) -> Iterator[str]:
@@ -17,7 +25,11 @@ def verdicts(comparison: Comparison) -> Iterator[str]:
     first, *others = comparison.sides
     images = counted(len(comparison.images), "image")
     for index, side in enumerate(others):
-        found = {name: rows[index].better for name, rows in comparison.differences.items()}
+        found = {
+            name: rows[index].better
+            for name, rows in comparison.differences.items()
+            if rows[index].higher_is_better is not None
+        }
         better = [name for name, one in found.items() if one is True]
         worse = [name for name, one in found.items() if one is False]
         open_ = [name for name, one in found.items() if one is None]

@@ -124,6 +124,7 @@ class Evaluation:
     triptychs: list[Triptych] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)  # pictures that are named, and cannot be shown
     histograms: list[Histogram] = field(default_factory=list)
+    sheet: Figure | None = None  # several outputs for each of a few sources
 
 
 def evaluations(run: Path) -> tuple[list[Evaluation], list[str]]:
@@ -157,6 +158,8 @@ def evaluation_of(folder: Path, facts: Mapping[str, Any]) -> Evaluation:
     ]
     for entry in (facts.get("pictures") or ())[:PICTURES]:
         _add_picture(evaluation, folder, entry)
+    if isinstance(sheet := facts.get("sheet"), str):
+        evaluation.sheet = _inside(folder, sheet)
     evaluation.histograms = list(_histograms(folder / "metrics.csv"))
     return evaluation
 

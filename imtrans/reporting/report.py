@@ -99,7 +99,8 @@ def _pictures(material: Material) -> list[Figure]:
     )
     found = list(dict.fromkeys(sides))
     whole = material.samples.whole
-    return [*found, whole] if whole else found
+    sheets = [one.sheet for one in material.evaluations if one.sheet]
+    return [*found, *sheets, whole] if whole else [*found, *sheets]
 
 
 def _film(material: Material) -> list[Figure]:

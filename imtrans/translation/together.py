@@ -65,13 +65,15 @@ class Together:
         W) alone."""
         return max(min(self._all_pixels // self._pixels_of(source, target), self._images), 1)
 
-    def output_at(self, sources: Tensor, height: int, width: int) -> Tensor:
+    def output_at(
+        self, sources: Tensor, height: int, width: int, seed: int | None = None
+    ) -> Tensor:
         """The outputs (N, C, height, width) for sources (N, C, h, w), of each as it would be alone.
-        Raises what the translator raises for one image."""
+        `seed`: instead of the translator's. Raises what the translator raises for one image."""
         pixels = self._pixels_of(sources.shape, torch.Size((height, width)))
         padded, (rows, columns) = pad_to_multiple(sources, self.translator.stride)
         resized = self.translator.encoding.resized
-        parts = self._parts(padded, pixels)
+        parts = self._parts(padded, pixels, seed)
         outputs = [resized(part[..., rows, columns], height, width) for part in parts]
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 

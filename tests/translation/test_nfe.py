@@ -80,7 +80,10 @@ def test_values_are_of_one_number_and_say_of_which(imtrans, flow, tmp_path):
     assert code == 0
     assert "note: not all of them sample in the same number of network evaluations: 1, 8" in out
     code, _, err = imtrans("evaluate", "in", "in", "--nfe", 2)
-    assert (code, err) == (2, "error: --nfe belongs to a run; leave it out\n")
+    assert (code, err) == (
+        2,
+        "error: --nfe, --dropout-seed and --samples belong to a run; leave them out\n",
+    )
 
 
 def test_shares_of_an_evaluation_take_one_number(imtrans, flow):

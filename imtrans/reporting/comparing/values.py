@@ -4,8 +4,9 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from imtrans.evaluation.columns import SENSES
 from imtrans.evaluation.comparison import Comparison, PairedDifference
-from imtrans.evaluation.verdict import VERDICTS, seeds_of
+from imtrans.evaluation.verdict import seeds_of, verdict_of
 from imtrans.reporting.series import shown
 
 MOST_DECIMALS, NARROWEST = 7, 1e-6  # of an interval with decimals; narrower ones have exponents
@@ -14,7 +15,8 @@ SIDE, REACH = 1000, 460  # a drawing is as wide; how far from its middle the lar
 
 @dataclass(frozen=True)
 class ValueRow:
-    """A metric of two sides. Of the drawing the middle is zero, and to the right is better."""
+    """A metric of two sides. Of the drawing the middle is zero, and to the right is better, or
+    more where neither is."""
 
     name: str
     sense: str
@@ -71,7 +73,7 @@ def _largest(differences: Sequence[PairedDifference]) -> float:
 def _row(
     name: str, first: float, other: float, difference: PairedDifference, largest: float
 ) -> ValueRow:
-    sign = 1 if difference.higher_is_better else -1
+    sign = -1 if difference.higher_is_better is False else 1
 
     def place(value: float) -> float:
         return round(SIDE / 2 + sign * value / largest * REACH, 1)
@@ -84,12 +86,12 @@ def _row(
         interval = f"{signed(difference.low, digits)} to {signed(difference.high, digits)}"
     return ValueRow(
         name,
-        "higher is better" if difference.higher_is_better else "lower is better",
+        SENSES[difference.higher_is_better],
         shown(first),
         shown(other),
         value,
         interval,
-        VERDICTS[difference.better],
+        verdict_of(difference),
         place(difference.value),
         low,
         high,
