@@ -108,7 +108,12 @@ class Method(nn.Module):
         `t.nfe`, where it evaluates a network several times for an output: how often. It is an
         integer that an option of the method chooses; set to another number, with the same weights,
         the module samples in so many (`imtrans translate --nfe`). A ValueError of its setter says
-        which numbers it takes."""
+        which numbers it takes.
+
+        `t.noise_channels`, of a sampler that can be exported: `t(source, noise=None)` is then a
+        function of source and noise, (N, noise_channels, H, W) of standard normal values at the
+        source's H and W. Without noise it draws just that, by torch.randn on the source's device.
+        What several steps draw are more channels: they may depend on `t.nfe`."""
         raise NotImplementedError
 
     @classmethod

@@ -62,7 +62,8 @@ def export(
 
     It takes any number of images of any size that its stride divides, and its metadata says all
     that is needed to feed it. What it computes is compared with imtrans on images of three random
-    sizes; if they differ, nothing is written and the exit code is 1.
+    sizes; if they differ, nothing is written and the exit code is 1. Of a method that samples, it
+    takes noise as a second input, of standard normal values.
 
     Example: `imtrans export --recipe maps --format onnx`
     """

@@ -13,6 +13,7 @@ from zlib import crc32
 
 from imtrans.api.errors import ImtransError, quoted
 from imtrans.api.pictures import Pair
+from imtrans.api.samplers import NFE, nfe_of
 from imtrans.evaluation import files
 from imtrans.evaluation.choice import MetricChoice
 from imtrans.evaluation.diversity import SAMPLES, with_diversity
@@ -27,7 +28,6 @@ from imtrans.recipe.schema import Recipe
 from imtrans.runs.header import Header
 from imtrans.runs.hub.pull import local
 from imtrans.runs.listing import find_run, is_run
-from imtrans.runs.nfe import NFE, nfe_of
 from imtrans.runs.sealed import SUM
 from imtrans.task import Task
 from imtrans.translation.loading import header_to_load, load

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from imtrans.api.errors import quoted
+from imtrans.api.samplers import NFE
 from imtrans.evaluation.comparison import ComparedSide, Comparison, PairedDifference
 from imtrans.host.words import counted
-from imtrans.runs.nfe import NFE
 
 FEW = 30  # images
 MANY = 10  # differences: some look certain by chance

@@ -10,13 +10,13 @@ from safetensors import SafetensorError, safe_open
 
 import imtrans
 from imtrans.api.errors import ImtransError
+from imtrans.api.samplers import NFE
 from imtrans.data.scale import TrainingScale
 from imtrans.host.foreign import FAULTS, whole_number
 from imtrans.host.words import plain
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import Catalog
 from imtrans.recipe.schema import Recipe
-from imtrans.runs.nfe import NFE
 
 FORMAT = "2"
 FORMATS = ("1", FORMAT)  # 1: before methods; pix2pix alone

@@ -15,13 +15,13 @@ from torch import Tensor, nn
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.method import Method
+from imtrans.api.samplers import NFE, nfe_of
 from imtrans.host.foreign import reading
 from imtrans.runs import checkpoint
 from imtrans.runs.best import Best
 from imtrans.runs.checksums import verify
 from imtrans.runs.copies import copied
 from imtrans.runs.header import SUFFIX, TRAINING, Header, read_headers
-from imtrans.runs.nfe import NFE, nfe_of
 from imtrans.runs.rank_state import (
     RankState,
     below,

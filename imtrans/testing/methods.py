@@ -7,7 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from imtrans.api.method import Method
+from imtrans.api.samplers import nfe_of, noise_channels
 from imtrans.contracts.methods import probe_terms
+from imtrans.contracts.samplers import probe_nfe, probe_noise
 from imtrans.contracts.weights import check_same
 from imtrans.runs.state import Position, snapshot_translators
 from imtrans.runs.weights import load_into
@@ -125,6 +127,26 @@ def a_translator_built_alone_takes_the_weights_of_a_checkpoint(case: Case) -> No
             )
 
 
+def what_samples_is_a_function_of_its_source_and_its_noise(case: Case) -> None:
+    for translator, source in translators(case):
+        if noise_channels(translator) is not None:
+            probe_noise(case.component, translator, source)
+
+
+def what_samples_takes_another_number_of_evaluations(case: Case) -> None:
+    for translator, source in translators(case):
+        if nfe_of(translator) is not None:
+            probe_nfe(case.component, translator, source)
+
+
+def translators(case: Case) -> Iterator[tuple[nn.Module, Tensor]]:
+    """Each with noise in [-1, 1] for its source."""
+    task = task_of(case)
+    source, target = task.noise(CPU, 1)
+    for name, module in task.method(CPU).translators().items():
+        yield module, source if task.directions[name] == "forward" else target
+
+
 PROMISES = (
     has_finite_terms_the_same_at_a_seed_and_changes_no_batch,
     a_step_trains_every_network_in_its_phase,
@@ -132,4 +154,6 @@ PROMISES = (
     every_network_is_in_a_phase,
     is_the_same_for_the_same_seed,
     a_translator_built_alone_takes_the_weights_of_a_checkpoint,
+    what_samples_is_a_function_of_its_source_and_its_noise,
+    what_samples_takes_another_number_of_evaluations,
 )

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from imtrans.api.errors import ImtransError, quoted
+from imtrans.api.samplers import NFE, nfe_of, set_nfe
 from imtrans.data.scale import TrainingScale
 from imtrans.host.devices import Precision, choose_device, choose_precision
 from imtrans.recipe.catalog import catalog
@@ -16,7 +17,6 @@ from imtrans.runs.checksums import sum_of
 from imtrans.runs.header import Header, read_header
 from imtrans.runs.hub.pull import local
 from imtrans.runs.listing import best_checkpoint, find_run
-from imtrans.runs.nfe import NFE, nfe_of, set_nfe
 from imtrans.runs.sealed import SUM
 from imtrans.runs.weights import load_into
 from imtrans.task import Task

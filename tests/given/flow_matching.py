@@ -31,7 +31,7 @@ class Sampler(nn.Module):
 
     def __init__(self, source: int, target: int, steps: int, width: int) -> None:
         super().__init__()
-        self.channels, self.nfe = target, steps
+        self.noise_channels, self.nfe = target, steps
         self.velocity = nn.Sequential(  # of the source, the place and the time, as channels
             nn.Conv2d(source + target + 1, width, 4, 2, 1),
             nn.SiLU(),
@@ -40,10 +40,12 @@ class Sampler(nn.Module):
             nn.Conv2d(width, target, 3, 1, 1),
         )
 
-    def forward(self, source: Tensor) -> Tensor:
+    def forward(self, source: Tensor, noise: Tensor | None = None) -> Tensor:
         check_multiple(source, self.stride)
         number, _, height, width = source.shape
-        place = torch.randn(number, self.channels, height, width, device=source.device)
+        if noise is None:
+            noise = torch.randn(number, self.noise_channels, height, width, device=source.device)
+        place = noise.float()
         for step in range(self.nfe):
             time = torch.full((number, 1, 1, 1), step / self.nfe, device=source.device)
             place = place + self.at(source, place, time) / self.nfe
@@ -51,7 +53,9 @@ class Sampler(nn.Module):
 
     def at(self, source: Tensor, place: Tensor, time: Tensor) -> Tensor:
         time = time.expand(-1, 1, *place.shape[2:])
-        velocity: Tensor = self.velocity(torch.cat([source, place, time], dim=1))
+        seen = torch.cat([source, place, time], dim=1)
+        # In the precision of its weights: an exported file may have halved them.
+        velocity: Tensor = self.velocity(seen.to(self.velocity[0].weight.dtype))
         return velocity.float()
 
 

@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 import torch
+from flow_matching import Sampler
 from torch import nn
 
 from imtrans.api.errors import ImtransError
@@ -16,6 +17,7 @@ from imtrans.translation.export.exporting import FORMATS, TOLERANCE, prove, trac
 from imtrans.translation.export.parity import ParityError
 from imtrans.translation.export.values import AsSeen, Colours
 from imtrans.translation.network.modes import set_modes
+from imtrans.translation.network.noise import seeded_torch
 from imtrans.translation.translator import Translator
 
 CPU = torch.device("cpu")
@@ -240,6 +242,44 @@ def test_a_network_that_cannot_be_exported_is_one_line(network, reason):
     with pytest.raises(ImtransError, match=reason) as error:
         proven(ours, "pt2")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("kind", ["pt2", pytest.param("onnx", marks=pytest.mark.thorough)])
+def test_a_sampler_is_exported_with_its_noise_as_an_input(kind):
+    ours = translator(lambda source, target: Sampler(source, target, 2, 4))
+    file, _, found = proven(ours, kind)
+    assert found.largest < TOLERANCE
+    source, noise = torch.randint(256, (2, 3, 32, 48)).float(), torch.randn(2, 3, 32, 48)
+    (made,), (again,) = (file(source, noise) for _ in range(2))
+    assert torch.equal(made, again)
+    (other,) = file(source, torch.zeros_like(noise))
+    assert (made - other).abs().mean() > 10  # of 255
+    # What imtrans makes of a seed is what the file makes of the noise of that seed.
+    with seeded_torch(7, CPU):
+        drawn = torch.randn(1, 3, 32, 48)
+    alone = ours.output(ours.encoding.source.encode(source[:1]), seed=7)
+    expected = ours.encoding.target.decode(alone[0])
+    assert (file(source[:1], drawn)[0][0] - expected).abs().max() < 0.51  # which is rounded
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(("kind", "precision"), [("onnx", "fp16"), ("pt2", "bf16")])
+def test_a_sampler_of_low_precision_states_its_error(kind, precision):
+    ours = translator(lambda source, target: Sampler(source, target, 2, 4))
+    assert 0 < proven(ours, kind, precision)[2].largest < 0.1
+
+
+class Restless(Sampler):
+    """Draws more than the noise that it is given."""
+
+    def forward(self, source, noise=None):
+        return super().forward(source, noise) + torch.rand(source.shape)
+
+
+def test_a_sampler_that_draws_more_than_its_noise_is_no_export():
+    ours = translator(lambda source, target: Restless(source, target, 2, 4))
+    with pytest.raises(ParityError, match=r"differs from imtrans's own by"):
+        proven(ours, "pt2")
 
 
 def test_values_that_are_not_finite_are_no_export():

@@ -3,12 +3,14 @@
 import json
 
 import pytest
+import torch
 from flow_checkpoint import flow_recipe, saved, saved_by_a_training
 from third_party import with_plugin
 from translated_trees import pictures, shown
 
 import imtrans as package
 from imtrans.api.errors import ImtransError
+from imtrans.translation.export.pt2 import ABOUT
 
 SIZES = ["--size", "native", "--device", "cpu"]
 
@@ -84,6 +86,20 @@ def test_values_are_of_one_number_and_say_of_which(imtrans, flow, tmp_path):
         2,
         "error: --nfe, --dropout-seed and --samples belong to a run; leave them out\n",
     )
+
+
+def test_an_exported_file_says_its_number_and_its_noise(imtrans, flow, tmp_path):
+    code, out, err = imtrans("export", "--checkpoint", flow, "--format", "pt2", "--nfe", 3)
+    assert (code, err) == (0, "")
+    assert "; its second input is noise" in out
+    extra = {ABOUT: ""}
+    program = torch.export.load(tmp_path / "flow.pt2", extra_files=extra).module()
+    facts = json.loads(extra[ABOUT])
+    assert facts["nfe"] == "3"
+    noise = {"name": "noise", "layout": "NCHW", "dtype": "float32", "channels": 3}
+    assert json.loads(facts["noise"]) == noise | {"distribution": "standard normal"}
+    source = torch.rand(2, 3, 64, 48) * 255
+    assert program(source, torch.randn(2, 3, 64, 48))[0].shape == (2, 3, 64, 48)
 
 
 def test_shares_of_an_evaluation_take_one_number(imtrans, flow):

@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import torch
+from torch import nn
 from torch.export import ExportedProgram
 
 import imtrans
 from imtrans.api.errors import ImtransError, quoted
+from imtrans.api.samplers import NFE, nfe_of, noise_channels
 from imtrans.host.files import write_whole
 from imtrans.host.words import size
 from imtrans.recipe.catalog import catalog
 from imtrans.runs.header import Header
-from imtrans.runs.nfe import NFE, nfe_of
 from imtrans.translation.export import onnx
-from imtrans.translation.export.graph import Graph, exportable
+from imtrans.translation.export.graph import Graph, SamplerGraph, exportable
 from imtrans.translation.export.onnx import Onnx
 from imtrans.translation.export.parity import TOLERANCE, Parity, ParityError, measured
 from imtrans.translation.export.program import program_of
@@ -55,6 +56,7 @@ class Exported:
         return (
             f"{self.path}: {size(self.path.stat().st_size)}, {precision}, for any batch, and sizes "
             f"that are multiples of {stride} px"
+            + ("; its second input is noise" if "noise" in self.facts else "")
         )
 
 
@@ -76,7 +78,10 @@ def export(
     `run`, `best`, `translator`, `statistics` and `nfe` are those of `imtrans.load`. With `pixels`
     the file takes and gives the values that image files store, as float32 (N, C, H, W): colours of
     0 to 255, or whatever the range of the recipe; with `network`, or where the recipe derives its
-    sources from photographs, what the network itself sees, in [-1, 1]. Its metadata says which.
+    sources from photographs, what the network itself sees, in [-1, 1]. Its metadata says which. Of
+    a network that samples, the file has a second input, `noise` (N, noise_channels, H, W): standard
+    normal values for each image, at the size of the source given to the file. It is a function of
+    both.
 
     What the file computes is compared with imtrans on images of three random sizes. Raises
     ParityError, and writes nothing, where they differ by more than 1e-4 in fp32; in bf16 and fp16
@@ -111,7 +116,7 @@ class Traced(NamedTuple):
 
     graph: Graph
     program: ExportedProgram
-    channels: int  # of what it takes
+    channels: tuple[int, ...]  # of the source, and of the noise of a network that samples
     stride: int
 
 
@@ -124,9 +129,13 @@ def trace(
     """Raises ImtransError for a network that cannot be exported for any batch and size."""
     source, target = forms(translator.encoding, values)
     dtype = DTYPES[precision]
-    graph = Graph(exportable(translator.module, statistics, dtype), source, target, dtype).eval()
+    network = exportable(translator.module, statistics, dtype)
+    noise = noise_channels(translator.module)
+    kind = Graph if noise is None else SamplerGraph
+    graph = kind(network, source, target, dtype).eval()
     stride = int(translator.module.stride)  # type: ignore[arg-type]
-    channels = channels_taken(source, translator.encoding)
+    taken = channels_taken(source, translator.encoding)
+    channels = (taken,) if noise is None else (taken, noise)
     return Traced(graph, program_of(graph, channels, stride), channels, stride)
 
 
@@ -135,8 +144,8 @@ def prove(translator: Translator, traced: Traced, file: Pt2 | Onnx, *, seed: int
     Raises ParityError where it is too far."""
     source, target = traced.graph.source, traced.graph.target
     parity = measured(
-        lambda stored: reference(translator, source, target, stored),
-        lambda stored: target.unit(file(stored)),
+        lambda *given: reference(translator, source, target, *given),
+        lambda *given: target.unit(file(*given)),
         source,
         traced.channels,
         traced.stride,
@@ -201,11 +210,18 @@ def _facts(header: Header, loaded: Translator, graph: Graph) -> dict[str, str]:
         "input": json.dumps(source),
         "output": json.dumps(target),
     }
-    number = nfe_of(loaded.module)
-    if number is not None:
-        facts[NFE] = str(number)
     if loaded.scale:
         facts |= {"scale": loaded.scale.dumps(), "scale_in_words": str(loaded.scale)}
+    return facts | _facts_of_sampling(loaded.module)
+
+
+def _facts_of_sampling(network: nn.Module) -> dict[str, str]:
+    """What it takes beside the source: its own input, and what is part of the graph."""
+    number, channels = nfe_of(network), noise_channels(network)
+    facts = {} if number is None else {NFE: str(number)}
+    if channels is not None:
+        noise = {"name": "noise", "layout": "NCHW", "dtype": "float32", "channels": channels}
+        facts["noise"] = json.dumps(noise | {"distribution": "standard normal"})
     return facts
 
 

@@ -10,6 +10,7 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 
 from imtrans.api.errors import ImtransError
 from imtrans.api.layers import InstanceNorm
+from imtrans.api.samplers import noise_channels
 from imtrans.translation.export.values import Form
 from imtrans.translation.network.modes import Statistics, has_norms_of_its_own
 
@@ -24,8 +25,19 @@ class Graph(nn.Module):
         self.dtype = dtype
 
     def forward(self, source: Tensor) -> tuple[Tensor, ...]:
+        return self._made(source)
+
+    def _made(self, source: Tensor, *noise: Tensor) -> tuple[Tensor, ...]:
         seen = self.source.encode(source)
-        return self.target.decode(self.network(seen.to(self.dtype)).float(), seen)
+        given = (one.to(self.dtype) for one in (seen, *noise))
+        return self.target.decode(self.network(*given).float(), seen)
+
+
+class SamplerGraph(Graph):
+    """The same of a network that samples, from a source and the noise that it would draw."""
+
+    def forward(self, source: Tensor, noise: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
+        return self._made(source, noise)
 
 
 class PerImage(nn.Module):
@@ -59,10 +71,10 @@ class InFloat32(nn.Module):
 def exportable(module: nn.Module, statistics: Statistics, dtype: torch.dtype) -> nn.Module:
     """A copy of a translator's module that computes the same in an exported graph. Raises
     ImtransError for modules that an exported graph cannot follow."""
-    if getattr(module, "draws", False):
+    if getattr(module, "draws", False) and noise_channels(module) is None:
         raise ImtransError(
-            "this network draws random numbers, so that an exported file would never agree with "
-            "it; it cannot be exported"
+            "this network draws random numbers and cannot be given them, so that an exported file "
+            "would never agree with it: it has no `noise_channels` and takes no `noise`"
         )
     if statistics == "image" and has_norms_of_its_own(module):
         raise ImtransError(

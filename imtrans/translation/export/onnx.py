@@ -14,6 +14,7 @@ from imtrans.translation.export.program import quiet
 
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
 AXES = ("batch", None, "height", "width")
+INPUTS = ["source", "noise"]
 MOST = 2**31 - 1  # bytes; protobuf has no larger messages
 
 
@@ -25,12 +26,13 @@ class Onnx:
     def __init__(self, program: ExportedProgram) -> None:
         require()
         names = ["output", "scores"][: len(program.graph_signature.user_outputs)]
+        self._inputs = INPUTS[: len(program.graph_signature.user_inputs)]
         try:
             with quiet():
                 converted = torch.onnx.export(
                     program,
                     (),
-                    input_names=["source"],
+                    input_names=self._inputs,
                     output_names=names,
                     dynamo=True,
                     verbose=False,
@@ -43,9 +45,11 @@ class Onnx:
         self._model = _tidied(converted.model_proto)
         self._session = _session(self.dumps({}))
 
-    def __call__(self, source: Tensor) -> tuple[Tensor, ...]:
-        """What the file makes of a source, as onnxruntime runs it."""
-        made = self._session.run(None, {"source": source.numpy()})
+    def __call__(self, *given: Tensor) -> tuple[Tensor, ...]:
+        """What the file makes of a source, and of noise where it takes any, as onnxruntime runs
+        it."""
+        named = zip(self._inputs, given, strict=True)
+        made = self._session.run(None, {name: each.numpy() for name, each in named})
         return tuple(torch.from_numpy(output) for output in made)
 
     def dumps(self, facts: dict[str, str]) -> bytes:

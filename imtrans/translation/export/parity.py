@@ -1,13 +1,14 @@
 """The proof that an exported file computes what imtrans does, on images of random sizes."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from imtrans.api.errors import ImtransError
+from imtrans.api.samplers import noise_for
 from imtrans.translation.export.values import Form
 from imtrans.translation.padding import padded_size
 
@@ -16,7 +17,7 @@ IMAGES = 3  # inputs, of 1 to 3 images
 SIDE = 256  # px; the longest side, or two strides if these are more
 GREY = 255 / 2  # grey levels in one unit of [-1, 1]
 
-Run = Callable[[Tensor], Tensor]
+Run = Callable[..., Tensor]  # of a source, and of noise where that is an input
 
 
 class ParityError(ImtransError):
@@ -56,16 +57,18 @@ class Parity:
 
 
 def measured(
-    expected: Run, found: Run, source: Form, channels: int, stride: int, seed: int
+    expected: Run, found: Run, source: Form, channels: Sequence[int], stride: int, seed: int
 ) -> Parity:
-    """Compare what two functions make of sources of random values and sizes, which `seed` draws.
-    Raises ParityError when an output has another shape, or is not finite."""
+    """Compare what two functions make of sources of random values and sizes, which `seed` draws,
+    and of noise if they take two inputs: `channels` are those of each. Raises ParityError when an
+    output has another shape, or is not finite."""
     generator = torch.Generator().manual_seed(seed)
     parity = Parity()
     means = []
     for count, height, width in _sizes(stride, generator):
-        stored = source.drawn((count, channels, height, width), generator)
-        ours, theirs = expected(stored), found(stored)
+        stored = source.drawn((count, channels[0], height, width), generator)
+        noise = [noise_for(stored, each, generator) for each in channels[1:]]
+        ours, theirs = expected(stored, *noise), found(stored, *noise)
         if ours.shape != theirs.shape or not bool(theirs.isfinite().all()):
             raise ParityError(
                 f"the exported network's output for {count} x {width} x {height} px is not finite, "

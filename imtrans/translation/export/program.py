@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import cast
 
@@ -16,14 +16,16 @@ from imtrans.translation.export.graph import Graph
 from imtrans.translation.padding import padded_size
 
 
-def program_of(graph: Graph, channels: int, stride: int) -> ExportedProgram:
-    """The graph as torch exports it. Raises ImtransError where it cannot be had for any size."""
+def program_of(graph: Graph, channels: Sequence[int], stride: int) -> ExportedProgram:
+    """The graph as torch exports it, whose inputs have so many channels. Raises ImtransError where
+    it cannot be had for any size."""
     side = padded_size(stride + 1, stride)
-    example = torch.zeros(2, channels, side + stride, side)  # nothing is computed
+    # Nothing is computed.
+    examples = tuple(torch.zeros(2, each, side + stride, side) for each in channels)
     sizes = {0: Dim("batch"), 2: stride * Dim("rows"), 3: stride * Dim("columns")}
     try:
         with quiet(), _any_size():
-            program = torch.export.export(graph, (example,), dynamic_shapes=(sizes,))
+            program = torch.export.export(graph, examples, dynamic_shapes=(sizes,) * len(examples))
     except Exception as error:  # whatever a plugin's network does
         if is_out_of_memory(error):
             raise

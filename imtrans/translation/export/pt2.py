@@ -21,10 +21,10 @@ class Pt2:
         self._program = program
         self._loaded = _loaded(self.dumps({}))
 
-    def __call__(self, source: Tensor) -> tuple[Tensor, ...]:
-        """What the file makes of a source, as torch runs it."""
+    def __call__(self, *given: Tensor) -> tuple[Tensor, ...]:
+        """What the file makes of a source, and of noise where it takes any, as torch runs it."""
         with torch.inference_mode(), quiet():
-            return tuple(self._loaded(source))
+            return tuple(self._loaded(*given))
 
     def dumps(self, facts: dict[str, str]) -> bytes:
         """The file with these facts inside."""

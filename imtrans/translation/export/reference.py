@@ -8,10 +8,13 @@ from imtrans.translation.export.values import AsSeen, Colours, Form
 from imtrans.translation.translator import Translator
 
 
-def reference(translator: Translator, source: Form, target: Form, stored: Tensor) -> Tensor:
-    """The outputs (N, C, H, W) in [-1, 1] of sources in a form, by the translator."""
+def reference(
+    translator: Translator, source: Form, target: Form, stored: Tensor, *noise: Tensor
+) -> Tensor:
+    """The outputs (N, C, H, W) in [-1, 1] of sources in a form, by the translator; with the noise
+    for each where it samples."""
     seen = _seen(translator, source, stored)
-    output = translator.output(seen)
+    output = _with_noise(translator, seen, *noise) if noise else translator.output(seen)
     encoding = translator.encoding
     if isinstance(target, AsSeen | Colours):
         return output
@@ -20,6 +23,13 @@ def reference(translator: Translator, source: Form, target: Form, stored: Tensor
         photos = torch.stack([encoding.derivation.compose(*pair) for pair in pairs])
         return photos.clamp(0, 1) * 2 - 1
     return output.clamp(-1, 1)
+
+
+def _with_noise(translator: Translator, seen: Tensor, noise: Tensor) -> Tensor:
+    """Of each by itself, as it would be alone."""
+    pairs = zip(seen.split(1), noise.split(1), strict=True)
+    with torch.inference_mode():
+        return torch.cat([translator.module(*pair).float() for pair in pairs])
 
 
 def _seen(translator: Translator, source: Form, stored: Tensor) -> Tensor:
