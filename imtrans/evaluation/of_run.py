@@ -65,7 +65,7 @@ def evaluate_run(
         raise ImtransError(f"{place}: belongs to no run here; name an --output folder")
     if output:
         files.check_place(output)
-    translator = _loaded(header, wanted)  # a run in training may soon remove it
+    translator = _loaded(header, wanted, say)  # a run in training may soon remove it
     _check_channels(task, translator)
     seeds = wanted.sampling.seeds(translator)
     for note in _offer(choice, task, pairs, wanted.scorer):
@@ -218,9 +218,12 @@ def _facts(header: Header, run: Path | None, split: str, task: Task) -> dict[str
     }
 
 
-def _loaded(header: Header, wanted: Wanted) -> Translator:
+def _loaded(header: Header, wanted: Wanted, say: Say) -> Translator:
     how = wanted.sampling
-    return load(header.path, device=wanted.device, nfe=how.nfe, dropout_seed=how.seed)
+    translator = load(header.path, device=wanted.device, nfe=how.nfe, dropout_seed=how.seed)
+    if how.seed is not None and not translator.samples:
+        say("note: this network has no dropout; --dropout-seed changes nothing")
+    return translator
 
 
 def _drawn(translator: Translator, how: Sampling) -> dict[str, Any]:

@@ -57,8 +57,7 @@ def load(
     of a method that samples in several; by default that of its recipe. Images of more than
     `max_pixels` are refused, or of more than the recipe's data.max_pixels.
 
-    Raises ImtransError when there is no such run, when a file of it is damaged, or when `nfe` is
-    given for a translator that has none.
+    Raises ImtransError when there is no such run, a file of it is damaged, or it has no `nfe`.
 
     >>> import imtrans
     >>> translator = imtrans.load("my-task")
@@ -67,8 +66,7 @@ def load(
     [(96, 64), (64, 64)]
     """
     header = header_to_load(local(run), best, translator)
-    recipe = _recipe(header, max_pixels)
-    task = Task(recipe, catalog())
+    task = Task(_recipe(header, max_pixels), catalog())
     module = _module(task, header, nfe)
     chosen = choose_device(device)
     arithmetic = choose_precision(precision, chosen)
@@ -85,7 +83,7 @@ def load(
         encoding,
         device=chosen,
         precision=arithmetic,
-        scale=_scale(size, header, recipe),
+        scale=_scale(size, header, task.recipe),
         seed=dropout_seed,
         noise=noise,
         made_from=_weights(header, module)

@@ -126,6 +126,15 @@ def test_dropout_is_measured_as_it_is_translated(imtrans, tiny_file, tmp_path):
     assert (found["dropout_seed"], found["samples"]) == (3, 2)
 
 
+def test_a_seed_without_dropout_is_a_note(imtrans, tiny_file, tmp_path):
+    write_pairs(tmp_path / "pairs" / "val", 2)
+    model = ("--checkpoint", saved(tiny_file, ["generator.dropout=0.0"], tmp_path / "dry"))
+    how = ("--metric", "l1", "--output", "e", "--dropout-seed", 1)
+    code, out, _ = imtrans("evaluate", *model, *how)
+    assert code == 0
+    assert "note: this network has no dropout; --dropout-seed changes nothing" in out
+
+
 def test_one_output_has_none(flow):
     with pytest.raises(ImtransError, match="diversity is that of two outputs or more"):
         package.evaluate(flow[1], metrics=["l1"], samples=1, output="e")
