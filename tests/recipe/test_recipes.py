@@ -23,6 +23,8 @@ SHIPPED = [
     "edges2shoes",
     "facades",
     "facades_photo2label",
+    "facades_photo2label_plus",
+    "facades_plus",
     "inpaint",
     "map2satellite",
     "maps",
@@ -34,6 +36,7 @@ TRIED = ["facades"]
 THEN = ["colorize", "quickstart", "superres_4x"]
 UNPAIRED = ["horse2zebra", "maps_unpaired", "monet2photo"]  # for the plugin imtrans-cyclegan
 HD = ["cityscapes_hd", "facades_hd"]  # for the plugin imtrans-pix2pixhd
+BRIDGES = ["colorize_bridge", "edges2shoes_bridge", "facades_bridge"]  # for imtrans-bridge
 
 
 def problems(text, *overrides):
@@ -48,7 +51,7 @@ def maps():
 
 
 def test_all_the_promised_recipes_are_packaged():
-    assert sorted(recipes.packaged()) == sorted(SHIPPED + UNPAIRED + HD)
+    assert sorted(recipes.packaged()) == sorted(SHIPPED + UNPAIRED + HD + BRIDGES)
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -1,8 +1,11 @@
 """How long variants train: what a step takes beside another, and the epochs that follow."""
 
 import json
+import time
+from functools import partial
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from small_sweep import write_sweep
@@ -73,7 +76,7 @@ def test_only_what_is_far_from_the_time_of_the_first_is_named():
 @pytest.fixture
 def hurried(monkeypatch):
     monkeypatch.setattr(timing, "ROUNDS", 3)
-    monkeypatch.setattr(in_turns, "__defaults__", (0.0,))
+    monkeypatch.setattr(timing, "in_turns", partial(in_turns, least=0.0))
 
 
 def test_steps_are_measured_in_turns(small, hurried, monkeypatch):
@@ -83,6 +86,11 @@ def test_steps_are_measured_in_turns(small, hurried, monkeypatch):
     assert found.low <= found.times <= found.high
     assert found.seconds > 0
     assert found.beside > 0
+
+
+def test_on_a_cpu_what_other_programs_take_of_it_is_not_counted():
+    assert timing._clock(torch.device("cpu")) is time.process_time
+    assert timing._clock(torch.device("cuda")) is time.perf_counter
 
 
 def test_what_does_not_fit_into_memory_together_is_measured_apart(small, monkeypatch):
@@ -106,7 +114,7 @@ def test_phases_that_change_are_weighed_by_their_epochs(small, monkeypatch):
     monkeypatch.setattr(timing, "first_epochs", lambda method, epochs: [1, 3])
     monkeypatch.setattr(timing, "ROUNDS", 2)
     stages = iter([{"0": [1.0, 1.0]}, {"0": [2.0, 4.0]}])
-    monkeypatch.setattr(timing, "in_turns", lambda *given: next(stages))
+    monkeypatch.setattr(timing, "in_turns", lambda *given, clock: next(stages))
     assert timing._seconds([own], [10], "cpu") == [[pytest.approx(1.8), pytest.approx(3.4)]]
 
 

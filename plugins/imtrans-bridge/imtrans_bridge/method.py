@@ -91,9 +91,10 @@ class DiffusionBridge(Method):
 
     def forward(self, batch: Batch) -> Draw:
         number, device = len(batch.target), batch.target.device
-        # One draw for each equal part of the times: a batch sees early and late ones alike.
-        times = (torch.arange(number, device=device) + torch.rand(number, device=device)) / number
-        t = EARLIEST + (1 - EARLIEST) * times.reshape(-1, 1, 1, 1)
+        # One draw for each equal part: a batch sees early and late times alike. The root, because
+        # near the source is decided what the target shows, and so what it has to be made of.
+        parts = (torch.arange(number, device=device) + torch.rand(number, device=device)) / number
+        t = EARLIEST + (1 - EARLIEST) * parts.sqrt().reshape(-1, 1, 1, 1)
         # Not randn_like: its values would follow the memory format.
         return Draw(t, torch.randn(batch.target.shape, device=device))
 
