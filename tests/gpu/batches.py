@@ -44,6 +44,7 @@ CASES = {
     "512 px": Case(("data.load_size=572", "data.crop_size=512")),
     "resnet_9": Case(RESNET, variants=("V2", "V7"), layouts=True),
     "cyclegan": Case(recipe="horse2zebra", variants=("V2", "V7"), layouts=True),
+    "bridge": Case(recipe="facades_bridge", variants=("V2", "V7"), layouts=True, images=8),
     **{
         f"pix2pixHD {name}": Case(
             (*HD, f"data.load_size={size}", f"data.crop_size={size}"),
@@ -59,6 +60,7 @@ SMALL = {
     "512 px": ("data.load_size=280", "data.crop_size=256"),
     "resnet_9": ("generator.name=resnet_6", "data.load_size=72", "data.crop_size=64"),
     "cyclegan": ("generator.name=resnet_6", "data.load_size=72", "data.crop_size=64"),
+    "bridge": ("method.size=tiny", "data.load_size=72", "data.crop_size=64"),
     "pix2pixHD 512 px": ("generator.name=pix2pixhd", "data.load_size=64", "data.crop_size=64"),
 }
 

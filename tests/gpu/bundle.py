@@ -19,7 +19,10 @@ from pairs import pairs_in
 from place import commit
 
 ROOT = Path(__file__).parents[2]
-OURS = (ROOT, *(ROOT / "plugins" / f"imtrans-{name}" for name in ("cyclegan", "pix2pixhd")))
+OURS = (
+    ROOT,
+    *(ROOT / "plugins" / f"imtrans-{name}" for name in ("bridge", "cyclegan", "pix2pixhd")),
+)
 ROOTS = ("imtrans", "imtrans-cyclegan", "pytest")
 THERE = "torch"  # is on the machine, with what it brings
 # What the tests for a GPU need; golden numbers and examples of damage are for others.
