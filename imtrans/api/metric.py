@@ -17,6 +17,7 @@ class _RowMetric:
     higher_is_better: bool = True
     batched: bool = True
     needs_source: bool = False  # True: `rows(output, target, source)`
+    truth_in_source: bool = False  # True: outputs are compared with it, not with the target
     of_pictures: bool = False  # True: is given RGB pictures as a person sees them, (N, 3, H, W)
     made_with: str = ""  # a sum over weights that it measures with: others make other numbers
 
@@ -26,8 +27,8 @@ class _RowMetric:
         raise NotImplementedError
 
     def compared_with(self, target: Tensor) -> Tensor:
-        """What of targets (N, C, H, W) the rows depend on. Two evaluations compare where it is
-        equal in both."""
+        """What of targets (N, C, H, W), or of sources with `truth_in_source`, the rows depend on.
+        Two evaluations compare where it is equal in both."""
         return target
 
     def measured(self, *images: Tensor) -> Tensor | None:

@@ -49,7 +49,7 @@ class _OfRows:
             found = checked_rows(self.name, rows, images, self.width)
             self.width = found.shape[1]
             self.rows.update(zip(images, found.unbind(), strict=True))
-        compared = given[1]
+        compared = given[2 if getattr(self.metric, "truth_in_source", False) else 1]
         if isinstance(self.metric, ImageMetric | SetMetric):
             compared = self.metric.compared_with(compared)
         self.sums.update(zip(images, sums.of(compared), strict=True))

@@ -75,7 +75,7 @@ def test_only_what_is_far_from_the_time_of_the_first_is_named():
 
 @pytest.fixture
 def hurried(monkeypatch):
-    monkeypatch.setattr(timing, "ROUNDS", 3)
+    monkeypatch.setattr(timing, "ROUNDS", 2)
     monkeypatch.setattr(timing, "in_turns", partial(in_turns, least=0.0))
 
 

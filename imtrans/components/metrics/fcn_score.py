@@ -23,6 +23,7 @@ class FCNScore(ImageMetric):
     """
 
     needs_source = True
+    truth_in_source = True
     of_pictures = True
 
     def __init__(self, *, scorer: str) -> None:
@@ -37,6 +38,10 @@ class FCNScore(ImageMetric):
         given = scorer.classes_of(source)
         seen = [scorer.labels(pictures) for pictures in (output, target)]
         return torch.cat([self._shares(labels, given) for labels in seen], 1)
+
+    def compared_with(self, source: Tensor) -> Tensor:  # type: ignore[override]
+        # Recipes that read a label map in other ways, resized or not, give it other labels.
+        return self._scorer.to(source.device).classes_of(source).int()
 
     def _shares(self, labels: Tensor, given: Tensor) -> Tensor:
         classes = torch.arange(self._scorer.classes, device=given.device)[:, None]
