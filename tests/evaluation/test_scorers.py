@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from resealing import reseal
 from imtrans.api.errors import ImtransError
 from imtrans.api.scorer import Scorer, Segmenter
 from imtrans.evaluation import scorer_training
+from imtrans.evaluation.collector import Collector
 from imtrans.recipe.catalog import catalog
 
 COLOURS = [(200, 30, 30), (20, 160, 40), (30, 30, 190)]
@@ -119,6 +121,22 @@ def test_the_score_is_that_of_counted_pixels(tmp_path):
     assert values["fcn_score"] == pytest.approx(np.mean(unions), abs=1e-5)
     assert values["fcn_class_accuracy"] == pytest.approx(np.mean(shares), abs=1e-5)
     assert values["fcn_pixel_accuracy"] == pytest.approx((seen == given).mean(), abs=1e-5)
+
+
+def test_scores_of_labels_that_were_read_differently_are_not_compared(tmp_path):
+    path = tmp_path / "scorer.safetensors"
+    path.write_bytes(Scorer(Segmenter(3), COLOURS, 64, {}).save())
+    image = torch.zeros(1, 3, 64, 64)
+    source = torch.from_numpy(np.asarray(label_map(0))).movedim(-1, 0)[None].float() / 127.5 - 1
+    sums = []
+    for given in (source, source + 0.01, source.flip(3)):
+        metric = catalog().metrics["fcn_score"].build(scorer=str(path))
+        collector = Collector({"fcn_score": metric}, torch.device("cpu"))
+        seen = SimpleNamespace(of=lambda metric, given=given: (image, image, given))
+        collector.add([0], seen)
+        sums.append(int(collector.columns(1)["fcn_score"].compared_with))
+    same, blurred, other = sums
+    assert same == blurred != other
 
 
 def test_what_has_no_labels_is_refused(imtrans, recipe, labelled, tiny_file):

@@ -39,7 +39,7 @@ class FCNScore(ImageMetric):
         seen = [scorer.labels(pictures) for pictures in (output, target)]
         return torch.cat([self._shares(labels, given) for labels in seen], 1)
 
-    def compared_with(self, source: Tensor) -> Tensor:  # type: ignore[override]
+    def compared_with(self, source: Tensor) -> Tensor:
         # Recipes that read a label map in other ways, resized or not, give it other labels.
         return self._scorer.to(source.device).classes_of(source).int()
 
