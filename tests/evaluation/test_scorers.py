@@ -127,8 +127,8 @@ def test_scores_of_labels_that_were_read_differently_are_not_compared(tmp_path):
     path = tmp_path / "scorer.safetensors"
     path.write_bytes(Scorer(Segmenter(3), COLOURS, 64, {}).save())
     image = torch.zeros(1, 3, 64, 64)
-    source = torch.from_numpy(np.asarray(label_map(0))).movedim(-1, 0)[None].float() / 127.5 - 1
-    sums = []
+    labels = torch.tensor(np.array(label_map(0))).movedim(-1, 0)
+    source, sums = labels[None].float() / 127.5 - 1, []
     for given in (source, source + 0.01, source.flip(3)):
         metric = catalog().metrics["fcn_score"].build(scorer=str(path))
         collector = Collector({"fcn_score": metric}, torch.device("cpu"))

@@ -20,8 +20,6 @@ from imtrans_bridge.sampler import Bridge, Start
 
 IMTRANS_API = 1
 
-EARLIEST = 1e-3  # of the times that are trained: at 0 nothing is left to predict
-
 Deviation = Annotated[float, Field(ge=0)]
 
 
@@ -31,7 +29,7 @@ def register_methods(register: Register) -> None:
 
 
 class Draw(NamedTuple):
-    t: Tensor  # (N, 1, 1, 1), EARLIEST .. 1
+    t: Tensor  # (N, 1, 1, 1), spaced as those of the sampler
     noise: Tensor  # as the target, standard normal
 
 
@@ -91,10 +89,9 @@ class DiffusionBridge(Method):
 
     def forward(self, batch: Batch) -> Draw:
         number, device = len(batch.target), batch.target.device
-        # One draw for each equal part: a batch sees early and late times alike. The root, because
-        # near the source is decided what the target shows, and so what it has to be made of.
-        parts = (torch.arange(number, device=device) + torch.rand(number, device=device)) / number
-        t = EARLIEST + (1 - EARLIEST) * parts.sqrt().reshape(-1, 1, 1, 1)
+        # One draw for each equal part: a batch sees early and late times alike.
+        places = (torch.arange(number, device=device) + torch.rand(number, device=device)) / number
+        t = self.process.time_of(places.reshape(-1, 1, 1, 1))
         # Not randn_like: its values would follow the memory format.
         return Draw(t, torch.randn(batch.target.shape, device=device))
 

@@ -5,15 +5,15 @@ at the source are those of Zhang et al., "Exploring the Design Space of Diffusio
 2024 (arXiv 2410.21553).
 """
 
-import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
-# Of the noise beside a target of weight 1, in a sampler's steps: from where nothing is seen of the
-# target to where nothing is hidden; and how they are spaced (Karras et al. 2022, equation 5).
-NOISIEST, CLEAREST, CURVE = 10.0, 0.02, 7.0
+# Of the noise beside a target of weight 1: from where nothing is seen of the target to where nothing
+# is hidden, and how times are spaced between them (Karras et al. 2022, equation 5).
+NOISIEST, CLEAREST, CURVE = 20.0, 0.02, 7.0
 
 
 class Scalings(NamedTuple):
@@ -56,30 +56,38 @@ class Process:
         """x_t without its noise."""
         return (1 - t) * target + t * start
 
-    def time_of(self, sigma: float) -> float:
-        """When the noise is `sigma` times the weight of the target: gamma(t) / (1 - t)."""
+    def sigma(self, t: Tensor) -> Tensor:
+        """The noise beside a target of weight 1, NOISIEST at the most."""
+        # Without noise of the base, at 1: nothing over nothing, of which the limit is infinite.
+        deviation = self.variance(t).clamp_min(1e-20).sqrt()
+        return (deviation / (1 - t)).clamp(max=NOISIEST)
+
+    def time_of(self, place: Tensor) -> Tensor:
+        """The times of places from 0 to 1, which is from CLEAREST to NOISIEST.
+
+        Evenly in the root of CURVE of sigma. Even times
+        would not do: near 1 little time makes the target's large shapes appear, near 0 its finest.
+        By Karras et al., "Elucidating the Design Space of Diffusion-Based Generative Models",
+        NeurIPS 2022.
+        """
+        clearest, noisiest = CLEAREST ** (1 / CURVE), NOISIEST ** (1 / CURVE)
+        sigma = (clearest + place * (noisiest - clearest)) ** CURVE
         bridge, base = (2 * self.gamma_max) ** 2, self.base_noise**2
         # bridge r + base r^2 = sigma^2, with r = t / (1 - t).
-        root = math.sqrt(bridge**2 + 4 * base * sigma**2)
-        ratio = 2 * sigma**2 / (bridge + root)
+        ratio = 2 * sigma**2 / (bridge + (bridge**2 + 4 * base * sigma**2).sqrt())
         return ratio / (1 + ratio)
 
     def times(self, steps: int) -> list[float]:
-        """The times of a sampler's steps, from 1 to 0, `steps` + 1 of them.
-
-        Not evenly spaced: near 1 little time makes the target's large shapes appear, and whatever
-        a step passes over is not drawn but averaged. By Karras et al., "Elucidating the Design
-        Space of Diffusion-Based Generative Models", NeurIPS 2022.
-        """
-        first, last = NOISIEST ** (1 / CURVE), CLEAREST ** (1 / CURVE)
-        sigmas = [(first + n / steps * (last - first)) ** CURVE for n in range(1, steps)]
-        return [1.0, *(self.time_of(sigma) for sigma in sigmas), 0.0]
+        """The times of a sampler's steps, from 1 to 0, `steps` + 1 of them."""
+        places = torch.arange(steps - 1, 0, -1, dtype=torch.float64) / steps
+        return [1.0, *self.time_of(places).tolist(), 0.0]
 
     def scalings(self, t: Tensor) -> Scalings:
         """Those for which what the network sees, and what it has to say, have a variance of 1.
 
         DDBM, section 5.1, equations 9 to 11, where a_t, b_t and c_t are here t, 1 - t and the
-        variance. `out` vanishes at t = 0.
+        variance. `out` vanishes at t = 0. What is seen of t is log(sigma) / 4, as in EDM; log(t) / 4
+        would tell apart hardly any of the times near the source.
         """
         target, start = self.sigma_target**2, self.sigma_start**2
         variance = self.variance(t)
@@ -87,4 +95,4 @@ class Process:
         seen = seen + 2 * t * (1 - t) * self.covariance + variance
         skip = ((1 - t) * target + t * self.covariance) / seen
         unknown = t**2 * (target * start - self.covariance**2) + target * variance
-        return Scalings(skip, (unknown / seen).sqrt(), seen.rsqrt(), t.log() / 4)
+        return Scalings(skip, (unknown / seen).sqrt(), seen.rsqrt(), self.sigma(t).log() / 4)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from imtrans_bridge.process import NOISIEST
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,21 @@ class PapersBridge:
         c_skip = (b * self.sigma_0**2 + a * self.sigma_0T) * c_in**2
         apart = (self.sigma_T * self.sigma_0) ** 2 - self.sigma_0T**2
         return c_in, c_skip, np.sqrt(a**2 * apart + (self.sigma_0 * c) ** 2) * c_in
+
+    def noise_seen(self, t):
+        """c_noise of EDM (Karras et al. 2022, table 1), where noise and target are scaled to a
+        target of weight 1."""
+        _, b, c = self.coefficients(np.asarray(t, float))
+        noisy = c >= NOISIEST * b  # also where both are 0, at the start
+        return np.log(np.where(noisy, NOISIEST, c / np.where(noisy, 1, b))) / 4
+
+    def time_seen(self, noise):
+        """The time of such a c_noise."""
+        low, high = 0.0, 1.0
+        for _ in range(60):
+            middle = (low + high) / 2
+            low, high = (middle, high) if self.noise_seen(middle) < noise else (low, middle)
+        return high
 
     def paths(self, times):
         """The noise at rising times within (0, 1], one row each, in terms of independent normal

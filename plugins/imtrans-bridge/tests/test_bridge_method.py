@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 from imtrans_bridge.method import DiffusionBridge
+from imtrans_bridge.process import CLEAREST, CURVE, NOISIEST
 from imtrans_bridge.sampler import Bridge
 from papers_bridge import PapersBridge
 from torch import nn
@@ -82,13 +83,27 @@ def test_the_loss_is_that_of_ddbm(source, options, bridge):
     a, b, c = bridge.coefficients(t)
     x_t = a * x_T + b * x_0 + c * noise
     c_in, c_skip, c_out = bridge.scalings(t)
-    denoised = c_skip * x_t + c_out * Wavy.computed(c_in * x_t, y, np.log(t) / 4, np)
+    denoised = c_skip * x_t + c_out * Wavy.computed(c_in * x_t, y, bridge.noise_seen(t), np)
     expected = np.mean((denoised - x_0) ** 2 / c_out**2)
     assert (term.name, term.weight) == ("bridge", 1)
     assert float(term.value) == pytest.approx(expected, rel=1e-4)
     at = draw.t[:1]  # and the denoiser of the sampler is the one that is trained
     found = method.generator.denoised(given.source[:1], torch.tensor(x_t[:1]).float(), at)
     np.testing.assert_allclose(found, denoised[:1], atol=1e-5)
+
+
+@pytest.mark.parametrize("base_noise", [0.1, 0.5])
+def test_centred_on_its_source_a_bridge_is_one_from_zeros(base_noise):
+    """What the source adds to the noisy image is known, and is taken out of it."""
+    given, found = batch(), []
+    for options in ({"centred": True}, {"start": "zeros"}):
+        method = method_of(**options, base_noise=base_noise, nfe=4, eta=0.3)
+        method.generator.network = Wavy(3)
+        torch.manual_seed(3)
+        (term,) = method.denoise(given, method(given))
+        noise = torch.randn(4, method.generator.noise_channels, 16, 16)
+        found.append((term.value, method.generator(given.source, noise)))
+    torch.testing.assert_close(*found, rtol=1e-4, atol=1e-5)
 
 
 def test_one_that_knows_nothing_has_a_loss_of_1():
@@ -109,7 +124,9 @@ def test_each_part_of_a_batch_has_its_part_of_the_times(count):
     for _ in range(400):
         t, noise = method(given)
         assert noise.shape == given.target.shape
-        even = ((t.flatten() - 1e-3) / (1 - 1e-3)) ** 2
+        sigma = method.process.sigma(t.flatten().double())
+        ends = CLEAREST ** (1 / CURVE), NOISIEST ** (1 / CURVE)
+        even = (sigma ** (1 / CURVE) - ends[0]) / (ends[1] - ends[0])
         times.append(even * count - torch.arange(count))
     within = torch.stack(times)  # each evenly from 0 to 1, independently of the others
     assert within.min() >= -1e-4
@@ -172,30 +189,30 @@ def test_the_fast_engine_takes_the_step_of_the_reference_engine(engine):
     torch.testing.assert_close(*found, rtol=apart, atol=0)
 
 
-class Pixels(nn.Module):
-    """A network that sees each pixel by itself."""
+class Affine(nn.Module):
+    """Of the noisy image and the source some affine function, another at each time."""
 
-    def __init__(self, width=32):
+    def __init__(self, width=64):
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Conv2d(3, width, 1), nn.SiLU(), nn.Conv2d(width, width, 1), nn.SiLU()
+            nn.Linear(1, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 3)
         )
-        self.last = nn.Conv2d(width, 1, 1)
 
     def forward(self, x, noise):
-        noise = noise[:, None, None, None].expand(-1, 1, *x.shape[2:])
-        return self.last(self.layers(torch.cat([x, noise], dim=1)))
+        of_x, of_source, shift = self.layers(noise[:, None])[:, :, None, None].split(1, dim=1)
+        return of_x * x[:, :1] + of_source * x[:, 1:] + shift
 
 
 SLOPE, OFFSET, DEVIATION = 0.5, 0.1, 0.15
 STEPS = 300
 
 
-def test_a_gaussian_is_learned():
+@pytest.mark.parametrize("centred", [True, False])
+def test_a_gaussian_is_learned(centred):
     """Of a target N(SLOPE y + OFFSET, DEVIATION^2) for a source y: outputs have that mean, and the
     deviation that the sampler has in so many evaluations where it knows the distribution."""
-    method = method_of(1, 1, gamma_max=0.25, base_noise=0.3)
-    method.generator.network = Pixels()
+    method = method_of(1, 1, centred=centred, gamma_max=0.25, base_noise=0.3)
+    method.generator.network = Affine()
     step = step_of(method, 2e-2)
     torch.manual_seed(1)
     for number in range(STEPS):
@@ -219,7 +236,7 @@ def deviation_of(method, nfe):
         stride = 1
 
         def forward(self, x, noise):
-            t = float((4 * noise.double()).exp()[0])
+            t = bridge.time_seen(float(noise[0]))
             c_in, c_skip, c_out = bridge.scalings(t)
             _, b, c = bridge.coefficients(t)
             known = b * DEVIATION**2 / ((b * DEVIATION) ** 2 + c**2)
@@ -237,6 +254,7 @@ def deviation_of(method, nfe):
         (13, {"base_noise": 0}, "base_noise must be > 0"),
         (3, {"start": "zeros", "base_noise": 0}, "base_noise must be > 0"),
         (3, {"sigma_source": 0, "base_noise": 0}, "sigma_source must be > 0"),
+        (3, {"centred": True, "base_noise": 0}, "set centred = false"),
         (3, {"correlation": 1.0, "base_noise": 0}, "correlation between -1 and 1"),
     ],
 )

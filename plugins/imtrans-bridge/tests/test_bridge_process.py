@@ -68,7 +68,7 @@ def test_the_scalings_are_those_of_ddbm(both):
     assert_close(found.skip, skip)
     # Root of a difference, which is 0 at the start where there is no noise.
     np.testing.assert_allclose(found.out.numpy(), out, rtol=1e-7, atol=1e-8)
-    assert_close(found.noise, np.log(TIMES) / 4)
+    assert_close(found.noise, bridge.noise_seen(TIMES))
 
 
 def test_what_the_network_sees_and_has_to_say_has_variance_1_and_the_least_of_it(both):
