@@ -11,8 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-# Of the noise beside a target of weight 1: from where nothing is seen of the target to where nothing
-# is hidden, and how times are spaced between them (Karras et al. 2022, equation 5).
+# Of the noise beside a target of weight 1: from where nothing is seen of the target to where
+# nothing is hidden, and how times are spaced between them (Karras et al. 2022, equation 5).
 NOISIEST, CLEAREST, CURVE = 20.0, 0.02, 7.0
 
 
@@ -86,8 +86,8 @@ class Process:
         """Those for which what the network sees, and what it has to say, have a variance of 1.
 
         DDBM, section 5.1, equations 9 to 11, where a_t, b_t and c_t are here t, 1 - t and the
-        variance. `out` vanishes at t = 0. What is seen of t is log(sigma) / 4, as in EDM; log(t) / 4
-        would tell apart hardly any of the times near the source.
+        variance. `out` vanishes at t = 0. What is seen of t is log(sigma) / 4, as in EDM: log(t)
+        / 4 would hardly tell the times near the source apart.
         """
         target, start = self.sigma_target**2, self.sigma_start**2
         variance = self.variance(t)

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 from imtrans_bridge.method import DiffusionBridge
-from imtrans_bridge.process import CLEAREST, CURVE, NOISIEST
+from imtrans_bridge.process import CLEAREST, CURVE, NOISIEST, Process
 from imtrans_bridge.sampler import Bridge
 from papers_bridge import PapersBridge
 from torch import nn
@@ -225,12 +225,12 @@ def test_a_gaussian_is_learned(centred):
         with torch.no_grad():
             output = method.generator(torch.full((1, 1, 64, 64), value))
         assert float(output.mean()) == pytest.approx(SLOPE * value + OFFSET, abs=0.02)
-        assert float(output.std()) == pytest.approx(deviation_of(method, 20), rel=0.07)
+        assert float(output.std()) == pytest.approx(deviation_of(20), rel=0.07)
 
 
-def deviation_of(method, nfe):
+def deviation_of(nfe):
     """The sampler's, with the network that says what is expected of this Gaussian."""
-    bridge, process = PapersBridge(0.25, 0.3), method.generator.process
+    bridge, process = PapersBridge(0.25, 0.3), Process(0.25, 0.3)
 
     class Exact(nn.Module):
         stride = 1
