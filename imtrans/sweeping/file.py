@@ -13,6 +13,7 @@ equal = "time"
 "adversarial.name" = "hinge"
 """
 
+import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -47,6 +48,7 @@ class SweepTable(Table):
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**63)], ...] = (0,)
     equal: Literal["time", "steps"] | None = None  # None: each trains for its own epochs
     settings: Annotated[dict[str, Any], Field(alias="set")] = {}
+    evaluate: dict[str, Any] = {}  # as --set of imtrans evaluate: all variants measured alike
     variants: dict[str, dict[str, Any]]
 
 
@@ -72,6 +74,7 @@ class SweepFile:
     title: str
     seeds: tuple[int, ...]
     equal: Literal["time", "steps"] | None
+    evaluate: tuple[str, ...]  # KEY=VALUE
     variants: tuple[SweepVariant, ...]
     problems: SweepProblems
 
@@ -103,7 +106,8 @@ def read_sweep(source: str | Path, settings: Sequence[str] = ()) -> SweepFile:
     variants = tuple(_variants(path, table, values, places, added))
     if not table.seeds or not FEWEST <= len(variants) == len(table.variants):
         problems.refuse(())  # there is nothing to look at
-    return SweepFile(path, table.title, table.seeds, table.equal, variants, problems)
+    measured = tuple(f"{key}={json.dumps(value)}" for key, value in table.evaluate.items())
+    return SweepFile(path, table.title, table.seeds, table.equal, measured, variants, problems)
 
 
 def _problems(table: SweepTable, places: Mapping[Location, str]) -> Iterator[tuple[str, str]]:

@@ -79,14 +79,15 @@ def results(
     """Evaluate what is not evaluated, and compare; `after` hears of each run that was. One that
     cannot be evaluated counts as failed. Raises ImtransError where evaluations have nothing in
     common."""
-    wanted, failed = Wanted(best=best, device=plan.device), dict(failed)
+    settings, failed = plan.file.evaluate, dict(failed)
+    wanted = Wanted(settings=settings, best=best, device=plan.device)
     found: dict[str, list[tuple[SweepRun, Evaluated]]] = {}
     for run in plan.runs:
         if run.folder in failed:
             continue
         try:
             evaluated = evaluation_of(run.folder, catalog, best=best)
-            if evaluated is None:
+            if evaluated is None or [*evaluated.facts.get("set", ())] != [*settings]:
                 say(f"evaluating {run.folder.name}")
                 made = evaluate_run(run.folder, wanted, catalog, say=say, bar=bar)
                 evaluated = files.read(made.folder, catalog)

@@ -116,6 +116,20 @@ def test_what_is_finished_is_not_trained_again_and_what_was_added_is(imtrans, sw
     assert "| lsgan | 1 | 6 |" in (runs / "table.md").read_text()
 
 
+def test_all_are_measured_as_the_file_says(imtrans, swept, file, runs):
+    """Also those that were measured otherwise before."""
+    measured = '[evaluate]\n"data.flip" = false\n\n[variants.paper]'
+    file.write_text(file.read_text().replace("[variants.paper]", measured))
+    code, out, err = imtrans("sweep", file, "--device", "cpu")
+    assert (code, err) == (0, "")
+    for name in SEEDS:
+        assert f"evaluating {name}" in out
+        facts = json.loads((runs / name / "evaluation" / "validation" / "metrics.json").read_text())
+        assert facts["set"] == ["data.flip=false"]
+    code, out, _ = imtrans("sweep", file, "--device", "cpu")
+    assert (code, "evaluating" in out) == (0, False)
+
+
 class Killed(BaseException):
     """Stands for a kill: nothing is saved after it."""
 
