@@ -41,7 +41,7 @@ def probe_noise(subject: object, sampler: nn.Module, source: Tensor) -> None:
             "same seed",
             "`noise` is (N, noise_channels, H, W) of standard normal values; without it a sampler "
             "draws just that",
-            "begin `forward` with: if noise is None: noise = torch.randn(len(source), "
+            "begin `forward` with: if noise is None: noise = torch.randn(source.shape[0], "
             "self.noise_channels, *source.shape[2:], device=source.device)",
         )
 

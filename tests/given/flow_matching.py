@@ -45,7 +45,7 @@ class Sampler(nn.Module):
         number, _, height, width = source.shape
         if noise is None:
             noise = torch.randn(number, self.noise_channels, height, width, device=source.device)
-        place = noise.float()
+        place = noise
         for step in range(self.nfe):
             time = torch.full((number, 1, 1, 1), step / self.nfe, device=source.device)
             place = place + self.at(source, place, time) / self.nfe
@@ -53,9 +53,7 @@ class Sampler(nn.Module):
 
     def at(self, source: Tensor, place: Tensor, time: Tensor) -> Tensor:
         time = time.expand(-1, 1, *place.shape[2:])
-        seen = torch.cat([source, place, time], dim=1)
-        # In the precision of its weights: an exported file may have halved them.
-        velocity: Tensor = self.velocity(seen.to(self.velocity[0].weight.dtype))
+        velocity: Tensor = self.velocity(torch.cat([source, place, time], dim=1))
         return velocity.float()
 
 

@@ -11,6 +11,7 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 from imtrans.api.errors import ImtransError
 from imtrans.api.layers import InstanceNorm
 from imtrans.api.samplers import noise_channels
+from imtrans.translation.export.low_precision import lower_layers
 from imtrans.translation.export.values import Form
 from imtrans.translation.network.modes import Statistics, has_norms_of_its_own
 
@@ -25,19 +26,17 @@ class Graph(nn.Module):
         self.dtype = dtype
 
     def forward(self, source: Tensor) -> tuple[Tensor, ...]:
-        return self._made(source)
-
-    def _made(self, source: Tensor, *noise: Tensor) -> tuple[Tensor, ...]:
         seen = self.source.encode(source)
-        given = (one.to(self.dtype) for one in (seen, *noise))
-        return self.target.decode(self.network(*given).float(), seen)
+        return self.target.decode(self.network(seen.to(self.dtype)).float(), seen)
 
 
 class SamplerGraph(Graph):
-    """The same of a network that samples, from a source and the noise that it would draw."""
+    """The same of a network that samples, from a source and the noise that it would draw; it takes
+    both in float32."""
 
     def forward(self, source: Tensor, noise: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
-        return self._made(source, noise)
+        seen = self.source.encode(source)
+        return self.target.decode(self.network(seen, noise).float(), seen)
 
 
 class PerImage(nn.Module):
@@ -81,7 +80,11 @@ def exportable(module: nn.Module, statistics: Statistics, dtype: torch.dtype) ->
             "this network has a batch norm of its own, which an exported file cannot apply to each "
             "image of a batch by itself. use --statistics running"
         )
-    network = deepcopy(module).to(dtype=dtype, memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    network = deepcopy(module).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    if noise_channels(module) is None:
+        network.to(dtype)
+    elif dtype is not torch.float32:
+        lower_layers(network, dtype)
     for name, norm in module.named_modules(remove_duplicate=False):
         if name and (replacement := _replaced(norm, statistics, dtype)):
             network.set_submodule(name, replacement)
