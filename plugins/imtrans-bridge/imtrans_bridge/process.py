@@ -6,14 +6,15 @@ at the source are those of Zhang et al., "Exploring the Design Space of Diffusio
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-import torch
 from torch import Tensor
 
 # Of the noise beside a target of weight 1: from where nothing is seen of the target to where
 # nothing is hidden, and how times are spaced between them (Karras et al. 2022, equation 5).
 NOISIEST, CLEAREST, CURVE = 20.0, 0.02, 7.0
+
+Place = TypeVar("Place", Tensor, float)
 
 
 class Scalings(NamedTuple):
@@ -62,7 +63,7 @@ class Process:
         deviation = self.variance(t).clamp_min(1e-20).sqrt()
         return (deviation / (1 - t)).clamp(max=NOISIEST)
 
-    def time_of(self, place: Tensor) -> Tensor:
+    def time_of(self, place: Place) -> Place:
         """The times of places from 0 to 1, which is from CLEAREST to NOISIEST.
 
         Evenly in the root of CURVE of sigma. Even times
@@ -74,13 +75,13 @@ class Process:
         sigma = (clearest + place * (noisiest - clearest)) ** CURVE
         bridge, base = (2 * self.gamma_max) ** 2, self.base_noise**2
         # bridge r + base r^2 = sigma^2, with r = t / (1 - t).
-        ratio = 2 * sigma**2 / (bridge + (bridge**2 + 4 * base * sigma**2).sqrt())
+        ratio = 2 * sigma**2 / (bridge + (bridge**2 + 4 * base * sigma**2) ** 0.5)
         return ratio / (1 + ratio)
 
     def times(self, steps: int) -> list[float]:
         """The times of a sampler's steps, from 1 to 0, `steps` + 1 of them."""
-        places = torch.arange(steps - 1, 0, -1, dtype=torch.float64) / steps
-        return [1.0, *self.time_of(places).tolist(), 0.0]
+        # No tensors: an exported file has them as constants.
+        return [1.0, *(self.time_of(step / steps) for step in range(steps - 1, 0, -1)), 0.0]
 
     def scalings(self, t: Tensor) -> Scalings:
         """Those for which what the network sees, and what it has to say, have a variance of 1.
