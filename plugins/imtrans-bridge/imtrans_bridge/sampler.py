@@ -88,7 +88,7 @@ class Bridge(nn.Module):
     def predicted(self, source: Tensor, x: Tensor, scalings: Scalings) -> Tensor:
         """What the network itself says, float32: of the target, what `skip` does not know yet."""
         seen = torch.cat([scalings.into * x, source], dim=1)
-        output: Tensor = self.network(seen, scalings.noise.flatten().expand(len(x)))
+        output: Tensor = self.network(seen, scalings.noise.flatten().expand(x.shape[0]))
         return output.float()
 
     def shares(self, t: Tensor, later: Tensor) -> tuple[Tensor, Tensor]:
