@@ -109,7 +109,8 @@ def read_sweep(source: str | Path, settings: Sequence[str] = ()) -> SweepFile:
     variants = tuple(_variants(path, table, values, places, added))
     if not table.seeds or not FEWEST <= len(variants) == len(table.variants):
         problems.refuse(())  # there is nothing to look at
-    measured = tuple(f"{key}={json.dumps(value)}" for key, value in table.evaluate.items())
+    asked = _overrides(path, ("evaluate",), table.evaluate, places)
+    measured = tuple(f"{one.key}={json.dumps(one.value)}" for one in asked)
     return SweepFile(path, table.title, table.seeds, table.equal, measured, variants, problems)
 
 

@@ -118,7 +118,8 @@ def test_what_is_finished_is_not_trained_again_and_what_was_added_is(imtrans, sw
 
 def test_all_are_measured_as_the_file_says(imtrans, swept, file, runs):
     """Also those that were measured otherwise before."""
-    measured = '[evaluate]\n"data.flip" = false\n\n[variants.paper]'
+    palette = '"mean_iou.palette" = [[0, 0, 0], [255, 255, 255]]'
+    measured = f"[evaluate]\ndata.flip = false\n{palette}\n\n[variants.paper]"
     file.write_text(file.read_text().replace("[variants.paper]", measured))
     code, out, err = imtrans("sweep", file, "--device", "cpu")
     assert (code, err) == (0, "")
