@@ -290,6 +290,16 @@ def test_what_was_measured_is_kept_and_what_is_added_is_measured_beside_the_firs
     assert not runs.exists()
 
 
+def test_before_the_first_training_another_device_is_measured_again(
+    file, runs, measured, monkeypatch
+):
+    write_sweep(file.parent, equal="time", seeds=[0])
+    for name in ("one device", "one device", "another"):
+        monkeypatch.setattr(planning, "hardware", lambda device, name=name: name)
+        Planner(read_sweep(file), runs, catalog(), "cpu", lambda line: None).kept_plan()
+    assert measured == ["hinge", "hinge"]
+
+
 def test_another_first_variant_is_refused_once_runs_are_equal_to_it(imtrans, swept, file):
     text = write_sweep(file.parent, equal="steps").read_text()
     file.write_text(text.replace("[variants.paper]", "") + "\n[variants.paper]\n")
