@@ -155,7 +155,9 @@ def _finish(plan: "SweepPlan", result: "SweepResult", html: Path | None, out: "C
     for line in result.failures:
         complain(line)
     say(out, f"written to {plan.folder / MARKDOWN} and {JSON}")
-    if html and result.comparison:
+    if html and not result.comparison:
+        complain(f"--html {html}: not written, as there is nothing to compare")
+    elif html and result.comparison:
         from imtrans.reporting.comparing.page import write_comparison
 
         say(out, f"page: {write_comparison(result.comparison, html).path}")

@@ -103,10 +103,14 @@ def read_sweep(source: str | Path, settings: Sequence[str] = ()) -> SweepFile:
     for line, what in _problems(table, places):
         problems.add(line, what)
     added = tuple(map(Override.of, settings))
+    for one in added:
+        if one.key == "seed":
+            problems.add(one.place, "the seeds are in 'seeds', for all variants")
     variants = tuple(_variants(path, table, values, places, added))
     if not table.seeds or not FEWEST <= len(variants) == len(table.variants):
         problems.refuse(())  # there is nothing to look at
-    measured = tuple(f"{key}={json.dumps(value)}" for key, value in table.evaluate.items())
+    asked = _overrides(path, ("evaluate",), table.evaluate, places)
+    measured = tuple(f"{one.key}={json.dumps(one.value)}" for one in asked)
     return SweepFile(path, table.title, table.seeds, table.equal, measured, variants, problems)
 
 
@@ -139,11 +143,17 @@ def _out_of_place(table: SweepTable, places: Mapping[Location, str]) -> Iterator
         if "seed" in keys:
             line = places.get((*section, "seed"), TOP)
             yield line, f"{'.'.join(section)}: the seeds are in 'seeds', for all variants"
-    for name in list(table.variants)[1:]:
-        own = places.get(("variants", name, EPOCHS))
-        if table.equal and own:
+    for name in list(table.variants)[1:] if table.equal else ():
+        written = (location for location in places if location[:2] == ("variants", name))
+        own = next((places[one] for one in written if _key(one[2:]) == EPOCHS), None)
+        if own:
             follow = f'its epochs follow from equal = "{table.equal}"'
             yield own, f"variants.{name}: {follow}; leave {EPOCHS} out"
+
+
+def _key(location: Location) -> str:
+    """As --set names it, however a file writes it: "train.epochs", train.epochs, or in a table."""
+    return ".".join(map(str, location))
 
 
 def _sections(table: SweepTable) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:

@@ -31,7 +31,7 @@ def rows(plan: SweepPlan) -> tuple[list[str], list[list[str]]]:
 
 
 def seconds_of(plan: SweepPlan, name: str) -> float:
-    """Of a step: as measured, or as often as the first one's."""
+    """What a step takes: of the first variant as measured, of another as many times that."""
     beside = next(iter(plan.times.values())).time.beside
     kept = plan.times.get(name)
     return beside * kept.time.times if kept else beside

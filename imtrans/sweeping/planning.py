@@ -125,16 +125,16 @@ class Planner:
         ]
 
     def _time(self, begun: set[str]) -> None:
-        first = self.own[self.first]
+        first, on = self.own[self.first], hardware(torch.device(self.device))
         for name in self.names[1:]:
             kept, recipe = self.kept.times.get(name), self.own[name]
-            if kept and (name in begun or kept.fits(recipe, first)):
+            is_of_here = kept and (kept.device == on or begun)  # runs go on as they began
+            if kept and (name in begun or (is_of_here and kept.fits(recipe, first))):
                 continue
             self.say(f"measuring a step of '{name}' beside one of '{self.first}'")
             both = [self.tasks[one] for one in (self.first, name)]
             steps = [one.recipe.train.epochs * one.steps_per_epoch() for one in both]
             found = step_time(recipe, first, steps, self.device)
-            on = hardware(torch.device(self.device))
             self.kept.times[name] = KeptTime(found, timed_sum(recipe), timed_sum(first), on)
 
     # --- what was begun ---

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from imtrans.api.errors import ImtransError
 from imtrans.evaluation import files
+from imtrans.evaluation.choice import MetricChoice
 from imtrans.evaluation.comparison import ComparedSide, Comparison, compared
 from imtrans.evaluation.files import Evaluated
 from imtrans.evaluation.of_run import evaluate_run
@@ -87,7 +88,7 @@ def results(
             continue
         try:
             evaluated = evaluation_of(run.folder, catalog, best=best)
-            if evaluated is None or [*evaluated.facts.get("set", ())] != [*settings]:
+            if evaluated is None or not _is_measured_so(evaluated, settings, catalog):
                 say(f"evaluating {run.folder.name}")
                 made = evaluate_run(run.folder, wanted, catalog, say=say, bar=bar)
                 evaluated = files.read(made.folder, catalog)
@@ -100,6 +101,16 @@ def results(
     variants = tuple(_variant(name, [run for run, _ in found[name]]) for name in order)
     sides = [ComparedSide(name, [one for _, one in found[name]]) for name in order]
     return SweepResult(variants, _compared(sides, plan.tasks), failed)
+
+
+def _is_measured_so(evaluated: Evaluated, settings: Sequence[str], catalog: Catalog) -> bool:
+    """Whether an evaluation that is there was made with these settings: of the recipe, and of
+    metrics."""
+    choice = MetricChoice(catalog)
+    of_recipe, measured = choice.set(settings), evaluated.facts["components"]
+    return [*evaluated.facts.get("set", ())] == of_recipe and all(
+        measured.get(name, {}).items() >= options.items() for name, options in choice.tables.items()
+    )
 
 
 def _compared(sides: Sequence[ComparedSide], names: Collection[str]) -> Comparison | None:

@@ -91,7 +91,8 @@ def _why(error: Exception, say: Callable[[str], None]) -> str:
     if isinstance(error, ImtransError):
         return " ".join(str(error).split())
     if isinstance(error, OSError):
-        return " ".join(str(error).split()).lower()
+        where = f"{error.filename}: " if error.filename else ""
+        return where + (error.strerror or str(error)).lower()
     say("".join(traceback.format_exception(error)).rstrip())
     return f"{type(error).__name__}: {reason(error)}"
 

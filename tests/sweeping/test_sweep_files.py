@@ -71,9 +71,11 @@ recipe = "other.toml"
 "train.epochs" = 7
 [variants.four.generator]
 width = 0
+[variants.five.train]
+epochs = 7
 """
-    assert refused(text, "--set", "data.rot=3") == [
-        "error: wrong.toml: 11 problems",
+    assert refused(text, "--set", "data.rot=3", "--set", "seed=4") == [
+        "error: wrong.toml: 13 problems",
         "line 2 seeds: 0 appears more than once",
         "line 5 train: no key 'epoch'; did you mean 'epochs'?",
         "line 7 variants: 'a/b' cannot be a part of a folder's name; use letters, digits, '_' and "
@@ -85,7 +87,9 @@ width = 0
         "line 13 variants.Two: other.toml: no such recipe file",
         'line 15 variants.three: its epochs follow from equal = "steps"; leave train.epochs out',
         "line 17 variants.four: generator.width: 0 is not greater than or equal to 1",
+        'line 19 variants.five: its epochs follow from equal = "steps"; leave train.epochs out',
         "--set data.rot=3 data: no key 'rot'; did you mean 'root'?",
+        "--set seed=4 the seeds are in 'seeds', for all variants",
     ]
 
 

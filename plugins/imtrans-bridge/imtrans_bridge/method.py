@@ -38,8 +38,8 @@ class DiffusionBridge(Method):
 
     `size` is the network's: "tiny" (3 M parameters), "small" (11 M), "medium" (21 M) or "large"
     (110 M); it sees the source beside the noisy image. `nfe` is how often it is evaluated for an
-    output: 1 gives the mean of all that is plausible, without variety; 5 is fast, 20 better. `eta`
-    is how much noise each step draws, 0 to 1: see `Bridge`.
+    output: 1 gives the mean of all that is plausible, nearly without variety; 5 is fast, 20 better.
+    `eta` is how much noise each step but the last draws, 0 to 1: see `Bridge`.
 
     `start` is where the bridge begins: at the "source", which has the target's channels or one, or
     at "zeros", of which noise alone makes something; by default at the source where that is

@@ -31,7 +31,8 @@ SHAPES: dict[Size, Shape] = {
 
 
 class TimeUNet(nn.Module):
-    """F(x, noise): (N, in_channels, H, W) and (N,) -> (N, out_channels, H, W), unbounded.
+    """F(x, noise): (N, in_channels, H, W) and (N,) -> (N, out_channels, H, W), unbounded. `noise`
+    says how noisy each image is: log(sigma) / 4.
 
     H and W are multiples of `stride`. It begins with an output of 0 everywhere.
     """
@@ -88,7 +89,7 @@ class TimeUNet(nn.Module):
 
 
 class Frequencies(nn.Module):
-    """What is seen of t, (N,), as sines and cosines (N, width) of 1 to 1,000 radians for each."""
+    """What is seen of the noise, (N,): sines and cosines (N, width) of 1 to 1,000 times it."""
 
     rates: Tensor
 

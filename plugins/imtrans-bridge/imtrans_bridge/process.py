@@ -10,11 +10,11 @@ from typing import NamedTuple, TypeVar
 
 from torch import Tensor
 
+Times = TypeVar("Times", float, Tensor)
+
 # Of the noise beside a target of weight 1: from where nothing is seen of the target to where
 # nothing is hidden, and how times are spaced between them (Karras et al. 2022, equation 5).
 NOISIEST, CLEAREST, CURVE = 20.0, 0.02, 7.0
-
-Place = TypeVar("Place", Tensor, float)
 
 
 class Scalings(NamedTuple):
@@ -63,24 +63,24 @@ class Process:
         deviation = self.variance(t).clamp_min(1e-20).sqrt()
         return (deviation / (1 - t)).clamp(max=NOISIEST)
 
-    def time_of(self, place: Place) -> Place:
+    def time_of(self, place: Times) -> Times:
         """The times of places from 0 to 1, which is from CLEAREST to NOISIEST.
 
-        Evenly in the root of CURVE of sigma. Even times
-        would not do: near 1 little time makes the target's large shapes appear, near 0 its finest.
-        By Karras et al., "Elucidating the Design Space of Diffusion-Based Generative Models",
-        NeurIPS 2022.
+        They are even in the root of order CURVE of sigma (Karras et al., "Elucidating the Design
+        Space of Diffusion-Based Generative Models", NeurIPS 2022). Even times would not do: near 1
+        little time makes the target's large shapes appear, near 0 its finest.
         """
         clearest, noisiest = CLEAREST ** (1 / CURVE), NOISIEST ** (1 / CURVE)
         sigma = (clearest + place * (noisiest - clearest)) ** CURVE
         bridge, base = (2 * self.gamma_max) ** 2, self.base_noise**2
         # bridge r + base r^2 = sigma^2, with r = t / (1 - t).
         ratio = 2 * sigma**2 / (bridge + (bridge**2 + 4 * base * sigma**2) ** 0.5)
-        return ratio / (1 + ratio)
+        time: Times = ratio / (1 + ratio)
+        return time
 
     def times(self, steps: int) -> list[float]:
         """The times of a sampler's steps, from 1 to 0, `steps` + 1 of them."""
-        # No tensors: an exported file has them as constants.
+        # Without tensors, whose values an exported or compiled graph could not know.
         return [1.0, *(self.time_of(step / steps) for step in range(steps - 1, 0, -1)), 0.0]
 
     def scalings(self, t: Tensor) -> Scalings:

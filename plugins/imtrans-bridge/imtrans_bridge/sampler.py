@@ -20,11 +20,13 @@ Start = Literal["source", "zeros"]
 class Bridge(nn.Module):
     """Draws a target for a source: (N, Cs, H, W) in [-1, 1] -> (N, Ct, H, W) in [-1, 1].
 
-    `nfe` is the number of network evaluations. `eta` is how much noise each step after the first
-    draws: 0 none, 1 as much as the bridge itself has (DDBM's own, Markovian).
+    `nfe` is the number of network evaluations. `eta` is how much noise is drawn in each step but
+    the last: 0 none, 1 as much as the bridge itself has (DDBM's own, Markovian). `centred`: the
+    network sees x without the start's share.
 
     With `noise`, (N, noise_channels, H, W) of standard normal values, it is a function of both:
-    the first target's channels are the noise of the start, the next those of each further step.
+    the first channels, as many as a target's, are the noise of the start, and as many more that of
+    each step which draws.
     """
 
     draws = True

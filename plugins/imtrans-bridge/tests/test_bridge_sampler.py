@@ -14,6 +14,8 @@ from imtrans_bridge.sampler import Bridge
 from papers_bridge import PapersBridge, dbim
 from torch import nn
 
+from imtrans.translation.export.program import program_of
+
 # Deviations of target and source, and their covariance.
 DATA = (0.5, 0.6, 0.1)
 
@@ -255,6 +257,25 @@ def test_the_number_of_evaluations_may_be_set_later(eta):
         outputs.append(sampler(source, noise))
         assert len(sampler.network.seen) == 3
     assert torch.equal(*outputs)
+
+
+class Wavy(nn.Module):
+    """The function as a network that keeps nothing, and so may be exported."""
+
+    stride = 1
+
+    def forward(self, x, noise):
+        return wavy(x[:, :1], x[:, 1:], noise[:, None, None, None], torch)
+
+
+@pytest.mark.parametrize("eta", [0.0, 0.5])
+def test_it_is_exported_for_any_batch_and_size(eta):
+    sampler = Bridge(Wavy(), Process(0.3, 0.4), "source", 1, 3, eta)
+    channels = 1, sampler.noise_channels
+    exported = program_of(sampler, channels, stride=1).module()
+    for count, height, width in ((1, 4, 6), (3, 8, 5)):
+        source, noise = (torch.randn(count, each, height, width) for each in channels)
+        torch.testing.assert_close(exported(source, noise), sampler(source, noise))
 
 
 def test_a_size_that_does_not_fit_is_refused():

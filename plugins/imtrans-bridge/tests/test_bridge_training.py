@@ -50,7 +50,7 @@ def averaged(found):
     return [key for key in found if key.startswith("generator/")]
 
 
-def test_the_loss_falls_and_outputs_are_validated(whole):
+def test_losses_are_logged_and_outputs_are_validated(whole):
     task, run = whole
     losses = [json.loads(row)["bridge"] for row in (run / "metrics.jsonl").read_text().splitlines()]
     assert all(0 < loss < 10 for loss in losses)
