@@ -4,8 +4,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 
 from imtrans.api.errors import ImtransError, quoted
 from imtrans.checking.recipe import check
+from imtrans.evaluation.choice import MetricChoice
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import Catalog
+from imtrans.recipe.overrides import Override
 from imtrans.recipe.reading import RecipeProblems
 from imtrans.recipe.schema import Recipe
 from imtrans.sweeping.file import SweepFile, SweepVariant
@@ -28,7 +30,19 @@ def resolved(file: SweepFile, catalog: Catalog) -> dict[str, Recipe]:
             what = f"variants.{variant.name}: the same recipe as '{same}'"
             file.problems.add(variant.line, what)
         found[variant.name] = recipe
+        _check_measuring(variant, file, catalog)
     return found
+
+
+def _check_measuring(variant: SweepVariant, file: SweepFile, catalog: Catalog) -> None:
+    """What [evaluate] changes in a recipe is found wrong before hours of training, not after."""
+    changed = map(Override.of, MetricChoice(catalog).set(file.evaluate))
+    try:
+        recipes.read(variant.recipe, (*variant.with_seed(file.seeds[0]), *changed), catalog)
+    except ImtransError as error:
+        rows = error.rows if isinstance(error, RecipeProblems) else [_row(error)]
+        for _, what in rows:
+            file.problems.add_of(variant.name, variant.recipe_line, f"[evaluate] {what}")
 
 
 def _note(error: ImtransError, variant: SweepVariant, file: SweepFile) -> None:

@@ -105,6 +105,10 @@ epochs = 7
         ("[variants.a]\n[variants.b]\n", "line 1 variants.a: names no recipe, and neither does"),
         (f"{HEAD}[variants.a]\n[variants.b]\n", "line 3 variants.b: the same recipe as 'a'"),
         (
+            f'{HEAD}[evaluate]\n"data.rot" = 1\n[variants.a]\n[variants.b]\n"data.flip" = false\n',
+            "line 1 [evaluate] data: no key 'rot'; did you mean 'root'?",
+        ),
+        (
             'equal = "hours"\n[variants.a]\n[variants.b]\n',
             "line 1 equal: 'hours' is not one of 'time', 'steps'",
         ),
