@@ -71,12 +71,16 @@ class TimeUNet(nn.Module):
                 before = after
             if level:
                 self.up.append(Double(before))
+        # The noisy image itself, by a share of the time: noise need not pass through the network.
+        self.gain = nn.Linear(seen, out_channels)
+        nn.init.zeros_(self.gain.weight)
+        nn.init.zeros_(self.gain.bias)
         last = zeroed(nn.Conv2d(before, out_channels * patch**2, 3, padding=1))
         self.last = nn.Sequential(normalised(before), nn.SiLU(), last)
 
     def forward(self, x: Tensor, noise: Tensor) -> Tensor:
         time = self.time(noise)
-        features = [self.first(self.patched(x))]
+        noisy, features = x, [self.first(self.patched(x))]
         for layer in self.down:
             features.append(layer(features[-1], time))
         x = features[-1]
@@ -84,7 +88,8 @@ class TimeUNet(nn.Module):
             x = layer(x, time)
         for layer in self.up:
             x = layer(x if isinstance(layer, Double) else torch.cat([x, features.pop()], 1), time)
-        output: Tensor = self.unpatched(self.last(x))
+        gain = self.gain(time)[:, :, None, None]
+        output: Tensor = self.unpatched(self.last(x)) + gain * noisy[:, : gain.shape[1]]
         return output
 
 
