@@ -40,14 +40,17 @@ def in_turns(
     rounds: int,
     wait: Callable[[], None],
     least: float = LEAST,
-    clock: Callable[[], float] = perf_counter,
+    *,
+    clock: Callable[[], float] | None = None,
 ) -> dict[str, list[float]]:
     """Seconds per call of each variant in each round.
 
     In a round each variant is called until `least` seconds have passed, at least once. `wait`
-    returns when the device has finished everything it was given. `clock` is in seconds;
-    process_time, where this process computes, does not count what others take of the machine.
+    returns when the device has finished everything it was given. `clock` is in seconds, by default
+    perf_counter; process_time, where this process computes, does not count what others take of the
+    machine.
     """
+    clock = clock or perf_counter
     calls = {name: _calls_to_fill(least, call, wait, clock) for name, call in variants.items()}
     seconds: dict[str, list[float]] = {name: [] for name in variants}
     for _ in range(rounds):
@@ -68,7 +71,7 @@ def _timed(
     call: Callable[[], object],
     calls: int,
     wait: Callable[[], None],
-    clock: Callable[[], float] = perf_counter,
+    clock: Callable[[], float],
 ) -> float:
     wait()
     begun = clock()

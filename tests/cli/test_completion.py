@@ -39,10 +39,10 @@ def completed(tmp_path):
 
 
 def test_recipes_are_completed_by_name(completed, tmp_path):
-    expected = ["facades", "facades_hd", "facades_photo2label"]
-    assert completed("imtrans train faca") == expected
+    expected = ["facades_photo2label", "facades_photo2label_plus"]
+    assert completed("imtrans train facades_ph") == expected
     assert completed("imtrans data check quick") == ["quickstart"]
-    assert completed("imtrans bench train edges2s") == ["edges2shoes"]
+    assert completed("imtrans bench train edges2h") == ["edges2handbags"]
     (tmp_path / "recipes").mkdir()
     (tmp_path / "recipes" / "my-own.toml").write_text("not read\n")
     assert completed("imtrans train my") == ["my-own"]

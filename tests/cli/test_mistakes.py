@@ -79,7 +79,7 @@ MISTAKES = [
     (["train", "mapz"], "no recipe 'mapz'"),
     (["train", "maps"], "datasets/maps: no such folder"),
     (["train", "tiny.toml", "--set", "data.root=empty"], "empty/train: no such folder"),
-    (["train", "tiny.toml", "--set", "generator.name=unet"], "no generator 'unet'; did you mean"),
+    (["train", "tiny.toml", "--set", "generator.name=unt"], "no generator 'unt'; did you mean"),
     (["train", "tiny.toml", "--set", "train.epochs=ten"], "'ten' is not a whole number"),
     (["train", "tiny.toml", "--set", "train.epoch=1"], "did you mean 'epochs'?"),
     (["train", "tiny.toml", "--set", "data.crop_size=50"], "crop_size is 50. use 48 or 52"),
