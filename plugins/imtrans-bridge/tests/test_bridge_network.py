@@ -79,6 +79,19 @@ def test_the_time_changes_what_it_says_once_it_has_learned():
     assert (near - other).abs().mean() < apart
 
 
+def test_the_noisy_image_is_passed_on_by_a_share_of_the_time():
+    network = network_of("tiny", 7, 3, drawn=False)
+    x, noise = torch.rand(2, 7, 16, 16), torch.tensor([-1.0, 0.5])
+    with torch.no_grad():
+        network.gain.bias.copy_(torch.tensor([0.5, -1.0, 0.0]))
+        share = torch.tensor([0.5, -1.0, 0.0])[None, :, None, None]
+        torch.testing.assert_close(network(x, noise), share * x[:, :3])
+        network.gain.weight.normal_()
+        one, other = (network(x[:1], noise[n : n + 1]) / x[:1, :3] for n in (0, 1))
+        assert (one - one[:, :, :1, :1]).abs().max() < 1e-4  # the same for every pixel
+        assert (one - other).abs().max() > 1e-2
+
+
 @pytest.mark.parametrize(("source", "target"), [(4, 3), (1, 1), (14, 2)])
 def test_source_and_target_may_differ_in_channels(source, target):
     network = network_of("tiny", source, target)
