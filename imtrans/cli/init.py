@@ -1,15 +1,18 @@
+from functools import partial
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imtrans.cli.common import a_path, console, installed, not_empty, say
+from imtrans.cli.common import a_path, console, installed, not_empty, say, say_wrapped
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from imtrans.drafting.draft import Draft
+    from imtrans.drafting.machine import Cost
+    from imtrans.recipe.catalog import Catalog
 
 
 def init(
@@ -32,17 +35,29 @@ def init(
             metavar="NAME", help="The side that is given, by its name: `he`, `labels`, `left`, `A`."
         ),
     ] = None,
+    hours: Annotated[
+        float | None,
+        typer.Option(
+            metavar="HOURS",
+            help="Plan a training of about this time on this machine: `--hours 8`.",
+        ),
+    ] = None,
+    train: Annotated[
+        bool, typer.Option("--train", help="Train the recipe at once, and end with a report.")
+    ] = False,
 ) -> None:
-    """Write a recipe for a folder of pictures: find the pairs, and look at some of them.
+    """Plan a recipe for a folder of pictures: find the pairs, look at some, and time a step.
 
     Pairs are found as two folders, by families of names (1_he.png and 1_ihc.png, photos/ and
     labels/ anywhere in a tree), in a spreadsheet, side by side in one file, or in tar files. The
-    recipe has a reason for every choice.
+    recipe has a reason for every choice. Networks, batches and epochs suit this machine, and
+    --hours.
 
-    Example: `imtrans init my-pictures`
+    Example: `imtrans init my-pictures --hours 8`
     """
     from imtrans.api.errors import ImtransError
     from imtrans.drafting.draft import draft
+    from imtrans.drafting.machine import this_machine
     from imtrans.host.files import write_whole
     from imtrans.recipe import reading as recipes
 
@@ -51,28 +66,57 @@ def init(
         raise ImtransError(f"'{path}': a recipe is a .toml file; name it so")
     if path.exists():
         raise ImtransError(f"{path}: is there already. choose another name with -o, or remove it")
+    if hours is not None and not hours > 0:
+        raise ImtransError(f"--hours {hours:g}: a training needs some time, as in --hours 8")
     catalog = installed()
-    drafted = draft(folder, source, catalog)
+    measure = partial(_measured, catalog, console())
+    machine = this_machine()
+    drafted = draft(folder, source, catalog, machine=machine, hours=hours, measure=measure)
     recipes.parse(drafted.text, str(path), catalog=catalog)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, drafted.text.encode())
     _report(console(), drafted, path)
+    if train:
+        _train(path)
+    else:
+        _say_what_to_do(console(), path)
+
+
+def _measured(catalog: "Catalog", out: "Console", text: str) -> "Cost":
+    """What a step of a drafted recipe takes here."""
+    from imtrans.drafting.machine import cost
+    from imtrans.recipe import reading as recipes
+
+    recipe = recipes.parse(text, "the draft", catalog=catalog)
+    assert recipe.generator is not None
+    width = recipe.generator.options.get("width", 64)
+    size = f"{recipe.data.crop[0]} px, width {width}, batches of {recipe.train.batch_size}"
+    say(out, f"timing a step of {recipe.generator.name}: {size}")
+    return cost(recipe, catalog)
 
 
 def _report(out: "Console", drafted: "Draft", path: Path) -> None:
-    """What was taken, what else it could be, and what to type next."""
+    """What was taken, and what else it could be."""
     say(out, drafted.opening)
-    said = [choice for choice in drafted.choices if choice.table.startswith("data")]
-    said += [choice for choice in drafted.choices if choice.path in ("generator.name",)]
+    said = [choice for choice in drafted.choices if choice.table not in ("", "[[loss]]")]
     width = max(len(choice.path) for choice in said)
     for choice in said:
         say(out, f"  {choice.path:<{width}}  {choice.shown}")
     for remark in drafted.remarks:
-        say(out, f"note: {remark}")
-    say(out, f"written to {path}, with a reason for every choice. next:")
-    say(out, f"  imtrans data show {quote(str(path))}   # a picture of the pairs: look at it")
-    say(
-        out,
-        f"  imtrans data check {quote(str(path))}   # opens every picture",
-    )
-    say(out, f"  imtrans train {quote(str(path))}")
+        say_wrapped(out, f"note: {remark}")
+    say(out, f"written to {path}, with a reason for every choice")
+
+
+def _say_what_to_do(out: "Console", path: Path) -> None:
+    shown = quote(str(path))
+    say(out, "next:")
+    say(out, f"  imtrans data show {shown}   # a picture of the pairs: look at it")
+    say(out, f"  imtrans data check {shown}   # opens every picture")
+    say(out, f"  imtrans train {shown}")
+
+
+def _train(path: Path) -> None:
+    """As `imtrans train PATH` would."""
+    from imtrans.cli.train import train
+
+    train(str(path))

@@ -11,6 +11,9 @@ WIDTH = 100
 LONGEST = 2000  # letters of a comment
 COLUMN = 36  # before which reasons begin, where rows are as short
 LOSS = "[[loss]]"
+# As recipes have them, one after the other.
+TABLES = ["", "data", "method", "generator", "discriminator", "adversarial", LOSS]
+TABLES += ["train", "validate"]
 
 
 class Choice(NamedTuple):
@@ -34,11 +37,26 @@ class Choice(NamedTuple):
 def recipe_text(opening: str, choices: Sequence[Choice]) -> str:
     """The choices as a recipe: their tables in order, each reason as a comment."""
     blocks = ["\n".join(_comment(opening))]
-    for table in dict.fromkeys(choice.table for choice in choices):
-        rows = [choice for choice in choices if choice.table == table]
+    for table, rows in _tables(choices):
         header = [table if table == LOSS else f"[{table}]"] if table else []
         blocks.append("\n".join([*header, *_rows(rows)]))
     return "\n\n".join(blocks) + "\n"
+
+
+def _tables(choices: Sequence[Choice]) -> Iterator[tuple[str, list[Choice]]]:
+    """Each table with its rows, in the order of TABLES; every loss is one of its own."""
+    for table in sorted(dict.fromkeys(choice.table for choice in choices), key=_place):
+        rows = [choice for choice in choices if choice.table == table]
+        if table != LOSS:
+            yield table, rows
+            continue
+        starts = [at for at, choice in enumerate(rows) if choice.key == "name"]
+        for start, end in zip(starts, [*starts[1:], len(rows)], strict=True):
+            yield table, rows[start:end]
+
+
+def _place(table: str) -> int:
+    return TABLES.index(table.partition(".")[0])
 
 
 def _rows(choices: Sequence[Choice]) -> Iterator[str]:
@@ -49,9 +67,22 @@ def _rows(choices: Sequence[Choice]) -> Iterator[str]:
     for row, choice in zip(rows, choices, strict=True):
         reason = plain(choice.reason, LONGEST)
         whole = f"{row:<{column}}  # {reason}"
-        if len(whole) > WIDTH:
-            yield from _comment(reason)
-        yield whole if reason and len(whole) <= WIDTH else row
+        if reason and len(whole) <= WIDTH:
+            yield whole
+            continue
+        yield from _comment(reason)
+        yield from [row] if len(row) <= WIDTH else _broken(f"{choice.key:<{width}}", choice.value)
+
+
+def _broken(key: str, values: Sequence[Any]) -> Iterator[str]:
+    """A long list in several lines."""
+    shown = ", ".join(toml.dumps({"k": value}).removeprefix("k = ").strip() for value in values)
+    # Broken between its parts, not within them.
+    lines = textwrap.wrap(shown.replace(", ", ",\0").replace("],\0", "], "), WIDTH - 8)
+    yield f"{key} = ["
+    for line in lines:
+        yield "    " + line.replace(",\0", ", ") + ("," if line is lines[-1] else "")
+    yield "]"
 
 
 def _comment(text: str) -> list[str]:

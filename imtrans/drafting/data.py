@@ -3,15 +3,11 @@
 from collections.abc import Iterator
 
 from imtrans.checking.data.as_stored import as_stored
-from imtrans.data.draws import validation_indices
 from imtrans.data.families.words import VALIDATION
 from imtrans.drafting.choice import Choice
 from imtrans.drafting.look import Looked
 from imtrans.drafting.pixels import pixels
-from imtrans.drafting.sizes import sizes
 from imtrans.recipe.schema import DataTable
-
-SHARES = (0.1, 0.2, 0.5)  # of the pairs, for validation: the first that leaves one
 
 
 def data(looked: Looked) -> Iterator[Choice]:
@@ -23,37 +19,27 @@ def data(looked: Looked) -> Iterator[Choice]:
         yield Choice("data", "layout", table["layout"], reason)
     if "train" in table:
         yield Choice("data", "train", table["train"], "the split that is trained on")
-    yield from _validation(looked)
     yield _source(looked)
-    yield from sizes(looked.target.sizes)
-    flip = "mirrored copies too; false if left and right differ, as in text"
-    yield Choice("data", "flip", True, flip)
     if not isinstance(table["layout"], str):
         for key, value in table["layout"].items():
             yield Choice("data.layout", key, value, reason if key == "name" else "")
     yield from _pixels(looked)
 
 
-def _validation(looked: Looked) -> Iterator[Choice]:
-    """A split that is there, or a share of the pairs."""
-    train, count = looked.layout.required, len(looked.pairs)
+def validation_split(looked: Looked) -> str:
+    """The split for validation that is there, or ''."""
+    train = looked.layout.required
     words = (name for word in VALIDATION for name in (word, word.capitalize()))
     there = (name for name in words if name != train and looked.layout.has(name))
-    if name := looked.table.get("validation") or next(there, None):
-        reason = "pairs that are not trained on, to measure on: this split is there"
-        yield Choice("data", "validation", name, reason)
-        return
-    for share in SHARES:
-        if 0 < len(validation_indices(0, count, share)) < count:
-            reason = "share of the pairs that is not trained on, to measure on: no split is there"
-            yield Choice("data", "validation", share, reason)
-            return
+    return str(looked.table.get("validation") or next(there, ""))
 
 
 def _source(looked: Looked) -> Choice:
     """Which side is the source, or what makes it."""
     if looked.is_derived:
-        reason = 'what makes the source of each picture; also "lab", "edges", "mask", "downscale"'
+        reason = (
+            'what makes the source of each picture; also "grayscale", "edges", "mask", "downscale"'
+        )
         return Choice("data", "derive", looked.table["derive"], reason)
     direction = looked.table.get("direction", "AtoB")
     turned = "AtoB" if direction == "BtoA" else "BtoA"

@@ -87,10 +87,11 @@ def _layout(root: str, found: Guess, catalog: Catalog) -> CollectingOrphans:
 
 
 def _derived(looked: Looked) -> Looked:
-    """What the source of each photograph may be: of grey ones their edges."""
+    """What the source of each photograph may be: of those in colour their lightness, so that the
+    colours are learned and nothing else; of grey ones their edges."""
     first = next(iter(looked.b.headers), None)
     if first is None or (first.dtype == "uint8" and first.channels == 3):
-        return looked
+        return replace(looked, guess=replace(looked.guess, table={**looked.table, "derive": "lab"}))
     if first.dtype != "uint8" or first.colour != "grey":
         raise ImtransError(
             f"{looked.root}: single pictures, {first.kind}; a source can be derived from 8-bit "

@@ -18,7 +18,7 @@ from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, conv2d, interpo
 SIDE = 96  # px of the whole picture, made small
 DETAIL = 128  # px of its middle, as it is: where small text is legible
 GRID = 8  # brightness is looked at in GRID x GRID cells
-FILTERS, WIDE = 48, 7  # random filters, and their size (px)
+FILTERS, WIDE = 32, 5  # random filters, and their size (px)
 SCALES = (1, 2, 4)
 LEVELS = (0.5, 2.0)  # standard deviations above which a filter's answer counts
 FOLDS = 8
@@ -32,6 +32,10 @@ class Apart(NamedTuple):
 
     right: int = 0
     of: int = 0
+
+    @property
+    def share(self) -> float:
+        return self.right / self.of if self.of else 0.0
 
     @property
     def seen(self) -> bool:
@@ -83,8 +87,7 @@ def _middle(grey: Tensor) -> Tensor:
     top, left = max(height - DETAIL, 0) // 2, max(width - DETAIL, 0) // 2
     cut = grey[..., top : top + DETAIL, left : left + DETAIL]
     missing = DETAIL - cut.shape[-1], DETAIL - cut.shape[-2]
-    around = (missing[0] // 2, missing[0] - missing[0] // 2)
-    around += (missing[1] // 2, missing[1] - missing[1] // 2)
+    around = [part for one in missing for part in (one // 2, one - one // 2)]
     return pad(cut, around, value=float(cut.mean()))
 
 

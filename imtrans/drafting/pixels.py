@@ -28,29 +28,6 @@ def pixels(side: str, stored: dict[str, Any], sample: SideSample) -> Iterator[Ch
     if any(found.alpha for found in sample.headers):
         reason = 'what transparent pixels become; also "black", "drop", "keep"'
         yield Choice(table, "alpha", "white", reason)
-    yield from _labels(table, sample)
-
-
-def _labels(table: str, sample: SideSample) -> Iterator[Choice]:
-    nearest = "a label map: smooth resizing would invent colours between the labels"
-    if len(sample.colours) > 2:
-        yield Choice(table, "resample", "nearest", nearest)
-        reason = (
-            f"{len(sample.colours)} colours in all files looked at: one channel for each. remove "
-            "this line to learn from the colours themselves"
-        )
-        yield Choice(table, "classes", [list(colour) for colour in sample.colours], reason)
-    elif sample.colours:
-        yield Choice(table, "resample", "nearest", "two colours: a mask, which has no others")
-    elif sample.blurred:
-        listed = ", ".join(str(list(colour)) for colour in sample.blurred)
-        reason = (
-            "looks like label maps saved as JPEG. for one channel per label set "
-            f'resample = "nearest" and classes = [{listed}]'
-        )
-        yield Choice(table, "resample", "bicubic", reason)
-    else:
-        yield Choice(table, "resample", "bicubic", 'smooth; "nearest" is for label maps')
 
 
 def _range(dtype: str, sample: SideSample) -> tuple[list[float], str]:

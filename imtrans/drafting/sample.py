@@ -15,9 +15,11 @@ from imtrans.data.palette import dominant_colours
 from imtrans.data.pixels.decode import decode
 from imtrans.data.pixels.formats.header import ImageHeader, header
 from imtrans.data.pixels.formats.stored import PixelSpec
+from imtrans.drafting.mirrored import Apart, told_apart
 
 HEADERS = 100  # pictures whose headers are read
-DECODED = 24  # and whose pixels are
+DECODED = 48  # and whose pixels are; of large ones
+FEWEST, PIXELS = 12, 100e6  # fewer, so that about so many pixels are read
 COLOURS = 64  # more are no label map
 DRAWN = 0.85  # share of black and white in a drawing; of a shoe on white paper it is 0.6
 DARK, BRIGHT = 25, 230
@@ -37,6 +39,7 @@ class SideSample:
     colours: list[Colour] = field(default_factory=list)  # all that there are, if they are few
     blurred: list[Colour] = field(default_factory=list)  # of label maps in JPEG
     ink: float = 0.0  # share of pixels that are nearly black or nearly white
+    mirrored: Apart = Apart()  # how many can be told from their mirrored copies
 
     @property
     def kind(self) -> str:
@@ -44,6 +47,29 @@ class SideSample:
         if len(self.colours) > 2 or self.blurred:
             return "labels"
         return "a drawing" if self.ink > DRAWN else ""
+
+    @property
+    def palette(self) -> list[Colour]:
+        """The colours of a label map or of a mask; empty for other pictures."""
+        return self.colours or self.blurred
+
+    @property
+    def bytes_of_a_pixel(self) -> int:
+        """Of what a file holds of it; 0 where there are no files."""
+        widths = {"uint8": 1, "uint16": 2, "float32": 4}
+        return max((one.channels * widths.get(one.dtype, 4) for one in self.headers), default=0)
+
+    @property
+    def counted(self) -> str:
+        """How many colours were found, in words."""
+        where = ", as JPEG keeps them" if self.blurred else ""
+        return f"{len(self.palette)} colours in all files looked at{where}"
+
+    @property
+    def in_colour(self) -> bool:
+        """Whether most files are 8-bit pictures in colour."""
+        kinds = [one.dtype == "uint8" and one.channels == 3 for one in self.headers]
+        return sum(kinds) * 2 > len(kinds)
 
 
 def sample_side(pictures: Sequence[Picture]) -> SideSample:
@@ -57,8 +83,10 @@ def sample_side(pictures: Sequence[Picture]) -> SideSample:
         width, height = read.size
         found.headers.append(read)
         found.sizes.append((width // 2 if pictures[at].half else width, height))
-    pixels = list(_pixels([pictures[at] for at in spread(len(pictures), DECODED)]))
+    decoded = spread(len(pictures), _affordable(found.sizes))
+    pixels = list(_pixels([pictures[at] for at in decoded]))
     if pixels:
+        found.mirrored = told_apart([viewable(one) for one in pixels])
         found.low = min(float(one.min()) for one in pixels)
         found.high = max(float(one.max()) for one in pixels)
         jpeg = any(one.format == "JPEG" for one in found.headers)
@@ -73,6 +101,12 @@ def sides(pairs: Sequence[Pair]) -> tuple[list[Picture], list[Picture]]:
     """The first picture of A and of B, of some pairs."""
     some = [pairs[at] for at in spread(len(pairs), HEADERS)]
     return [pair.a[0] for pair in some if pair.a], [pair.b[0] for pair in some]
+
+
+def _affordable(sizes: Sequence[tuple[int, int]]) -> int:
+    """How many pictures of these sizes are decoded."""
+    each = median(width * height for width, height in sizes) if sizes else 1
+    return max(FEWEST, min(DECODED, int(PIXELS / each)))
 
 
 def _pixels(pictures: Sequence[Picture]) -> Iterator[Tensor]:

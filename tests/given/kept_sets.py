@@ -210,7 +210,7 @@ SETS: dict[Callable[[Path], None], Expected] = {
         "target": {"channels": 1, "dtype": "uint16", "range": [130, 540], "resample": "bicubic"},
     },
     halves: {"layout": "side_by_side", "direction": "BtoA", "validation": 0.1, "crop_size": 64},
-    photographs: {"layout": "photos", "train": "Train", "derive": "grayscale"},
+    photographs: {"layout": "photos", "train": "Train", "derive": "lab"},
     grey_photographs: {"layout": "photos", "train": ".", "derive": "edges"},
     pairs_side_by_side: {"layout": "side_by_side", "train": "."},
 }

@@ -1,0 +1,42 @@
+"""Making networks and batches as small as memory and the given hours ask for, and no smaller."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from imtrans.drafting.facts import Facts
+from imtrans.drafting.machine import Cost
+from imtrans.drafting.rules import epochs_by_pairs
+
+SMALLEST = 3  # how far a network can be made smaller: rules.py says how
+PARTS = (1, 2, 4)  # of a batch
+# Pairs to show at least before a smaller network is the better choice: a quarter of what the paper
+# shows of its smallest sets.
+LEAST_SHOWN = 20_000
+
+
+def fitted(
+    facts: Facts, planned: Callable[[Facts], Facts], measured: Callable[[Facts], Cost]
+) -> Facts:
+    """The facts with what a step costs, of the largest network that fits."""
+    for shrunk in range(SMALLEST + 1):
+        facts = _into_memory(replace(facts, shrunk=shrunk, cost=None), measured)
+        assert facts.cost is not None
+        if facts.cost.failure or (facts.cost.fits and _lasts(planned(facts))):
+            break
+    return facts
+
+
+def _into_memory(facts: Facts, measured: Callable[[Facts], Cost]) -> Facts:
+    for parts in PARTS:
+        facts = replace(facts, parts=parts)
+        cost = measured(facts)
+        if cost.fits:
+            break
+    return replace(facts, cost=cost)
+
+
+def _lasts(facts: Facts) -> bool:
+    """Whether the hours allow a training that is long enough for this network."""
+    if facts.affordable is None or facts.affordable >= epochs_by_pairs(facts):
+        return True
+    return facts.affordable * facts.trained_on >= LEAST_SHOWN

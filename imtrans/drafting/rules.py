@@ -1,0 +1,279 @@
+"""The rules of a plan: what `imtrans init` chooses, when, why, and who says so.
+
+Each key of a recipe has one row or several. Of those whose case is given, the first decides; where
+none is, or its value is None, the recipe does not have the key. Rows are applied from the top, so
+that later ones read what earlier ones chose, as `f["train.batch_size"]`. In cases, values and
+reasons `f` are the facts.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from imtrans.data.draws import validation_indices
+from imtrans.drafting.facts import Facts
+
+
+class Case(NamedTuple):
+    """When a rule holds, in words and as a function of the facts."""
+
+    words: str
+    holds: Callable[[Facts], bool]
+
+
+class Rule(NamedTuple):
+    """The key, its case, its value or the function that finds it, the reason, and its source."""
+
+    key: str
+    case: Case
+    value: Any
+    reason: str
+    source: str
+
+
+# --- sources -------------------------------------------------------------------------------------
+
+PAPER = "Isola et al. 2017, section 6.2"
+SHOES = "Isola et al. 2017, section 6.2: edges2shoes, 50,000 pairs, has none"
+SWEEPS = "measured: recipes/sweeps"
+CHIRALITY = "Lin et al. 2020 (arXiv 2006.09512); measured on these files"
+FILES = "these files"
+STEP = "measured: a step on this machine"
+DOCTOR = "measured: `imtrans doctor`"
+NETWORK = "how the network is built"
+SPEED = "measured: `imtrans bench load`"
+CHEAP = "validation should cost a few per cent of the time"
+
+# --- cases ---------------------------------------------------------------------------------------
+
+ALWAYS = Case("always", lambda f: True)
+
+UNREAD = Case("no file could be read", lambda f: not f.sizes)
+LARGE = Case("most files are 224 px or more", lambda f: f.shortest >= 224)
+MIDDLE = Case("most files are 112 px or more", lambda f: f.shortest >= 112)
+RESIZED = Case("not all files have the crop size", lambda f: not f.as_they_are)
+ELONGATED = Case("the files are not square", lambda f: f.elongated and not f.as_they_are)
+OF_256 = Case("crops of 256 px", lambda f: f.crop == 256)
+OF_128 = Case("crops of 128 px", lambda f: f.crop == 128)
+SMALL = Case("crops below 128 px", lambda f: f.crop < 128)
+
+HANDED = Case("the sides are called left and right", lambda f: f.handed)
+MIRRORED = Case("mirrored pictures can be told from the others", lambda f: f.mirrored.seen)
+LABELS_OUT = Case("the target is a label map", lambda f: f.labels_out)
+LABELS_IN = Case("the source is a label map", lambda f: len(f.source.palette) > 2)
+BLURRED_IN = Case("that, saved as JPEG", lambda f: bool(f.source.blurred))
+FLAT_IN = Case("the source has few colours", lambda f: bool(f.source.colours))
+READ = Case("sources are files", lambda f: not f.derived)
+PHOTO_OUT = Case(
+    "the target is an 8-bit picture in colour", lambda f: f.target.in_colour and not f.labels_out
+)
+GAME = Case("the target is a picture", lambda f: not f.labels_out)
+SMALL_GAME = Case("that, in crops below 128 px", lambda f: not f.labels_out and f.crop < 128)
+
+SPLIT = Case("a split for validation is there", lambda f: bool(f.validation))
+ALONE = Case("there is one pair", lambda f: f.pairs < 2)
+LARGE_SET = Case("20,000 pairs or more, resized", lambda f: f.pairs >= 20_000 and not f.as_they_are)
+HUGE = Case("10,000 pairs or more", lambda f: f.pairs >= 10_000)
+FEW = Case("fewer than 8 pairs to train on", lambda f: f.trained_on < 8)
+SINGLES = Case("batches of one", lambda f: f["train.batch_size"] == 1)
+LAB = Case("colours alone are learned (derive is lab)", lambda f: f.derived == "lab")
+WHOLE = Case("a picture, not its colours alone", lambda f: not f.labels_out and f.derived != "lab")
+
+SMALLER = Case(
+    "time or memory is short, three times over", lambda f: f.shrunk > 2 and f.shortest >= 224
+)
+NARROW = Case("time or memory is short", lambda f: f.shrunk == 1)
+NARROWER = Case("time or memory is short, twice over", lambda f: f.shrunk >= 2)
+NARROW_GAME = Case("that, in a game", lambda f: f.shrunk == 1 and not f.labels_out)
+NARROWER_GAME = Case("that, in a game", lambda f: f.shrunk >= 2 and not f.labels_out)
+HALVED = Case("memory allows half a batch", lambda f: f.parts == 2)
+QUARTERED = Case("memory allows a quarter of it", lambda f: f.parts == 4)
+SHORT = Case(
+    "the hours allow fewer epochs than the number of pairs asks for",
+    lambda f: f.affordable is not None and f.affordable < epochs_by_pairs(f),
+)
+NO_ROOM = Case("decoded pairs would take more than half of the free disk", lambda f: not f.room)
+LARGE_CACHE = Case("they take more than 20 GB", lambda f: f.room and f.cached > USUAL_CACHE)
+FASTER = Case(
+    "another precision than that of auto is faster here",
+    lambda f: f.machine.auto != f.machine.faster,
+)
+
+# --- values that are calculated ------------------------------------------------------------------
+
+USUAL_CACHE = 20e9  # bytes, the default of data.cache_limit
+SHOWN = 600_000  # pairs in all, about as many as the paper shows of its larger sets
+MOST, LEAST = 200, 5  # epochs
+SHARES = (0.1, 0.2, 0.5)  # of the pairs, for validation: the first that leaves one
+ENOUGH = 1_000  # pairs for validation, of however many
+BETWEEN = 2_000  # pairs trained on between two validations, of which there are at least
+TIMES = 10
+# Decay of the average of weights, by steps: it remembers an eighth of them at most.
+AVERAGES = ((100_000, 0.999), (1_600, 0.995), (400, 0.98), (0, None))
+
+
+def epochs_by_pairs(f: Facts) -> int:
+    return max(LEAST, min(MOST, round(SHOWN / f.trained_on)))
+
+
+def epochs_by_hours(f: Facts) -> int:
+    return max(1, f.affordable or 1)
+
+
+def halfway(f: Facts) -> int:
+    return max(1, f["train.epochs"] // 2)
+
+
+def share(f: Facts) -> float:
+    return next(s for s in SHARES if 0 < len(validation_indices(0, f.pairs, s)) < f.pairs)
+
+
+def small_share(f: Facts) -> float:
+    return round(ENOUGH / f.pairs, 4)
+
+
+def average(f: Facts) -> float | None:
+    return next(decay for steps, decay in AVERAGES if f.steps >= steps)
+
+
+def every(f: Facts) -> str:
+    most = max(1, f["train.epochs"] // TIMES)
+    epochs = min(max(1, round(BETWEEN / f.trained_on)), most)
+    return f"{epochs} epochs" if epochs > 1 else "1 epoch"
+
+
+def classes(side: str) -> Callable[[Facts], list[list[int]]]:
+    return lambda f: [list(colour) for colour in getattr(f, side).palette]
+
+
+# --- rules ---------------------------------------------------------------------------------------
+
+# fmt: off
+DATA = (
+    Rule("data.validation", SPLIT, lambda f: f.validation,
+         "pairs that are not trained on, to measure on: this split is there", FILES),
+    Rule("data.validation", ALONE, None, "", "nothing is left to measure on"),
+    Rule("data.validation", HUGE, small_share,
+         "share of the pairs that is not trained on: about 1,000 are enough to measure on", CHEAP),
+    Rule("data.validation", ALWAYS, share,
+         "share of the pairs that is not trained on, to measure on: no split is there", FILES),
+    Rule("data.crop_size", UNREAD, 256, "px; no file could be read", PAPER),
+    Rule("data.crop_size", SMALLER, 128,
+         "px; the square that the network sees: less than the files allow, to fit", STEP),
+    Rule("data.crop_size", LARGE, 256,
+         "px; the square that the network sees: the files allow 256", PAPER),
+    Rule("data.crop_size", MIDDLE, 128,
+         "px; the square that the network sees: the files allow 128", PAPER),
+    Rule("data.crop_size", ALWAYS, lambda f: f.fitting,
+         "px; the square that the network sees: as large as the files allow", NETWORK),
+    Rule("data.load_size", LARGE_SET, lambda f: f.crop,
+         "px; the files are {f.listed}; crops need not vary where so many pairs do{f.detail}",
+         SHOES),
+    Rule("data.load_size", RESIZED, lambda f: f.jittered,
+         "px; the files are {f.listed}; about 1.12 x crop_size, so that crops vary{f.detail}",
+         PAPER),
+    Rule("data.resize", ELONGATED, "shorter",
+         "the files are not square: their shorter side becomes load_size, the shape stays", FILES),
+    Rule("data.flip", HANDED, False,
+         "no mirrored copies: they would exchange left and right, as the sides are called", FILES),
+    Rule("data.flip", MIRRORED, False,
+         "no mirrored copies: {f.mirrored.right} of {f.mirrored.of} pictures could be told from "
+         "theirs, so left and right differ (text, light from one side, things that point one "
+         "way)", CHIRALITY),
+    Rule("data.flip", ALWAYS, True,
+         "mirrored copies too: {f.alike}. false if left and right differ, as in text", PAPER),
+    Rule("data.cache", NO_ROOM, False,
+         "decoded pairs would take {f.shown_cache}, more than half of the free disk", FILES),
+    Rule("data.cache", ALWAYS, "auto",
+         "pairs are decoded once, and kept: about {f.shown_cache}", SPEED),
+    Rule("data.cache_limit", LARGE_CACHE, lambda f: float(-(-f.cached // 10**9) + 1),
+         "GB, of all caches together: this one would not fit into the usual 20", FILES),
+    Rule("data.source.resample", BLURRED_IN, "bicubic",
+         "a label map saved as JPEG; a blurred colour counts as the nearest class", SWEEPS),
+    Rule("data.source.resample", FLAT_IN, "nearest",
+         "a label map: smooth resizing would invent colours between the labels", FILES),
+    Rule("data.source.resample", READ, "bicubic", 'smooth; "nearest" is for label maps', PAPER),
+    Rule("data.source.classes", LABELS_IN, classes("source"),
+         "{f.source.counted}: one channel for each. remove it to learn from the colours "
+         "themselves", SWEEPS),
+    Rule("data.source.borders", LABELS_IN, True, "one channel more: where a class ends", SWEEPS),
+    Rule("data.target.resample", LABELS_OUT, "nearest",
+         "a label map: smooth resizing would invent colours between the labels", FILES),
+    Rule("data.target.resample", ALWAYS, "bicubic", 'smooth; "nearest" is for label maps', PAPER),
+    Rule("data.target.classes", LABELS_OUT, classes("target"),
+         "{f.target.counted}: a class for each, which results have alone", SWEEPS),
+)
+
+TRAIN = (
+    Rule("train.batch_size", FEW, 1, "few pairs: each by itself", PAPER),
+    Rule("train.batch_size", QUARTERED, 1, "as many as fit into memory", STEP),
+    Rule("train.batch_size", HALVED, 2, "as many as fit into memory", STEP),
+    Rule("train.batch_size", ALWAYS, 4, "faster than 1, and no worse with instance norm", SWEEPS),
+    Rule("train.accumulate", QUARTERED, 4, "batches in a step, which is one of 4 pairs then", STEP),
+    Rule("train.accumulate", HALVED, 2, "batches in a step, which is one of 4 pairs then", STEP),
+    Rule("train.epochs", SHORT, epochs_by_hours,
+         "as many as {f.hours:g} hours allow on {f.machine.name}: {f.cost.seconds:.3g} s a step",
+         STEP),
+    Rule("train.epochs", ALWAYS, epochs_by_pairs,
+         "{f.trained_on:,} pairs to train on; about {f.shown:,} shown in all. more help little",
+         PAPER),
+    Rule("train.decay_from", ALWAYS, halfway,
+         "from this epoch on the learning rate falls, to 0 at the end", PAPER),
+    Rule("train.learning_rate", LABELS_OUT, 1e-3,
+         "five times the paper's: no game to upset", SWEEPS),
+    Rule("train.ema", ALWAYS, average,
+         "the average of the weights translates; it remembers about {f.remembered:,} steps",
+         SWEEPS),
+    Rule("train.precision", FASTER, lambda f: f.machine.faster,
+         "{f.machine.faster} was faster here than {f.machine.auto}, which auto would be", DOCTOR),
+    Rule("train.precision", ALWAYS, "auto", "{f.machine.auto} on {f.machine.name}", DOCTOR),
+    Rule("train.engine", ALWAYS, "auto", "fast: checked against plain before training", DOCTOR),
+)
+
+NETWORKS = (
+    Rule("method.name", LABELS_OUT, "supervised",
+         "one answer is right for every pixel: a discriminator costs time and does not help",
+         SWEEPS),
+    Rule("method.feature_matching", GAME, 10.0,
+         "outputs and targets are compared by the features of the discriminator too", SWEEPS),
+    Rule("generator.name", OF_256, "unet_256",
+         "the paper's U-Net for 256 px; crop_size must be a multiple of 256", PAPER),
+    Rule("generator.name", OF_128, "unet_128",
+         "the paper's U-Net for 128 px; crop_size must be a multiple of 128", PAPER),
+    Rule("generator.name", ALWAYS, "resnet_6",
+         "for small pictures: crop_size need only be a multiple of 4", NETWORK),
+    Rule("generator.width", NARROW, 32, "the paper has 64: time or memory is short", STEP),
+    Rule("generator.width", NARROWER, 16, "the paper has 64: time or memory is short", STEP),
+    Rule("generator.norm", SINGLES, "batch", "batches of one have statistics of their own", PAPER),
+    Rule("generator.norm", LAB, "batch", "instance norm makes colours fade", SWEEPS),
+    Rule("generator.norm", ALWAYS, "instance",
+         "each picture has its own statistics, whatever is in its batch", SWEEPS),
+    Rule("generator.upsample", GAME, "resize", "no checkerboard", SWEEPS),
+    Rule("discriminator.name", SMALL_GAME, "patch_16",
+         "judges patches of 16 px, in small pictures", NETWORK),
+    Rule("discriminator.name", GAME, "patch_70", "judges patches of 70 px", PAPER),
+    Rule("discriminator.width", NARROW_GAME, 32, "as the generator", STEP),
+    Rule("discriminator.width", NARROWER_GAME, 16, "as the generator", STEP),
+    Rule("discriminator.norm", WHOLE, "instance", "as the generator", SWEEPS),
+    Rule("discriminator.spectral_norm", WHOLE, True, "with the hinge loss", SWEEPS),
+    Rule("discriminator.features", GAME, True, "for feature matching", SWEEPS),
+    Rule("adversarial.name", LAB, "vanilla", "hinge makes colours fade", SWEEPS),
+    Rule("adversarial.name", GAME, "hinge", "with spectral norm", SWEEPS),
+)
+
+LOSSES = (
+    Rule("cross_entropy", LABELS_OUT, 1.0, "of the classes", SWEEPS),
+    Rule("dice", LABELS_OUT, 1.0, "counts rare classes as much as frequent ones", SWEEPS),
+    Rule("l1", GAME, 100.0,
+         "keeps the output near the target; less is sharper, and less faithful", PAPER),
+)
+
+VALIDATE = (
+    Rule("validate.every", ALWAYS, every, "so that measuring takes little of the time", CHEAP),
+    Rule("validate.metrics", LABELS_OUT, ["mean_iou"], "the target is a label map", SWEEPS),
+    Rule("validate.metrics", PHOTO_OUT, ["l1", "psnr", "ssim", "lab_histogram"],
+         "the first chooses the best; lab_histogram tells whether colours fade", SWEEPS),
+    Rule("validate.metrics", ALWAYS, ["l1", "psnr", "ssim"], "the first chooses the best", PAPER),
+)
+# fmt: on
+
+RULES = (*DATA, *TRAIN, *NETWORKS, *VALIDATE)
