@@ -55,14 +55,14 @@ def draft(
         assert measure is not None
         return measure(recipe_text(opening, drafted(facts)[1]))
 
-    facts = _facts(looked, machine, hours)
+    facts = facts_of(looked, machine, hours)
     if measure is not None:
         facts = fitted(facts, lambda some: drafted(some)[0], measured)
     facts, choices = drafted(facts)
     return Draft(opening, choices, tuple(remarks(looked, facts)))
 
 
-def _facts(looked: Looked, machine: Machine, hours: float | None) -> Facts:
+def facts_of(looked: Looked, machine: Machine, hours: float | None) -> Facts:
     source, target = looked.directed(looked.a, looked.b)
     derived = looked.table.get("derive", "")
     name = derived if isinstance(derived, str) else str(derived.get("name"))

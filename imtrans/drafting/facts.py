@@ -135,6 +135,10 @@ class Facts:
         )
 
     @property
+    def labels_in(self) -> bool:
+        return len(self.source.palette) > 2
+
+    @property
     def labels_out(self) -> bool:
         return bool(self.target.palette) and self.derived != "lab"
 

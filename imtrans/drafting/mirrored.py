@@ -56,14 +56,14 @@ def told_apart(views: Sequence[Tensor]) -> Apart:
     # What speaks for a picture speaks against its mirrored copy, so no constant is learned.
     odd = torch.stack([_odd_features(view) for view in views]).double()
     similar = odd @ odd.T
+    # More than nothing, for pictures of one colour, which have no features.
+    damped = similar + (DAMPING * similar.diagonal().mean() + 1e-9) * torch.eye(len(views))
     fold = torch.arange(len(views)) % FOLDS
     right = 0
     for number in range(FOLDS):
         learned, tried = fold != number, fold == number
-        damped = similar[learned][:, learned] + DAMPING * similar.diagonal().mean() * torch.eye(
-            int(learned.sum()), dtype=similar.dtype
-        )
-        weights = torch.linalg.solve(damped, torch.ones(len(damped), dtype=similar.dtype))
+        ones = torch.ones(int(learned.sum()), dtype=damped.dtype)
+        weights = torch.linalg.solve(damped[learned][:, learned], ones)
         right += int((similar[tried][:, learned] @ weights > 0).sum())
     return Apart(right, len(views))
 

@@ -30,8 +30,8 @@ def first(facts: Facts, rules: Iterable[Rule]) -> Rule | None:
 def _losses(facts: Facts) -> Iterator[Choice]:
     for rule in LOSSES:
         if rule.case.holds(facts):
-            yield Choice(LOSS, "name", rule.key)
-            yield Choice(LOSS, "weight", rule.value, rule.reason.format(f=facts))
+            yield Choice(LOSS, "name", rule.key, rule.reason.format(f=facts))
+            yield Choice(LOSS, "weight", rule.value, rule.source)
 
 
 def _value(rule: Rule, facts: Facts) -> Any:

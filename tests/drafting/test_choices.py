@@ -1,4 +1,4 @@
-"""What a drafted recipe chooses for pictures of given sizes and values."""
+"""Ranges of stored values, and how choices become a recipe."""
 
 import tomllib
 
@@ -8,37 +8,6 @@ from imtrans.data.pixels.formats.header import ImageHeader
 from imtrans.drafting.choice import LOSS, Choice, recipe_text
 from imtrans.drafting.pixels import pixels
 from imtrans.drafting.sample import SideSample
-from imtrans.drafting.sizes import generator, sizes
-
-
-@pytest.mark.parametrize(
-    ("found", "expected", "network"),
-    [
-        ([(256, 256)], {"crop_size": 256}, "unet_256"),
-        ([(600, 600)], {"load_size": 286, "crop_size": 256}, "unet_256"),
-        ([(240, 240), (300, 300)], {"load_size": 286, "crop_size": 256}, "unet_256"),
-        (
-            [(640, 480)],
-            {"resize": "shorter", "load_size": 286, "crop_size": 256},
-            "unet_256",
-        ),
-        ([(150, 150)], {"load_size": 143, "crop_size": 128}, "unet_128"),
-        ([(128, 128)], {"crop_size": 128}, "unet_128"),
-        ([(64, 64)], {"crop_size": 64}, "resnet_6"),
-        ([(50, 50)], {"load_size": 54, "crop_size": 48}, "resnet_6"),
-        ([(9, 9)], {"load_size": 18, "crop_size": 16}, "resnet_6"),
-        ([], {"crop_size": 256}, "unet_256"),
-    ],
-)
-def test_sizes_follow_the_files(found, expected, network):
-    chosen = {choice.key: choice.value for choice in sizes(found)}
-    assert chosen == expected
-    assert generator(chosen["crop_size"]).value == network
-
-
-def test_a_loss_of_detail_is_said():
-    assert any("shrunk 7.2 times" in choice.reason for choice in sizes([(2048, 2048)]))
-    assert not any("shrunk" in choice.reason for choice in sizes([(512, 512)]))
 
 
 @pytest.mark.parametrize(
@@ -67,21 +36,20 @@ def test_ranges_are_round_and_hold_the_values(dtype, low, high, expected):
     assert found == expected
 
 
-def test_label_maps_are_nearest_with_classes_unless_they_are_jpeg():
-    png = ImageHeader("PNG", (64, 64), "uint8", 1, "grey", True, 1)
-    stored = {"channels": 1, "dtype": "uint8"}
+def test_long_lists_are_broken_between_their_parts():
+    colours = [[number, number, number] for number in range(60)]
+    text = recipe_text("x", [Choice("data.source", "classes", colours, "why")])
+    assert tomllib.loads(text)["data"]["source"]["classes"] == colours
+    assert max(map(len, text.splitlines())) <= 100
+    assert all(line.count("[") == line.count("]") for line in text.splitlines()[5:-1])
 
-    def chosen(**sample):
-        found = pixels("target", stored, SideSample([png], [(64, 64)], 0, 255, **sample))
-        return {choice.key: choice.value for choice in found}
 
-    labels = chosen(colours=[(0,), (1,), (2,)])
-    assert (labels["resample"], labels["classes"]) == ("nearest", [[0], [1], [2]])
-    assert labels["alpha"] == "white"
-    mask = chosen(colours=[(0,), (255,)])
-    assert mask["resample"] == "nearest"
-    assert "classes" not in mask
-    assert chosen(blurred=[(1, 2, 3)])["resample"] == "bicubic"
+def test_each_loss_is_a_table_of_its_own():
+    losses = [Choice(LOSS, "name", "l1"), Choice(LOSS, "weight", 2.0), Choice(LOSS, "name", "l2")]
+    assert tomllib.loads(recipe_text("x", losses))["loss"] == [
+        {"name": "l1", "weight": 2.0},
+        {"name": "l2"},
+    ]
 
 
 def test_reasons_are_comments_whatever_they_hold():

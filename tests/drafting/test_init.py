@@ -19,7 +19,9 @@ from kept_sets import (
 from PIL import Image, ImageDraw
 
 from imtrans.checking.data.guess import guess
+from imtrans.drafting import machine
 from imtrans.drafting.draft import draft
+from imtrans.drafting.machine import Cost, Machine
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
 
@@ -30,6 +32,13 @@ SMALL = [
 
 
 TRAINED = [*SETS][::4]
+
+
+@pytest.fixture(autouse=True)
+def known_machine(monkeypatch):
+    """A machine on which every step takes 10 ms: nothing is timed, which takes seconds."""
+    monkeypatch.setattr(machine, "this_machine", lambda: Machine(name="a known machine"))
+    monkeypatch.setattr(machine, "cost", lambda recipe, catalog: Cost(0.01, fits=True))
 
 
 @pytest.mark.parametrize(
