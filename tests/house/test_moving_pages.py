@@ -118,4 +118,3 @@ def test_the_answers_run(imtrans, questioner, tmp_path):
     run_all(imtrans, QUESTIONS)
     assert (tmp_path / "photos-native" / "house.png").is_file()
     assert len(list((tmp_path / "by-chance").glob("seed-*"))) == 3
-    assert (tmp_path / "my-task.pt2").is_file()

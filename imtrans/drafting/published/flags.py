@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from imtrans.drafting.choice import LOSS
 from imtrans.drafting.published import data, networks, training
 from imtrans.drafting.published.options import Options
-from imtrans.drafting.published.values import number, rate, steps, switch, text, whole
+from imtrans.drafting.published.values import count, rate, seed, steps, switch, text, weight, whole
 
 How = Callable[[Options, str], Any]  # the key's value; None: the key is left out
 
@@ -49,7 +49,7 @@ FLAGS = (
     # --- the task
     Flag("name", "title", text),
     Flag("model", "requires", training.requires, "cycle_gan is a plugin, imtrans-cyclegan"),
-    Flag("seed", "seed", whole, "of forks; the published code has none"),
+    Flag("seed", "seed", seed, "of forks; the published code has none"),
     # --- data
     Flag("dataroot", "data.root", data.root, "--root names another folder"),
     Flag(
@@ -104,7 +104,7 @@ FLAGS = (
         also=("lambda_B",),
     ),
     Flag("lambda_B", remark="see lambda_A", usual=(), models=CYCLE),
-    Flag("lambda_identity", "method.identity", number, old=("identity",), models=CYCLE),
+    Flag("lambda_identity", "method.identity", weight, old=("identity",), models=CYCLE),
     Flag("pool_size", "method.pool_size", whole, "pix2pix uses no pool", models=CYCLE),
     # --- networks
     Flag(
@@ -114,7 +114,7 @@ FLAGS = (
         "unet_256, unet_128; resnet_9blocks: resnet_9; resnet_6blocks: resnet_6",
         old=("which_model_netG",),
     ),
-    Flag("ngf", "generator.width", whole),
+    Flag("ngf", "generator.width", count),
     Flag("norm", "generator.norm", networks.norm, "syncbatch: batch"),
     Flag(
         "no_dropout",
@@ -131,7 +131,7 @@ FLAGS = (
         aside=("n_layers_D",),
     ),
     Flag("n_layers_D", "discriminator.layers", networks.layers, "of netD n_layers alone"),
-    Flag("ndf", "discriminator.width", whole),
+    Flag("ndf", "discriminator.width", count),
     Flag("norm", "discriminator.norm", networks.norm),
     Flag(
         "gan_mode",
@@ -180,7 +180,7 @@ FLAGS = (
     Flag(
         "batch_size",
         "train.batch_size",
-        whole,
+        count,
         "of one device; under torchrun each process takes as many",
         old=("batchSize",),
     ),

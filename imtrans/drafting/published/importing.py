@@ -117,8 +117,8 @@ def _concerns(flag: Flag, options: Options) -> bool:
 
 
 def _says(flag: Flag, options: Options) -> bool:
-    """Whether an option has any value, be it by default."""
-    return bool(options.value(flag.name) or flag.name == "dataroot")
+    """Whether an option has a value, be it by default."""
+    return flag.name in (*options.given, *options.defaults, "dataroot")
 
 
 def _written(key: str, value: Any, comment: str) -> Iterator[Choice]:

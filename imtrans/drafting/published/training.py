@@ -1,6 +1,7 @@
 """The method of an experiment, its losses and its schedule."""
 
 from imtrans.api.errors import quoted
+from imtrans.drafting.published import values
 from imtrans.drafting.published.options import Options, Refused
 
 METHODS = {
@@ -46,7 +47,7 @@ def cycle(options: Options, flag: str) -> float:
             f"--lambda_A {options.value('lambda_A')}, --lambda_B {options.value('lambda_B')}: "
             "method.cycle is one weight for both ways. give both the same value"
         )
-    return options.number("lambda_A")
+    return values.weight(options, "lambda_A")
 
 
 def l1(options: Options, flag: str) -> str:
@@ -54,9 +55,8 @@ def l1(options: Options, flag: str) -> str:
 
 
 def weight(options: Options, flag: str) -> float:
-    if flag not in options.given and "lambda_A" in options.given:  # pix2pix of 2017
-        return options.number("lambda_A")
-    return options.number(flag)
+    older = flag not in options.given and "lambda_A" in options.given  # pix2pix of 2017
+    return values.weight(options, "lambda_A" if older else flag)
 
 
 def epochs(options: Options, flag: str) -> int:
@@ -113,6 +113,8 @@ def decay_factor(options: Options, flag: str) -> float | None:
 
 
 def betas(options: Options, flag: str) -> list[float]:
+    if not 0 <= options.number(flag) < 1:
+        raise Refused(f"--beta1 {options.value(flag)} is not from 0 to below 1")
     return [options.number(flag), BETA2]
 
 

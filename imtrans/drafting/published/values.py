@@ -9,11 +9,25 @@ def text(options: Options, flag: str) -> str:
     return options.value(flag)
 
 
-def whole(options: Options, flag: str) -> int | None:
-    return options.whole(flag) if options.value(flag) else None
+def seed(options: Options, flag: str) -> int | None:
+    return None if options.value(flag) in ("", "None") else options.whole(flag)
 
 
-def number(options: Options, flag: str) -> float:
+def whole(options: Options, flag: str) -> int:
+    return options.whole(flag)
+
+
+def count(options: Options, flag: str) -> int:
+    """A whole number from 1."""
+    if not options.whole(flag):
+        raise Refused(f"--{flag} 0 is not 1 or more")
+    return options.whole(flag)
+
+
+def weight(options: Options, flag: str) -> float:
+    """A number from 0."""
+    if options.number(flag) < 0:
+        raise Refused(f"--{flag} {options.value(flag)} is below 0")
     return options.number(flag)
 
 
