@@ -19,14 +19,15 @@ TABLES += ["train", "validate"]
 class Choice(NamedTuple):
     """A key of a recipe, its value, and why it has it."""
 
-    table: str  # as 'data.source'; '' for the top of the recipe, LOSS for an entry of the losses
+    table: str  # as 'data.source'; '' for the top of the recipe, '[[loss]]' for an entry of a list
     key: str
     value: Any
     reason: str = ""
 
     @property
     def path(self) -> str:
-        return f"{self.table}.{self.key}" if self.table not in ("", LOSS) else self.key
+        plain_key = not self.table or self.table.startswith("[[")
+        return self.key if plain_key else f"{self.table}.{self.key}"
 
     @property
     def shown(self) -> str:
@@ -38,7 +39,7 @@ def recipe_text(opening: str, choices: Sequence[Choice]) -> str:
     """The choices as a recipe: their tables in order, each reason as a comment."""
     blocks = ["\n".join(_comment(opening))]
     for table, rows in _tables(choices):
-        header = [table if table == LOSS else f"[{table}]"] if table else []
+        header = [table if table.startswith("[[") else f"[{table}]"] if table else []
         blocks.append("\n".join([*header, *_rows(rows)]))
     return "\n\n".join(blocks) + "\n"
 
@@ -56,7 +57,9 @@ def _tables(choices: Sequence[Choice]) -> Iterator[tuple[str, list[Choice]]]:
 
 
 def _place(table: str) -> int:
-    return TABLES.index(table.partition(".")[0])
+    """Where a table comes; those that TABLES does not have are the last."""
+    first = table if table.startswith("[[") else table.partition(".")[0]
+    return TABLES.index(first) if first in TABLES else len(TABLES)
 
 
 def _rows(choices: Sequence[Choice]) -> Iterator[str]:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from imtrans.drafting.choice import Choice, recipe_text
 from imtrans.drafting.data import data, validation_split
-from imtrans.drafting.facts import Facts
 from imtrans.drafting.fitting import fitted
 from imtrans.drafting.look import Looked, look
 from imtrans.drafting.machine import Cost, Machine
 from imtrans.drafting.plan import planned
 from imtrans.drafting.remarks import remarks
+from imtrans.drafting.situation import Situation
 from imtrans.recipe.catalog import Catalog
 
 Measure = Callable[[str], Cost]  # of a recipe's text
@@ -47,11 +47,11 @@ def draft(
     opening = f"{root}: {looked.guess.reason}"
     found = (Choice("", "title", _title(looked)), *data(looked))
 
-    def drafted(facts: Facts) -> tuple[Facts, tuple[Choice, ...]]:
+    def drafted(facts: Situation) -> tuple[Situation, tuple[Choice, ...]]:
         facts, chosen = planned(facts)
         return facts, (*found, *chosen)
 
-    def measured(facts: Facts) -> Cost:
+    def measured(facts: Situation) -> Cost:
         assert measure is not None
         return measure(recipe_text(opening, drafted(facts)[1]))
 
@@ -62,7 +62,7 @@ def draft(
     return Draft(opening, choices, tuple(remarks(looked, facts)))
 
 
-def facts_of(looked: Looked, machine: Machine, hours: float | None) -> Facts:
+def facts_of(looked: Looked, machine: Machine, hours: float | None) -> Situation:
     source, target = looked.directed(looked.a, looked.b)
     derived = looked.table.get("derive", "")
     name = derived if isinstance(derived, str) else str(derived.get("name"))
@@ -70,7 +70,7 @@ def facts_of(looked: Looked, machine: Machine, hours: float | None) -> Facts:
     named = not looked.is_derived and looked.table["layout"] != "side_by_side"
     names = looked.names if named else ("", "")
     split = validation_split(looked)
-    return Facts(len(looked.pairs), names, source, target, name, split, machine, hours)
+    return Situation(len(looked.pairs), names, source, target, name, split, machine, hours)
 
 
 def _title(looked: Looked) -> str:

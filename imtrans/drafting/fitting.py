@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from imtrans.drafting.facts import Facts
 from imtrans.drafting.machine import Cost
 from imtrans.drafting.rules import epochs_by_pairs
+from imtrans.drafting.situation import Situation
 
 SMALLEST = 3  # how far a network can be made smaller: rules.py says how
 PARTS = (1, 2, 4)  # of a batch
@@ -15,8 +15,10 @@ LEAST_SHOWN = 20_000
 
 
 def fitted(
-    facts: Facts, planned: Callable[[Facts], Facts], measured: Callable[[Facts], Cost]
-) -> Facts:
+    facts: Situation,
+    planned: Callable[[Situation], Situation],
+    measured: Callable[[Situation], Cost],
+) -> Situation:
     """The facts with what a step costs, of the largest network that fits."""
     for shrunk in range(SMALLEST + 1):
         facts = _into_memory(replace(facts, shrunk=shrunk, cost=None), measured)
@@ -26,7 +28,7 @@ def fitted(
     return facts
 
 
-def _into_memory(facts: Facts, measured: Callable[[Facts], Cost]) -> Facts:
+def _into_memory(facts: Situation, measured: Callable[[Situation], Cost]) -> Situation:
     for parts in PARTS:
         facts = replace(facts, parts=parts)
         cost = measured(facts)
@@ -35,7 +37,7 @@ def _into_memory(facts: Facts, measured: Callable[[Facts], Cost]) -> Facts:
     return replace(facts, cost=cost)
 
 
-def _lasts(facts: Facts) -> bool:
+def _lasts(facts: Situation) -> bool:
     """Whether the hours allow a training that is long enough for this network."""
     if facts.affordable is None or facts.affordable >= epochs_by_pairs(facts):
         return True

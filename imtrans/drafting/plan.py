@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from imtrans.drafting.choice import LOSS, Choice
-from imtrans.drafting.facts import Facts
 from imtrans.drafting.rules import LOSSES, RULES, Rule
+from imtrans.drafting.situation import Situation
 
 
-def planned(facts: Facts) -> tuple[Facts, list[Choice]]:
+def planned(facts: Situation) -> tuple[Situation, list[Choice]]:
     """What the rules choose, and the facts with all of it."""
     chosen: list[Choice] = []
     for key in dict.fromkeys(rule.key for rule in RULES):
@@ -22,17 +22,17 @@ def planned(facts: Facts) -> tuple[Facts, list[Choice]]:
     return facts, [*chosen, *_losses(facts)]
 
 
-def first(facts: Facts, rules: Iterable[Rule]) -> Rule | None:
+def first(facts: Situation, rules: Iterable[Rule]) -> Rule | None:
     """The rule that decides: the first whose case is given."""
     return next((rule for rule in rules if rule.case.holds(facts)), None)
 
 
-def _losses(facts: Facts) -> Iterator[Choice]:
+def _losses(facts: Situation) -> Iterator[Choice]:
     for rule in LOSSES:
         if rule.case.holds(facts):
             yield Choice(LOSS, "name", rule.key, rule.reason.format(f=facts))
             yield Choice(LOSS, "weight", rule.value, rule.source)
 
 
-def _value(rule: Rule, facts: Facts) -> Any:
+def _value(rule: Rule, facts: Situation) -> Any:
     return rule.value(facts) if callable(rule.value) else rule.value

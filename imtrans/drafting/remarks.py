@@ -7,15 +7,15 @@ from shlex import quote
 
 from imtrans.api.errors import some
 from imtrans.checking.data.guess_table import unused_tables
-from imtrans.drafting.facts import SHARE, Facts
 from imtrans.drafting.look import Looked
+from imtrans.drafting.situation import SHARE, Situation
 from imtrans.host.words import duration, size
 
 FEWEST_FOLDERS = 2  # fewer are sides, or splits
 LONG = 24 * 3600  # s
 
 
-def remarks(looked: Looked, facts: Facts) -> Iterator[str]:
+def remarks(looked: Looked, facts: Situation) -> Iterator[str]:
     """What else it could be, what is missing, and how long it will take."""
     yield from _of_the_files(looked)
     yield from _groups(looked, facts)
@@ -40,7 +40,7 @@ def _of_the_files(looked: Looked) -> Iterator[str]:
         yield f"further sides are there, which are not used: {listed}"
 
 
-def _groups(looked: Looked, facts: Facts) -> Iterator[str]:
+def _groups(looked: Looked, facts: Situation) -> Iterator[str]:
     """Folders with several pairs: those of a patient, perhaps, that validation would part."""
     folders = Counter(str(Path(pair.b[0].path).parent) for pair in looked.pairs)
     if not FEWEST_FOLDERS < len(folders) < len(looked.pairs):
@@ -54,7 +54,7 @@ def _groups(looked: Looked, facts: Facts) -> Iterator[str]:
         )
 
 
-def _of_the_machine(facts: Facts) -> Iterator[str]:
+def _of_the_machine(facts: Situation) -> Iterator[str]:
     """Time and memory, where they were measured."""
     cost, name = facts.cost, facts.machine.name
     if cost is None:

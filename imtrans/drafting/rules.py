@@ -3,28 +3,28 @@
 Each key of a recipe has one row or several. Of those whose case is given, the first decides; where
 none is, or its value is None, the recipe does not have the key. Rows are applied from the top, so
 that later ones read what earlier ones chose, as `f["train.batch_size"]`. In cases, values and
-reasons `f` are the facts.
+reasons `f` is the situation.
 """
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from imtrans.data.draws import validation_indices
-from imtrans.drafting.facts import Facts
+from imtrans.drafting.situation import Situation
 
 
-class Case(NamedTuple):
-    """When a rule holds, in words and as a function of the facts."""
+class When(NamedTuple):
+    """When a rule holds, in words and as a function of the situation."""
 
     words: str
-    holds: Callable[[Facts], bool]
+    holds: Callable[[Situation], bool]
 
 
 class Rule(NamedTuple):
     """The key, its case, its value or the function that finds it, the reason, and its source."""
 
     key: str
-    case: Case
+    case: When
     value: Any
     reason: str
     source: str
@@ -45,58 +45,58 @@ CHEAP = "validation should cost a few per cent of the time"
 
 # --- cases ---------------------------------------------------------------------------------------
 
-ALWAYS = Case("always", lambda f: True)
+ALWAYS = When("always", lambda f: True)
 
-UNREAD = Case("no file could be read", lambda f: not f.sizes)
-LARGE = Case("most files are 224 px or more", lambda f: f.shortest >= 224)
-MIDDLE = Case("most files are 112 px or more", lambda f: f.shortest >= 112)
-RESIZED = Case("not all files have the crop size", lambda f: not f.as_they_are)
-ELONGATED = Case("the files are not square", lambda f: f.elongated and not f.as_they_are)
-OF_256 = Case("crops of 256 px", lambda f: f.crop == 256)
-OF_128 = Case("crops of 128 px", lambda f: f.crop == 128)
-SMALL = Case("crops below 128 px", lambda f: f.crop < 128)
+UNREAD = When("no file could be read", lambda f: not f.sizes)
+LARGE = When("most files are 224 px or more", lambda f: f.shortest >= 224)
+MIDDLE = When("most files are 112 px or more", lambda f: f.shortest >= 112)
+RESIZED = When("not all files have the crop size", lambda f: not f.as_they_are)
+ELONGATED = When("the files are not square", lambda f: f.elongated and not f.as_they_are)
+OF_256 = When("crops of 256 px", lambda f: f.crop == 256)
+OF_128 = When("crops of 128 px", lambda f: f.crop == 128)
+SMALL = When("crops below 128 px", lambda f: f.crop < 128)
 
-HANDED = Case("the sides are called left and right", lambda f: f.handed)
-MIRRORED = Case("mirrored pictures can be told from the others", lambda f: f.mirrored.seen)
-LABELS_OUT = Case("the target is a label map", lambda f: f.labels_out)
-LABELS_IN = Case("the source is a label map", lambda f: f.labels_in)
-BLURRED_IN = Case("that, saved as JPEG", lambda f: bool(f.source.blurred))
-FLAT_IN = Case("the source has few colours", lambda f: bool(f.source.colours))
-READ = Case("sources are files", lambda f: not f.derived)
-PHOTO_OUT = Case(
+HANDED = When("the sides are called left and right", lambda f: f.handed)
+MIRRORED = When("mirrored pictures can be told from the others", lambda f: f.mirrored.seen)
+LABELS_OUT = When("the target is a label map", lambda f: f.labels_out)
+LABELS_IN = When("the source is a label map", lambda f: f.labels_in)
+BLURRED_IN = When("that, saved as JPEG", lambda f: bool(f.source.blurred))
+FLAT_IN = When("the source has few colours", lambda f: bool(f.source.colours))
+READ = When("sources are files", lambda f: not f.derived)
+PHOTO_OUT = When(
     "the target is an 8-bit picture in colour", lambda f: f.target.in_colour and not f.labels_out
 )
-GAME = Case("the target is a picture", lambda f: not f.labels_out)
-SMALL_GAME = Case("that, in crops below 128 px", lambda f: not f.labels_out and f.crop < 128)
+GAME = When("the target is a picture", lambda f: not f.labels_out)
+SMALL_GAME = When("that, in crops below 128 px", lambda f: not f.labels_out and f.crop < 128)
 
-SPLIT = Case("a split for validation is there", lambda f: bool(f.validation))
-ALONE = Case("there is one pair", lambda f: f.pairs < 2)
-LARGE_SET = Case("20,000 pairs or more, resized", lambda f: f.pairs >= 20_000 and not f.as_they_are)
-HUGE = Case("10,000 pairs or more", lambda f: f.pairs >= 10_000)
-FEW = Case("fewer than 8 pairs to train on", lambda f: f.trained_on < 8)
-SINGLES = Case("batches of one", lambda f: f["train.batch_size"] == 1)
-FROM_LABELS = Case("that, from a label map", lambda f: f.labels_in and not f.labels_out)
-CPU_ALONE = Case(
+SPLIT = When("a split for validation is there", lambda f: bool(f.validation))
+ALONE = When("there is one pair", lambda f: f.pairs < 2)
+LARGE_SET = When("20,000 pairs or more, resized", lambda f: f.pairs >= 20_000 and not f.as_they_are)
+HUGE = When("10,000 pairs or more", lambda f: f.pairs >= 10_000)
+FEW = When("fewer than 8 pairs to train on", lambda f: f.trained_on < 8)
+SINGLES = When("batches of one", lambda f: f["train.batch_size"] == 1)
+FROM_LABELS = When("that, from a label map", lambda f: f.labels_in and not f.labels_out)
+CPU_ALONE = When(
     "a CPU trains, and no side is a label map",
     lambda f: f.machine.device == "cpu" and not (f.labels_in or f.labels_out),
 )
 
-SMALLER = Case(
+SMALLER = When(
     "time or memory is short, three times over", lambda f: f.shrunk > 2 and f.shortest >= 224
 )
-NARROW = Case("time or memory is short", lambda f: f.shrunk == 1)
-NARROWER = Case("time or memory is short, twice over", lambda f: f.shrunk >= 2)
-NARROW_GAME = Case("that, in a game", lambda f: f.shrunk == 1 and not f.labels_out)
-NARROWER_GAME = Case("that, in a game", lambda f: f.shrunk >= 2 and not f.labels_out)
-HALVED = Case("memory allows half a batch", lambda f: f.parts == 2)
-QUARTERED = Case("memory allows a quarter of it", lambda f: f.parts == 4)
-SHORT = Case(
+NARROW = When("time or memory is short", lambda f: f.shrunk == 1)
+NARROWER = When("time or memory is short, twice over", lambda f: f.shrunk >= 2)
+NARROW_GAME = When("that, in a game", lambda f: f.shrunk == 1 and not f.labels_out)
+NARROWER_GAME = When("that, in a game", lambda f: f.shrunk >= 2 and not f.labels_out)
+HALVED = When("memory allows half a batch", lambda f: f.parts == 2)
+QUARTERED = When("memory allows a quarter of it", lambda f: f.parts == 4)
+SHORT = When(
     "the hours allow fewer epochs than the number of pairs asks for",
     lambda f: f.affordable is not None and f.affordable < epochs_by_pairs(f),
 )
-NO_ROOM = Case("decoded pairs would take more than half of the free disk", lambda f: not f.room)
-LARGE_CACHE = Case("they take more than 20 GB", lambda f: f.room and f.cached > USUAL_CACHE)
-FASTER = Case(
+NO_ROOM = When("decoded pairs would take more than half of the free disk", lambda f: not f.room)
+LARGE_CACHE = When("they take more than 20 GB", lambda f: f.room and f.cached > USUAL_CACHE)
+FASTER = When(
     "another precision than that of auto is faster here",
     lambda f: f.machine.auto != f.machine.faster,
 )
@@ -114,37 +114,37 @@ TIMES = 10
 AVERAGES = ((100_000, 0.999), (1_600, 0.995), (400, 0.98), (0, None))
 
 
-def epochs_by_pairs(f: Facts) -> int:
+def epochs_by_pairs(f: Situation) -> int:
     return max(LEAST, min(MOST, round(SHOWN / f.trained_on)))
 
 
-def epochs_by_hours(f: Facts) -> int:
+def epochs_by_hours(f: Situation) -> int:
     return max(1, f.affordable or 1)
 
 
-def halfway(f: Facts) -> int:
+def halfway(f: Situation) -> int:
     return max(1, f["train.epochs"] // 2)
 
 
-def share(f: Facts) -> float:
+def share(f: Situation) -> float:
     return next(s for s in SHARES if 0 < len(validation_indices(0, f.pairs, s)) < f.pairs)
 
 
-def small_share(f: Facts) -> float:
+def small_share(f: Situation) -> float:
     return round(ENOUGH / f.pairs, 4)
 
 
-def average(f: Facts) -> float | None:
+def average(f: Situation) -> float | None:
     return next(decay for steps, decay in AVERAGES if f.steps >= steps)
 
 
-def every(f: Facts) -> str:
+def every(f: Situation) -> str:
     most = max(1, f["train.epochs"] // TIMES)
     epochs = min(max(1, round(BETWEEN / f.trained_on)), most)
     return f"{epochs} epochs" if epochs > 1 else "1 epoch"
 
 
-def classes(side: str) -> Callable[[Facts], list[list[int]]]:
+def classes(side: str) -> Callable[[Situation], list[list[int]]]:
     return lambda f: [list(colour) for colour in getattr(f, side).palette]
 
 

@@ -14,12 +14,12 @@ from PIL import Image, ImageDraw, ImageOps
 from imtrans.drafting import plan
 from imtrans.drafting.choice import recipe_text
 from imtrans.drafting.draft import facts_of
-from imtrans.drafting.facts import Facts
 from imtrans.drafting.look import look
 from imtrans.drafting.machine import Cost, Machine
 from imtrans.drafting.plan import first, planned
 from imtrans.drafting.rules import LOSSES, RULES
 from imtrans.drafting.sample import SideSample
+from imtrans.drafting.situation import Situation
 from imtrans.recipe.catalog import catalog
 
 
@@ -213,7 +213,7 @@ def test_a_plan_is_what_the_rules_say_of_the_set(seen, name):
 
 def facts(pairs=400, size=(64, 64), **more):
     side = SideSample(sizes=[size])
-    return Facts(pairs, ("a", "b"), more.pop("source", side), more.pop("target", side), **more)
+    return Situation(pairs, ("a", "b"), more.pop("source", side), more.pop("target", side), **more)
 
 
 GPU = Machine("cuda", auto="bf16", faster="bf16")

@@ -22,7 +22,7 @@ SHARE = 0.9  # of the hours for steps; the rest for reading, validation and samp
 
 
 @dataclass(frozen=True)
-class Facts:
+class Situation:
     """Of one folder on one machine. `facts[key]` is what a rule has chosen for a key already."""
 
     pairs: int  # to train on; with those that will be kept for validation, if no split is there
@@ -41,7 +41,7 @@ class Facts:
     def __getitem__(self, key: str) -> Any:
         return self.chosen.get(key)
 
-    def having(self, key: str, value: Any) -> "Facts":
+    def having(self, key: str, value: Any) -> "Situation":
         """These facts, once a rule has chosen."""
         return replace(self, chosen={**self.chosen, key: value})
 
