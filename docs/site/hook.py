@@ -1,7 +1,7 @@
 """What mkdocs asks of us while it builds the site: files from elsewhere, and pages that are made.
 
-A page keeps its path in the repository, and its links: `included` finds where they lead on the site.
-A line `<!-- made: NAME -->` in a page is replaced by what `made` writes.
+A page keeps its path in the repository, and its links: `included` finds where they lead on the
+site. A line `<!-- made: NAME -->` in a page is replaced by what `made` writes.
 """
 
 import re

@@ -41,9 +41,8 @@ def meanings(table: type[BaseModel]) -> dict[str, str]:
     found = {}
     for field, text in zip(body.body, body.body[1:], strict=False):
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-            assert isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant), (
-                f"{table.__name__}.{field.target.id} says nothing of itself"
-            )
+            if not isinstance(text, ast.Expr) or not isinstance(text.value, ast.Constant):
+                raise ValueError(f"{table.__name__}.{field.target.id} has no text below it")
             found[field.target.id] = " ".join(str(text.value.value).split()).replace("|", "\\|")
     return found
 

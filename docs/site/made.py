@@ -1,4 +1,4 @@
-"""What is written while the site is built, out of the program itself, so that it cannot be wrong."""
+"""What is written while the site is built, out of the program itself: it is never out of date."""
 
 from collections.abc import Callable
 

@@ -29,8 +29,8 @@ from imtrans.recipe import reading as recipes
 from imtrans.recipe.overrides import Override
 from imtrans.recipe.problems import refuse_depth, validate
 from imtrans.recipe.reading import RecipeProblems
-from imtrans.recipe.schema import Table
 from imtrans.recipe.shelves import SWEEPS
+from imtrans.recipe.tables import Table
 from imtrans.recipe.toml import Location, lines
 from imtrans.sweeping.problems import TOP, SweepProblems
 

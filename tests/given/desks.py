@@ -80,10 +80,12 @@ def type_before(desk: Path, start: str) -> None:
         words, _ = hurried(line)
         said = io.StringIO()
         before, sys.argv = sys.argv, ["imtrans", *words]
+        code: object = 0
         try:
             with contextlib.chdir(desk), contextlib.redirect_stdout(said):
                 main()
         except SystemExit as end:
-            assert not end.code, f"{line}\n{said.getvalue()}"
+            code = end.code
         finally:
             sys.argv = before
+        assert not code, f"{line}\n{said.getvalue()}"

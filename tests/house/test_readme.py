@@ -1,5 +1,7 @@
-"""What README.md, recipes/README.md and docs/recipe.md say of recipes, sweeps and plugins is so. Their
-commands and links are those of test_pages.py."""
+"""What README.md, recipes/README.md and docs/recipe.md say of recipes, sweeps and plugins is so.
+
+Their commands and links are for test_pages.py.
+"""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""The page in docs/export.md, with onnxruntime-web in a browser: it makes what onnxruntime makes."""
+"""The page of docs/export.md, with onnxruntime-web in a browser, makes what onnxruntime makes."""
 
 import os
 import re
