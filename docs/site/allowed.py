@@ -30,7 +30,7 @@ def allowed(annotation: Any) -> str:
     if origin in (tuple, list, Sequence) or annotation in (tuple, list):
         return _list(inner)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return "a component" if "name" in annotation.model_fields else "table"
+        return "component" if "name" in annotation.model_fields else "table"
     return PLAIN.get(origin or annotation, str(annotation))
 
 
@@ -40,19 +40,31 @@ def _limited(annotation: Any, constraints: Sequence[Any]) -> str:
     for limit in limits:
         if pattern := getattr(limit, "pattern", None):
             return '`"N epochs"`' if "epochs" in pattern else f"text like `{pattern}`"
-        said += [f"{sign} {getattr(limit, n)}" for n, sign in SIGNS.items() if hasattr(limit, n)]
+        said += [
+            f"{sign} {_bound(getattr(limit, n))}" for n, sign in SIGNS.items() if hasattr(limit, n)
+        ]
     return ", ".join([allowed(annotation), *said])
+
+
+def _bound(value: float) -> str:
+    return "2^63" if value == 2**63 else str(value)
 
 
 def _list(inner: Sequence[Any]) -> str:
     if len(inner) > 1 and inner[1] is not Ellipsis:
         return f"`[{', '.join('number' for _ in inner)}]`"
-    return f"list of: {allowed(inner[0])}" if inner else "list"
+    if not inner:
+        return "list"
+    what, comma, limits = allowed(inner[0]).partition(",")
+    if what.startswith("`"):
+        return f"list of {what}{comma}{limits}"
+    several = what.replace("list", "lists", 1) if what.startswith("list") else f"{what}s"
+    return f"list of {several}{comma}{limits}"
 
 
 def as_toml(value: Any) -> str:
     """A default as a recipe writes it."""
-    if value is None or value == "":
+    if value is None or value in ("", (), [], {}):
         return ""
     return f"`{_toml(value)}`"
 

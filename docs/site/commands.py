@@ -38,14 +38,17 @@ def _parts(path: str, command: Any, level: int) -> Iterator[str]:
     yield inspect.cleandoc(command.help or "")
     arguments = [each for each in command.params if each.param_type_name == "argument"]
     options = [each for each in command.params if each not in arguments and not each.hidden]
-    for title, some in (("argument", arguments), ("option", options)):
-        if some:
-            yield "\n".join([f"| {title} | values | |", "|---|---|---|", *map(_row, some)])
+    if arguments:
+        yield "\n".join(["| argument | |", "|---|---|", *map(_argument, arguments)])
+    if options:
+        yield "\n".join(["| option | values | |", "|---|---|---|", *map(_option, options)])
 
 
-def _row(parameter: Any) -> str:
-    if parameter.param_type_name == "argument":
-        return f"| `{parameter.metavar or parameter.name.upper()}` | | {_meaning(parameter)} |"
+def _argument(parameter: Any) -> str:
+    return f"| `{parameter.metavar or parameter.name.upper()}` | {_meaning(parameter)} |"
+
+
+def _option(parameter: Any) -> str:
     names = (*parameter.opts, *parameter.secondary_opts)
     said = ", ".join(f"`{name}`" for name in names)
     return f"| {said} | {_values(parameter)} | {_meaning(parameter)} |"

@@ -5,6 +5,7 @@ site. A line `<!-- made: NAME -->` in a page is replaced by what `made` writes.
 """
 
 import re
+from pathlib import Path
 
 from included import ROOT, Links, included_files
 from made import MAKERS
@@ -29,3 +30,10 @@ def on_page_markdown(text: str, *, page: Page, config: MkDocsConfig, files: File
 def _made(mark: re.Match[str]) -> str:
     name, *words = mark[1].split()
     return MAKERS[name](*words)
+
+
+def on_post_build(*, config: MkDocsConfig) -> None:
+    """The search's index as a script too, which pages that are opened from a folder can read."""
+    folder = Path(config.site_dir, "search")
+    index = (folder / "search_index.json").read_text(encoding="utf-8")
+    (folder / "search_index.js").write_text(f"var __index = {index}", encoding="utf-8")

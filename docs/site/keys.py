@@ -51,7 +51,7 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "must be given"
     default = field.get_default(call_default_factory=True)
-    return "a table" if isinstance(default, BaseModel) and not _name(default) else as_toml(default)
+    return "" if isinstance(default, BaseModel) and not _name(default) else as_toml(default)
 
 
 def _name(default: BaseModel) -> str:

@@ -72,32 +72,32 @@ class DataTable(Table):
     derive: Component | None = None
     """Of layouts of targets alone: what makes the source."""
     source: SideTable = SideTable()
-    """What the source's files hold; the keys are those of a side."""
+    """`[data.source]`: what the files of the source hold."""
     target: SideTable = SideTable()
-    """Likewise of the target."""
+    """`[data.target]`: what the files of the target hold."""
     resize: Literal["square", "shorter"] = "square"
     """`"square"` brings a picture to `load_size` itself, whatever its shape, as the paper does;
     `"shorter"` keeps the shape: as small as covers `load_size`."""
     load_size: PixelSize | None = None
-    """Px: the side of a square, or `[height, width]`; what a file is resized to. Left out:
+    """What a file is resized to, in px: the side of a square, or `[height, width]`. Left out:
     `crop_size`."""
     crop_size: PixelSize = 256
-    """Px, likewise: what is cut out of it at random, and what the networks see."""
+    """What is cut out of it at random, and what the networks see, in px likewise."""
     flip: bool = True
     """Mirror half of the pairs, both sides alike."""
     draft: bool = False
     """Decode a large JPEG at 1/2, 1/4 or 1/8 of its size, never below `load_size`: two to four
     times faster, slightly other pixels."""
     max_pixels: Count = 25_000_000
-    """Of one image; more is refused, before memory is taken for it. `imtrans translate --max-pixels
-    N` raises it for a translation."""
+    """Pixels of one image; more is refused, before memory is taken for it. `imtrans translate
+    --max-pixels N` raises it for a translation."""
     workers: Annotated[int, Field(ge=0)] | None = None
     """Processes that read ahead; left out: by the machine."""
     cache: Literal["auto"] | bool = "auto"
     """Keep decoded, resized pairs on disk, so that each is decoded once and not once an epoch.
     `"auto"`: from three epochs on, where they fit; `true` insists, `false` does without."""
     cache_limit: Rate = 20.0
-    """GB that all caches together may take; those not used for longest make room."""
+    """How many GB all caches together may take; those not used for longest make room."""
 
     @field_validator("root")
     @classmethod
@@ -176,9 +176,9 @@ class TrainTable(Table):
     """Epoch after which the learning rate falls, towards 0 in the last epoch (`linear`,
     `cosine`)."""
     decay_every: Count | None = None
-    """Of `step`: after how many epochs the rate falls."""
+    """Of the schedule `"step"`: after how many epochs the rate falls."""
     decay_factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    """Of `step`: by which factor."""
+    """Of the schedule `"step"`: by which factor."""
     warm_up: Annotated[int, Field(ge=0)] = 0
     """Steps in which the learning rate rises to its value."""
     batch_size: Count = 1
@@ -186,9 +186,9 @@ class TrainTable(Table):
     accumulate: Count = 1
     """Batches whose gradients make one step: a large batch in little memory."""
     learning_rate: Rate = 2e-4
-    """Of Adam, for all networks."""
+    """Adam's, for all networks."""
     betas: tuple[Fraction, Fraction] = (0.5, 0.999)
-    """Of Adam."""
+    """The decays of Adam's two averages."""
     clip_norm: Rate | None = None
     """Bound of the L2 norm of the gradient of each phase (in pix2pix: of each network)."""
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
@@ -245,7 +245,8 @@ class ValidateTable(Table):
     """What is measured on the validation pairs, and what follows from it."""
 
     every: Every | Literal["auto"] = "auto"
-    """Steps, or epochs; `"auto"` is 1000 steps or one epoch, whichever is shorter."""
+    """Steps, or epochs, between two validations; `"auto"`: 1000 steps or one epoch, whichever is
+    shorter."""
     pairs: Count = 100
     """How many are measured, spread evenly."""
     metrics: tuple[Component, ...] = tuple(ComponentTable(name=n) for n in defaults.METRICS)
@@ -311,7 +312,7 @@ class Recipe(Table):
     requires: tuple[Requirement, ...] = ()
     """Distributions that bring components which this recipe names, as `"imtrans-bridge"`."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    """Of the weights, of the order of pairs and of every random draw."""
+    """Decides the first weights, the order of the pairs and every random draw."""
     data: DataTable
     """Where the pairs are, and how a pair becomes a training sample."""
     method: MethodTable = ComponentTable(name=defaults.METHOD)
