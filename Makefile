@@ -9,7 +9,7 @@ PLUGINS := $(wildcard plugins/imtrans-*)
 # Only these are looked through for such tests: collecting all takes ten seconds.
 THOROUGH := $(shell grep -rl thorough --include='test_*.py' tests plugins)
 
-.PHONY: demo test thorough soak gpu gpu-bundle docs lint clean
+.PHONY: demo test thorough soak gpu gpu-bundle docs lint dist clean
 
 demo: .venv/installed  ## train on drawn pairs and translate new plans, in minutes
 	$(BIN)/imtrans quickstart demo
@@ -46,8 +46,11 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+dist: .venv/installed  ## wheel and sdist of imtrans and of every plugin, built and checked: dist/
+	.ci/dist
+
 clean:
-	rm -rf .venv demo
+	rm -rf .venv demo dist
 
 # Entry points are read from installed metadata: a changed pyproject.toml installs again.
 .venv/installed: pyproject.toml constraints.txt $(PLUGINS:%=%/pyproject.toml)

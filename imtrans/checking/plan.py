@@ -6,16 +6,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from operator import mul
 from pathlib import Path
-from statistics import median
-from time import monotonic
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from imtrans.benchmark.memory import peak
-from imtrans.benchmark.own_process import NoMemory
-from imtrans.benchmark.subject import waiting_for
+from imtrans.checking.cost import memory_of, seconds_of
 from imtrans.checking.data.look_first import look_first
 from imtrans.data.cache.fingerprint import fingerprint
 from imtrans.data.cache.obtain import PAYS, ReadWhole, estimated_bytes
@@ -29,15 +25,11 @@ from imtrans.runs.state import modules
 from imtrans.task import Task
 from imtrans.training.step.engine import Engine, choose_engine
 from imtrans.training.step.step import Step, first_epochs
-from imtrans.training.step.stepper import Stepper
 from imtrans.training.step.trial import tried_step
 from imtrans.training.warm_start import start_from
 
 Say = Callable[[str], None]
 T = TypeVar("T")
-ENOUGH = 1.0  # s of timed steps
-MOST = 5  # timed steps
-FEW = 4  # images that show what each further one of a batch takes
 
 
 @dataclass(frozen=True)
@@ -101,7 +93,7 @@ def _plan(task: Task, run_dir: Path, device: torch.device, fresh: bool, say: Say
     if train.init_from and not progress.done:
         start_from(train.init_from, method, say)
     stages = first_epochs(method, train.epochs)
-    memory, fits = _memory(task.recipe, engine, free_memory(device))
+    memory, fits = memory_of(task.recipe, engine, free_memory(device))
     # Compiling takes a minute, and leaves files behind.
     eager = replace(engine, compiled="")
     if fits:
@@ -126,7 +118,7 @@ def _plan(task: Task, run_dir: Path, device: torch.device, fresh: bool, say: Say
     )
     if not fits:
         return found
-    seconds = _in_stages(step, stages, partial(_seconds, task, say))
+    seconds = _in_stages(step, stages, partial(seconds_of, task, say))
     return replace(found, seconds=_mean_of_those_left(found, train.epochs, seconds))
 
 
@@ -151,32 +143,6 @@ def _progress(recipe: Recipe, run_dir: Path, per_epoch: int, fresh: bool) -> Pro
     left = max((train.epochs - header.epoch + 1) * per_epoch - done_in_epoch, 0)
     text = f"{run_dir}: would continue after step {header.step}{busy}"
     return Progress(text, header.step, left)
-
-
-def _memory(recipe: Recipe, engine: Engine, free: int | None) -> tuple[int | None, bool]:
-    """Bytes at the peak of training, and whether they are there. A batch of more than a few images
-    is measured with one and with a few, in processes of their own, so that what will not fit ends
-    those and not the machine: each further image takes as much as these did."""
-    batch = recipe.train.batch_size
-    few = min(batch, FEW)
-    try:
-        needed = _peak(recipe, engine, few)
-        one = _peak(recipe, engine, 1) if batch > few else needed
-    except NoMemory:
-        return None, False
-    if one is None or needed is None:
-        return None, True
-    if batch > few:
-        needed += max(needed - one, 0) * (batch - few) // (few - 1)
-    return needed, free is None or needed <= free
-
-
-def _peak(recipe: Recipe, engine: Engine, batch: int) -> int | None:
-    # Of a large accumulation only the parts' outputs wait, which are small.
-    accumulate = min(recipe.train.accumulate, 2)
-    changes = {"batch_size": batch, "accumulate": accumulate, "compile": False}
-    train = recipe.train.model_copy(update=changes)
-    return peak(recipe.model_copy(update={"train": train}), engine.name, engine.device)
 
 
 def _disk(step: Step, task: Task, run_dir: Path, stages: Sequence[int]) -> Disk:
@@ -242,17 +208,3 @@ def _mean_of_those_left(plan: Plan, epochs: int, seconds: Sequence[float]) -> fl
     if not any(left):
         return seconds[-1]
     return sum(map(mul, left, seconds)) / sum(left)
-
-
-def _seconds(task: Task, say: Say, step: Step) -> float:
-    """What a step takes, on noise, after one that is not timed."""
-    stepper, seconds = Stepper(step, say), list[float]()
-    batch, wait = task.noise(step.device, task.images_per_step), waiting_for(step.device)
-    stepper(batch)
-    wait()
-    while sum(seconds) < ENOUGH and len(seconds) < MOST:
-        start = monotonic()
-        stepper(batch)
-        wait()
-        seconds.append(monotonic() - start)
-    return median(seconds)

@@ -20,6 +20,7 @@ from imtrans.cli.data.fetch import fetch_hint
 from imtrans.cli.doctor import doctor
 from imtrans.cli.evaluate import evaluate
 from imtrans.cli.export import export
+from imtrans.cli.import_recipe import import_recipe
 from imtrans.cli.import_weights import import_weights
 from imtrans.cli.init import init
 from imtrans.cli.inspect import inspect
@@ -74,6 +75,7 @@ app.command()(report)
 app.command()(card)
 app.command()(push)
 app.command(name="import-weights")(import_weights)
+app.command(name="import-recipe")(import_recipe)
 app.command()(quickstart)
 
 

@@ -16,14 +16,15 @@ LOSS = "[[loss]]"
 class Choice(NamedTuple):
     """A key of a recipe, its value, and why it has it."""
 
-    table: str  # as 'data.source'; '' for the top of the recipe, LOSS for an entry of the losses
+    table: str  # as 'data.source'; '' for the top of the recipe, '[[loss]]' for an entry of a list
     key: str
     value: Any
     reason: str = ""
 
     @property
     def path(self) -> str:
-        return f"{self.table}.{self.key}" if self.table not in ("", LOSS) else self.key
+        plain_key = not self.table or self.table.startswith("[[")
+        return self.key if plain_key else f"{self.table}.{self.key}"
 
     @property
     def shown(self) -> str:
@@ -36,7 +37,7 @@ def recipe_text(opening: str, choices: Sequence[Choice]) -> str:
     blocks = ["\n".join(_comment(opening))]
     for table in dict.fromkeys(choice.table for choice in choices):
         rows = [choice for choice in choices if choice.table == table]
-        header = [table if table == LOSS else f"[{table}]"] if table else []
+        header = [table if table.startswith("[[") else f"[{table}]"] if table else []
         blocks.append("\n".join([*header, *_rows(rows)]))
     return "\n\n".join(blocks) + "\n"
 

@@ -36,13 +36,13 @@ def no_processes(monkeypatch):
     def quick(recipe, engine, device):
         return 10 * MB + 3 * MB * recipe.train.batch_size
 
-    monkeypatch.setattr(plans, "peak", quick)
+    monkeypatch.setattr("imtrans.checking.cost.peak", quick)
 
 
 @pytest.fixture
 def measuring(monkeypatch, no_processes):
     """Memory is measured as it is outside of these tests."""
-    monkeypatch.setattr(plans, "peak", peak)
+    monkeypatch.setattr("imtrans.checking.cost.peak", peak)
 
 
 def read(tiny_file, *overrides):
@@ -220,7 +220,7 @@ def kill_itself():
 
 @pytest.mark.thorough
 def test_a_measurement_that_the_machine_kills_is_an_answer(tiny_file, tmp_path, monkeypatch):
-    monkeypatch.setattr(plans, "peak", lambda *parts: in_own_process(kill_itself))
+    monkeypatch.setattr("imtrans.checking.cost.peak", lambda *parts: in_own_process(kill_itself))
     found = predicted(read(tiny_file), tmp_path / "run")
     assert (found.memory, found.fits, found.seconds) == (None, False, None)
     assert "more than there is; " in "\n".join(lines(found))
@@ -236,7 +236,7 @@ def test_what_is_free_decides_whether_it_fits(tiny_file, tmp_path, monkeypatch):
 
 
 def test_where_memory_cannot_be_measured_it_says_so_and_goes_on(tiny_file, tmp_path, monkeypatch):
-    monkeypatch.setattr(plans, "peak", lambda *parts: None)
+    monkeypatch.setattr("imtrans.checking.cost.peak", lambda *parts: None)
     found = predicted(read(tiny_file), tmp_path / "run")
     assert found.fits
     assert found.seconds is not None
@@ -251,7 +251,7 @@ def test_accumulation_is_measured_as_such_and_uncompiled(tiny_file, tmp_path, mo
         asked.append((recipe.train.batch_size, recipe.train.accumulate, recipe.train.compile))
         return MB
 
-    monkeypatch.setattr(plans, "peak", noting)
+    monkeypatch.setattr("imtrans.checking.cost.peak", noting)
     keys = ("train.batch_size=8", "train.accumulate=4", "train.compile=true")
     predicted(read(tiny_file, *keys), tmp_path / "run")
     assert asked == [(4, 2, False), (1, 2, False)]

@@ -32,7 +32,7 @@ def commands(recipe, *keys):
 @pytest.fixture
 def of_folder(tiny_file, imtrans, monkeypatch):
     """Runs check, data check and train on a folder; returns their exit codes and what they say."""
-    monkeypatch.setattr("imtrans.checking.plan.peak", lambda *_: 10**7)  # no processes for it
+    monkeypatch.setattr("imtrans.checking.cost.peak", lambda *_: 10**7)  # no processes for it
 
     def run(folder, *keys):
         found = []

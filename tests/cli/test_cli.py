@@ -55,6 +55,7 @@ COMMANDS = [
     ("data", "cache"),
     ("data", "fetch"),
     ("import-weights",),
+    ("import-recipe",),
     ("quickstart",),
 ]
 

@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[2]
 DOCS = {path.name: path.read_text() for path in sorted(ROOT.glob("docs/*.md"))}
 PAGES = {"README.md": (ROOT / "README.md").read_text(), **DOCS}
 RUN = re.compile(r"^```(bash|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-RUNNABLE = [name for name, text in PAGES.items() if RUN.search(text)]
+ELSEWHERE = re.compile(r"^<!-- run by: (.+) -->$", re.MULTILINE)
+RUNNABLE = [x for x, text in PAGES.items() if RUN.search(text) and not ELSEWHERE.search(text)]
 # What must be there when all of a page was typed.
 LEFT = {
     "README.md": ["photos-my-task/house.png", "runs/my-task/report.html", "house-translated.png"],
@@ -87,6 +88,12 @@ def test_a_page_says_what_it_starts_from_and_nothing_else():
         said = STARTS.findall(text)
         assert len(said) <= 1, name
         assert set(said) <= set(BEFORE), name
+
+
+def test_a_page_that_is_run_elsewhere_is_named_there():
+    for name, text in DOCS.items():
+        for file in ELSEWHERE.findall(text):
+            assert name.removesuffix(".md") in (ROOT / file).read_text(), name
 
 
 def test_every_toml_of_a_page_can_be_read():

@@ -81,8 +81,8 @@ def test_a_dry_run_measures_all_stages(monkeypatch, task_of, tmp_path):
         asked.append(step.method.stage)
         return seconds[step.method.stage.level]
 
-    monkeypatch.setattr(plans, "_seconds", measured)
-    monkeypatch.setattr(plans, "peak", lambda recipe, engine, device: 1)
+    monkeypatch.setattr(plans, "seconds_of", measured)
+    monkeypatch.setattr("imtrans.checking.cost.peak", lambda recipe, engine, device: 1)
     task = task_of("train.epochs=6")
     found = plans.plan(task, tmp_path / "run", device="cpu", fresh=False, say=print)
     assert asked == [Stage(0, (0,)), Stage(1, (1,)), Stage(1, (0, 1))]
