@@ -25,8 +25,8 @@ class SideTable(Table):
     alpha: Literal["white", "black", "drop", "keep"] | None = None
     """What becomes of transparency; left out: it is refused."""
     instances: Annotated[int, Field(ge=2)] | Literal["channel"] | None = None
-    """How a label map holds instances: with 1000 a stored 1000 x class + number, as in the
-    `instanceIds` of Cityscapes; with `"channel"` the last channel holds the numbers."""
+    """How a label map holds instances. 1000: a value of 1000 or more is 1000 x class + number, as
+    in the `instanceIds` of Cityscapes; `"channel"`: the last channel holds the numbers."""
     classes: tuple[tuple[int, ...], ...] | None = None
     """The colours of a label map, as `[[0, 0, 170], [255, 0, 0]]`: one channel each; a blurred
     colour counts as the nearest."""
