@@ -9,7 +9,7 @@ PLUGINS := $(wildcard plugins/imtrans-*)
 # Only these are looked through for such tests: collecting all takes ten seconds.
 THOROUGH := $(shell grep -rl thorough --include='test_*.py' tests plugins)
 
-.PHONY: demo test thorough soak gpu gpu-bundle lint dist clean
+.PHONY: demo test thorough soak gpu gpu-bundle docs lint dist clean
 
 demo: .venv/installed  ## train on drawn pairs and translate new plans, in minutes
 	$(BIN)/imtrans quickstart demo
@@ -36,6 +36,10 @@ gpu: .venv/installed  ## measure everything on a GPU: gpu-results/gpu.md; ARGS=-
 
 gpu-bundle: .venv/installed  ## what `make gpu` needs on a bare machine, in one folder
 	$(BIN)/python tests/gpu/bundle.py $(ARGS)
+
+docs: .venv/installed  ## the site, in build/site; a link that leads nowhere fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "open build/site/index.html"
 
 lint: .venv/installed
 	$(BIN)/ruff check .

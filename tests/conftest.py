@@ -156,7 +156,7 @@ def quick_bench(monkeypatch):
     monkeypatch.setitem(rates.SIDES, "cpu", 64)
     monkeypatch.setattr("imtrans.benchmark.rates.LEAST", 0.0)
     monkeypatch.setattr(in_turns, "__defaults__", (0.001,))
-    for room in ("benchmark.training", "checking.plan"):
+    for room in ("benchmark.training", "checking.cost"):
         monkeypatch.setattr(f"imtrans.{room}.peak", lambda *_: 7 * 10**6)
 
 

@@ -21,7 +21,8 @@ from imtrans.data.loader import Batches
 from imtrans.data.workers import worker_count
 from imtrans.host.devices import choose_device
 from imtrans.recipe.catalog import Catalog
-from imtrans.recipe.schema import ComponentTable, Recipe
+from imtrans.recipe.schema import Recipe
+from imtrans.recipe.tables import ComponentTable
 from imtrans.task import Task
 
 DRAWN = 10  # different pictures; each is used as often as the data set's size needs

@@ -11,7 +11,7 @@ from rich.console import Console
 import imtrans
 from imtrans.api.errors import ImtransError, some
 from imtrans.cli.report import report_at_the_end
-from imtrans.data.drawn.pairs import draw_pairs, write_pairs
+from imtrans.data.drawn.pairs import PlanAndPhoto, draw_pairs, write_pairs
 from imtrans.data.pixels import images
 from imtrans.host.files import is_ours, mark
 from imtrans.host.terminal import say
@@ -33,12 +33,7 @@ def quickstart(folder: Path, catalog: Catalog, console: Console) -> Outcome:
     """
 
     report = partial(say, console)
-    _claim(folder)
-    report(f"drawing {TRAINING_PAIRS} pairs of plan and building in {folder / 'pairs'}")
-    validation = list(draw_pairs(VALIDATION_PAIRS, seed=2))
-    write_pairs(folder / "pairs" / "train", draw_pairs(TRAINING_PAIRS, seed=1))
-    write_pairs(folder / "pairs" / "val", validation)
-
+    validation = draw(folder, console)
     report("training the recipe 'quickstart' on them")
     recipe = recipes.read("quickstart", [f"data.root={json.dumps(str(folder / 'pairs'))}"], catalog)
     task, command = Task(recipe, catalog), ["imtrans", *sys.argv[1:]]
@@ -47,12 +42,11 @@ def quickstart(folder: Path, catalog: Catalog, console: Console) -> Outcome:
         return outcome
 
     report(f"translating {VALIDATION_PAIRS} plans that were not trained on")
-    plans, buildings = (_new(folder / name) for name in ("plans", "buildings"))
+    buildings = _new(folder / "buildings")
     translator = imtrans.load(folder / "run")
     rows = []
     for number, (plan, drawn) in enumerate(validation):
         building = translator(plan)
-        plan.save(plans / f"{number:04d}.png")
         building.save(buildings / f"{number:04d}.png")
         rows.append([images.to_tensor(picture) for picture in (plan, building, drawn)])
     picture = images.to_image(images.grid(rows[:SHOWN]))
@@ -62,6 +56,22 @@ def quickstart(folder: Path, catalog: Catalog, console: Console) -> Outcome:
     report_at_the_end(folder / "run", console, task)
     report(f"open {folder / RESULT}: plan | output of the network | building as drawn")
     return outcome
+
+
+def draw(folder: Path, console: Console) -> list[PlanAndPhoto]:
+    """Fill `folder` with pairs/ and with plans/, those of validation, whose pairs are returned.
+
+    Raises ImtransError if the folder holds other files.
+    """
+    _claim(folder)
+    say(console, f"drawing {TRAINING_PAIRS} pairs of plan and building in {folder / 'pairs'}")
+    validation = list(draw_pairs(VALIDATION_PAIRS, seed=2))
+    write_pairs(folder / "pairs" / "train", draw_pairs(TRAINING_PAIRS, seed=1))
+    write_pairs(folder / "pairs" / "val", validation)
+    plans = _new(folder / "plans")
+    for number, (plan, _) in enumerate(validation):
+        plan.save(plans / f"{number:04d}.png")
+    return validation
 
 
 def _claim(folder: Path) -> None:

@@ -15,7 +15,8 @@ from imtrans.data.pixels.formats.stored import Depth, Fitting, PixelSpec
 from imtrans.data.pixels.masks import mask_beside
 from imtrans.data.pixels.resize import interpolated, resize
 from imtrans.data.scale import Size, TrainingScale
-from imtrans.recipe.schema import DTYPE_RANGES, DataTable, SideTable
+from imtrans.recipe.schema import DataTable
+from imtrans.recipe.side_table import DTYPE_RANGES, SideTable
 
 ROWS = 32
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot, pad
 
-from imtrans.recipe.schema import SideTable
+from imtrans.recipe.side_table import SideTable
 
 GOLDEN = 0.618034  # of a turn between the hues of two classes: neighbours are never alike
 

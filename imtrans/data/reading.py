@@ -13,7 +13,8 @@ from imtrans.data.encoding import expected_pixels
 from imtrans.data.pixels.decode import decode, take_half
 from imtrans.data.pixels.formats.stored import PixelSpec
 from imtrans.data.pixels.resize import Window, resize
-from imtrans.recipe.schema import DataTable, SideTable
+from imtrans.recipe.schema import DataTable
+from imtrans.recipe.side_table import SideTable
 from imtrans.recipe.sizes import Sides
 
 Sample = tuple[Tensor, Tensor]

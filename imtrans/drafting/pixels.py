@@ -7,7 +7,7 @@ from typing import Any
 
 from imtrans.drafting.choice import Choice
 from imtrans.drafting.sample import SideSample
-from imtrans.recipe.schema import DTYPE_RANGES
+from imtrans.recipe.side_table import DTYPE_RANGES
 
 SPAN = 0.25  # share of its range that a side should use
 DEPTHS = (10, 12, 14)  # bits that cameras and scanners store in 16

@@ -12,7 +12,7 @@ from imtrans.recipe.building import built
 from imtrans.recipe.catalog import Catalog
 from imtrans.recipe.overrides import value_of
 from imtrans.recipe.registry import Component
-from imtrans.recipe.schema import ComponentTable
+from imtrans.recipe.tables import ComponentTable
 
 Options = dict[str, Any]
 SCORER_HINT = ". `imtrans train-scorer RECIPE` makes a scorer; name it as --scorer FILE"

@@ -24,7 +24,8 @@ from imtrans.evaluation.pairs import tabled
 from imtrans.evaluation.seen import SeenImages
 from imtrans.evaluation.table import EvaluationTable
 from imtrans.host.threads import Threads, usual_count
-from imtrans.recipe.schema import DataTable, SideTable
+from imtrans.recipe.schema import DataTable
+from imtrans.recipe.side_table import SideTable
 
 Span = tuple[float, float]
 LOOKED_AT = 40  # pairs, for whether they are in colour

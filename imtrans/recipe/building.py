@@ -26,7 +26,8 @@ from imtrans.contracts.weights import probe_weights
 from imtrans.host.foreign import is_overflow, reading, reason
 from imtrans.recipe.catalog import Catalog
 from imtrans.recipe.registry import Component
-from imtrans.recipe.schema import ComponentTable, Recipe
+from imtrans.recipe.schema import Recipe
+from imtrans.recipe.tables import ComponentTable
 
 
 def built(component: Component, table: ComponentTable, *facts: object) -> Any:

@@ -21,7 +21,8 @@ from pydantic.errors import PydanticUserError
 
 from imtrans.api.errors import ImtransError, did_you_mean, quoted
 from imtrans.recipe.problems import Problem, validate
-from imtrans.recipe.schema import ComponentTable, LossTable
+from imtrans.recipe.schema import LossTable
+from imtrans.recipe.tables import ComponentTable
 
 RESERVED = ("name", "weight")  # keys of the recipe itself, in every component's table
 METHOD = ("needs", "paired", "directions", "translator")  # what a class of a method has

@@ -6,15 +6,12 @@ component's own signature, by `imtrans.recipe.registry`. Which components there 
 them belong together, is the catalog's business: nothing here knows one but as a default.
 """
 
-import math
 import re
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     ValidationInfo,
@@ -24,7 +21,17 @@ from pydantic import (
 from imtrans.api.addresses import holds_secrets
 from imtrans.api.errors import quoted
 from imtrans.recipe import defaults
+from imtrans.recipe.side_table import SideTable
 from imtrans.recipe.sizes import PixelSize, Sides, sides_of
+from imtrans.recipe.tables import (
+    Component,
+    ComponentTable,
+    Count,
+    Fraction,
+    MethodTable,
+    Rate,
+    Table,
+)
 
 # A distribution, its extras and its versions: `imtrans-x[gpu]>=1.2,<2`.
 REQUIREMENT = re.compile(
@@ -32,12 +39,7 @@ REQUIREMENT = re.compile(
     r"(?: ?(?:[=!~]=|[<>]=?)[\w.+!*]+(?:,(?:[=!~]=|[<>]=?)[\w.+!*]+)*)?",
     re.ASCII,
 )
-Count = Annotated[int, Field(ge=1)]
-Rate = Annotated[float, Field(gt=0)]
-Fraction = Annotated[float, Field(ge=0, lt=1)]
 Every = Count | Annotated[str, Field(pattern=r"^[1-9][0-9]* epochs?$")]  # steps, or "2 epochs"
-# float32 has none of its own
-DTYPE_RANGES: dict[str, tuple[float, float]] = {"uint8": (0, 255), "uint16": (0, 65535)}
 Validation = str | Annotated[float, Field(gt=0, lt=1)]  # a split, or a share
 
 
@@ -53,118 +55,49 @@ def _is_plain(requirement: str) -> str:
 Requirement = Annotated[str, AfterValidator(_is_plain)]
 
 
-class Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class ComponentTable(Table):
-    """A component by its name; every other key is an option of that component."""
-
-    name: str
-
-    model_config = ConfigDict(extra="allow")
-
-    @property
-    def options(self) -> dict[str, Any]:
-        return dict(self.model_extra or {})
-
-
-def _short(value: Any) -> Any:
-    return {"name": value} if isinstance(value, str) else value
-
-
-def _usual_method(value: Any) -> Any:
-    return {"name": defaults.METHOD, **value} if isinstance(value, dict) else _short(value)
-
-
-Component = Annotated[ComponentTable, BeforeValidator(_short)]
-MethodTable = Annotated[ComponentTable, BeforeValidator(_usual_method)]
-
-
-class SideTable(Table):
-    """What the pictures of one side are."""
-
-    channels: Count = 3  # 1: grey, 3: RGB, 4: RGBA, or as many as the files have
-    dtype: Literal["uint8", "uint16", "float32"] = "uint8"
-    range: tuple[float, float] | None = None  # what becomes -1 and 1; None: all of the dtype
-    resample: Literal["bicubic", "bilinear", "nearest"] = "bicubic"  # nearest for label maps
-    alpha: Literal["white", "black", "drop", "keep"] | None = None  # None: transparency is refused
-    # of a label map: N, where a stored N * class + number is an instance of the class (1000 in
-    # Cityscapes), or "channel", where the last channel holds the numbers
-    instances: Annotated[int, Field(ge=2)] | Literal["channel"] | None = None
-    classes: tuple[tuple[int, ...], ...] | None = None  # the colours of a label map, for one-hot
-    borders: bool = False  # a channel more: 1 where a class or an instance borders on another
-
-    @field_validator("range")
-    @classmethod
-    def _rises(
-        cls, span: tuple[float, float] | None, info: ValidationInfo
-    ) -> tuple[float, float] | None:
-        if span is None and info.data.get("dtype") == "float32":
-            raise ValueError("float32 has no range of its own: give one, as in range = [0.0, 1.0]")
-        if span is not None and not span[0] < span[1]:
-            raise ValueError(f"must be [low, high] with low < high, not {list(span)}")
-        return span
-
-    @field_validator("classes")
-    @classmethod
-    def _fit_the_channels(
-        cls, colours: tuple[tuple[int, ...], ...] | None, info: ValidationInfo
-    ) -> tuple[tuple[int, ...], ...] | None:
-        instances, channels = info.data.get("instances"), int(info.data.get("channels") or 0)
-        if colours is None:
-            if instances is not None:
-                raise ValueError("'instances' belongs to a label map: name its classes")
-            return None
-        if instances is not None and info.data.get("resample") != "nearest":
-            raise ValueError('instances need resample = "nearest": between two there is no third')
-        if instances == "channel":
-            channels -= 1
-        elif instances is not None and channels != 1:
-            raise ValueError(f"instances = {instances} is of label maps with channels = 1")
-        if len(colours) < 2 or any(len(colour) != channels for colour in colours):
-            raise ValueError(f"needs two colours or more, each a list of {channels} numbers")
-        if len(set(colours)) < len(colours):
-            raise ValueError("a colour appears more than once")
-        dtype = str(info.data.get("dtype"))
-        low, high = DTYPE_RANGES.get(dtype, (-math.inf, math.inf))
-        for colour in colours:
-            if not all(low <= value <= high for value in colour):
-                raise ValueError(f"{list(colour)} is not a colour of {dtype}, {low:g} to {high:g}")
-        return colours
-
-    @field_validator("borders")
-    @classmethod
-    def _belong_to_a_label_map(cls, borders: bool, info: ValidationInfo) -> bool:
-        if borders and "classes" in info.data and info.data["classes"] is None:
-            raise ValueError("borders are those of a label map: name its classes")
-        return borders
-
-    model_config = ConfigDict(validate_default=True)
-
-
 class DataTable(Table):
     """Where the pairs are, and how a pair becomes a training sample."""
 
     root: Annotated[str, Field(min_length=1)]
+    """The folder of the pairs, or for shards an address that fsspec reads."""
     layout: Component = ComponentTable(name=defaults.LAYOUT)
-    train: str = "train"  # a split: a folder, or whatever the layout makes of the word
-    validation: Validation | None = None  # likewise, or a share of the training pairs, as in 0.1;
-    # None: `val` or `test`, whichever is there
+    """How pairs are stored."""
+    train: str = "train"
+    """The split that is trained on: a folder, or, if it ends in `.txt`, a list of names."""
+    validation: Validation | None = None
+    """The split that is kept for validation, or a share of the training pairs drawn from the seed,
+    as 0.1; left out: `val` or `test`, whichever is there."""
     direction: Literal["AtoB", "BtoA"] = "AtoB"
-    derive: Component | None = None  # layouts of targets only: what makes the source
+    """Which half is the source; `"BtoA"` swaps source and target."""
+    derive: Component | None = None
+    """Of layouts of targets alone: what makes the source."""
     source: SideTable = SideTable()
+    """`[data.source]`: what the files of the source hold."""
     target: SideTable = SideTable()
-    # square: to load_size, whatever the shape; shorter: as small as covers load_size
+    """`[data.target]`: what the files of the target hold."""
     resize: Literal["square", "shorter"] = "square"
-    load_size: PixelSize | None = None  # px: a square's side, or [height, width]; None: crop_size
-    crop_size: PixelSize = 256  # px, likewise; what the networks see
+    """`"square"` brings a picture to `load_size` itself, whatever its shape, as the paper does;
+    `"shorter"` keeps the shape: as small as covers `load_size`."""
+    load_size: PixelSize | None = None
+    """What a file is resized to, in px: the side of a square, or `[height, width]`. Left out:
+    `crop_size`."""
+    crop_size: PixelSize = 256
+    """What is cut out of it at random, and what the networks see, in px likewise."""
     flip: bool = True
-    draft: bool = False  # large JPEGs are decoded at 1/2, 1/4 or 1/8: faster, other pixels
-    max_pixels: Count = 25_000_000  # of one image; more is refused before memory is taken
-    workers: Annotated[int, Field(ge=0)] | None = None  # loading processes; None: by the machine
-    cache: Literal["auto"] | bool = "auto"  # keep decoded, resized pairs on disk
-    cache_limit: Rate = 20.0  # GB, of all caches together
+    """Mirror half of the pairs, both sides alike."""
+    draft: bool = False
+    """Decode a large JPEG at 1/2, 1/4 or 1/8 of its size, never below `load_size`: two to four
+    times faster, slightly other pixels."""
+    max_pixels: Count = 25_000_000
+    """Pixels of one image; more is refused, before memory is taken for it. `imtrans translate
+    --max-pixels N` raises it for a translation."""
+    workers: Annotated[int, Field(ge=0)] | None = None
+    """Processes that read ahead; left out: by the machine."""
+    cache: Literal["auto"] | bool = "auto"
+    """Keep decoded, resized pairs on disk, so that each is decoded once and not once an epoch.
+    `"auto"`: from three epochs on, where they fit; `true` insists, `false` does without."""
+    cache_limit: Rate = 20.0
+    """How many GB all caches together may take; those not used for longest make room."""
 
     @field_validator("root")
     @classmethod
@@ -229,33 +162,58 @@ def _refuse_repetition(tables: Iterable[ComponentTable]) -> None:
 
 class LossTable(ComponentTable):
     weight: Annotated[float, Field(ge=0)] = 1.0
+    """Of this loss beside the others: lambda in the paper."""
 
 
 class TrainTable(Table):
     """How long, how fast, and how often something is written."""
 
     epochs: Count
-    schedule: Literal["constant", "linear", "cosine", "step"] | None = None  # None: by decay_from
-    decay_from: Count | None = None  # epoch after which the learning rate falls
-    decay_every: Count | None = None  # epochs; of the schedule "step"
-    decay_factor: Annotated[float, Field(gt=0, lt=1)] = 0.1  # likewise
-    warm_up: Annotated[int, Field(ge=0)] = 0  # steps in which the learning rate rises
+    """Passes over the data."""
+    schedule: Literal["constant", "linear", "cosine", "step"] | None = None
+    """Of the learning rate; left out: `"linear"` where `decay_from` is given, else `"constant"`."""
+    decay_from: Count | None = None
+    """Epoch after which the learning rate falls, towards 0 in the last epoch (`linear`,
+    `cosine`)."""
+    decay_every: Count | None = None
+    """Of the schedule `"step"`: after how many epochs the rate falls."""
+    decay_factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """Of the schedule `"step"`: by which factor."""
+    warm_up: Annotated[int, Field(ge=0)] = 0
+    """Steps in which the learning rate rises to its value."""
     batch_size: Count = 1
-    accumulate: Count = 1  # batches whose gradients make one step
+    """Pairs of a step; on several devices, of each."""
+    accumulate: Count = 1
+    """Batches whose gradients make one step: a large batch in little memory."""
     learning_rate: Rate = 2e-4
+    """Adam's, for all networks."""
     betas: tuple[Fraction, Fraction] = (0.5, 0.999)
-    clip_norm: Rate | None = None  # of each phase's gradient, L2
-    ema: Annotated[float, Field(gt=0, lt=1)] | None = None  # decay of the translators' average
-    init_from: str | None = None  # a run or checkpoint whose weights are the first
-    deterministic: bool = False  # the same bits from the same run, on CUDA too; slower there
-    sync_batch_norm: bool = False  # on several devices: statistics of all their pairs together
-    engine: Literal["auto", "plain", "fast"] = "auto"  # auto: fast
+    """The decays of Adam's two averages."""
+    clip_norm: Rate | None = None
+    """Bound of the L2 norm of the gradient of each phase (in pix2pix: of each network)."""
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Decay of a moving average of the generator, as 0.999; the average is what translates."""
+    init_from: str | None = None
+    """A run or checkpoint whose weights are the first: fine-tuning; what does not fit is named."""
+    deterministic: bool = False
+    """The same bits from the same run, on CUDA too, where it is slower (the CPU always is)."""
+    sync_batch_norm: bool = False
+    """On several devices: batch norm takes the statistics of all their images together."""
+    engine: Literal["auto", "plain", "fast"] = "auto"
+    """`"auto"` is `"fast"`; `"plain"` is the fp32 reference step, bit-identical to the published
+    code."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    compile: Literal["auto"] | bool = "auto"  # the networks, with torch.compile
-    log_every: Count = 50  # steps
+    """Of the fast engine; `"auto"`: bf16 where the device is good at it, else fp32."""
+    compile: Literal["auto"] | bool = "auto"
+    """The networks with torch.compile; `"auto"`: where it pays."""
+    log_every: Count = 50
+    """Steps between two lines of metrics.jsonl."""
     sample_every: Every = 500
-    checkpoint_every: Every = 2000  # also at the end and when interrupted
-    keep_last: Count = 2  # checkpoints
+    """Steps, or epochs, between two previews in `samples/`."""
+    checkpoint_every: Every = 2000
+    """Likewise between two checkpoints; also at the end and when interrupted."""
+    keep_last: Count = 2
+    """Checkpoints that are kept."""
 
     @field_validator("decay_every")
     @classmethod
@@ -286,12 +244,17 @@ class TrainTable(Table):
 class ValidateTable(Table):
     """What is measured on the validation pairs, and what follows from it."""
 
-    every: Every | Literal["auto"] = "auto"  # auto: 1000 steps or one epoch, whichever is shorter
-    pairs: Count = 100  # how many of them are measured, spread evenly
+    every: Every | Literal["auto"] = "auto"
+    """Steps, or epochs, between two validations; `"auto"`: 1000 steps or one epoch, whichever is
+    shorter."""
+    pairs: Count = 100
+    """How many are measured, spread evenly."""
     metrics: tuple[Component, ...] = tuple(ComponentTable(name=n) for n in defaults.METRICS)
-    keep_best: str | Literal[False] | None = None  # the translator with the best of this metric is
-    # kept; None: of the first one
-    patience: Count | None = None  # validations without a better one, after which to stop
+    """Names, or tables with options; plugins bring more."""
+    keep_best: str | Literal[False] | None = None
+    """The metric whose best generator is kept, or `false`; left out: the first metric."""
+    patience: Count | None = None
+    """Validations without a better one after which training stops."""
 
     @field_validator("metrics")
     @classmethod
@@ -343,20 +306,35 @@ class Recipe(Table):
     """
 
     title: str = ""
+    """For people: the head of reports and cards."""
     reference: str = ""
-    requires: tuple[Requirement, ...] = ()  # distributions that bring components this recipe names
+    """Where the task or its settings come from."""
+    requires: tuple[Requirement, ...] = ()
+    """Distributions that bring components which this recipe names, as `"imtrans-bridge"`."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Decides the first weights, the order of the pairs and every random draw."""
     data: DataTable
+    """Where the pairs are, and how a pair becomes a training sample."""
     method: MethodTable = ComponentTable(name=defaults.METHOD)
+    """How networks are trained against each other."""
     generator: ComponentTable | None = None
+    """The network that makes the output; whether there is one is for the method to say, as of the
+    next three."""
     discriminator: ComponentTable | None = None
+    """The network that it is trained against."""
     adversarial: Component | None = None
+    """The rules of their game."""
     loss: tuple[LossTable, ...] = ()
+    """`[[loss]]`: terms between output and target, each with its `weight` (1.0)."""
     augment: tuple[ComponentTable, ...] = ()
+    """`[[augment]]`: applied in order, after resize, crop and flip."""
     train: TrainTable
+    """How long, how fast, and how often something is written."""
     # Called [validate] in a recipe, a name that pydantic keeps for itself.
     validation: Annotated[ValidateTable, Field(alias="validate")] = ValidateTable()
+    """What is measured on the validation pairs, and what follows from it."""
     logger: tuple[Component, ...] = ()
+    """`[[logger]]`: where numbers go, beside the files of the run."""
 
     @field_validator("loss")
     @classmethod

@@ -29,8 +29,8 @@ from imtrans.recipe import reading as recipes
 from imtrans.recipe.overrides import Override
 from imtrans.recipe.problems import refuse_depth, validate
 from imtrans.recipe.reading import RecipeProblems
-from imtrans.recipe.schema import Table
 from imtrans.recipe.shelves import SWEEPS
+from imtrans.recipe.tables import Table
 from imtrans.recipe.toml import Location, lines
 from imtrans.sweeping.problems import TOP, SweepProblems
 
@@ -44,12 +44,23 @@ class SweepTable(Table):
     """What a sweep's file says, but for the keys of recipes."""
 
     title: str = ""
+    """The head of the table."""
     recipe: str | None = None
+    """What all variants start from: the name of a recipe, or a path that begins at the folder of
+    this file."""
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**63)], ...] = (0,)
-    equal: Literal["time", "steps"] | None = None  # None: each trains for its own epochs
+    """Each variant is trained with each of them."""
+    equal: Literal["time", "steps"] | None = None
+    """`"time"`: every variant trains for as long as the first one, `"steps"`: for as many steps;
+    left out: each for its own epochs."""
     settings: Annotated[dict[str, Any], Field(alias="set")] = {}
-    evaluate: dict[str, Any] = {}  # as --set of imtrans evaluate: all variants measured alike
+    """Keys of the recipe for all variants."""
+    evaluate: dict[str, Any] = {}
+    """As `--set` of `imtrans evaluate`, so that variants which read their data differently are
+    measured alike."""
     variants: dict[str, dict[str, Any]]
+    """What each variant changes, as `[variants.NAME]`; `recipe` in it starts from another one. The
+    first variant is what others are compared with."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from imtrans.data.pixels.encode import encode
 from imtrans.data.pixels.formats.header import header
 from imtrans.data.pixels.formats.stored import PixelSpec
 from imtrans.data.pixels.images import to_tensor
-from imtrans.recipe.schema import SideTable
+from imtrans.recipe.side_table import SideTable
 
 # Headers
 

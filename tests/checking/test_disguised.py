@@ -13,7 +13,7 @@ from imtrans.checking.data.disguised import disguised
 from imtrans.checking.data.inspected_pair import InspectedFile, InspectedPair, InspectedSide
 from imtrans.checking.data.pixel_summary import summarise
 from imtrans.data.encoding import Side
-from imtrans.recipe.schema import SideTable
+from imtrans.recipe.side_table import SideTable
 
 SIDE = Side(SideTable())
 

@@ -7,7 +7,8 @@ from drawn import draw_picture
 from imtrans.data.encoding import Derived, Direct, Side, rgb8
 from imtrans.data.pixels.images import to_image, to_picture
 from imtrans.recipe.catalog import catalog
-from imtrans.recipe.schema import DataTable, SideTable
+from imtrans.recipe.schema import DataTable
+from imtrans.recipe.side_table import SideTable
 
 EVERY_BYTE = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16)
 EVERY_WORD = torch.arange(65536, dtype=torch.int32).view(1, 1, 256, 256)

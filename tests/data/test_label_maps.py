@@ -11,7 +11,7 @@ from imtrans.data.encoding import Side
 from imtrans.data.label_maps import LabelMap, borders
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog
-from imtrans.recipe.schema import SideTable
+from imtrans.recipe.side_table import SideTable
 from imtrans.task import Task
 
 NUMBERS = {"resample": "nearest", "classes": [[0], [7], [26]]}

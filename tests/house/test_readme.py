@@ -1,133 +1,49 @@
-"""Every snippet of the README is run; those of the plugin guide are in test_guide.py."""
+"""What README.md, recipes/README.md and docs/recipe.md say of recipes, sweeps and plugins is so.
+
+Their commands and links are for test_pages.py.
+"""
 
 import re
-import shlex
-import shutil
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
-from drawn import draw_picture
-from PIL import Image
-from snippets import SnippetPoint, broken_links, module_of, snippets
+from snippets import SnippetPoint, module_of, snippets
 
 from imtrans.recipe import reading as recipes
 from imtrans.recipe.catalog import catalog, collect
-from imtrans.recipe.schema import DataTable, SideTable, TrainTable
 from imtrans.recipe.toml import dumps
-from imtrans.sweeping.file import SweepTable, read_sweep
+from imtrans.sweeping.file import read_sweep
 from imtrans.sweeping.variants import resolved
 
 ROOT = Path(__file__).parents[2]
-GOLDEN = ROOT / "tests" / "given" / "golden"
 README = (ROOT / "README.md").read_text()
-REFERENCE = (ROOT / "recipes" / "README.md").read_text()
-
-# Training is shortened to a moment; everything else is run as it stands.
-HURRY = ["generator.width=2", "discriminator.width=2", "train.epochs=1", "train.decay_from=1"]
-
-
-@pytest.fixture
-def desk(tmp_path):
-    """What a reader of the README has at hand."""
-    (tmp_path / "slides").mkdir()
-    for number in range(16):  # of which two are for validation
-        picture = draw_picture(number, (64, 64))
-        picture.save(tmp_path / "slides" / f"{number}_he.png")
-        picture.rotate(180).save(tmp_path / "slides" / f"{number}_ihc.png")
-    (tmp_path / "photos").mkdir()
-    draw_picture(1, (70, 50)).save(tmp_path / "photos" / "house.png")
-    draw_picture(1, (70, 50)).save(tmp_path / "city.tif")
-    for name, file in (
-        ("latest_net_G.pth", "generator-unet_128-batch-3ch.pth"),
-        ("latest_net_D.pth", "discriminator-basic-batch-6ch.pth"),
-    ):
-        shutil.copy(GOLDEN / file, tmp_path / name)
-    return tmp_path
+RECIPES = (ROOT / "recipes" / "README.md").read_text()
+REFERENCE = (ROOT / "docs" / "recipe.md").read_text()
+COMPARE = (ROOT / "docs" / "compare.md").read_text()
+MADE = re.compile(r"^<!-- made: (\w+)(?: (.+))? -->$", re.MULTILINE)
 
 
-def run(imtrans, line, folder):
-    """One line of a bash snippet; `> file` is understood."""
-    program, *words = shlex.split(line, comments=True)
-    assert program == "imtrans", line
-    target = None
-    if ">" in words:
-        words, target = words[: words.index(">")], words[-1]
-    if words[0] == "bench":
-        words += ["--rounds", "2"]
-    if words[:2] == ["bench", "translate"]:
-        words += ["--images", "4"]
-    if words[0] in ("train", "check", "bench"):
-        words += [part for key in HURRY for part in ("--set", key)]
-    code, out, err = imtrans(*words)
-    assert code == 0, f"{line}\n{out}{err}"
-    if target:
-        (folder / target).write_text(out)
+@pytest.fixture(scope="module")
+def site():
+    """What writes the parts of pages that are generated."""
+    sys.path.insert(0, str(ROOT / "docs" / "site"))
+    try:
+        import components
+        import keys
 
-
-@pytest.mark.thorough
-def test_the_readme_works_from_top_to_bottom(imtrans, desk, quick_bench):
-    for block in snippets(README, "bash"):
-        for line in block.strip().splitlines():
-            run(imtrans, line, desk)
-    assert (desk / "photos-my-task" / "house.png").is_file()
-    assert (desk / "facades" / "house.png").is_file()
-    load = next(code for code in snippets(README, "python") if "imtrans.load" in code)
-    exec(compile(load, "README.md", "exec"), {})
-    assert (desk / "house-as-map.png").is_file()
-    runs_without_imtrans(next(code for code in snippets(README, "python") if "onnx" in code))
-    with Image.open(desk / "house-by-onnx.png") as made:
-        assert made.size == (70, 50)
-
-
-def runs_without_imtrans(code):
-    alone = "import sys; sys.modules |= dict.fromkeys(['torch', 'imtrans'])\n"
-    subprocess.run([sys.executable, "-c", alone + code], check=True)
-
-
-def test_the_recipe_in_the_readme_is_whole():
-    (text,) = (text for text in snippets(README, "toml") if not is_sweep(text))
-    recipes.parse(text, "README.md", (), catalog())
+        yield keys, components
+    finally:
+        sys.path.pop(0)
 
 
 def is_sweep(text):
     return "variants" in tomllib.loads(text)
 
 
-@pytest.mark.parametrize("page", [README, REFERENCE], ids=["README", "recipes/README"])
-def test_the_sweep_of_a_page_can_be_read(page, tmp_path):
-    (text,) = filter(is_sweep, snippets(page, "toml"))
-    (tmp_path / "sweep.toml").write_text(text)
-    file = read_sweep(tmp_path / "sweep.toml")
-    assert len(resolved(file, catalog())) == len(file.variants)
-    assert not file.problems
-    told = set(re.findall(r"^\| `\[?(\w+)", REFERENCE[REFERENCE.index("## Sweeps") :], re.M))
-    assert told == {field.alias or name for name, field in SweepTable.model_fields.items()}
-
-
-def test_the_table_of_recipes_names_every_recipe_with_its_epochs():
-    told = {
-        name: int(row.split("|")[4])
-        for row in README.splitlines()
-        if row.startswith("| `")
-        for name in re.findall(r"`(\w+)`", row.split("|")[1])
-    }
-    assert told == {name: recipes.read(name).train.epochs for name in recipes.packaged()}
-
-
-def test_every_make_target_of_the_readme_exists():
-    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    assert set(re.findall(r"make (\w+)", README)) <= {*targets, "machine"}
-
-
-def test_a_python_snippet_that_registers_something_is_a_working_plugin():
-    for code in snippets(README, "python"):
-        if "hookimpl" in code:
-            found = collect([SnippetPoint(module_of(code))])
-            assert not found.broken
-            assert sum(len(registry.names()) for registry in found.registries.values())
+def test_the_first_recipe_of_the_reference_is_whole():
+    recipes.parse(snippets(REFERENCE, "toml")[0], "docs/recipe.md", (), catalog())
 
 
 def test_the_snippets_of_the_recipe_reference_fit_into_a_recipe():
@@ -141,17 +57,59 @@ def test_the_snippets_of_the_recipe_reference_fit_into_a_recipe():
             values["data"]["layout"] = "photos"
             del values["data"]["direction"]
         values["data"] |= snippet.pop("data", {})
-        recipes.parse(dumps(values | snippet), "recipes/README.md", (), catalog())
+        recipes.parse(dumps(values | snippet), "docs/recipe.md", (), catalog())
 
 
-def test_the_recipe_reference_names_every_key_and_component_of_data():
-    known = {*DataTable.model_fields, *SideTable.model_fields, *TrainTable.model_fields}
-    found = catalog()
-    for registry in (found.layouts, found.derivations, found.augmentations):
-        known |= {name for c in registry for name in (c.name, *c.options)}
-    told = set(re.findall(r"\w+", " ".join(re.findall(r"```.*?```|`[^`]*`", REFERENCE, re.DOTALL))))
-    assert not known - told - {"workers", "both", "names"}
+@pytest.mark.parametrize("page", [COMPARE, REFERENCE], ids=["compare", "recipe"])
+def test_the_sweep_of_a_page_can_be_read(page, tmp_path):
+    (text,) = filter(is_sweep, snippets(page, "toml"))
+    (tmp_path / "sweep.toml").write_text(text)
+    file = read_sweep(tmp_path / "sweep.toml")
+    assert len(resolved(file, catalog())) == len(file.variants)
+    assert not file.problems
 
 
-def test_links_lead_somewhere():
-    assert broken_links(ROOT / "README.md") == []
+def test_the_reference_has_every_table_and_every_role(site):
+    keys, _ = site
+    made = MADE.findall(REFERENCE)
+    assert {name for kind, name in made if kind == "keys"} == {*keys.TABLES}
+    assert {name for kind, name in made if kind == "components"} == {*catalog().registries}
+
+
+def test_every_key_says_what_it_is_and_has_a_row(site):
+    keys, _ = site
+    for name, table in keys.TABLES.items():
+        rows = keys.keys(name).splitlines()[2:]
+        assert len(rows) == len(table.model_fields), name
+        for row in rows:
+            _, key, allowed, _, meaning, _ = re.split(r"(?<!\\)\|", row)
+            assert allowed.strip(), key
+            assert meaning.strip().endswith("."), key
+            assert "typing" not in row, row
+            assert "Annotated" not in row, row
+
+
+def test_every_component_has_a_section_with_its_options(site):
+    _, components = site
+    for role, registry in catalog().registries.items():
+        text = components.components(*role.split())
+        for one in registry:
+            assert f"#### {one.name} " in text
+            assert all(f"| `{option}` |" in text for option in one.options), one.name
+
+
+def test_the_table_of_recipes_names_every_recipe_with_its_epochs():
+    said = {
+        name: int(row.split("|")[4])
+        for row in RECIPES.splitlines()
+        if row.startswith("| `")
+        for name in re.findall(r"`(\w+)`", row.split("|")[1])
+    }
+    assert said == {name: recipes.read(name).train.epochs for name in recipes.packaged()}
+
+
+def test_a_python_snippet_that_registers_something_is_a_working_plugin():
+    (code,) = (code for code in snippets(README, "python") if "hookimpl" in code)
+    found = collect([SnippetPoint(module_of(code))])
+    assert not found.broken
+    assert sum(len(registry.names()) for registry in found.registries.values())

@@ -1,4 +1,4 @@
-"""The page of the README, with onnxruntime-web in a browser: it makes what onnxruntime makes."""
+"""The page of docs/export.md, with onnxruntime-web in a browser, makes what onnxruntime makes."""
 
 import os
 import re
@@ -52,7 +52,7 @@ USER = """
 
 
 def page(stride):
-    (text,) = re.findall(r"```html\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (text,) = re.findall(r"```html\n(.*?)```", (ROOT / "docs" / "export.md").read_text(), re.DOTALL)
     assert "STRIDE = 256;" in text
     return text.replace("STRIDE = 256;", f"STRIDE = {stride};") + USER
 
@@ -113,7 +113,7 @@ def visit(address, profile):
 @pytest.mark.skipif(
     not RUNTIME.is_dir(), reason="npm install --prefix build/web onnxruntime-web@1.30.0"
 )
-def test_the_page_of_the_readme_makes_what_onnxruntime_makes(finished_run, tmp_path):
+def test_the_page_of_the_docs_makes_what_onnxruntime_makes(finished_run, tmp_path):
     folder = tmp_path / "served"
     folder.mkdir()
     public.export(finished_run(tmp_path / "run"), folder / "my-task.onnx")

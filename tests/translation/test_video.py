@@ -16,7 +16,8 @@ from imtrans.api.errors import ImtransError
 from imtrans.cli.main import main
 from imtrans.cli.translate_options import refuse_for_video
 from imtrans.data.encoding import Direct
-from imtrans.recipe.schema import DataTable, SideTable
+from imtrans.recipe.schema import DataTable
+from imtrans.recipe.side_table import SideTable
 from imtrans.translation.translator import Translator
 from imtrans.translation.video.cut_off import is_cut_off
 from imtrans.translation.video.place import check_encoding, result_place

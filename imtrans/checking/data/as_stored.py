@@ -10,7 +10,8 @@ from imtrans.checking.data.inspected_pair import sources_and_targets
 from imtrans.data.pairs import spread
 from imtrans.data.pixels.formats.header import ImageHeader, header
 from imtrans.data.pixels.formats.stored import STORED
-from imtrans.recipe.schema import DataTable, SideTable
+from imtrans.recipe.schema import DataTable
+from imtrans.recipe.side_table import SideTable
 
 ENOUGH = 100  # pictures whose headers are read
 

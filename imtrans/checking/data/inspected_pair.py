@@ -16,7 +16,8 @@ from imtrans.data.pixels.decode import decode, take_half
 from imtrans.data.pixels.formats.header import ImageHeader, header
 from imtrans.data.pixels.formats.stored import STORED, PixelSpec
 from imtrans.data.pixels.resize import resize
-from imtrans.recipe.schema import DataTable, SideTable
+from imtrans.recipe.schema import DataTable
+from imtrans.recipe.side_table import SideTable
 
 Problem = Literal["", "unreadable", "unfit", "transparent"]
 Size = tuple[int, int]  # px, width and height

@@ -6,7 +6,7 @@ from imtrans.checking.data.inspection import Inspection
 from imtrans.checking.data.pixel_summary import PixelSummary
 from imtrans.checking.finding import Finding, Row, finding_of
 from imtrans.host.words import counted
-from imtrans.recipe.schema import DTYPE_RANGES, SideTable
+from imtrans.recipe.side_table import DTYPE_RANGES, SideTable
 
 MOST = 0.5  # share of a side's values outside its range above which the range must be wrong
 SOME = 0.01  # share of a picture's values outside the range above which it is listed

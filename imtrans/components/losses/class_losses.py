@@ -16,7 +16,7 @@ from imtrans.api.hookspecs import Register, hookimpl
 # Generators end in a tanh: an output in [-1, 1] cannot be a logit as it is, for of 13 classes the
 # right one would have a probability of 0.38 at most. Times 5 it is 0.9995. The inverse of the tanh
 # would give the generator's own logits, but in bf16 an output is 1 from 3.5 on, without a gradient.
-# Facades, photo to labels, mean IoU after 800 steps (recipes/README.md has the setting), weight
+# Facades, photo to labels, mean IoU after 800 steps (docs/recipe.md has the setting), weight
 # 100: 0.154 (two seeds) with softmax(5 * output), 0.158 times 10, 0.114 times 2, 0.109 with
 # softmax(atanh(output)), 0.112 with (1 + output) over its sum. With weight 10: 0.114, 0.098 with
 # atanh, 0.111 with the sum.

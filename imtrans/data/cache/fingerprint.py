@@ -8,7 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from imtrans.api.addresses import is_address
 from imtrans.api.pictures import Pair, Picture, summary_of
 from imtrans.data.cache.cache import FORMAT
-from imtrans.recipe.schema import DataTable, SideTable
+from imtrans.recipe.schema import DataTable
+from imtrans.recipe.side_table import SideTable
 from imtrans.recipe.sizes import Sides, size_of
 
 # Raised when imtrans itself reads or resizes otherwise than before.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from imtrans.data.pixels.formats.stored import BITS
 from imtrans.host.words import counted, plain
 from imtrans.recipe.reading import described
-from imtrans.recipe.schema import SideTable
+from imtrans.recipe.side_table import SideTable
 from imtrans.recipe.sizes import px
 from imtrans.runs.card.facts import Facts
 from imtrans.runs.card.front_matter import UNKNOWN, front_matter, license_id
