@@ -5,9 +5,11 @@ from collections.abc import Callable
 from commands import commands
 from components import components
 from keys import keys
+from rules import rules
 
 MAKERS: dict[str, Callable[..., str]] = {
     "commands": commands,
     "components": components,
     "keys": keys,
+    "rules": rules,
 }

@@ -7,10 +7,11 @@ from typing import Any
 
 from imtrans.api.addresses import is_address, without_secrets
 from imtrans.api.errors import ImtransError
-from imtrans.api.pictures import Pair
+from imtrans.api.pictures import Pair, Picture
 from imtrans.checking.data.collecting_orphans import CollectingOrphans
 from imtrans.checking.data.guess import Guess, guess
 from imtrans.drafting.sample import SideSample, sample_side, sides
+from imtrans.host.words import counted
 from imtrans.recipe.building import built
 from imtrans.recipe.catalog import Catalog
 from imtrans.recipe.schema import ComponentTable
@@ -68,9 +69,22 @@ def look(root: str, source: str | None, catalog: Catalog) -> Looked:
     found = guess(root, source)
     layout = _layout(root, found, catalog)
     pairs = layout.pairs(layout.required)
-    a, b = (sample_side(pictures) for pictures in sides(pairs))
+    a, b = (_sampled(root, pictures) for pictures in sides(pairs))
     looked = Looked(root, found, layout, pairs, a, b)
     return _derived(looked) if looked.is_derived else _directed(looked, source)
+
+
+def _sampled(root: str, pictures: Sequence[Picture]) -> SideSample:
+    """Some pictures of a side, of which at least one can be read."""
+    found = sample_side(pictures)
+    if pictures and not found.headers:
+        path, why = next(iter(found.broken.items()))
+        tried = counted(len(found.broken), "file")
+        raise ImtransError(
+            f"{root}: none of the {tried} looked at can be read, as {path}: {why}. copy or "
+            "download them again"
+        )
+    return found
 
 
 def _layout(root: str, found: Guess, catalog: Catalog) -> CollectingOrphans:

@@ -9,7 +9,7 @@ from imtrans.api.errors import some
 from imtrans.checking.data.guess_table import unused_tables
 from imtrans.drafting.look import Looked
 from imtrans.drafting.situation import SHARE, Situation
-from imtrans.host.words import duration, size
+from imtrans.host.words import counted, duration, size
 
 FEWEST_FOLDERS = 2  # fewer are sides, or splits
 LONG = 24 * 3600  # s
@@ -22,7 +22,14 @@ def remarks(looked: Looked, facts: Situation) -> Iterator[str]:
     if missing := [name for name, _ in looked.layout.orphans]:
         count = f"{len(missing)} images have" if len(missing) > 1 else "1 image has"
         yield f"{count} no partner, and training refuses that: {some(missing)}. add or remove them"
-    yield from _of_the_machine(facts)
+    broken = facts.source.broken | facts.target.broken
+    if broken:
+        yield (
+            f"{counted(len(broken), 'file')} of those looked at cannot be read, and training "
+            f"refuses that: {some(broken, 3)}. copy them again, or remove their pairs; "
+            "`imtrans data check` names all, and says why"
+        )
+    yield from of_the_machine(facts)
 
 
 def _of_the_files(looked: Looked) -> Iterator[str]:
@@ -54,7 +61,7 @@ def _groups(looked: Looked, facts: Situation) -> Iterator[str]:
         )
 
 
-def _of_the_machine(facts: Situation) -> Iterator[str]:
+def of_the_machine(facts: Situation) -> Iterator[str]:
     """Time and memory, where they were measured."""
     cost, name = facts.cost, facts.machine.name
     if cost is None:

@@ -6,6 +6,7 @@ that later ones read what earlier ones chose, as `f["train.batch_size"]`. In cas
 reasons `f` is the situation.
 """
 
+import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -28,6 +29,11 @@ class Rule(NamedTuple):
     value: Any
     reason: str
     source: str
+
+    @property
+    def calculated(self) -> str:
+        """What a function finds, in words: those of its docstring."""
+        return inspect.getdoc(self.value) or ""
 
 
 # --- sources -------------------------------------------------------------------------------------
@@ -54,28 +60,28 @@ RESIZED = When("not all files have the crop size", lambda f: not f.as_they_are)
 ELONGATED = When("the files are not square", lambda f: f.elongated and not f.as_they_are)
 OF_256 = When("crops of 256 px", lambda f: f.crop == 256)
 OF_128 = When("crops of 128 px", lambda f: f.crop == 128)
-SMALL = When("crops below 128 px", lambda f: f.crop < 128)
 
 HANDED = When("the sides are called left and right", lambda f: f.handed)
 MIRRORED = When("mirrored pictures can be told from the others", lambda f: f.mirrored.seen)
 LABELS_OUT = When("the target is a label map", lambda f: f.labels_out)
 LABELS_IN = When("the source is a label map", lambda f: f.labels_in)
-BLURRED_IN = When("that, saved as JPEG", lambda f: bool(f.source.blurred))
+BLURRED_IN = When("the source is a label map saved as JPEG", lambda f: bool(f.source.blurred))
 FLAT_IN = When("the source has few colours", lambda f: bool(f.source.colours))
 READ = When("sources are files", lambda f: not f.derived)
 PHOTO_OUT = When(
     "the target is an 8-bit picture in colour", lambda f: f.target.in_colour and not f.labels_out
 )
 GAME = When("the target is a picture", lambda f: not f.labels_out)
-SMALL_GAME = When("that, in crops below 128 px", lambda f: not f.labels_out and f.crop < 128)
+SMALL_GAME = When(
+    "the target is a picture, in crops below 128 px", lambda f: not f.labels_out and f.crop < 128
+)
 
 SPLIT = When("a split for validation is there", lambda f: bool(f.validation))
 ALONE = When("there is one pair", lambda f: f.pairs < 2)
 LARGE_SET = When("20,000 pairs or more, resized", lambda f: f.pairs >= 20_000 and not f.as_they_are)
 HUGE = When("10,000 pairs or more", lambda f: f.pairs >= 10_000)
 FEW = When("fewer than 8 pairs to train on", lambda f: f.trained_on < 8)
-SINGLES = When("batches of one", lambda f: f["train.batch_size"] == 1)
-FROM_LABELS = When("that, from a label map", lambda f: f.labels_in and not f.labels_out)
+FROM_LABELS = When("a label map becomes a picture", lambda f: f.labels_in and not f.labels_out)
 CPU_ALONE = When(
     "a CPU trains, and no side is a label map",
     lambda f: f.machine.device == "cpu" and not (f.labels_in or f.labels_out),
@@ -86,10 +92,12 @@ SMALLER = When(
 )
 NARROW = When("time or memory is short", lambda f: f.shrunk == 1)
 NARROWER = When("time or memory is short, twice over", lambda f: f.shrunk >= 2)
-NARROW_GAME = When("that, in a game", lambda f: f.shrunk == 1 and not f.labels_out)
-NARROWER_GAME = When("that, in a game", lambda f: f.shrunk >= 2 and not f.labels_out)
+NARROW_GAME = When(
+    "time or memory is short, for a game", lambda f: f.shrunk == 1 and not f.labels_out
+)
+NARROWER_GAME = When("that, twice over", lambda f: f.shrunk >= 2 and not f.labels_out)
 HALVED = When("memory allows half a batch", lambda f: f.parts == 2)
-QUARTERED = When("memory allows a quarter of it", lambda f: f.parts == 4)
+QUARTERED = When("memory allows a quarter of a batch", lambda f: f.parts == 4)
 SHORT = When(
     "the hours allow fewer epochs than the number of pairs asks for",
     lambda f: f.affordable is not None and f.affordable < epochs_by_pairs(f),
@@ -114,45 +122,88 @@ TIMES = 10
 AVERAGES = ((100_000, 0.999), (1_600, 0.995), (400, 0.98), (0, None))
 
 
-def epochs_by_pairs(f: Situation) -> int:
-    return max(LEAST, min(MOST, round(SHOWN / f.trained_on)))
-
-
-def epochs_by_hours(f: Situation) -> int:
-    return max(1, f.affordable or 1)
-
-
-def halfway(f: Situation) -> int:
-    return max(1, f["train.epochs"] // 2)
+def there(f: Situation) -> str:
+    """its name"""
+    return f.validation
 
 
 def share(f: Situation) -> float:
+    """a tenth, or what leaves a pair"""
     return next(s for s in SHARES if 0 < len(validation_indices(0, f.pairs, s)) < f.pairs)
 
 
 def small_share(f: Situation) -> float:
+    """that of 1,000 pairs"""
     return round(ENOUGH / f.pairs, 4)
 
 
+def fitting(f: Situation) -> int:
+    """the shorter side, in multiples of 4"""
+    return f.fitting
+
+
+def crop_size(f: Situation) -> int:
+    """crop_size"""
+    return f.crop
+
+
+def jittered(f: Situation) -> int:
+    """286 / 256 of crop_size"""
+    return f.jittered
+
+
+def cache_size(f: Situation) -> float:
+    """what is needed, in GB"""
+    return float(-(-f.cached // 10**9) + 1)
+
+
+def source_classes(f: Situation) -> list[list[int]]:
+    """its colours"""
+    return [list(colour) for colour in f.source.palette]
+
+
+def target_classes(f: Situation) -> list[list[int]]:
+    """its colours"""
+    return [list(colour) for colour in f.target.palette]
+
+
+def epochs_by_pairs(f: Situation) -> int:
+    """600,000 / pairs; from 5 to 200"""
+    return max(LEAST, min(MOST, round(SHOWN / f.trained_on)))
+
+
+def epochs_by_hours(f: Situation) -> int:
+    """as many as there is time for"""
+    return max(1, f.affordable or 1)
+
+
+def halfway(f: Situation) -> int:
+    """half of the epochs"""
+    return max(1, f["train.epochs"] // 2)
+
+
 def average(f: Situation) -> float | None:
+    """0.98 from 400 steps on, 0.995 from 1,600, 0.999 from 100,000"""
     return next(decay for steps, decay in AVERAGES if f.steps >= steps)
 
 
+def faster(f: Situation) -> str:
+    """the faster one"""
+    return f.machine.faster
+
+
 def every(f: Situation) -> str:
+    """2,000 pairs, in epochs; a tenth of them at most"""
     most = max(1, f["train.epochs"] // TIMES)
     epochs = min(max(1, round(BETWEEN / f.trained_on)), most)
     return f"{epochs} epochs" if epochs > 1 else "1 epoch"
-
-
-def classes(side: str) -> Callable[[Situation], list[list[int]]]:
-    return lambda f: [list(colour) for colour in getattr(f, side).palette]
 
 
 # --- rules ---------------------------------------------------------------------------------------
 
 # fmt: off
 DATA = (
-    Rule("data.validation", SPLIT, lambda f: f.validation,
+    Rule("data.validation", SPLIT, there,
          "pairs that are not trained on, to measure on: this split is there", FILES),
     Rule("data.validation", ALONE, None, "", "nothing is left to measure on"),
     Rule("data.validation", HUGE, small_share,
@@ -166,12 +217,12 @@ DATA = (
          "px; the square that the network sees: the files allow 256", PAPER),
     Rule("data.crop_size", MIDDLE, 128,
          "px; the square that the network sees: the files allow 128", PAPER),
-    Rule("data.crop_size", ALWAYS, lambda f: f.fitting,
+    Rule("data.crop_size", ALWAYS, fitting,
          "px; the square that the network sees: as large as the files allow", NETWORK),
-    Rule("data.load_size", LARGE_SET, lambda f: f.crop,
+    Rule("data.load_size", LARGE_SET, crop_size,
          "px; the files are {f.listed}; crops need not vary where so many pairs do{f.detail}",
          SHOES),
-    Rule("data.load_size", RESIZED, lambda f: f.jittered,
+    Rule("data.load_size", RESIZED, jittered,
          "px; the files are {f.listed}; about 1.12 x crop_size, so that crops vary{f.detail}",
          PAPER),
     Rule("data.resize", ELONGATED, "shorter",
@@ -188,21 +239,21 @@ DATA = (
          "decoded pairs would take {f.shown_cache}, more than half of the free disk", FILES),
     Rule("data.cache", ALWAYS, "auto",
          "pairs are decoded once, and kept: about {f.shown_cache}", SPEED),
-    Rule("data.cache_limit", LARGE_CACHE, lambda f: float(-(-f.cached // 10**9) + 1),
+    Rule("data.cache_limit", LARGE_CACHE, cache_size,
          "GB, of all caches together: this one would not fit into the usual 20", FILES),
     Rule("data.source.resample", BLURRED_IN, "bicubic",
          "a label map saved as JPEG; a blurred colour counts as the nearest class", SWEEPS),
     Rule("data.source.resample", FLAT_IN, "nearest",
          "a label map: smooth resizing would invent colours between the labels", FILES),
     Rule("data.source.resample", READ, "bicubic", 'smooth; "nearest" is for label maps', PAPER),
-    Rule("data.source.classes", LABELS_IN, classes("source"),
+    Rule("data.source.classes", LABELS_IN, source_classes,
          "{f.source.counted}: one channel for each. remove it to learn from the colours "
          "themselves", SWEEPS),
     Rule("data.source.borders", LABELS_IN, True, "one channel more: where a class ends", SWEEPS),
     Rule("data.target.resample", LABELS_OUT, "nearest",
          "a label map: smooth resizing would invent colours between the labels", FILES),
     Rule("data.target.resample", ALWAYS, "bicubic", 'smooth; "nearest" is for label maps', PAPER),
-    Rule("data.target.classes", LABELS_OUT, classes("target"),
+    Rule("data.target.classes", LABELS_OUT, target_classes,
          "{f.target.counted}: a class for each, which results have alone", SWEEPS),
 )
 
@@ -228,7 +279,7 @@ TRAIN = (
     Rule("train.ema", FROM_LABELS, average,
          "the average of the weights translates; it remembers about {f.remembered:,} steps",
          SWEEPS),
-    Rule("train.precision", FASTER, lambda f: f.machine.faster,
+    Rule("train.precision", FASTER, faster,
          "{f.machine.faster} was faster here than {f.machine.auto}, which auto would be", DOCTOR),
     Rule("train.precision", ALWAYS, "auto", "{f.machine.auto} on {f.machine.name}", DOCTOR),
     Rule("train.engine", ALWAYS, "auto", "fast: checked against plain before training", DOCTOR),

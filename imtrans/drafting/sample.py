@@ -1,6 +1,7 @@
 """What some pictures of each side are: their sizes, kinds, values and colours."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -39,6 +40,7 @@ class SideSample:
     colours: list[Colour] = field(default_factory=list)  # all that there are, if they are few
     blurred: list[Colour] = field(default_factory=list)  # of label maps in JPEG
     ink: float = 0.0  # share of pixels that are nearly black or nearly white
+    broken: dict[str, str] = field(default_factory=dict)  # files that cannot be read, and why
     mirrored: Apart = Apart()  # how many can be told from their mirrored copies
 
     @property
@@ -73,28 +75,45 @@ class SideSample:
 
 
 def sample_side(pictures: Sequence[Picture]) -> SideSample:
-    """Look at some of these pictures; those that cannot be read are left out."""
+    """Look at some of these pictures; what cannot be read is named and left out."""
     found = SideSample()
     for at in spread(len(pictures), HEADERS):
-        try:
+        with _noting(found, pictures[at]):
             read = header(pictures[at])
-        except ImtransError:
-            continue  # a check reports it
-        width, height = read.size
-        found.headers.append(read)
-        found.sizes.append((width // 2 if pictures[at].half else width, height))
-    decoded = spread(len(pictures), _affordable(found.sizes))
-    pixels = list(_pixels([pictures[at] for at in decoded]))
+            width, height = read.size
+            found.headers.append(read)
+            found.sizes.append((width // 2 if pictures[at].half else width, height))
+    pixels = []
+    for at in spread(len(pictures), _affordable(found.sizes)):
+        with _noting(found, pictures[at]):
+            dtype = header(pictures[at]).dtype
+            expected = PixelSpec(None, dtype, "drop")  # type: ignore[arg-type]  # decode refuses others
+            pixels.append(decode(pictures[at], expected))
     if pixels:
-        found.mirrored = told_apart([viewable(one) for one in pixels])
-        found.low = min(float(one.min()) for one in pixels)
-        found.high = max(float(one.max()) for one in pixels)
-        jpeg = any(one.format == "JPEG" for one in found.headers)
-        if pixels[0].dtype == torch.uint8:
-            found.colours = [] if jpeg else _few_colours(pixels)
-            found.ink = median(float(_ink(one)) for one in pixels)
-            found.blurred = list(dominant_colours([viewable(p) for p in pixels])) if jpeg else []
+        _summarise(found, pixels)
     return found
+
+
+@contextmanager
+def _noting(found: SideSample, picture: Picture) -> Iterator[None]:
+    """Name what cannot be read, and go on with the next."""
+    try:
+        yield
+    except ImtransError as error:
+        found.broken.setdefault(picture.path, str(error).removeprefix(f"{picture.path}: "))
+
+
+def _summarise(found: SideSample, pixels: Sequence[Tensor]) -> None:
+    """What the pixels of a side show."""
+    views = [viewable(one) for one in pixels]
+    found.mirrored = told_apart(views)
+    found.low = min(float(one.min()) for one in pixels)
+    found.high = max(float(one.max()) for one in pixels)
+    jpeg = any(one.format == "JPEG" for one in found.headers)
+    if pixels[0].dtype == torch.uint8:
+        found.colours = [] if jpeg else _few_colours(pixels)
+        found.ink = median(float(_ink(one)) for one in pixels)
+        found.blurred = list(dominant_colours(views)) if jpeg else []
 
 
 def sides(pairs: Sequence[Pair]) -> tuple[list[Picture], list[Picture]]:
@@ -107,16 +126,6 @@ def _affordable(sizes: Sequence[tuple[int, int]]) -> int:
     """How many pictures of these sizes are decoded."""
     each = median(width * height for width, height in sizes) if sizes else 1
     return max(FEWEST, min(DECODED, int(PIXELS / each)))
-
-
-def _pixels(pictures: Sequence[Picture]) -> Iterator[Tensor]:
-    for picture in pictures:
-        try:
-            dtype = header(picture).dtype
-            expected = PixelSpec(None, dtype, "drop")  # type: ignore[arg-type]  # decode refuses others
-            yield decode(picture, expected)
-        except ImtransError:
-            continue
 
 
 def _ink(pixels: Tensor) -> Tensor:

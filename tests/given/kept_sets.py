@@ -173,6 +173,7 @@ SETS: dict[Callable[[Path], None], Expected] = {
             "range": [0, 255],
             "resample": "nearest",
             "classes": [[0, 0, 0], [0, 0, 255], [0, 255, 0], [255, 0, 0]],
+            "borders": True,
         },
     },
     stains_in_one_folder: {

@@ -1,0 +1,34 @@
+"""The rules by which `imtrans init` plans, as a table."""
+
+from imtrans.drafting.rules import DATA, LOSSES, NETWORKS, TRAIN, VALIDATE, Rule
+from imtrans.recipe import toml
+
+PARTS = {
+    "Data": DATA,
+    "Method and networks": NETWORKS,
+    "Losses": LOSSES,
+    "Training": TRAIN,
+    "Validation": VALIDATE,
+}
+
+
+def rules() -> str:
+    """A table for each part of a recipe; of the rows of one key the first that holds decides."""
+    return "\n\n".join(_table(title, part) for title, part in PARTS.items())
+
+
+def _table(title: str, part: tuple[Rule, ...]) -> str:
+    rows = [
+        f"| `{rule.key}` | {rule.case.words} | {_value(rule)} | {rule.source} |" for rule in part
+    ]
+    return "\n".join(
+        [f"### {title}\n", "| key | when | value | source |", "|---|---|---|---|", *rows]
+    )
+
+
+def _value(rule: Rule) -> str:
+    if rule.value is None:
+        return "left out"
+    if callable(rule.value):
+        return rule.calculated
+    return f"`{toml.dumps({'k': rule.value}).removeprefix('k = ').strip()}`"
