@@ -82,7 +82,8 @@ LARGE_SET = When("20,000 pairs or more, resized", lambda f: f.pairs >= 20_000 an
 HUGE = When("10,000 pairs or more", lambda f: f.pairs >= 10_000)
 FEW = When("fewer than 8 pairs to train on", lambda f: f.trained_on < 8)
 FROM_LABELS = When("a label map becomes a picture", lambda f: f.labels_in and not f.labels_out)
-CPU_ALONE = When(
+LAB = When("colours alone are learned (lab)", lambda f: f.derived == "lab")
+ON_A_CPU = When(
     "a CPU trains, and no side is a label map",
     lambda f: f.machine.device == "cpu" and not (f.labels_in or f.labels_out),
 )
@@ -177,6 +178,11 @@ def epochs_by_hours(f: Situation) -> int:
     return max(1, f.affordable or 1)
 
 
+def colours_batch(f: Situation) -> int:
+    """4, or as many as fit into memory"""
+    return 4 // f.parts
+
+
 def halfway(f: Situation) -> int:
     """half of the epochs"""
     return max(1, f["train.epochs"] // 2)
@@ -259,7 +265,9 @@ DATA = (
 
 TRAIN = (
     Rule("train.batch_size", FEW, 1, "few pairs: each by itself", PAPER),
-    Rule("train.batch_size", CPU_ALONE, 1,
+    Rule("train.batch_size", LAB, colours_batch,
+         "as in the paper: with batches of one colours fade", SWEEPS),
+    Rule("train.batch_size", ON_A_CPU, 1,
          "a CPU takes as long for 4 at once as one by one, which makes more steps", SWEEPS),
     Rule("train.batch_size", QUARTERED, 1, "as many as fit into memory", STEP),
     Rule("train.batch_size", HALVED, 2, "as many as fit into memory", STEP),

@@ -242,6 +242,8 @@ NUMBERS = [
     (facts(source=JPEG), {"data.source.resample": "bicubic", "data.source.borders": True}),
     (facts(target=JPEG), {"data.target.resample": "nearest"}),
     (facts(derived="lab"), {"data.source.resample": None, "method.feature_matching": 10.0}),
+    (facts(derived="lab"), {"train.batch_size": 4, "train.accumulate": None}),
+    (facts(derived="lab", parts=2), {"train.batch_size": 2, "train.accumulate": 2}),
     (facts(machine=GPU), {"train.batch_size": 4}),
     (facts(shrunk=1), {"generator.width": 32, "discriminator.width": 32}),
     (facts(shrunk=2), {"generator.width": 16, "discriminator.width": 16}),
