@@ -18,10 +18,11 @@ let boards = 0;
 /**
  * A board within an element. `palette`: [{name, colour: "#rrggbb"}]; `onChange(canvas, {done})` is
  * called while somebody draws, at most once a frame, and with `done` at the end of each change.
+ * `ratio`: how wide it is shown for its height, where its pixels are not to be square.
  * `load` and `pixels` give and take exact values: some browsers blur what a canvas is read for.
  */
-export function createBoard(element, { width, height, palette, background, onChange = () => {} }) {
-  const board = new Board(element, { width, height, palette, background, onChange });
+export function createBoard(element, { width, height, palette, background, ratio = width / height, onChange = () => {} }) {
+  const board = new Board(element, { width, height, palette, background, ratio, onChange });
   return {
     canvas: board.canvas,
     clear: () => board.clear(),
@@ -190,7 +191,7 @@ class Board {
 
   build() {
     const area = make("div", { className: "area" }, this.canvas, this.ring);
-    area.style.setProperty("--ratio", this.width / this.height);
+    area.style.setProperty("--ratio", this.ratio);
     this.buttons = {};
     for (const [id, name] of [["undo", "Undo"], ["redo", "Redo"], ["clear", "Clear"]])
       this.buttons[id] = make("button", { type: "button", title: name, "aria-label": name, disabled: id !== "clear" }, icon(ICONS[id]));
@@ -387,12 +388,13 @@ class Board {
   }
 
   show_ring(seen = !this.ring.hidden) {
-    const share = Number(this.size.value) / this.width;
+    const size = Number(this.size.value);
     const by_keys = this.canvas.matches(":focus-visible");
     this.ring.hidden = !seen || (!by_keys && ["rectangle", "fill"].includes(this.tool));
     this.ring.style.setProperty("--x", this.at[0] / this.width);
     this.ring.style.setProperty("--y", this.at[1] / this.height);
-    this.ring.style.setProperty("--share", share);
+    this.ring.style.setProperty("--across", size / this.width);
+    this.ring.style.setProperty("--down", size / this.height);
   }
 
   /** Drawing by keys alone. */

@@ -4,50 +4,44 @@ A recipe knows the colours of its classes and not what they mean.
 """
 
 from collections.abc import Sequence
+from colorsys import rgb_to_hsv
 
 RGB = tuple[int, int, int]
 
-NAMED: dict[str, RGB] = {
-    "black": (0, 0, 0),
-    "dark grey": (70, 70, 70),
-    "grey": (128, 128, 128),
-    "light grey": (200, 200, 200),
-    "white": (255, 255, 255),
-    "dark red": (128, 0, 0),
-    "red": (220, 20, 40),
-    "orange": (255, 120, 0),
-    "brown": (120, 75, 30),
-    "beige": (235, 215, 175),
-    "yellow": (255, 225, 0),
-    "olive": (128, 128, 0),
-    "light green": (150, 255, 100),
-    "green": (50, 160, 60),
-    "dark green": (0, 80, 30),
-    "turquoise": (0, 240, 225),
-    "dark turquoise": (0, 128, 128),
-    "light blue": (110, 180, 255),
-    "blue": (0, 80, 240),
-    "dark blue": (0, 0, 150),
-    "purple": (120, 50, 160),
-    "magenta": (240, 50, 230),
-    "pink": (255, 170, 200),
-}
+# Up to which hue (degrees) a colour has a name, and that name where it is dark.
+HUES: tuple[tuple[float, str, str], ...] = (
+    (14, "red", "dark red"),
+    (43, "orange", "brown"),
+    (68, "yellow", "olive"),
+    (95, "lime", "dark green"),
+    (158, "green", "dark green"),
+    (194, "turquoise", "dark turquoise"),
+    (212, "sky blue", "dark blue"),
+    (254, "blue", "dark blue"),
+    (284, "purple", "dark purple"),
+    (325, "magenta", "dark magenta"),
+    (346, "pink", "dark pink"),
+    (361, "red", "dark red"),
+)
+GREYS = ((0.1, "black"), (0.4, "dark grey"), (0.65, "grey"), (0.94, "light grey"), (1.0, "white"))
+PALE, DARK, TINT = 0.12, 0.55, 0.45  # of saturation, value, and saturation
 
 
 def names_of(colours: Sequence[RGB]) -> list[str]:
-    """A name for each colour, of the nearest that has one; each name once, numbered from the second
-    of its kind on."""
+    """A name for each colour; each name once, numbered from the second of its kind on."""
     found: list[str] = []
     times: dict[str, int] = {}
-    for colour in colours:
-        name = min(NAMED, key=lambda each: _apart(NAMED[each], colour))
+    for name in map(_name, colours):
         times[name] = times.get(name, 0) + 1
         found.append(name if times[name] == 1 else f"{name} {times[name]}")
     return found
 
 
-def _apart(one: RGB, other: RGB) -> float:
-    """How unlike two colours look: squared, weighted as in Riemersma's "low-cost approximation"."""
-    red = (one[0] + other[0]) / 2
-    r, g, b = ((a - b) ** 2 for a, b in zip(one, other, strict=True))
-    return (2 + red / 256) * r + 4 * g + (2 + (255 - red) / 256) * b
+def _name(colour: RGB) -> str:
+    hue, saturation, value = rgb_to_hsv(*(level / 255 for level in colour))
+    if saturation < PALE or value < 0.1:
+        return next(name for top, name in GREYS if value <= top)
+    name, dark = next((name, dark) for top, name, dark in HUES if hue * 360 < top)
+    if value < DARK:
+        return dark
+    return f"light {name}" if saturation < TINT and value > 0.7 else name

@@ -124,10 +124,22 @@ def test_a_derivation_says_whether_it_takes_drawings(palette, derivation, kind):
 
 
 def test_each_name_of_a_colour_appears_once():
-    assert names_of([(0, 0, 255), WALL, DOOR, (255, 255, 255)]) == [
-        "blue",
-        "dark blue",
-        "orange",
-        "white",
-    ]
-    assert names_of([(250, 0, 0), (251, 0, 0)]) == ["red", "red 2"]
+    named = {
+        (0, 0, 0): "black",
+        (255, 255, 255): "white",
+        (128, 128, 128): "grey",
+        (0, 0, 221): "blue",
+        (0, 85, 255): "blue 2",
+        (255, 85, 0): "orange",
+        (120, 80, 50): "brown",
+        (0, 255, 238): "turquoise",
+        (170, 255, 85): "lime",
+        (255, 0, 40): "red",
+        (200, 0, 0): "red 2",
+        (90, 0, 0): "dark red",
+        (150, 190, 250): "light blue",
+    }
+    assert dict(zip(named, names_of([*named]), strict=True)) == named
+    levels = range(0, 256, 15)
+    every = [(red, green, blue) for red in levels for green in levels for blue in levels]
+    assert len(set(names_of(every))) == len(every)

@@ -1,6 +1,5 @@
 """A headless Chromium, driven over a pipe by the DevTools protocol, with real events.
 
-
 Nothing is installed for it: messages are JSON, each ended by a NUL, on descriptors 3 and 4.
 """
 
