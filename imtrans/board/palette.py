@@ -147,8 +147,11 @@ def _of_pictures(pictures: Sequence[Tensor], channels: int) -> Palette:
     colours = [_rgb(each) for each in few_colours(pictures) or dominant_colours(pictures)]
     if colours:
         pixels = torch.cat([each.flatten(1) for each in pictures], dim=1)
-        counts = [int((pixels == torch.tensor(each)[:, None]).all(0).sum()) for each in colours]
-        return _palette("labels", colours, colours[counts.index(max(counts))])
+        counts = {
+            each: int((pixels == torch.tensor(each)[:, None]).all(0).sum()) for each in colours
+        }
+        colours.sort(key=lambda each: -counts[each])
+        return _palette("labels", colours, colours[0])
     if median(float(ink(each)) for each in pictures) > DRAWN:
         dark = median(float(each.float().mean()) for each in pictures) < 128
         return drawing(BLACK if dark else WHITE)

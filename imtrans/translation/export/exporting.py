@@ -111,7 +111,7 @@ def export(
     header = header_to_load(Path(run), best, translator)
     loaded = load(header.path, device="cpu", precision="fp32", statistics=statistics, nfe=nfe)
     if page:
-        page.check(loaded)
+        page.prepare(loaded)
     weights = _sum(header.path)
     traced = trace(loaded, precision, statistics, values)
     file = kind(traced.program)
@@ -180,7 +180,6 @@ def prove(translator: Translator, traced: Traced, file: Pt2 | Onnx, *, seed: int
 def _page(path: Path, values: Values, runtime: str | Path | None, say: Say) -> Site:
     if values != "pixels":
         raise ImtransError("a page takes pictures, and no values of the network: no --values here")
-    onnx.require()  # before 33 MB are fetched
     return Site(path, None if runtime is None else Path(runtime), say)
 
 

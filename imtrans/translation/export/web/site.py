@@ -26,17 +26,19 @@ MODEL = "model.onnx"
 
 
 class Site:
-    """What is needed beside the network, found before anything is computed."""
+    """A folder to be: all that is needed beside the network is there before it is computed."""
 
     def __init__(self, folder: Path, runtime: Path | None, say: Say) -> None:
-        """Raises ImtransError where the folder cannot be written, or onnxruntime-web is missing."""
-        self.folder = folder
+        """Raises ImtransError where the folder cannot be written."""
         _check_place(folder)
-        self._runtime = runtime_files(runtime, say)
+        self.folder, self._runtime, self._say = folder, runtime, say
+        self._files: dict[str, bytes] = {}
 
-    def check(self, loaded: Translator) -> None:
-        """Raises ImtransError where the page cannot draw its sources or show its outputs."""
+    def prepare(self, loaded: Translator) -> None:
+        """Raises ImtransError where the page cannot draw the sources or show the outputs, or where
+        onnxruntime-web cannot be had."""
         drawable.check(loaded.encoding)
+        self._files = runtime_files(self._runtime, self._say)
 
     def write(
         self,
@@ -46,17 +48,17 @@ class Site:
         graph: Graph,
         facts: dict[str, str],
     ) -> None:
-        """All files, beside the folder at first. Raises OSError naming the folder."""
+        """All files, or none. Raises OSError naming the folder."""
         described = about(header, loaded, graph, facts)
         file = {"file": MODEL, "bytes": len(model), "sha256": hashlib.sha256(model).hexdigest()}
         described["model"] = file
         contents = {
             **self._page(described["title"]),
-            **{f"runtime/{name}": content for name, content in self._runtime.items()},
+            **{f"runtime/{name}": content for name, content in self._files.items()},
             "model.json": (json.dumps(described, indent=1) + "\n").encode(),
             MODEL: model,
         }
-        self._put(contents)
+        write_folder(self.folder, contents)
 
     def _page(self, title: str) -> dict[str, bytes]:
         own, board = files(__package__) / "page", files(imtrans.board)
@@ -68,20 +70,22 @@ class Site:
             found[name] = text.replace("{{ runtime }}", f"{NAME} {VERSION}")
         return {name: text.encode() for name, text in found.items()}
 
-    def _put(self, contents: dict[str, bytes]) -> None:
-        partial = None
-        try:
-            partial = Path(mkdtemp(prefix=f".{self.folder.name}.", dir=self.folder.parent))
-            (partial / "runtime").mkdir()
-            for name, content in contents.items():
-                (partial / name).write_bytes(content)
-            partial.chmod(0o777 & ~_umask())  # of mkdtemp, nobody else could serve it
-            os.rename(partial, self.folder)
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, str(self.folder)) from error
-        finally:
-            if partial is not None:
-                shutil.rmtree(partial, ignore_errors=True)
+
+def write_folder(folder: Path, contents: dict[str, bytes]) -> None:
+    """All files by their names, beside the folder at first. Raises OSError naming the folder."""
+    partial = None
+    try:
+        partial = Path(mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        for name, content in contents.items():
+            (partial / name).parent.mkdir(exist_ok=True)
+            (partial / name).write_bytes(content)
+        partial.chmod(0o777 & ~_umask())  # of mkdtemp, nobody else could serve it
+        os.rename(partial, folder)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from error
+    finally:
+        if partial is not None:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def described(folder: Path) -> str:

@@ -161,7 +161,7 @@ async function startCamera() {
   camera = video;
   by("camera").hidden = false;
   by("board").hidden = by("inputs").hidden = true;
-  document.documentElement.style.setProperty("--tools", "0px");
+  document.documentElement.style.setProperty("--tools", "32px");
   requestAnimationFrame(watch);
 }
 
