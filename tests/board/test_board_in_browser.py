@@ -9,7 +9,7 @@ from static_site import served
 
 import imtrans.board
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=WHY)
+pytestmark = [pytest.mark.thorough, pytest.mark.skipif(CHROMIUM is None, reason=WHY)]
 
 PAGE = """<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <link rel="icon" href="data:,"><link rel="stylesheet" href="board.css">
