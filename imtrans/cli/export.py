@@ -1,9 +1,11 @@
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from imtrans.api.errors import ImtransError
 from imtrans.cli.common import a_path, complain, echo, installed
 from imtrans.cli.sampling_options import NfeOption
 from imtrans.cli.trained import trained
@@ -19,6 +21,7 @@ from imtrans.cli.translate_options import (
 class ExportFormat(StrEnum):
     pt2 = "pt2"
     onnx = "onnx"
+    web = "web"
 
 
 class FilePrecision(StrEnum):
@@ -35,14 +38,19 @@ class Values(StrEnum):
 def export(
     format: Annotated[
         ExportFormat,
-        typer.Option(help="pt2: for torch.export.load; onnx: for onnxruntime and others."),
+        typer.Option(
+            help="pt2: for torch.export.load; onnx: for onnxruntime and others; web: a folder with "
+            "a page to draw on, for any static server."
+        ),
     ],
     recipe: RunNameOption = None,
     checkpoint: CheckpointOption = None,
     best: BestOption = False,
     output: Annotated[
         Path | None,
-        typer.Option(parser=a_path, metavar="FILE", help="By default NAME.onnx or NAME.pt2."),
+        typer.Option(
+            parser=a_path, metavar="FILE", help="By default NAME.onnx, NAME.pt2, or NAME-web."
+        ),
     ] = None,
     translator: TranslatorOption = "generator",
     precision: Annotated[
@@ -57,8 +65,17 @@ def export(
         Values, typer.Option(help="pixels: as files have them, 0 to 255; network: -1 to 1.")
     ] = Values.pixels,
     nfe: NfeOption = None,
+    runtime: Annotated[
+        Path | None,
+        typer.Option(
+            parser=a_path,
+            metavar="DIR",
+            help="web: onnxruntime-web as npm installs it; by default it is fetched once.",
+        ),
+    ] = None,
 ) -> None:
-    """Write a translator as one file that runs without imtrans: with torch alone, or as ONNX.
+    """Write a translator as one file that runs without imtrans: with torch alone, or as ONNX; or as
+    a page, on which one draws and sees the output.
 
     It takes any number of images of any size that its stride divides, and its metadata says all
     that is needed to feed it. What it computes is compared with imtrans on images of three random
@@ -70,6 +87,8 @@ def export(
     from imtrans.translation.export.exporting import export as write
     from imtrans.translation.export.parity import ParityError
 
+    if runtime is not None and format != ExportFormat.web:
+        raise ImtransError("--runtime is of --format web")
     name, source = trained(recipe, checkpoint, best, translator)
     installed()
     if precision != FilePrecision.fp32:
@@ -77,13 +96,15 @@ def export(
     try:
         exported = write(
             source,
-            output or Path(f"{name}.{format.value}"),
+            output or Path(f"{name}-web" if format == "web" else f"{name}.{format.value}"),
             format=format.value,
             translator=translator,
             precision=precision.value,
             statistics=statistics.value,
             values=values.value,
             nfe=nfe,
+            runtime=runtime,
+            say=partial(echo, err=True),
         )
     except ParityError as error:
         complain(f"error: {error}")

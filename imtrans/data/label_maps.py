@@ -69,13 +69,14 @@ class LabelMap:
     def show(self, image: Tensor) -> Tensor:
         """What a network sees or makes (channels, H, W) in colours, as uint8 (3, H, W): of numbers
         each has one that is easily told from others. Borders are white."""
-        shown = self._shown[self._largest(image).cpu()].movedim(-1, -3)
+        shown = self.shown_colours[self._largest(image).cpu()].movedim(-1, -3)
         if len(image) > self.count:
             shown = torch.where(image[-1:].cpu() > 0, 255, shown)
         return shown.to(torch.uint8)
 
     @property
-    def _shown(self) -> Tensor:
+    def shown_colours(self) -> Tensor:
+        """The colours (K, 3) that `show` gives to the classes."""
         if self.stored_channels == 3 and int(self.colours.max()) < 256:
             return self.colours
         hues = (colorsys.hsv_to_rgb(n * GOLDEN % 1, 0.75, 0.9) for n in range(self.count))

@@ -11,6 +11,7 @@ from torch import Tensor
 from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Pair, Picture
 from imtrans.checking.data.pixel_summary import viewable
+from imtrans.data.few_colours import DRAWN, Colour, few_colours, ink
 from imtrans.data.pairs import spread
 from imtrans.data.palette import dominant_colours
 from imtrans.data.pixels.decode import decode
@@ -21,12 +22,6 @@ from imtrans.drafting.mirrored import Apart, told_apart
 HEADERS = 100  # pictures whose headers are read
 DECODED = 48  # and whose pixels are; of large ones
 FEWEST, PIXELS = 12, 100e6  # fewer, so that about so many pixels are read
-COLOURS = 64  # more are no label map
-DRAWN = 0.85  # share of black and white in a drawing; of a shoe on white paper it is 0.6
-DARK, BRIGHT = 25, 230
-RECUR = 0.6  # share of a label map's colours that are in several files
-
-Colour = tuple[int, ...]
 
 
 @dataclass
@@ -111,8 +106,8 @@ def _summarise(found: SideSample, pixels: Sequence[Tensor]) -> None:
     found.high = max(float(one.max()) for one in pixels)
     jpeg = any(one.format == "JPEG" for one in found.headers)
     if pixels[0].dtype == torch.uint8:
-        found.colours = [] if jpeg else _few_colours(pixels)
-        found.ink = median(float(_ink(one)) for one in pixels)
+        found.colours = [] if jpeg else few_colours(pixels)
+        found.ink = median(float(ink(one)) for one in pixels)
         found.blurred = list(dominant_colours(views)) if jpeg else []
 
 
@@ -126,27 +121,3 @@ def _affordable(sizes: Sequence[tuple[int, int]]) -> int:
     """How many pictures of these sizes are decoded."""
     each = median(width * height for width, height in sizes) if sizes else 1
     return max(FEWEST, min(DECODED, int(PIXELS / each)))
-
-
-def _ink(pixels: Tensor) -> Tensor:
-    """The share of pixels (C, H, W) that are nearly black or nearly white."""
-    return ((pixels.amax(0) < DARK) | (pixels.amin(0) > BRIGHT)).float().mean()
-
-
-def _few_colours(pixels: Sequence[Tensor]) -> list[Colour]:
-    """The colours of label maps, in order; empty if there are many, or each file has its own."""
-    times: dict[Colour, int] = {}
-    for one in pixels:
-        codes = torch.zeros(one.shape[1:], dtype=torch.int64)
-        for channel in one[:4]:
-            codes = codes * 256 + channel
-        distinct = codes.unique()
-        if len(distinct) > COLOURS or len(one) > 4:
-            return []
-        for code in distinct.tolist():
-            colour = tuple(code >> 8 * (len(one) - 1 - c) & 255 for c in range(len(one)))
-            times[colour] = times.get(colour, 0) + 1
-    recurring = sum(number > 1 for number in times.values())
-    if not 1 < len(times) <= COLOURS or recurring < RECUR * len(times):
-        return []
-    return sorted(times)

@@ -1,4 +1,4 @@
-"""A headless Chromium, driven over a pipe by the DevTools protocol: pages of files, real events.
+"""A headless Chromium, driven over a pipe by the DevTools protocol, with real events.
 
 Nothing is installed for it: messages are JSON, each ended by a NUL, on descriptors 3 and 4.
 """
@@ -20,6 +20,8 @@ FLAGS = [
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --no-proxy-server",
     "--disable-background-networking --disable-component-update --disable-sync",
     "--remote-debugging-pipe --hide-scrollbars --disable-dev-shm-usage",
+    # A camera that shows a moving pattern, and that every page may use.
+    "--use-fake-device-for-media-stream --use-fake-ui-for-media-stream",
 ]
 KEYS = {
     "ArrowLeft": 37,
@@ -50,7 +52,7 @@ class Browser:
         to_read, to_write = _high(to_read), _high(to_write)
         command = [CHROMIUM, *" ".join(FLAGS).split(), f"--user-data-dir={profile}"]
         # Nothing outside this machine has an address for it.
-        command.append("--host-resolver-rules=MAP * ~NOTFOUND")
+        command.append("--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1")
         quiet = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         actions = [
             *((os.POSIX_SPAWN_DUP2, quiet, number) for number in (0, 1, 2)),
@@ -118,10 +120,12 @@ class Browser:
 
 
 class Page:
-    """A file in a tab, at a width in px, light or dark."""
+    """A file, or an address of this machine, in a tab, at a width in px, light or dark."""
 
     def __init__(self, browser, file, *, width=1440, height=900, scheme="light", script=True):
-        self.browser, self.address = browser, Path(file).resolve().as_uri()
+        self.browser, self.address = browser, str(file)
+        if not self.address.startswith("http://"):
+            self.address = Path(file).resolve().as_uri()
         self.width = width
         self._tab = browser.send("Target.createTarget", url="about:blank")["targetId"]
         attached = browser.send("Target.attachToTarget", targetId=self._tab, flatten=True)
@@ -156,6 +160,20 @@ class Page:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
+    def until(self, code):
+        """The value of an expression once it is true. Raises AssertionError if it never is."""
+        end = time.monotonic() + PATIENCE
+        while not (value := self.evaluate(code)):
+            assert time.monotonic() < end, f"never true: {code}; {self.problems}"
+            time.sleep(0.02)
+        return value
+
+    def upload(self, selector, file):
+        """Choose a file, as a person does in the dialogue of an <input type="file">."""
+        root = self.send("DOM.getDocument")["root"]["nodeId"]
+        node = self.send("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self.send("DOM.setFileInputFiles", nodeId=node, files=[str(Path(file).resolve())])
+
     def box(self, selector):
         """Left, top, width and height of an element, scrolled into view (px)."""
         return self.evaluate(
@@ -181,10 +199,17 @@ class Page:
             self.mouse("mouseMoved", *point, button="left", buttons=1)
         self.mouse("mouseReleased", *end, button="left", clickCount=1)
 
-    def key(self, key):
+    def touch(self, *points):
+        """Put a finger down, move it, and lift it."""
+        for number, (x, y) in enumerate(points):
+            kind = "touchMove" if number else "touchStart"
+            self.send("Input.dispatchTouchEvent", type=kind, touchPoints=[{"x": x, "y": y}])
+        self.send("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+
+    def key(self, key, *, control=False):
         code = KEYS.get(key, ord(key[0].upper()))
-        fields = {"key": key, "windowsVirtualKeyCode": code}
-        if len(key) == 1 or key == "Enter":
+        fields = {"key": key, "windowsVirtualKeyCode": code, "modifiers": 2 * control}
+        if (len(key) == 1 or key == "Enter") and not control:
             fields["text"] = "\r" if key == "Enter" else key
         self.send("Input.dispatchKeyEvent", type="keyDown", **fields)
         self.send("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
@@ -206,15 +231,17 @@ class Page:
 
     @property
     def requests(self):
-        """What the page asked for, but for itself and what it brings along."""
+        """What the page asked for, but for itself and what it brings along: what is in its text,
+        and, of an address, what is at the same host."""
         self.browser.drain()
-        return [
-            address
+        asked = [
+            event["params"]["request"]["url"]
             for event in self.browser.events(self.session)
             if event["method"] == "Network.requestWillBeSent"
-            and (address := event["params"]["request"]["url"]) != self.address
-            and not address.startswith("data:")
         ]
+        host = "/".join(self.address.split("/")[:3]) + "/"
+        own = ("data:", f"blob:{host}", host) if host.startswith("http") else ("data:",)
+        return [each for each in asked if each != self.address and not each.startswith(own)]
 
     def overflow(self):
         """How much wider the page is than its window (px). A phone widens the window too."""

@@ -24,6 +24,7 @@ FLOORS = [
     {"training"},
     {"evaluation"},
     {"translation"},
+    {"board"},
     {"runs"},
     {"task"},
     {"data"},

@@ -22,6 +22,7 @@ import imtrans
 from imtrans.api.errors import ImtransError
 from imtrans.host.words import plain
 
+ADVICE = "is this the right address? --mirror URL names another one"
 TIMEOUT = 30.0  # s without a byte, after which a connection counts as cut
 HEADERS = 60.0  # s in which the headers of an answer have to come
 PASSING = {408, 425, 429, 500, 502, 503, 504}  # answers of a server that is busy or restarting
@@ -35,8 +36,9 @@ class Cut(Exception):
         self.reached = reached
 
 
-def ask(address: str, headers: dict[str, str]) -> HTTPResponse:
-    """The answer to a GET: 200, 206 or 416. Raises Cut, or ImtransError for any other answer.
+def ask(address: str, headers: dict[str, str], *, advice: str = ADVICE) -> HTTPResponse:
+    """The answer to a GET: 200, 206 or 416. Raises Cut, or ImtransError for any other answer, with
+    advice.
 
     Proxies are taken from the environment (http_proxy, https_proxy, no_proxy).
     """
@@ -49,7 +51,7 @@ def ask(address: str, headers: dict[str, str]) -> HTTPResponse:
         asked = request.Request(address, headers=headers)
         answer: HTTPResponse = _opener().open(asked, timeout=TIMEOUT)
     except HTTPError as error:
-        return _refusal(address, error)
+        return _refusal(address, error, advice)
     except URLError as error:
         if isinstance(error.reason, ssl.SSLCertVerificationError):
             raise ImtransError(
@@ -128,7 +130,7 @@ def _opener() -> request.OpenerDirector:
     return opener
 
 
-def _refusal(address: str, error: HTTPError) -> HTTPResponse:
+def _refusal(address: str, error: HTTPError, advice: str) -> HTTPResponse:
     """No success, unless it says (416) that there is nothing behind what we have."""
     if error.code == 416:
         return error  # type: ignore[return-value]  # it has what is used of one
@@ -136,9 +138,7 @@ def _refusal(address: str, error: HTTPError) -> HTTPResponse:
     answered = f"answered {error.code} {plain(str(error.reason).split(chr(10))[0])}"
     if error.code in PASSING:
         raise Cut(answered) from error
-    raise ImtransError(
-        f"{address}: {answered}. is this the right address? --mirror URL names another one"
-    ) from error
+    raise ImtransError(f"{address}: {answered}. {advice}") from error
 
 
 def _said(error: object) -> str:

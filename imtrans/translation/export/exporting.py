@@ -32,26 +32,32 @@ from imtrans.translation.export.values import (
     described,
     forms,
 )
+from imtrans.translation.export.web import site
+from imtrans.translation.export.web.runtime import Say
+from imtrans.translation.export.web.site import MODEL, Site
 from imtrans.translation.loading import header_to_load, load
 from imtrans.translation.network.modes import Statistics
 from imtrans.translation.padding import padded_size
 from imtrans.translation.translator import Translator
 
-Format = Literal["pt2", "onnx"]
+Format = Literal["pt2", "onnx", "web"]
 Precision = Literal["fp32", "bf16", "fp16"]
 FORMATS: dict[str, type[Pt2 | Onnx]] = {"pt2": Pt2, "onnx": Onnx}
+WEB = "web"  # not one file: a folder with an .onnx file
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
 class Exported:
-    """A file that was written, and how far its outputs are from imtrans's own."""
+    """A file, or folder, that was written, and how far its outputs are from imtrans's own."""
 
     path: Path
     parity: Parity
     facts: dict[str, str]  # the metadata inside
 
     def __str__(self) -> str:
+        if self.path.is_dir():
+            return f"{self.path}: {site.described(self.path)}"
         stride, precision = self.facts["stride"], self.facts["precision"]
         return (
             f"{self.path}: {size(self.path.stat().st_size)}, {precision}, for any batch, and sizes "
@@ -71,9 +77,14 @@ def export(
     statistics: Statistics = "image",
     values: Values = "pixels",
     nfe: int | None = None,
+    runtime: str | Path | None = None,
+    say: Say = lambda line: None,
 ) -> Exported:
     """Write the translator of a run as one file that runs without imtrans: `pt2` for
-    torch.export.load, or `onnx`; by default what the suffix of `output` says.
+    torch.export.load, or `onnx`; by default what the suffix of `output` says. Or as a folder,
+    `web`: a page on which one draws, with the ONNX model and onnxruntime-web, to be served by any
+    static server. onnxruntime-web is fetched from npm once, or taken from the folder `runtime`;
+    `say` hears of it.
 
     `run`, `best`, `translator`, `statistics` and `nfe` are those of `imtrans.load`. With `pixels`
     the file takes and gives the values that image files store, as float32 (N, C, H, W): colours of
@@ -93,10 +104,14 @@ def export(
     True
     """
     path = Path(output)
-    kind = _kind(path, format, precision)
-    _check_place(path)
+    page = _page(path, values, runtime, say) if format == WEB else None
+    kind = _kind(Path(MODEL), None, precision) if page else _kind(path, format, precision)
+    if page is None:
+        _check_place(path)
     header = header_to_load(Path(run), best, translator)
     loaded = load(header.path, device="cpu", precision="fp32", statistics=statistics, nfe=nfe)
+    if page:
+        page.prepare(loaded)
     weights = _sum(header.path)
     traced = trace(loaded, precision, statistics, values)
     file = kind(traced.program)
@@ -107,7 +122,10 @@ def export(
         "weights_sha256": weights,
         "parity": parity.dumps(),
     }
-    write_whole(path, file.dumps(facts))
+    if page:
+        page.write(file.dumps(facts), header, loaded, traced.graph, facts)
+    else:
+        write_whole(path, file.dumps(facts))
     return Exported(path, parity, facts)
 
 
@@ -159,11 +177,17 @@ def prove(translator: Translator, traced: Traced, file: Pt2 | Onnx, *, seed: int
     return parity
 
 
+def _page(path: Path, values: Values, runtime: str | Path | None, say: Say) -> Site:
+    if values != "pixels":
+        raise ImtransError("a page takes pictures, and no values of the network: no --values here")
+    return Site(path, None if runtime is None else Path(runtime), say)
+
+
 def _kind(path: Path, format: str | None, precision: str) -> type[Pt2 | Onnx]:
     """The class that writes this file. Raises ImtransError for what cannot be had."""
     found = format or path.suffix.removeprefix(".").lower()
     if found not in FORMATS:
-        raise ImtransError(f"no format '{found}'; use {quoted(FORMATS)}")
+        raise ImtransError(f"no format '{found}'; use {quoted([*FORMATS, WEB])}")
     if precision not in DTYPES:
         raise ImtransError(f"precision '{precision}' is not one of {quoted(DTYPES)}")
     for other in FORMATS.keys() - {found}:

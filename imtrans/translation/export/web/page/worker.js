@@ -1,0 +1,59 @@
+// The network, beside the page: while it computes, strokes are drawn as if it did not.
+
+import * as ort from "./runtime/ort.wasm.bundle.min.mjs";
+import { normal } from "./noise.js";
+import { toPixels, toSource } from "./pictures.js";
+
+let model, session;
+
+self.onmessage = async ({ data }) => {
+  try {
+    if (data.model) await load(data.model);
+    else await translate(data);
+  } catch (error) {
+    self.postMessage({ error: String(error?.message ?? error), loading: !session });
+  }
+};
+
+async function load(described) {
+  model = described;
+  const { file, bytes } = model.model;
+  const content = await fetched(new URL(file, import.meta.url), bytes);
+  if (content.length !== bytes)
+    throw new Error(`${file} has ${content.length} bytes, and had ${bytes} when it was exported. was it copied whole? of Git LFS, a pointer is no model`);
+  // More threads need a server that isolates the page (COOP and COEP); most static ones do not.
+  ort.env.wasm.numThreads = self.crossOriginIsolated ? Math.min(navigator.hardwareConcurrency ?? 1, 4) : 1;
+  ort.env.logLevel = "error";
+  session = await ort.InferenceSession.create(content, { executionProviders: ["wasm"], graphOptimizationLevel: "all" });
+  self.postMessage({ ready: true });
+}
+
+/** A file in one piece, and how much of it is here, some times a second. */
+async function fetched(address, bytes) {
+  const answer = await fetch(address);
+  if (!answer.ok) throw new Error(`${address.pathname}: the server answers ${answer.status}`);
+  const parts = [], reader = answer.body.getReader();
+  let have = 0, said = 0;
+  for (let part; !(part = await reader.read()).done; ) {
+    parts.push(part.value);
+    have += part.value.length;
+    if (performance.now() > said + 100) {
+      said = performance.now();
+      self.postMessage({ loaded: have, of: bytes });
+    }
+  }
+  const content = new Uint8Array(have);
+  for (let at = 0, part; (part = parts.shift()); at += part.length) content.set(part, at);
+  return content;
+}
+
+async function translate({ number, pixels, width, height, seed }) {
+  const start = performance.now(), { source, output, noise } = model;
+  const given = { source: new ort.Tensor("float32", toSource(pixels, source), [1, source.channels, height, width]) };
+  if (noise) given.noise = new ort.Tensor("float32", normal(seed, noise * width * height), [1, noise, height, width]);
+  const made = await session.run(given), values = made.output.data;
+  const shown = toPixels(values, output), kept = output.shown ? toPixels(values, output, true) : null;
+  for (const each of [...Object.values(given), ...Object.values(made)]) each.dispose();
+  const answer = { number, width, height, shown, kept, took: performance.now() - start };
+  self.postMessage(answer, [shown.buffer, ...(kept ? [kept.buffer] : [])]);
+}
