@@ -2,7 +2,9 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from time import monotonic, process_time
 
 import torch
 
@@ -53,7 +55,7 @@ def this_machine() -> Machine:
     device = choose_device()
     faster = precision(device)[1]
     auto = choose_precision("auto", device)
-    free, busy = free_memory(device), os.getloadavg()[0] > BUSY * cores()
+    free, busy = free_memory(device), is_busy()
     return Machine(device.type, _name(device), free, auto, faster, _disk(), busy)
 
 
@@ -86,11 +88,24 @@ def cost(recipe: Recipe, catalog: Catalog) -> Cost:
     try:
         with computing(deterministic=recipe.train.deterministic):
             step = Step(task.method(device), engine, task.recipe.train)
-            seconds = seconds_of(task, lambda line: None, step)
+            seconds = seconds_of(task, lambda line: None, step, _clock(device))
     except (RuntimeError, ValueError) as error:
         fits = not is_out_of_memory(error)
         return Cost(None, fits, memory, str(engine), " ".join(str(error).split())[:200])
     return Cost(seconds * times, True, memory, str(engine))
+
+
+def _clock(device: torch.device) -> Callable[[], float]:
+    """Beside other programs a CPU's step may take many times as long by the wall clock: then what
+    the process computes tells how long it will take without them."""
+    if device.type == "cpu" and is_busy():
+        return lambda: process_time() / torch.get_num_threads()
+    return monotonic
+
+
+def is_busy() -> bool:
+    """Whether other programs use this machine's cores."""
+    return os.getloadavg()[0] > BUSY * cores()
 
 
 def _is_close(recipe: Recipe, free: int | None) -> bool:

@@ -83,8 +83,8 @@ def of_the_machine(facts: Situation) -> Iterator[str]:
     yield f"it will take about {duration(facts.seconds)} on {name}: {step}"
     if facts.machine.busy and facts.machine.device == "cpu":
         yield (
-            "other programs use the cores now, so this time is too long. until they end, "
-            "OMP_NUM_THREADS=1 makes every command many times faster"
+            "other programs use the cores now: without them it takes as long as said, beside them "
+            "longer. until they end, OMP_NUM_THREADS=1 makes every command faster"
         )
     if facts.hours is None and facts.seconds > LONG:
         yield "for less time: --hours 8. it plans fewer epochs, and smaller networks if need be"
