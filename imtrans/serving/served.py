@@ -53,13 +53,20 @@ class Output:
 class Served:
     """A translator with the name and the title of its run."""
 
-    def __init__(self, name: str, recipe: Recipe, translator: Translator, run: Path) -> None:
-        self.name, self.recipe, self.run = name, recipe, run
+    def __init__(self, name: str, recipe: Recipe, translator: Translator) -> None:
+        self.name, self.recipe, self.file = name, recipe, translator.file
         self.title = recipe.title or name
         self._plain, self._dropping = translator, translator.with_dropout()
         self.encoding = translator.encoding
         self.nfe = nfe_of(translator.module)
         self._alone = _devices.setdefault(str(translator.device), threading.Lock())
+
+    @property
+    def folder(self) -> Path:
+        """The run's; of a checkpoint alone, its own."""
+        assert self.file is not None  # it was loaded from one
+        above = self.file.parent.parent
+        return above.parent if above.name == "checkpoints" else self.file.parent
 
     @property
     def samples(self) -> bool:

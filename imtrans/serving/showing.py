@@ -1,34 +1,16 @@
-"""Between what a browser has and what a network takes and makes: data URLs and viewable PNGs."""
+"""Pictures as a browser shows them: data URLs and PNGs that fit a screen."""
 
 import base64
-import binascii
 import io
 from pathlib import Path
 
 from PIL import Image
 from torch import Tensor
 
-from imtrans.api.errors import ImtransError
-from imtrans.api.pictures import Picture
 from imtrans.serving.storage import Storage
 
 START = "data:image/png;base64,"
 SIDE = 1600  # px: a picture to look at is not larger
-NAME = "drawing"
-
-
-def drawn(value: object) -> Picture | None:
-    """The picture of a drawing board, a PNG as a data URL; None where nothing was drawn. Raises
-    ImtransError for anything else."""
-    if value is None or value == "":
-        return None
-    if not isinstance(value, str) or not value.startswith(START):
-        raise ImtransError(f"a drawing is a PNG as a data URL: {START}...")
-    try:
-        content = base64.b64decode(value[len(START) :], validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise ImtransError("the drawing is not base64 text") from error
-    return Picture(NAME, content=content)
 
 
 def data_url(pixels: Tensor) -> str:
