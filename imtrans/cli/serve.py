@@ -12,7 +12,7 @@ from imtrans.recipe.naming import RUNS
 
 if TYPE_CHECKING:
     from imtrans.serving.served import Served
-    from imtrans.serving.server import Address
+    from imtrans.serving.server import Endpoint
 
 FEW = 4  # runs that are served without being named
 SERVER = "Server"
@@ -79,11 +79,11 @@ def serve(
     ] = 32,
     device: DeviceOption = None,
 ) -> None:
-    """Serve runs on a page: draw, upload or photograph a source and see the output; and to programs.
+    """Serve runs: a page to draw, upload or photograph a source and see the output, and an API.
 
     Several runs are shown side by side, for the same source. Nothing is sent to another machine,
-    and only this machine reaches the page unless --host says otherwise. Programs call it with
-    `gradio_client` or curl: `translate`, `batch` and `runs`. It needs `pip install "imtrans[serve]"`.
+    and only this machine reaches the page unless --host says otherwise. Programs call `translate`,
+    `batch` and `runs` with `gradio_client` or curl. It needs `pip install "imtrans[serve]"`.
 
     Example: `imtrans serve my-task`
     """
@@ -91,11 +91,11 @@ def serve(
     from imtrans.serving.access import Access, user_and_password
     from imtrans.serving.limits import MB, Limits
     from imtrans.serving.loading import drawing_for, load_served
-    from imtrans.serving.server import Address, listening_at
+    from imtrans.serving.server import Endpoint, listening_at
     from imtrans.serving.server import serve as serve_runs
 
     named = [(run, _place(run)) for run in runs or _few_runs()]
-    access, address = Access(user_and_password(auth)), Address(host, port)
+    access, address = Access(user_and_password(auth)), Endpoint(host, port)
     imported("gradio", extra="serve")
     with listening_at(address) as listening:
         served = load_served(named, best=best, device=device, max_pixels=max_pixels)
@@ -112,7 +112,7 @@ def serve(
     echo("stopped")
 
 
-def _say_ready(served: list["Served"], address: "Address") -> None:
+def _say_ready(served: list["Served"], address: "Endpoint") -> None:
     names = ", ".join(one.name for one in served)
     echo(f"serving {names} at {address.url}; Ctrl-C ends it")
 

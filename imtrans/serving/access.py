@@ -94,6 +94,4 @@ class Access:
             found = SimpleCookie(text).get(COOKIE)
         except CookieError:
             return False
-        return found is not None and hmac.compare_digest(
-            found.value.encode(), self._token.encode()
-        )
+        return found is not None and hmac.compare_digest(found.value.encode(), self._token.encode())

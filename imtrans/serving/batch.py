@@ -1,4 +1,4 @@
-"""Several files in, a zip out: each result that could be made, and a line for each that could not."""
+"""Several files in, a zip out: the results, and a line for each file that has none."""
 
 from collections.abc import Sequence
 from pathlib import Path, PurePath
@@ -7,7 +7,7 @@ from zipfile import ZIP_STORED, ZipFile
 from imtrans.api.errors import ImtransError
 from imtrans.api.pictures import Picture
 from imtrans.serving.limits import Limits
-from imtrans.serving.served import Choice, Served
+from imtrans.serving.served import Draw, Served
 from imtrans.serving.storage import Storage
 
 ZIP = b"PK\x03\x04"
@@ -40,7 +40,7 @@ class Zipped:
 
 
 def translate_batch(
-    served: Served, files: Sequence[str], choice: Choice, storage: Storage, limits: Limits
+    served: Served, files: Sequence[str], choice: Draw, storage: Storage, limits: Limits
 ) -> tuple[Path, int, list[str]]:
     """The zip, how many results are in it, and a line for each file that was skipped. Raises
     ImtransError where there is no result at all."""
@@ -63,7 +63,7 @@ def translate_batch(
     return zipped.place, len(zipped), skipped
 
 
-def translate_file(served: Served, file: str, choice: Choice, storage: Storage) -> Path:
+def translate_file(served: Served, file: str, choice: Draw, storage: Storage) -> Path:
     """The exact result for a file of the server's folder. Raises ImtransError, which names the file
     as the client knows it."""
     made = served.translated(uploaded(file), choice)

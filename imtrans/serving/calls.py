@@ -17,7 +17,7 @@ from imtrans.host.words import readable
 from imtrans.serving.batch import translate_batch, translate_file, uploaded
 from imtrans.serving.drawing import Drawing
 from imtrans.serving.limits import Limits
-from imtrans.serving.served import Choice, Served
+from imtrans.serving.served import Draw, Served
 from imtrans.serving.showing import data_url, shown
 from imtrans.serving.storage import Storage, kept_name
 
@@ -87,7 +87,7 @@ class Calls:
         made = [self._drawn(served, picture, chosen) for served in self.served]
         return made if len(made) > 1 else made[0]
 
-    def _drawn(self, served: Served, picture: Picture | None, chosen: Choice) -> dict[str, str]:
+    def _drawn(self, served: Served, picture: Picture | None, chosen: Draw) -> dict[str, str]:
         if picture is None:
             return {"image": "", "text": ""}
         try:
@@ -105,7 +105,7 @@ class Calls:
             found += self._compared(served, image, chosen) if image else (None, None, "")
         return found
 
-    def _compared(self, served: Served, image: str, chosen: Choice) -> tuple[Any, Any, str]:
+    def _compared(self, served: Served, image: str, chosen: Draw) -> tuple[Any, Any, str]:
         try:
             picture = uploaded(image)
             made = served.translated(picture, chosen)
@@ -132,13 +132,19 @@ class Calls:
         )
 
 
-def choice(seed: Any, nfe: Any) -> Choice:
+def choice(seed: Any, nfe: Any) -> Draw:
     """What a client chose. Raises ImtransError where that is no whole number."""
-    return Choice(_whole(seed, "seed"), _whole(nfe, "nfe"))
+    return Draw(_whole(seed, "seed"), _whole(nfe, "nfe"))
 
 
 def _whole(value: Any, name: str) -> int | None:
-    if value is None or value == "":
+    """A number of JSON, or what was typed; None where nothing was."""
+    if isinstance(value, str):
+        value = value.strip()
+        if not value:
+            return None
+        value = float(value) if value.isascii() and value.isdecimal() and len(value) < 16 else None
+    elif value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
         raise ImtransError(f"{name}: not a whole number")

@@ -12,7 +12,6 @@ from imtrans.api.pictures import Picture
 from imtrans.board.palette import Palette
 from imtrans.data.pixels.decode import decode
 from imtrans.data.pixels.formats.stored import PixelSpec
-from imtrans.serving.served import Served
 from imtrans.translation.forms import picture_of
 
 START = "data:image/png;base64,"
@@ -61,5 +60,3 @@ def classes_of(pixels: Tensor, stored: dict[str, tuple[int, ...]]) -> np.ndarray
     if not known.all():
         raise ImtransError("the drawing has a colour that is not of the palette")
     return found[..., 0] if found.shape[2] == 1 else found
-
-

@@ -37,7 +37,8 @@ def drawing_for(runs: Sequence[Served]) -> Drawing | None:
     for run in runs:
         if run.file is not None and is_drawable(run.encoding):
             palette = palette_of(read_header(run.file))
-            return Drawing(palette, run.size, run.size, run.encoding.expected.max_pixels)
+            height, width = run.size
+            return Drawing(palette, width, height, run.encoding.expected.max_pixels)
     return None
 
 

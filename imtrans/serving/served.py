@@ -27,7 +27,7 @@ _devices: dict[str, threading.Lock] = {}
 
 
 @dataclass(frozen=True)
-class Choice:
+class Draw:
     """How an output is drawn, where anything is drawn. Raises ImtransError for no such seed."""
 
     seed: int | None = None  # with which dropout is on, too; None: 0, and dropout is off
@@ -78,9 +78,9 @@ class Served:
         return self._dropping is not self._plain
 
     @property
-    def size(self) -> int:
-        """Of the pictures of training, px."""
-        return self.recipe.data.crop_size
+    def size(self) -> tuple[int, int]:
+        """Of the pictures that training saw: height and width, px."""
+        return self.recipe.data.crop
 
     @property
     def is_eight_bit(self) -> bool:
@@ -112,21 +112,21 @@ class Served:
             "title": self.title,
             "source": self.takes,
             "output": self.makes,
-            "size": self.size,
+            "size": list(self.size),
             "samples": self.samples,
             "dropout": self.has_dropout,
             "nfe": self.nfe,
         }
 
-    def translated(self, picture: Picture, choice: Choice) -> Output:
+    def translated(self, picture: Picture, drawn: Draw) -> Output:
         """The output for a picture. Raises ImtransError where it cannot be read or made."""
-        translator = self._translator(choice)
+        translator = self._translator(drawn)
         given = translator.given(picture)
         remarks = tuple(remark.text for remark in translator.remarks(given))
         source = given.source.to(translator.device)
-        with self._alone, self._evaluations(translator, choice.nfe):
+        with self._alone, self._evaluations(translator, drawn.nfe):
             try:
-                output = translator.output(source, choice.seed)
+                output = translator.output(source, drawn.seed)
                 output = self.encoding.resized(output, *given.size)
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
@@ -152,8 +152,8 @@ class Served:
         composed = made.given.composed_with.to(made.output.device)
         return self.encoding.show_target(made.output, composed).cpu()
 
-    def _translator(self, choice: Choice) -> Translator:
-        return self._plain if choice.seed is None else self._dropping
+    def _translator(self, drawn: Draw) -> Translator:
+        return self._plain if drawn.seed is None else self._dropping
 
     @contextmanager
     def _evaluations(self, translator: Translator, nfe: int | None) -> Iterator[None]:

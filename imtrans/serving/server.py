@@ -31,7 +31,7 @@ QUIET = {
 
 
 @dataclass(frozen=True)
-class Address:
+class Endpoint:
     """Where a server listens."""
 
     host: str
@@ -51,7 +51,7 @@ def serve(
     runs: Sequence[Served],
     drawing: Drawing | None,
     listening: socket.socket,
-    address: Address,
+    address: Endpoint,
     access: Access,
     limits: Limits,
     ready: Callable[[], None],
@@ -77,7 +77,7 @@ def serve(
 
 
 def _server(uvicorn: Any, ready: Callable[[], None]) -> Any:
-    class Server(uvicorn.Server):  # type: ignore[name-defined,misc]
+    class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets=sockets)
             ready()
@@ -91,7 +91,7 @@ def application(
     storage: Storage,
     access: Access,
     limits: Limits,
-    address: Address,
+    address: Endpoint,
 ) -> Gate:
     """Gradio's application behind the gate."""
     os.environ.update(QUIET)
@@ -136,7 +136,7 @@ def _file(response: Any, path: Path) -> Callable[[], Any]:
 
 
 @contextmanager
-def listening_at(address: Address) -> Iterator[socket.socket]:
+def listening_at(address: Endpoint) -> Iterator[socket.socket]:
     """A socket there. Raises ImtransError where there can be none."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     with closing(socket.socket(family, socket.SOCK_STREAM)) as found:

@@ -179,8 +179,8 @@ class Translator:
         return other
 
     def with_dropout(self) -> "Translator":
-        """The same translator with its dropout on, of the same weights, which are not copied; itself
-        where it has no dropout, or has it on."""
+        """The same translator with its dropout on, of the same weights, which are not copied;
+        itself where it has no dropout, or has it on."""
         own = (*self.module.parameters(), *self.module.buffers())
         module, noise = deepcopy(self.module, {id(tensor): tensor for tensor in own}), Noise()
         if not with_seeded_dropout(module, noise):

@@ -11,7 +11,7 @@ from imtrans.serving.drawing import Drawing
 from imtrans.serving.limits import Limits
 from imtrans.serving.page import parts
 from imtrans.serving.page.components import FileUpload, ImageUpload
-from imtrans.serving.served import LAST_SEED, MOST_NFE, Served
+from imtrans.serving.served import Served
 
 # All that a network computes for waits in one queue, and goes one by one.
 MODEL: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
@@ -22,8 +22,9 @@ def page(runs: Sequence[Served], drawing: Drawing | None, calls: Calls) -> gr.Bl
     """The blocks of a server; `drawing` is what can be drawn for its runs, if anything can."""
     title = runs[0].title if len(runs) == 1 else "imtrans"
     with gr.Blocks(title=title, analytics_enabled=False, fill_width=False) as blocks:
-        gr.HTML(parts.heading(runs), elem_id="heading", padding=False)
-        seed, nfe = _choices(runs)
+        with gr.Row(elem_id="head"):
+            gr.HTML(parts.heading(runs), elem_id="heading", padding=False, scale=6, min_width=280)
+            seed, nfe = _choices(runs)
         with gr.Tabs():
             if drawing:
                 with gr.Tab("Draw", id="draw"):
@@ -34,34 +35,33 @@ def page(runs: Sequence[Served], drawing: Drawing | None, calls: Calls) -> gr.Bl
                 _batch(runs, calls, seed, nfe)
         _about(runs)
         _api(calls)
-    blocks.queue(
-        max_size=calls.limits.waiting, default_concurrency_limit=1, api_open=False
-    )
+    blocks.queue(max_size=calls.limits.waiting, default_concurrency_limit=1, api_open=False)
     return blocks
 
 
-def _choices(runs: Sequence[Served]) -> tuple[gr.Number, gr.Number]:
-    """The seed and the number of network evaluations, shown where a run has a use for them."""
+def _choices(runs: Sequence[Served]) -> tuple[gr.Textbox, gr.Textbox]:
+    """The seed and the number of network evaluations, shown where a run has a use for them. Texts,
+    because a number is never empty on the page."""
+    samples, steps = any(run.samples for run in runs), {run.nfe: None for run in runs if run.nfe}
     drops = any(run.has_dropout for run in runs)
-    samples, steps = any(run.samples for run in runs), [run.nfe for run in runs if run.nfe]
-    with gr.Row(visible=samples or bool(steps), elem_id="choices", equal_height=True):
-        info = "Another seed, another output." + (" Empty: dropout is off." if drops else "")
-        seed = gr.Number(
-            None, label="Seed", info=info, precision=0, minimum=0, maximum=LAST_SEED,
-            visible=samples, elem_id="seed", min_width=140,
-        )  # fmt: skip
-        again = gr.Button("Another seed", visible=samples, elem_id="again", min_width=120)
-        nfe = gr.Number(
-            None, label="Network evaluations", precision=0, minimum=1, maximum=MOST_NFE,
-            info=f"For one output. Empty: {', '.join(map(str, steps))}, as trained.",
-            visible=bool(steps), elem_id="nfe", min_width=140,
-        )  # fmt: skip
-        again.click(lambda: random.randrange(1000), None, seed, queue=False, **PRIVATE)
+    way: dict[str, Any] = {"min_width": 120, "max_lines": 1, "scale": 1}
+    nfe = gr.Textbox(
+        label="Evaluations", placeholder=", ".join(map(str, steps)), elem_id="nfe",
+        visible=bool(steps), **way,
+    )  # fmt: skip
+    seed = gr.Textbox(
+        label="Seed", placeholder="no dropout" if drops else "0", elem_id="seed",
+        visible=samples, **way,
+    )  # fmt: skip
+    again = gr.Button(
+        "Another seed", visible=samples, elem_id="again", scale=0, min_width=130, size="md"
+    )
+    again.click(lambda: str(random.randrange(1000)), None, seed, queue=False, **PRIVATE)
     return seed, nfe
 
 
 def _draw(
-    runs: Sequence[Served], drawing: Drawing, calls: Calls, seed: gr.Number, nfe: gr.Number
+    runs: Sequence[Served], drawing: Drawing, calls: Calls, seed: gr.Textbox, nfe: gr.Textbox
 ) -> None:
     with gr.Row(equal_height=False):
         with gr.Column(min_width=280):
@@ -73,7 +73,7 @@ def _draw(
     gr.on([board.input, seed.change, nfe.change], calls.draw, inputs, outputs, **way)
 
 
-def _picture(runs: Sequence[Served], calls: Calls, seed: gr.Number, nfe: gr.Number) -> None:
+def _picture(runs: Sequence[Served], calls: Calls, seed: gr.Textbox, nfe: gr.Textbox) -> None:
     image: gr.Image | gr.File
     with gr.Row(equal_height=False):
         with gr.Column(min_width=280):
@@ -102,7 +102,7 @@ def _picture(runs: Sequence[Served], calls: Calls, seed: gr.Number, nfe: gr.Numb
     gr.on([image.change, seed.change, nfe.change], calls.compare, inputs, outputs, **way)
 
 
-def _batch(runs: Sequence[Served], calls: Calls, seed: gr.Number, nfe: gr.Number) -> None:
+def _batch(runs: Sequence[Served], calls: Calls, seed: gr.Textbox, nfe: gr.Textbox) -> None:
     limits: Limits = calls.limits
     with gr.Row(equal_height=False):
         with gr.Column(min_width=280):

@@ -4,6 +4,7 @@ Gradio opens an upload with Pillow before it hands it on, and fetches what is an
 file is a path in the server's folder, and stays unread.
 """
 
+from abc import ABCMeta
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,6 @@ from imtrans.serving.payload import ADDRESS
 
 class _PathsAlone:
     """Mixed into a component: addresses are refused, files are passed on as their paths."""
-
-    is_template = True  # the page shows it as the component that it is made from
 
     async def async_move_resource_to_block_cache(
         self, url_or_file_path: str | Path | None
@@ -41,19 +40,17 @@ def _refuse_address(given: str | Path | None) -> None:
         raise gr.Error(ADDRESS, print_exception=False)
 
 
-class ImageUpload(_PathsAlone, gr.Image):
-    """An image from a file, a camera or the clipboard, as the path of its file."""
+def _without_reading(component: type[gr.components.Component]) -> Any:
+    """The component as one of paths alone. Not by a class statement: gradio's metaclass would write
+    a file of types beside this one, into the installed package."""
+    kind, shown_as = type(component), component.__name__.lower()
+    facts = {
+        "__module__": __name__,
+        "get_block_name": lambda self: shown_as,
+        "get_block_class": lambda self: shown_as,
+    }
+    return ABCMeta.__new__(kind, f"{component.__name__}OfPath", (_PathsAlone, component), facts)
 
-    def get_block_name(self) -> str:
-        return "image"
 
-    get_block_class = get_block_name
-
-
-class FileUpload(_PathsAlone, gr.File):
-    """Files of any kind, as their paths."""
-
-    def get_block_name(self) -> str:
-        return "file"
-
-    get_block_class = get_block_name
+ImageUpload = _without_reading(gr.Image)  # from a file, a camera or the clipboard
+FileUpload = _without_reading(gr.File)

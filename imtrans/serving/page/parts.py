@@ -30,7 +30,7 @@ def heading(runs: Sequence[Served]) -> str:
 def _facts(run: Served) -> str:
     facts = [
         f"{run.takes} in, {run.makes} out",
-        f"trained at {run.size} px",
+        f"trained at {run.size[1]} x {run.size[0]} px",
         *(["has dropout"] if run.has_dropout else []),
         *([f"{run.nfe} network evaluations"] if run.nfe else []),
     ]
@@ -69,6 +69,7 @@ def board(drawing: Drawing) -> gr.HTML:
         html_template='<div class="board"></div>',
         js_on_load=(HERE / "board_in_page.js").read_text("utf-8"),
         apply_default_css=False,
+        padding=False,
         elem_id="board",
         label="Drawing",
         options={"width": drawing.width, "height": drawing.height, **drawing.palette.board()},
@@ -89,6 +90,7 @@ def drawn_output(run: Served, drawing: Drawing, number: int) -> gr.HTML:
         ),
         js_on_load=(HERE / "output_in_page.js").read_text("utf-8"),
         apply_default_css=False,
+        padding=False,
         elem_id=f"drawn-{number}",
         elem_classes="drawn",
         label=f"Output of {run.title}",
