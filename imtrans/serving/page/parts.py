@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from html import escape
@@ -15,6 +16,12 @@ from imtrans.serving.served import Served
 
 HERE = Path(__file__).parent
 WIDE = 1200  # px: of a sample that is shown
+# Nothing of a run may be in a template: gradio evaluates templates, and a title is anybody's text.
+OUTPUT = """<figure class="output">
+<div class="frame"><img alt="" hidden><p class="hint">The output appears here as you draw.</p></div>
+<figcaption><span class="title"></span><a class="save" hidden>Save</a></figcaption>
+<p class="remark" hidden></p>
+</figure>"""
 
 
 def heading(runs: Sequence[Served]) -> str:
@@ -24,7 +31,8 @@ def heading(runs: Sequence[Served]) -> str:
     else:
         title = f"{len(runs)} runs side by side"
         lines = [f"<strong>{escape(run.title)}</strong> {_facts(run)}" for run in runs]
-    return f"<h1>{escape(title)}</h1>" + "".join(f'<p class="facts">{line}</p>' for line in lines)
+    titled = re.sub("`([^`]+)`", r"<code>\1</code>", escape(title))
+    return f"<h1>{titled}</h1>" + "".join(f'<p class="facts">{line}</p>' for line in lines)
 
 
 def _facts(run: Served) -> str:
@@ -78,20 +86,16 @@ def board(drawing: Drawing) -> gr.HTML:
 
 def drawn_output(run: Served, drawing: Drawing, number: int) -> gr.HTML:
     """What a run makes of the drawing: its picture is replaced, never the element."""
-    ratio = f"{drawing.width} / {drawing.height}"
     return gr.HTML(
         value={"image": "", "text": ""},
-        html_template=(
-            f'<figure class="output"><div class="frame" style="aspect-ratio: {ratio}">'
-            f'<img alt="Output of {escape(run.title)}" hidden><p class="hint">The output appears '
-            f"here as you draw.</p></div><figcaption><span>{escape(run.title)}</span>"
-            f'<a class="save" download="{escape(run.name)}.png" hidden>Save</a></figcaption>'
-            '<p class="remark" hidden></p></figure>'
-        ),
+        html_template=OUTPUT,
         js_on_load=(HERE / "output_in_page.js").read_text("utf-8"),
         apply_default_css=False,
         padding=False,
         elem_id=f"drawn-{number}",
         elem_classes="drawn",
-        label=f"Output of {run.title}",
+        label="Output",
+        run=run.name,
+        title=run.title,
+        ratio=drawing.width / drawing.height,
     )
