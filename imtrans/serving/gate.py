@@ -29,9 +29,9 @@ UPLOAD = f"{API}/upload"
 READ = re.compile(
     rf"/|/config/?|/theme\.css|/favicon\.ico|/robots\.txt|/manifest\.json|/(assets|static|svelte|board)/.+"
     rf"|{API}/(info|startup-events|queue/data|upload_progress|app_id|user|login_check|theme\.css)/?"
-    rf"|{API}/heartbeat/{NAME}|{API}/call/{NAME}/{NAME}|{re.escape(FILE)}.+"
+    rf"|{API}/heartbeat/{NAME}|{API}/call/(v2/)?{NAME}/{NAME}|{re.escape(FILE)}.+"
 )
-CALL = re.compile(rf"{API}/(queue/join|call/{NAME}|cancel|reset)/?")
+CALL = re.compile(rf"{API}/(queue/join|call/(v2/)?{NAME}|cancel|reset)/?")
 LOCAL = ("localhost", "127.0.0.1", "::1")
 # The page runs its own scripts (gradio compiles templates, hence eval) and reaches this server
 # alone; a picture may also be a data URL, or what a camera has taken.
