@@ -87,16 +87,15 @@ def serve(
 
     Example: `imtrans serve my-task`
     """
-    from imtrans.api.extras import imported
     from imtrans.serving.access import Access, user_and_password
     from imtrans.serving.limits import MB, Limits
     from imtrans.serving.loading import drawing_for, load_served
-    from imtrans.serving.server import Endpoint, listening_at
+    from imtrans.serving.server import Endpoint, check_installed, listening_at
     from imtrans.serving.server import serve as serve_runs
 
     named = [(run, _place(run)) for run in runs or _few_runs()]
     access, address = Access(user_and_password(auth)), Endpoint(host, port)
-    imported("gradio", extra="serve")
+    check_installed()
     with listening_at(address) as listening:
         served = load_served(named, best=best, device=device, max_pixels=max_pixels)
         if access.is_open and not address.is_local:

@@ -3,8 +3,7 @@
 A mistake of a client is one line; nothing else of the server reaches it.
 """
 
-import sys
-import traceback
+import logging
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -16,6 +15,7 @@ from imtrans.api.pictures import Picture
 from imtrans.host.words import readable
 from imtrans.serving.batch import translate_batch, translate_file, uploaded
 from imtrans.serving.drawing import Drawing
+from imtrans.serving.gate import FAULT
 from imtrans.serving.limits import Limits
 from imtrans.serving.served import Draw, Served
 from imtrans.serving.showing import data_url, shown
@@ -23,8 +23,6 @@ from imtrans.serving.storage import Storage, kept_name
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-FAULT = "a bug in imtrans or a plugin; the server's own terminal says more"
 
 
 def one_line(call: Callable[P, R]) -> Callable[P, R]:
@@ -43,7 +41,7 @@ def one_line(call: Callable[P, R]) -> Callable[P, R]:
 def _line(error: Exception) -> str:
     if isinstance(error, ImtransError):
         return " ".join(readable(str(error)).split())
-    print(readable(traceback.format_exc()), file=sys.stderr, end="")
+    logging.getLogger(__name__).error("a call failed", exc_info=error)
     return FAULT
 
 

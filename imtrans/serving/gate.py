@@ -6,6 +6,7 @@ not found.
 """
 
 import json
+import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -32,6 +33,7 @@ READ = re.compile(
     rf"|{API}/heartbeat/{NAME}|{API}/call/(v2/)?{NAME}/{NAME}|{re.escape(FILE)}.+"
 )
 CALL = re.compile(rf"{API}/(queue/join|call/(v2/)?{NAME}|cancel|reset)/?")
+FAULT = "a bug in imtrans or a plugin; the server's own terminal says more"
 LOCAL = ("localhost", "127.0.0.1", "::1")
 # The page runs its own scripts (gradio compiles templates, hence eval) and reaches this server
 # alone; a picture may also be a data URL, or what a camera has taken.
@@ -98,6 +100,10 @@ class Gate:
             await answer.give(200, b'{"success": true}', {"set-cookie": self.access.cookie})
         except Refusal as refusal:
             await answer.give(refusal.status, refusal.body, refusal.headers)
+        except Exception as error:
+            logging.getLogger(__name__).error("a request failed", exc_info=error)
+            fault = Refusal(500, FAULT)
+            await answer.give(fault.status, fault.body, fault.headers)
         return None
 
     async def _admitted(

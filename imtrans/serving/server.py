@@ -5,6 +5,7 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,12 @@ class Endpoint:
         return f"http://{host}:{self.port}/"
 
 
+def check_installed() -> None:
+    """Raise ImtransError where the extra is missing. It is imported later."""
+    if find_spec("gradio") is None:
+        imported("gradio", extra="serve")
+
+
 def serve(
     runs: Sequence[Served],
     drawing: Drawing | None,
@@ -57,12 +64,14 @@ def serve(
     ready: Callable[[], None],
 ) -> None:
     """Serve runs until Ctrl-C or SIGTERM. `ready` is called when the page can be opened."""
-    uvicorn = imported("uvicorn", extra="serve")
     with opened_storage(limits.stored_bytes) as storage:
+        # Before gradio is imported, which makes folders then.
+        os.environ.update(QUIET | {"GRADIO_TEMP_DIR": str(storage.folder)})
+        uvicorn = imported("uvicorn", extra="serve")
         app = application(runs, drawing, storage, access, limits, address)
         config = uvicorn.Config(
             app,
-            log_level="warning",
+            log_level="critical",  # what fails is said by the gate; an interruption is none
             limit_concurrency=limits.connections,
             timeout_graceful_shutdown=PATIENCE,
             timeout_keep_alive=30,
@@ -94,8 +103,6 @@ def application(
     address: Endpoint,
 ) -> Gate:
     """Gradio's application behind the gate."""
-    os.environ.update(QUIET)
-    os.environ["GRADIO_TEMP_DIR"] = str(storage.folder)  # read when components are made
     gradio = imported("gradio", extra="serve")
     fastapi = imported("fastapi", extra="serve")
     responses = imported("fastapi.responses", extra="serve")

@@ -242,3 +242,14 @@ def test_every_answer_forbids_the_browser_to_ask_other_hosts(ask):
         assert "default-src 'self'" in policy
         assert "http" not in policy
         assert headers[b"x-content-type-options"] == b"nosniff"
+
+
+def test_what_fails_within_is_one_line_for_the_client(storage, caplog):
+    async def broken(scope, receive, send):
+        raise RuntimeError("/secret/path")
+
+    gate = Gate(broken, Access(None), Limits(), storage, is_local=True)
+    status, body, _ = asyncio.run(asked(gate, "GET", "/", b"", {}))
+    assert status == 500
+    assert "secret" not in body
+    assert "/secret/path" in caplog.text  # for who serves

@@ -24,10 +24,11 @@ def put(storage, name, size, age=0.0):
 
 
 def test_it_is_removed_with_the_server_whatever_happens(temporary):
-    with pytest.raises(RuntimeError), opened_storage(1000) as storage:
-        put(storage, "a.png", 10)
-        assert oct(storage.folder.stat().st_mode)[-3:] == "700"
-        raise RuntimeError
+    context = opened_storage(1000)
+    storage = context.__enter__()
+    put(storage, "a.png", 10)
+    assert oct(storage.folder.stat().st_mode)[-3:] == "700"
+    assert not context.__exit__(RuntimeError, RuntimeError(), None)
     assert list(temporary.iterdir()) == []
 
 
