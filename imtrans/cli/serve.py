@@ -93,9 +93,9 @@ def serve(
     from imtrans.serving.server import Endpoint, check_installed, listening_at
     from imtrans.serving.server import serve as serve_runs
 
+    check_installed()
     named = [(run, _place(run)) for run in runs or _few_runs()]
     access, address = Access(user_and_password(auth)), Endpoint(host, port)
-    check_installed()
     with listening_at(address) as listening:
         served = load_served(named, best=best, device=device, max_pixels=max_pixels)
         if access.is_open and not address.is_local:

@@ -112,6 +112,8 @@ def application(
 
     blocks = page(runs, drawing, Calls(runs, drawing, storage, limits))
     blocks.state_session_capacity = SESSIONS
+    # Answers that nobody fetches are kept for the last sessions alone.
+    blocks._queue.pending_messages_per_session.max_size = limits.connections
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     own = Path(__file__).parent.parent / "board"
     for name in ("board.js", "board.css"):
