@@ -23,6 +23,9 @@ SESSIONS = 64  # pages whose last values gradio keeps
 # Of gradio and what it brings: no statistics, no question for a newer version, no tunnel, no hub.
 QUIET = {
     "GRADIO_ANALYTICS_ENABLED": "False",
+    # It keeps statistics of the last 10,000 calls, and computes them all again after each.
+    "GRADIO_ANALYTICS_MAX_EVENTS": "16",
+    "GRADIO_ANALYTICS_CACHE_FREQUENCY": str(10**9),
     "GRADIO_SHARE": "False",
     "GRADIO_ALLOWED_PATHS": "",
     "GRADIO_NODE_SERVER_NAME": "",
@@ -112,8 +115,10 @@ def application(
 
     blocks = page(runs, drawing, Calls(runs, drawing, storage, limits))
     blocks.state_session_capacity = SESSIONS
-    # Answers that nobody fetches are kept for the last sessions alone.
-    blocks._queue.pending_messages_per_session.max_size = limits.connections
+    # Answers that nobody fetches, and the names of calls, are kept for the last sessions alone.
+    queue = blocks._queue
+    queue.pending_messages_per_session.max_size = limits.connections
+    queue.pending_event_ids_session = gradio.utils.LRUCache(4 * limits.connections)
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     own = Path(__file__).parent.parent / "board"
     for name in ("board.js", "board.css"):

@@ -22,6 +22,8 @@ PREFIX = "imtrans-serve-"
 LOCK = ".lock"
 OLD = 30 * 60  # s: how long a result can be fetched, or an upload be used again
 IN_USE = 60  # s: so young a file may belong to a request that waits
+LOOK = 5  # s between two looks at all files, but for uploads
+FILES = 4000  # that are kept
 LONGEST = 80  # characters of a name that is kept
 FULL = "the server has no room for more files now; try again in a minute"
 
@@ -37,7 +39,7 @@ class Storage:
 
     def __init__(self, folder: Path, most: int) -> None:
         self.folder, self.most = folder.resolve(), most
-        self._one = threading.Lock()
+        self._one, self._looked = threading.Lock(), 0.0
 
     def holds(self, path: str) -> bool:
         """Whether a path that a client sent is that of a file in this folder."""
@@ -49,7 +51,8 @@ class Storage:
 
     def place(self, name: str) -> Path:
         """Where a file of this name can be written: nobody can guess it."""
-        self.make_room()
+        if time.monotonic() - self._looked > LOOK:
+            self.make_room()
         folder = self.folder / secrets.token_urlsafe(16)
         folder.mkdir()
         return folder / name
@@ -59,12 +62,14 @@ class Storage:
         ImtransError where only files that are in use are left."""
         with self._one:
             files = sorted(self._files())
-            total, now = sum(file.size for file in files), time.time()
+            total, left, now = sum(file.size for file in files), len(files), time.time()
             for file in files:
                 age = now - file.written
-                if age > OLD or (total + size > self.most and age > IN_USE):
+                full = total + size > self.most or left > FILES
+                if age > OLD or (full and age > IN_USE):
                     _remove(file.path, self.folder)
-                    total -= file.size
+                    total, left = total - file.size, left - 1
+            self._looked = time.monotonic()
         if total + size > self.most:
             raise ImtransError(FULL)
 

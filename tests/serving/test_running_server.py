@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +22,7 @@ from imtrans.translation.loading import load
 
 pytestmark = pytest.mark.thorough
 
+DOCS = Path(__file__).parents[2] / "docs" / "serve.md"
 # Of gradio's own client, when a stream that it has not opened yet is closed.
 OF_GRADIO = "Method not implemented."
 
@@ -136,6 +138,30 @@ def test_curl_uploads_calls_and_fetches(server, folder):
     assert called(server, "runs", [])[1][0][0]["run"] == "tiny"
     event, why = called(server, "translate", [file, "none", None, None])
     assert (event, "no run of this name" in why["error"]) == ("error", True)
+
+
+def documented(kind, server):
+    """The blocks of a kind of docs/serve.md, for this server."""
+    blocks = re.findall(rf"```{kind}\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    return [one.replace(":7860", f":{server.port}").replace("my-task", "tiny") for one in blocks]
+
+
+def test_the_python_of_the_documentation_runs(server, client, folder):
+    (code,) = documented("py", server)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "{'done': 2, 'skipped': []}" in done.stdout
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="no curl here")
+def test_the_shell_of_the_documentation_runs(server, folder):
+    (session,) = [one for one in documented("console", server) if "curl" in one]
+    lines = [line.removeprefix("$ ") for line in session.splitlines()]
+    subprocess.run(["bash", "-euc", "\n".join(lines)], cwd=folder, check=True, timeout=60)
+    wanted = load(folder / "runs" / "tiny", device="cpu")(folder / "photo.png")
+    with Image.open(folder / "translated.png") as image:
+        assert np.array_equal(np.asarray(image), np.asarray(wanted))
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="no curl here")

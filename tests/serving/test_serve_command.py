@@ -1,12 +1,22 @@
 """`imtrans serve` up to the moment at which it listens: what is served, and what is refused."""
 
+import re
 import socket
 import sys
+from pathlib import Path
 
 import pytest
+import typer
 from running_server import free_port
 
+from imtrans.cli.main import app
+from imtrans.cli.serve import FEW
 from imtrans.serving import server
+from imtrans.serving.limits import Limits
+from imtrans.serving.served import MOST_NFE
+from imtrans.serving.storage import OLD
+
+DOCS = Path(__file__).parents[2] / "docs" / "serve.md"
 
 
 @pytest.fixture
@@ -109,3 +119,28 @@ def test_without_the_extra_it_says_how_to_install_it(imtrans, monkeypatch, start
     assert code == 2
     assert 'pip install "imtrans[serve]"' in err
     assert err.count("\n") == 1
+
+
+def test_the_documentation_has_every_option_with_its_default():
+    text = DOCS.read_text()
+    command = typer.main.get_command(app).commands["serve"]
+    options = [one for one in command.params if one.param_type_name == "option"]
+    named = {max(one.opts, key=len): one.default for one in options}
+    rows = dict(re.findall(r"^\| `(--[a-z-]+)` \| (.*?) \|", text, re.MULTILINE))
+    assert set(rows) == set(named) - {"--help"}
+    for name in ("--host", "--port", "--max-mb", "--queue"):
+        assert rows[name] == f"`{named[name]}`"
+
+
+def test_the_documentation_has_the_limits_of_the_code():
+    text, limits = DOCS.read_text(), Limits()
+    for fact in (
+        f"{limits.connections} at once",
+        f"A batch has {limits.images} images at most, and `nfe` is {MOST_NFE}",
+        f"{limits.stored_bytes // limits.file_bytes} times `--max-mb`",
+        "up to eight times that",
+        "`Queue is full`",
+    ):
+        assert fact in " ".join(text.split())
+    assert limits.upload_bytes == 8 * limits.file_bytes
+    assert (OLD, FEW) == (30 * 60, 4)
