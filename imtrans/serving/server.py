@@ -18,7 +18,7 @@ from imtrans.serving.limits import Limits
 from imtrans.serving.served import Served
 from imtrans.serving.storage import Storage, opened_storage
 
-PATIENCE = 3  # s: for what is under way when the server ends
+PATIENCE = 2  # s: for what is under way when the server ends
 SESSIONS = 64  # pages whose last values gradio keeps
 # Of gradio and what it brings: no statistics, no question for a newer version, no tunnel, no hub.
 QUIET = {

@@ -16,7 +16,7 @@ from pathlib import Path
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 WHY = "no chromium here: apt-get install chromium"
-PATIENCE = 12  # s
+PATIENCE = 60  # s
 FLAGS = [
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --no-proxy-server",
     "--disable-background-networking --disable-component-update --disable-sync",

@@ -1,12 +1,16 @@
 """`imtrans serve` in a process of its own, as a person starts it."""
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 PATIENCE = 90  # s
 
@@ -64,3 +68,33 @@ def running_server(folder, *arguments, **environment):
     finally:
         process.kill()
         process.wait()
+
+
+def asked(server, path, body=None):
+    """The status and the text of an answer."""
+    kind = {"Content-Type": "application/json"}
+    try:
+        request = Request(f"{server.url}gradio_api/{path}", body, kind)
+        with urlopen(request, timeout=120) as answer:
+            return answer.status, answer.read().decode()
+    except HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def at_once(server, body, count=50):
+    """So many calls at the same time: how many were answered, and how many refused."""
+
+    def one(_):
+        status, text = asked(server, "call/translate", body)
+        if status == 503:
+            assert "Queue is full" in text
+            assert "\n" not in text
+            return "refused"
+        assert status == 200, text
+        _, events = asked(server, f"call/translate/{json.loads(text)['event_id']}")
+        assert "event: complete" in events
+        return "answered"
+
+    with ThreadPoolExecutor(count) as threads:
+        found = list(threads.map(one, range(count)))
+    return found.count("answered"), found.count("refused")

@@ -67,7 +67,10 @@ def _draw(
         with gr.Column(min_width=280):
             board = parts.board(drawing)
         with gr.Column(min_width=280):
-            outputs = [parts.drawn_output(run, drawing, at) for at, run in enumerate(runs)]
+            alone = len(runs) == 1
+            outputs = [
+                parts.drawn_output(run, drawing, at, alone=alone) for at, run in enumerate(runs)
+            ]
     inputs: list[Any] = [board, seed, nfe]
     way: dict[str, Any] = {**PRIVATE, **MODEL, "trigger_mode": "always_last"}
     gr.on([board.input, seed.change, nfe.change], calls.draw, inputs, outputs, **way)
@@ -88,7 +91,7 @@ def _picture(runs: Sequence[Served], calls: Calls, seed: gr.Textbox, nfe: gr.Tex
         with gr.Column(min_width=280):
             for at, run in enumerate(runs):
                 slider = gr.ImageSlider(
-                    label=f"{run.title}: source and output", type="filepath", interactive=False,
+                    label="Source and output" if len(runs) == 1 else run.title, type="filepath", interactive=False,
                     elem_id=f"slider-{at}", slider_position=50, buttons=["fullscreen"],
                     max_height=420,
                 )  # fmt: skip

@@ -3,7 +3,7 @@ const image = element.querySelector("img"), save = element.querySelector(".save"
 const hint = element.querySelector(".hint"), remark = element.querySelector(".remark");
 element.querySelector(".title").textContent = props.title;
 element.querySelector(".frame").style.aspectRatio = props.ratio;
-image.alt = `Output of ${props.title}`;
+image.alt = `Output of ${props.run}`;
 save.download = `${props.run}.png`;
 const show = () => {
   const { image: source = "", text = "" } = props.value ?? {};

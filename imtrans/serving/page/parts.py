@@ -84,8 +84,9 @@ def board(drawing: Drawing) -> gr.HTML:
     )
 
 
-def drawn_output(run: Served, drawing: Drawing, number: int) -> gr.HTML:
-    """What a run makes of the drawing: its picture is replaced, never the element."""
+def drawn_output(run: Served, drawing: Drawing, number: int, *, alone: bool) -> gr.HTML:
+    """What a run makes of the drawing: its picture is replaced, never the element. The title of a
+    run that is `alone` is that of the page."""
     return gr.HTML(
         value={"image": "", "text": ""},
         html_template=OUTPUT,
@@ -96,6 +97,6 @@ def drawn_output(run: Served, drawing: Drawing, number: int) -> gr.HTML:
         elem_classes="drawn",
         label="Output",
         run=run.name,
-        title=run.title,
+        title="Output" if alone else run.title,
         ratio=drawing.width / drawing.height,
     )
