@@ -4,23 +4,28 @@ import base64
 import io
 import os
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from time import sleep
 
 import numpy as np
 import pytest
 import torch
 from drawn import draw_picture
+from flow_checkpoint import flow_recipe, saved
 from PIL import Image
+from third_party import with_plugin
 
 from imtrans.api.errors import ImtransError
 from imtrans.board.palette import Palette, Swatch
 from imtrans.serving.access import user_and_password
-from imtrans.serving.batch import translate_batch, translate_file
+from imtrans.serving.batch import translate_batch, translate_file, uploaded
 from imtrans.serving.drawing import START, Drawing, classes_of
 from imtrans.serving.limits import Limits
 from imtrans.serving.loading import drawing_for, load_served
 from imtrans.serving.served import Draw
 from imtrans.serving.storage import Storage
 from imtrans.translation.loading import load
+from imtrans.translation.translator import Translator
 
 
 @pytest.fixture(scope="module")
@@ -241,3 +246,86 @@ def test_a_password_comes_from_an_option_a_file_or_the_environment(tmp_path, mon
     for wrong in ("ada", "ada:", ":x", f"@{tmp_path / 'none'}", f"@{tmp_path}"):
         with pytest.raises(ImtransError, match="--auth"):
             user_and_password(wrong)
+
+
+def random_values(shape, top, dtype):
+    return (np.random.default_rng(0).random(shape) * top).astype(dtype)
+
+
+ODD = {
+    "12 channels": (
+        ["data.layout=folders", "data.source.channels=12", "data.source.dtype=float32"]
+        + ["data.source.range=[0,1]", "data.target.dtype=uint16"],
+        random_values((40, 50, 12), 1, "float32"),
+        (".png", "32-bit float 12 channels", "16-bit RGB"),
+    ),
+    "16-bit grey": (
+        ["data.source.dtype=uint16", "data.source.channels=1"]
+        + ["data.target.channels=1", "data.target.dtype=float32", "data.target.range=[0,1]"],
+        random_values((40, 50), 65535, "uint16"),
+        (".tif", "16-bit grey", "32-bit float grey"),
+    ),
+    "classes": (
+        ["data.source.channels=1", "data.source.classes=[[0],[1],[2]]"],
+        random_values((40, 50), 3, "uint8"),
+        (".png", "8-bit grey", "8-bit RGB"),
+    ),
+    "derived": (
+        ["data.layout=photos", "data.derive=lab"],
+        random_values((40, 50, 3), 255, "uint8"),
+        (".png", "8-bit grey or RGB", "8-bit RGB"),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_pictures_of_every_kind_are_shown_and_kept_exactly(tiny_file, tmp_path, storage, kind):
+    overrides, values, (suffix, takes, makes) = ODD[kind]
+    (served,) = load_served([("odd", saved(tiny_file, overrides, tmp_path / "odd"))], device="cpu")
+    assert (served.takes, served.makes) == (takes, makes)
+    place = storage.place("x.npy")
+    np.save(place, values)
+    assert translate_file(served, str(place), Draw(), storage).suffix == suffix
+    picture = uploaded(str(place))
+    for shown in (served.seen_source(picture), served.seen(served.translated(picture, Draw()))):
+        assert (shown.dtype, shown.shape) == (torch.uint8, (3, 40, 50))
+    drawing = drawing_for([served])
+    assert (drawing is None) == (kind in ("12 channels", "16-bit grey"))
+    if drawing:
+        first = drawing.palette.swatches[0].colour
+        drawn = drawing.picture(as_png(Image.new("RGBA", (64, 64), first)))
+        assert served.seen(served.translated(drawn, Draw())).shape == (3, 64, 64)
+
+
+def test_a_method_that_samples_takes_a_seed_and_a_number(tiny_file, tmp_path, storage, photo):
+    with with_plugin("flow_matching"):
+        run = saved(flow_recipe(tiny_file), [], tmp_path / "flow")
+        (served,) = load_served([("flow", run)], device="cpu")
+        assert (served.samples, served.has_dropout, served.nfe) == (True, False, 2)
+
+        def pixels(**drawn):
+            return translate_file(served, photo(), Draw(**drawn), storage).read_bytes()
+
+        usual = pixels()
+        assert usual == pixels(seed=0) == pixels(nfe=2)
+        assert usual != pixels(seed=1)
+        assert usual != pixels(nfe=3)
+        assert usual == pixels()  # the number is that of one call
+
+
+def test_calls_are_one_at_a_time_for_a_device(run, monkeypatch, photo):
+    served = load_served([("one", run), ("other", run)], device="cpu")
+    inside, most = [], []
+
+    def output(self, source, seed=None):
+        inside.append(1)
+        most.append(len(inside))
+        sleep(0.02)
+        inside.pop()
+        return source
+
+    monkeypatch.setattr(Translator, "output", output)
+    with ThreadPoolExecutor(6) as threads:
+        pictures = [uploaded(photo()) for _ in range(6)]
+        list(threads.map(lambda at: served[at % 2].translated(pictures[at], Draw()), range(6)))
+    assert most == [1] * 6

@@ -91,7 +91,8 @@ def _picture(runs: Sequence[Served], calls: Calls, seed: gr.Textbox, nfe: gr.Tex
         with gr.Column(min_width=280):
             for at, run in enumerate(runs):
                 slider = gr.ImageSlider(
-                    label="Source and output" if len(runs) == 1 else run.title, type="filepath", interactive=False,
+                    label="Source and output" if len(runs) == 1 else run.title,
+                    type="filepath", interactive=False,
                     elem_id=f"slider-{at}", slider_position=50, buttons=["fullscreen"],
                     max_height=420,
                 )  # fmt: skip
