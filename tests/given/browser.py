@@ -21,6 +21,8 @@ FLAGS = [
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --no-proxy-server",
     "--disable-background-networking --disable-component-update --disable-sync",
     "--remote-debugging-pipe --hide-scrollbars --disable-dev-shm-usage",
+    # A camera that shows a test picture, and may be used without asking.
+    "--use-fake-device-for-media-stream --use-fake-ui-for-media-stream",
 ]
 KEYS = {
     "ArrowLeft": 37,

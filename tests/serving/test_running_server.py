@@ -331,6 +331,23 @@ def test_an_upload_is_compared_by_a_slider(opened, folder):
 
 
 @browsing
+def test_what_a_camera_takes_is_sent_and_its_size_is_bounded(opened):
+    page = opened()
+    open_tab(page, "Photograph")
+    buttons = "[...document.querySelectorAll('#source button')]"
+    for name in ("Capture from camera", "Access Webcam", "capture photo"):
+        button = (
+            f"{buttons}.find((one) => `${{one.ariaLabel}}${{one.innerText}}`.includes('{name}'))"
+        )
+        page.until(f"!!{button}")
+        if name == "capture photo":
+            page.until("document.querySelector('#source video').currentTime > 0.5")
+        page.evaluate(f"{button}.click()")
+    line = page.until("document.querySelector('.wrong')?.textContent")
+    assert re.fullmatch(r"image\.png: too many pixels for one image: \d+ x \d+; .*", line)
+
+
+@browsing
 def test_an_upload_that_is_no_picture_is_one_line_beside_each_run(opened, folder):
     page = opened()
     open_tab(page, "Photograph")
