@@ -30,6 +30,7 @@ from imtrans.cli.quickstart import quickstart
 from imtrans.cli.recipes import recipes
 from imtrans.cli.report import report
 from imtrans.cli.runs import runs
+from imtrans.cli.serve import serve
 from imtrans.cli.sweep import sweep
 from imtrans.cli.third_party import Commands
 from imtrans.cli.train import train
@@ -63,6 +64,7 @@ app.command()(compare)
 app.command()(sweep)
 app.command(name="train-scorer")(train_scorer)
 app.command()(export)
+app.command()(serve)
 app.command()(check)
 app.command()(doctor)
 app.add_typer(data, name="data")

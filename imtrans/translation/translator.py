@@ -4,7 +4,7 @@ import math
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
-from copy import copy
+from copy import copy, deepcopy
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -20,7 +20,7 @@ from imtrans.translation.forms import in_form_of, picture_of, several
 from imtrans.translation.network.compiled import Compiled
 from imtrans.translation.network.memory import most_pixels
 from imtrans.translation.network.modes import EachByItself, has_norms_of_its_own
-from imtrans.translation.network.noise import Noise, seeded_torch
+from imtrans.translation.network.noise import Noise, seeded_torch, with_seeded_dropout
 from imtrans.translation.padding import pad_to_multiple
 from imtrans.translation.stream import in_order
 
@@ -176,6 +176,17 @@ class Translator:
         """The same translator with another seed; None: with its own."""
         other = copy(self)
         other.seed = self.seed if seed is None else seed
+        return other
+
+    def with_dropout(self) -> "Translator":
+        """The same translator with its dropout on, of the same weights, which are not copied;
+        itself where it has no dropout, or has it on."""
+        own = (*self.module.parameters(), *self.module.buffers())
+        module, noise = deepcopy(self.module, {id(tensor): tensor for tensor in own}), Noise()
+        if not with_seeded_dropout(module, noise):
+            return self
+        other = copy(self)
+        other.module, other._noise, other.compiled = module, noise, None
         return other
 
     @property

@@ -26,6 +26,7 @@ COMMANDS = [
     ("train",),
     ("translate",),
     ("export",),
+    ("serve",),
     ("check",),
     ("init",),
     ("doctor",),

@@ -17,7 +17,7 @@ PLUGINS = sorted([*ROOT.glob("plugins/*/*.py"), *ROOT.glob("plugins/*/imtrans_*/
 # From the top of the house to the ground. What is in a room may import from those below it.
 FLOORS = [
     {"cli"},
-    {"testing"},
+    {"serving", "testing"},
     {"drafting", "reporting", "scaffold", "sweeping"},
     {"checking"},
     {"benchmark"},

@@ -1,0 +1,1 @@
+"""Runs behind a page and an HTTP API: `imtrans serve`."""

@@ -1,0 +1,1 @@
+"""The page of `imtrans serve`, made of gradio's components and the drawing board."""
