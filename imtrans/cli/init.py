@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from imtrans.drafting.machine import Cost
     from imtrans.recipe.catalog import Catalog
 
+LONGEST = 10_000  # hours, more than a year
+
 
 def init(
     folder: Annotated[
@@ -66,8 +68,8 @@ def init(
         raise ImtransError(f"'{path}': a recipe is a .toml file; name it so")
     if path.exists():
         raise ImtransError(f"{path}: is there already. choose another name with -o, or remove it")
-    if hours is not None and not hours > 0:
-        raise ImtransError(f"--hours {hours:g}: a training needs some time, as in --hours 8")
+    if hours is not None and not 0 < hours <= LONGEST:
+        raise ImtransError(f"--hours {hours:g}: give hours of training, as in --hours 8")
     catalog = installed()
     measure = partial(_measured, catalog, console())
     machine = this_machine()

@@ -124,6 +124,9 @@ def test_a_further_side_may_be_the_source(imtrans, tmp_path):
     [
         (["absent"], "absent: no such folder"),
         (["set", "--source", "ich"], "no side 'ich'; did you mean 'ihc'?; the sides are 'he', 'i"),
+        (["set", "--hours", "0"], "--hours 0: give hours of training, as in --hours 8"),
+        (["set", "--hours", "nan"], "--hours nan: give hours of training"),
+        (["set", "--hours", "inf"], "--hours inf: give hours of training"),
         (["set", "-o", "set.txt"], "'set.txt': a recipe is a .toml file"),
         (["empty"], "empty: no pairs there"),
         (["deep"], "single pictures, 16-bit grey; a source can be derived from 8-bit photographs"),
@@ -141,6 +144,26 @@ def test_what_cannot_be_drafted_is_explained(imtrans, tmp_path, arguments, said)
     assert code == 2
     assert said in err
     assert not list(tmp_path.glob("*.toml"))
+
+
+def test_hours_shorten_the_training(imtrans, tmp_path):
+    stains_in_one_folder(tmp_path / "set")
+    imtrans("init", "set")
+    code, out, _ = imtrans("init", "set", "--hours", "0.001", "-o", "short.toml")
+    assert code == 0
+    assert "note: it will take about 0:00:0" in out
+    long, short = (tomllib.loads((tmp_path / f"{n}.toml").read_text()) for n in ("set", "short"))
+    assert short["train"]["epochs"] < long["train"]["epochs"] == 200
+    assert short["generator"]["width"] == 16
+
+
+def test_train_goes_on_to_a_report(imtrans, tmp_path, monkeypatch):
+    stains_in_one_folder(tmp_path / "set")
+    monkeypatch.setattr(machine, "cost", lambda recipe, catalog: Cost(9.0, fits=True))
+    code, out, err = imtrans("init", "set", "--hours", "0.001", "--train")  # one epoch, narrow
+    assert (code, err) == (0, "")
+    assert "imtrans translate --checkpoint runs/set" in out
+    assert (tmp_path / "runs" / "set" / "report.html").exists()
 
 
 def test_no_file_is_replaced(imtrans, tmp_path):
