@@ -19,11 +19,17 @@ def rules() -> str:
 
 def _table(title: str, part: tuple[Rule, ...]) -> str:
     rows = [
-        f"| `{rule.key}` | {rule.case.words} | {_value(rule)} | {rule.source} |" for rule in part
+        f"| `{rule.key}` | {_case(rule, part)} | {_value(rule)} | {rule.source} |" for rule in part
     ]
     return "\n".join(
         [f"### {title}\n", "| key | when | value | source |", "|---|---|---|---|", *rows]
     )
+
+
+def _case(rule: Rule, part: tuple[Rule, ...]) -> str:
+    """When it holds, in words; of the last of several rows of a key `otherwise`."""
+    alone = sum(other.key == rule.key for other in part) == 1
+    return "otherwise" if rule.case.words == "always" and not alone else rule.case.words
 
 
 def _value(rule: Rule) -> str:

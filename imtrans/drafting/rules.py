@@ -89,14 +89,16 @@ ON_A_CPU = When(
 )
 
 SMALLER = When(
-    "time or memory is short, three times over", lambda f: f.shrunk > 2 and f.shortest >= 224
+    "a quarter of the width does not fit either", lambda f: f.shrunk > 2 and f.shortest >= 224
 )
-NARROW = When("time or memory is short", lambda f: f.shrunk == 1)
-NARROWER = When("time or memory is short, twice over", lambda f: f.shrunk >= 2)
+NARROW = When("the full width does not fit time or memory", lambda f: f.shrunk == 1)
+NARROWER = When("half the width does not fit either", lambda f: f.shrunk >= 2)
 NARROW_GAME = When(
-    "time or memory is short, for a game", lambda f: f.shrunk == 1 and not f.labels_out
+    "the full width does not fit time or memory", lambda f: f.shrunk == 1 and not f.labels_out
 )
-NARROWER_GAME = When("that, twice over", lambda f: f.shrunk >= 2 and not f.labels_out)
+NARROWER_GAME = When(
+    "half the width does not fit either", lambda f: f.shrunk >= 2 and not f.labels_out
+)
 HALVED = When("memory allows half a batch", lambda f: f.parts == 2)
 QUARTERED = When("memory allows a quarter of a batch", lambda f: f.parts == 4)
 SHORT = When(
