@@ -125,3 +125,13 @@ def test_this_machine_is_known(monkeypatch):
     assert found.name
     assert found.faster in ("fp32", "bf16")
     assert found.disk > 0
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_memory_and_time_are_measured(tiny_file):
+    found = cost(recipes.read(tiny_file, ["train.batch_size=4"], catalog()), catalog())
+    assert found.fits
+    assert found.memory > 0
+    assert 0 < found.seconds < 60
+    assert this_machine().device == "cuda"
+    assert this_machine().free > found.memory
