@@ -65,7 +65,7 @@ def test_the_folder_has_all_that_the_page_needs(imtrans, run, small_runtime, tmp
     about = json.loads((folder / "model.json").read_text())
     model = (folder / "model.onnx").read_bytes()
     assert about["model"] == {
-        "file": "model.onnx",
+        "files": ["model.onnx"],
         "bytes": len(model),
         "sha256": hashlib.sha256(model).hexdigest(),
     }

@@ -23,6 +23,7 @@ PAGE = ("index.html", "icon.svg", "page.css", "page.js", "pictures.js", "noise.j
 TEXTS = ("README.txt", "LICENSE-onnxruntime-web.txt")
 BOARD = ("board.js", "board.css")
 MODEL = "model.onnx"
+PART = 90_000_000  # bytes of a file: some hosts take none above 100 MB
 
 
 class Site:
@@ -50,13 +51,17 @@ class Site:
     ) -> None:
         """All files, or none. Raises OSError naming the folder."""
         described = about(header, loaded, graph, facts)
-        file = {"file": MODEL, "bytes": len(model), "sha256": hashlib.sha256(model).hexdigest()}
-        described["model"] = file
+        parts = in_parts(model)
+        described["model"] = {
+            "files": [*parts],
+            "bytes": len(model),
+            "sha256": hashlib.sha256(model).hexdigest(),
+        }
         contents = {
             **self._page(described["title"]),
             **{f"runtime/{name}": content for name, content in self._files.items()},
             "model.json": (json.dumps(described, indent=1) + "\n").encode(),
-            MODEL: model,
+            **parts,
         }
         write_folder(self.folder, contents)
 
@@ -69,6 +74,14 @@ class Site:
             text = found[name].replace("{{ title }}", shown)
             found[name] = text.replace("{{ runtime }}", f"{NAME} {VERSION}")
         return {name: text.encode() for name, text in found.items()}
+
+
+def in_parts(model: bytes) -> dict[str, bytes]:
+    """The network as one file, or as several that are put together again by the page."""
+    if len(model) <= PART:
+        return {MODEL: model}
+    starts = range(0, len(model), PART)
+    return {f"{MODEL}.{n}": model[at : at + PART] for n, at in enumerate(starts, 1)}
 
 
 def write_folder(folder: Path, contents: dict[str, bytes]) -> None:

@@ -17,10 +17,7 @@ self.onmessage = async ({ data }) => {
 
 async function load(described) {
   model = described;
-  const { file, bytes } = model.model;
-  const content = await fetched(new URL(file, import.meta.url), bytes);
-  if (content.length !== bytes)
-    throw new Error(`${file} has ${content.length} bytes, and had ${bytes} when it was exported. was it copied whole? of Git LFS, a pointer is no model`);
+  const content = await fetched(model.model);
   // More threads need a server that isolates the page (COOP and COEP); most static ones do not.
   ort.env.wasm.numThreads = self.crossOriginIsolated ? Math.min(navigator.hardwareConcurrency ?? 1, 4) : 1;
   ort.env.logLevel = "error";
@@ -28,22 +25,23 @@ async function load(described) {
   self.postMessage({ ready: true });
 }
 
-/** A file in one piece, and how much of it is here, some times a second. */
-async function fetched(address, bytes) {
-  const answer = await fetch(address);
-  if (!answer.ok) throw new Error(`${address.pathname}: the server answers ${answer.status}`);
-  const parts = [], reader = answer.body.getReader();
+/** The files of the network in one piece, and how much of it is here, some times a second. */
+async function fetched({ files, bytes }) {
+  const content = new Uint8Array(bytes);
   let have = 0, said = 0;
-  for (let part; !(part = await reader.read()).done; ) {
-    parts.push(part.value);
-    have += part.value.length;
-    if (performance.now() > said + 100) {
+  for (const file of files) {
+    const answer = await fetch(new URL(file, import.meta.url));
+    if (!answer.ok) throw new Error(`${file}: the server answers ${answer.status}`);
+    const reader = answer.body.getReader();
+    for (let part; !(part = await reader.read()).done; have += part.value.length) {
+      if (have + part.value.length <= bytes) content.set(part.value, have);
+      if (performance.now() < said + 100) continue;
       said = performance.now();
       self.postMessage({ loaded: have, of: bytes });
     }
   }
-  const content = new Uint8Array(have);
-  for (let at = 0, part; (part = parts.shift()); at += part.length) content.set(part, at);
+  if (have !== bytes)
+    throw new Error(`${files.join(" + ")}: ${have} bytes, of ${bytes} when it was exported. was it copied whole? of Git LFS, a pointer is no model`);
   return content;
 }
 
