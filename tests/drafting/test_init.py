@@ -152,6 +152,31 @@ def test_no_file_is_replaced(imtrans, tmp_path):
     assert (tmp_path / "set.toml").read_text() == "mine"
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["-o", "set/img_003_he.png/x.toml"], "img_003_he.png: is a file, so"),
+        (["--hours", "inf"], "--hours inf: a number of hours"),
+        (["--hours", "nan"], "--hours nan: a number of hours"),
+        (["--hours", "0"], "--hours 0: a number of hours"),
+    ],
+    ids=lambda given: given[-1] if isinstance(given, list) else "",
+)
+def test_a_mistake_is_found_before_anything_is_timed(imtrans, tmp_path, monkeypatch, words, said):
+    monkeypatch.setattr(machine, "this_machine", lambda: pytest.fail("it was timed"))
+    stains_in_one_folder(tmp_path / "set")
+    code, _, err = imtrans("init", "set", *words)
+    assert (code, err.count("\n")) == (2, 1)
+    assert said in err
+
+
+def test_a_run_is_no_folder_of_pictures(imtrans, finished_run, tmp_path):
+    finished_run(tmp_path / "runs" / "done")
+    code, _, err = imtrans("init", "runs/done")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "a run, whose pictures are samples of its training" in err
+
+
 def test_missing_partners_are_named(imtrans, tmp_path):
     stains_in_one_folder(tmp_path / "set")
     (tmp_path / "set" / "img_003_ihc.png").unlink()
