@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imtrans.cli.common import a_path, console, installed, not_empty, say, say_wrapped
+from imtrans.cli.new_recipe import check_place, write
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,20 +49,14 @@ def import_recipe(
 
     Example: `imtrans import-recipe checkpoints/facades_pix2pix/train_opt.txt -o facades.toml`
     """
-    from imtrans.api.errors import ImtransError
     from imtrans.drafting.published.importing import import_options
-    from imtrans.host.files import write_whole
     from imtrans.recipe import reading as recipes
 
     imported = import_options(file, root)
     path = output or Path(f"{_file_name(imported)}.toml")
-    if path.suffix != ".toml":
-        raise ImtransError(f"'{path}': a recipe is a .toml file; name it so")
-    if path.exists():
-        raise ImtransError(f"{path}: is there already. choose another name with -o, or remove it")
+    check_place(path)
     recipe = recipes.parse(imported.text, str(path), catalog=installed())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, imported.text.encode())
+    write(path, imported.text)
     _report(console(), imported, recipe, path)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imtrans.cli.common import a_path, console, installed, not_empty, say, say_wrapped
+from imtrans.cli.new_recipe import check_place, write
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,14 +61,10 @@ def init(
     from imtrans.api.errors import ImtransError
     from imtrans.drafting.draft import draft
     from imtrans.drafting.machine import this_machine
-    from imtrans.host.files import write_whole
     from imtrans.recipe import reading as recipes
 
     path = output or Path(f"{Path(folder).resolve().name}.toml")
-    if path.suffix != ".toml":
-        raise ImtransError(f"'{path}': a recipe is a .toml file; name it so")
-    if path.exists():
-        raise ImtransError(f"{path}: is there already. choose another name with -o, or remove it")
+    check_place(path)
     if hours is not None and not 0 < hours <= LONGEST:
         raise ImtransError(f"--hours {hours:g}: give hours of training, as in --hours 8")
     catalog = installed()
@@ -75,8 +72,7 @@ def init(
     machine = this_machine()
     drafted = draft(folder, source, catalog, machine=machine, hours=hours, measure=measure)
     recipes.parse(drafted.text, str(path), catalog=catalog)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, drafted.text.encode())
+    write(path, drafted.text)
     _report(console(), drafted, path)
     if train:
         _train(path)

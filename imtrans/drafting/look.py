@@ -15,6 +15,7 @@ from imtrans.host.words import counted
 from imtrans.recipe.building import built
 from imtrans.recipe.catalog import Catalog
 from imtrans.recipe.schema import ComponentTable
+from imtrans.runs.checkpoint import checkpoints
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,11 @@ def look(root: str, source: str | None, catalog: Catalog) -> Looked:
         )
     if not Path(root).is_dir():
         raise ImtransError(f"{root}: no such folder")
+    if checkpoints(Path(root)):
+        raise ImtransError(
+            f"{root}: a run, whose pictures are samples of its training. give the folder with the "
+            "pairs; the recipe of a run is its recipe.toml"
+        )
     found = guess(root, source)
     layout = _layout(root, found, catalog)
     pairs = layout.pairs(layout.required)

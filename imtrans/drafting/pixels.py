@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from imtrans.drafting.choice import Choice
-from imtrans.drafting.sample import SideSample
+from imtrans.drafting.sample import BEHIND, SideSample
 from imtrans.recipe.side_table import DTYPE_RANGES
 
 SPAN = 0.25  # share of its range that a side should use
@@ -27,7 +27,7 @@ def pixels(side: str, stored: dict[str, Any], sample: SideSample) -> Iterator[Ch
     yield Choice(table, "range", *_range(stored["dtype"], sample))
     if any(found.alpha for found in sample.headers):
         reason = 'what transparent pixels become; also "black", "drop", "keep"'
-        yield Choice(table, "alpha", "white", reason)
+        yield Choice(table, "alpha", BEHIND, reason)
 
 
 def _range(dtype: str, sample: SideSample) -> tuple[list[float], str]:

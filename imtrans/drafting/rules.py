@@ -141,7 +141,7 @@ def small_share(f: Situation) -> float:
 
 
 def fitting(f: Situation) -> int:
-    """the shorter side, in multiples of 4"""
+    """the shorter side in multiples of 4, from 16 to 64"""
     return f.fitting
 
 
@@ -226,7 +226,7 @@ DATA = (
     Rule("data.crop_size", MIDDLE, 128,
          "px; the square that the network sees: the files allow 128", PAPER),
     Rule("data.crop_size", ALWAYS, fitting,
-         "px; the square that the network sees: as large as the files allow", NETWORK),
+         "px; the square that the network sees: 64, or what smaller files allow", NETWORK),
     Rule("data.load_size", LARGE_SET, crop_size,
          "px; the files are {f.listed}; crops need not vary where so many pairs do{f.detail}",
          SHOES),

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import median
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -22,6 +23,7 @@ from imtrans.drafting.mirrored import Apart, told_apart
 HEADERS = 100  # pictures whose headers are read
 DECODED = 48  # and whose pixels are; of large ones
 FEWEST, PIXELS = 12, 100e6  # fewer, so that about so many pixels are read
+BEHIND: Literal["white"] = "white"  # transparent pixels, here as in the recipe that is drafted
 
 
 @dataclass
@@ -82,7 +84,7 @@ def sample_side(pictures: Sequence[Picture]) -> SideSample:
     for at in spread(len(pictures), _affordable(found.sizes)):
         with _noting(found, pictures[at]):
             dtype = header(pictures[at]).dtype
-            expected = PixelSpec(None, dtype, "drop")  # type: ignore[arg-type]  # decode refuses others
+            expected = PixelSpec(None, dtype, BEHIND)  # type: ignore[arg-type]  # decode refuses others
             pixels.append(decode(pictures[at], expected))
     if pixels:
         _summarise(found, pixels)

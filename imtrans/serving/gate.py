@@ -211,7 +211,7 @@ async def _body(headers: Mapping[str, str], receive: Receive, most: int) -> byte
     too_large = Refusal(413, f"a request is of {most / 10**6:.3g} MB at most")
     if (_length(headers) or 0) > most:
         raise too_large
-    body = b""
+    body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -220,7 +220,7 @@ async def _body(headers: Mapping[str, str], receive: Receive, most: int) -> byte
         if len(body) > most:
             raise too_large
         if not message.get("more_body"):
-            return body
+            return bytes(body)
 
 
 def _again(body: bytes, receive: Receive) -> Receive:

@@ -124,9 +124,6 @@ def test_a_further_side_may_be_the_source(imtrans, tmp_path):
     [
         (["absent"], "absent: no such folder"),
         (["set", "--source", "ich"], "no side 'ich'; did you mean 'ihc'?; the sides are 'he', 'i"),
-        (["set", "--hours", "0"], "--hours 0: give hours of training, as in --hours 8"),
-        (["set", "--hours", "nan"], "--hours nan: give hours of training"),
-        (["set", "--hours", "inf"], "--hours inf: give hours of training"),
         (["set", "-o", "set.txt"], "'set.txt': a recipe is a .toml file"),
         (["empty"], "empty: no pairs there"),
         (["deep"], "single pictures, 16-bit grey; a source can be derived from 8-bit photographs"),
@@ -173,6 +170,31 @@ def test_no_file_is_replaced(imtrans, tmp_path):
     assert code == 2
     assert err == "error: set.toml: is there already. choose another name with -o, or remove it\n"
     assert (tmp_path / "set.toml").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["-o", "set/img_003_he.png/x.toml"], "img_003_he.png: is a file, so"),
+        (["--hours", "inf"], "--hours inf: give hours of training"),
+        (["--hours", "nan"], "--hours nan: give hours of training"),
+        (["--hours", "0"], "--hours 0: give hours of training"),
+    ],
+    ids=lambda given: given[-1] if isinstance(given, list) else "",
+)
+def test_a_mistake_is_found_before_anything_is_timed(imtrans, tmp_path, monkeypatch, words, said):
+    monkeypatch.setattr(machine, "this_machine", lambda: pytest.fail("it was timed"))
+    stains_in_one_folder(tmp_path / "set")
+    code, _, err = imtrans("init", "set", *words)
+    assert (code, err.count("\n")) == (2, 1)
+    assert said in err
+
+
+def test_a_run_is_no_folder_of_pictures(imtrans, finished_run, tmp_path):
+    finished_run(tmp_path / "runs" / "done")
+    code, _, err = imtrans("init", "runs/done")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "a run, whose pictures are samples of its training" in err
 
 
 def test_missing_partners_are_named(imtrans, tmp_path):

@@ -51,6 +51,13 @@ PALETTE = Image.new("P", (1, 1))
 PALETTE.putpalette([0, 0, 0, 255, 0, 0, 0, 0, 255] + [0] * 759)
 
 
+def on_nothing(number, size=(32, 32)):
+    """A label map whose black is transparent."""
+    drawn = few_colours(number, size)
+    seen = np.asarray(drawn).any(axis=2).astype(np.uint8) * 255
+    return Image.fromarray(np.dstack([drawn, seen]))
+
+
 def mask(number, size=(32, 32)):
     return even(number, size).convert("L").point(lambda value: 255 * (value > 100))
 
@@ -135,6 +142,10 @@ SETS = {
             "adversarial.name": "hinge",
         },
         source=few_colours,
+    ),
+    "labels on a transparent ground": Set(
+        {"data.source.classes": [[0, 0, 255], [255, 0, 0], [255, 255, 255]]},
+        source=on_nothing,
     ),
     "photographs to labels": Set(
         {
