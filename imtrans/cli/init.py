@@ -1,4 +1,3 @@
-import math
 from functools import partial
 from pathlib import Path
 from shlex import quote
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
     from imtrans.drafting.draft import Draft
     from imtrans.drafting.machine import Cost
     from imtrans.recipe.catalog import Catalog
+
+LONGEST = 1e6  # hours: a century
 
 
 def init(
@@ -64,7 +65,7 @@ def init(
 
     path = output or Path(f"{Path(folder).resolve().name}.toml")
     check_place(path)
-    if hours is not None and not 0 < hours < math.inf:
+    if hours is not None and not 0 < hours <= LONGEST:
         raise ImtransError(f"--hours {hours:g}: a number of hours, as in --hours 8")
     catalog = installed()
     measure = partial(_measured, catalog, console())

@@ -157,6 +157,7 @@ def test_no_file_is_replaced(imtrans, tmp_path):
     [
         (["-o", "set/img_003_he.png/x.toml"], "img_003_he.png: is a file, so"),
         (["--hours", "inf"], "--hours inf: a number of hours"),
+        (["--hours", "1e308"], "--hours 1e+308: a number of hours"),
         (["--hours", "nan"], "--hours nan: a number of hours"),
         (["--hours", "0"], "--hours 0: a number of hours"),
     ],
