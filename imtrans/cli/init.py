@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from imtrans.drafting.machine import Cost
     from imtrans.recipe.catalog import Catalog
 
-LONGEST = 10_000  # hours, more than a year
+LONGEST = 1e6  # hours: a century
 
 
 def init(
@@ -66,7 +66,7 @@ def init(
     path = output or Path(f"{Path(folder).resolve().name}.toml")
     check_place(path)
     if hours is not None and not 0 < hours <= LONGEST:
-        raise ImtransError(f"--hours {hours:g}: give hours of training, as in --hours 8")
+        raise ImtransError(f"--hours {hours:g}: a number of hours, as in --hours 8")
     catalog = installed()
     measure = partial(_measured, catalog, console())
     machine = this_machine()

@@ -137,7 +137,7 @@ def share(f: Situation) -> float:
 
 def small_share(f: Situation) -> float:
     """that of 1,000 pairs"""
-    return round(ENOUGH / f.pairs, 4)
+    return max(round(ENOUGH / f.pairs, 4), 0.0001)
 
 
 def fitting(f: Situation) -> int:

@@ -176,9 +176,10 @@ def test_no_file_is_replaced(imtrans, tmp_path):
     ("words", "said"),
     [
         (["-o", "set/img_003_he.png/x.toml"], "img_003_he.png: is a file, so"),
-        (["--hours", "inf"], "--hours inf: give hours of training"),
-        (["--hours", "nan"], "--hours nan: give hours of training"),
-        (["--hours", "0"], "--hours 0: give hours of training"),
+        (["--hours", "inf"], "--hours inf: a number of hours"),
+        (["--hours", "1e308"], "--hours 1e+308: a number of hours"),
+        (["--hours", "nan"], "--hours nan: a number of hours"),
+        (["--hours", "0"], "--hours 0: a number of hours"),
     ],
     ids=lambda given: given[-1] if isinstance(given, list) else "",
 )

@@ -238,6 +238,7 @@ NUMBERS = [
     (facts(validation="test"), {"data.validation": "test"}),
     (facts(40_000), {"data.validation": 0.025}),
     (facts(100_000), {"data.validation": 0.01, "train.epochs": 6}),
+    (facts(30_000_000), {"data.validation": 0.0001}),
     (facts(2_000_000, source=LABEL_MAP), {"train.epochs": 5, "train.ema": 0.999}),
     (facts(3_000), {"train.epochs": 200, "validate.every": "1 epoch"}),
     (facts(400, source=LABEL_MAP), {"train.epochs": 200, "train.ema": 0.995}),
