@@ -64,6 +64,8 @@ def init(
     from imtrans.recipe import reading as recipes
 
     path = output or Path(f"{Path(folder).resolve().name}.toml")
+    if train and path.exists():
+        raise ImtransError(f"{path}: is there already. to go on: imtrans train {quote(str(path))}")
     check_place(path)
     if hours is not None and not 0 < hours <= LONGEST:
         raise ImtransError(f"--hours {hours:g}: a number of hours, as in --hours 8")

@@ -82,9 +82,7 @@ def cost(recipe: Recipe, catalog: Catalog) -> Cost:
         memory, fits = memory_of(recipe, engine, free)
     if not fits:
         return Cost(None, False, memory, str(engine))
-    batch = recipe.train.batch_size if device.type == "cuda" else 1  # a CPU takes n times as long
-    task = Task(_of_batch(recipe, batch), catalog)
-    times = recipe.train.batch_size * recipe.train.accumulate / batch
+    task = Task(_without_accumulation(recipe), catalog)
     try:
         with computing(deterministic=recipe.train.deterministic):
             step = Step(task.method(device), engine, task.recipe.train)
@@ -92,7 +90,7 @@ def cost(recipe: Recipe, catalog: Catalog) -> Cost:
     except (RuntimeError, ValueError) as error:
         fits = not is_out_of_memory(error)
         return Cost(None, fits, memory, str(engine), " ".join(str(error).split())[:200])
-    return Cost(seconds * times, True, memory, str(engine))
+    return Cost(seconds * recipe.train.accumulate, True, memory, str(engine))
 
 
 def _clock(device: torch.device) -> Callable[[], float]:
@@ -115,6 +113,6 @@ def _is_close(recipe: Recipe, free: int | None) -> bool:
     return free is not None and needed > free
 
 
-def _of_batch(recipe: Recipe, batch: int) -> Recipe:
-    train = recipe.train.model_copy(update={"batch_size": batch, "accumulate": 1})
+def _without_accumulation(recipe: Recipe) -> Recipe:
+    train = recipe.train.model_copy(update={"accumulate": 1})
     return recipe.model_copy(update={"train": train})

@@ -7,6 +7,7 @@ from shlex import quote
 
 from imtrans.api.errors import some
 from imtrans.checking.data.guess_table import unused_tables
+from imtrans.drafting.fitting import LEAST_SHOWN, lasts
 from imtrans.drafting.look import Looked
 from imtrans.drafting.situation import SHARE, Situation
 from imtrans.host.words import counted, duration, size
@@ -79,15 +80,20 @@ def of_the_machine(facts: Situation) -> Iterator[str]:
     assert cost.seconds is not None
     assert facts.seconds is not None
     needed = f"; {size(cost.memory)} of memory" if cost.memory else ""
-    step = f"{facts.steps:,} steps of {cost.seconds:.3g} s, measured on noise{needed}"
+    step = f"{counted(facts.steps, 'step')} of {cost.seconds:.3g} s, measured on noise{needed}"
     yield f"it will take about {duration(facts.seconds)} on {name}: {step}"
     if facts.machine.busy and facts.machine.device == "cpu":
         yield (
-            "other programs use the cores now: without them it takes as long as said, beside them "
-            "longer. until they end, OMP_NUM_THREADS=1 makes every command faster"
+            "other programs use the cores now; this is the time without them. until they end, "
+            "OMP_NUM_THREADS=1 makes every command faster"
         )
     if facts.hours is None and facts.seconds > LONG:
         yield "for less time: --hours 8. it plans fewer epochs, and smaller networks if need be"
+    if facts.affordable and not lasts(facts):
+        yield (
+            f"{facts.hours:g} hours are little: {counted(facts.shown, 'pair')} will be shown, and "
+            f"even a small network needs about {LEAST_SHOWN:,}"
+        )
     if facts.hours is not None and facts.affordable == 0:
         epoch = duration(cost.seconds * facts.batches / SHARE)
         yield (

@@ -62,7 +62,9 @@ OF_256 = When("crops of 256 px", lambda f: f.crop == 256)
 OF_128 = When("crops of 128 px", lambda f: f.crop == 128)
 
 HANDED = When("the sides are called left and right", lambda f: f.handed)
-MIRRORED = When("mirrored pictures can be told from the others", lambda f: f.mirrored.seen)
+MIRRORED = When(
+    "mirrored pictures can be distinguished from the others", lambda f: f.chirality.seen
+)
 LABELS_OUT = When("the target is a label map", lambda f: f.labels_out)
 LABELS_IN = When("the source is a label map", lambda f: f.labels_in)
 BLURRED_IN = When("the source is a label map saved as JPEG", lambda f: bool(f.source.blurred))
@@ -238,9 +240,9 @@ DATA = (
     Rule("data.flip", HANDED, False,
          "no mirrored copies: they would exchange left and right, as the sides are called", FILES),
     Rule("data.flip", MIRRORED, False,
-         "no mirrored copies: {f.mirrored.right} of {f.mirrored.of} pictures could be told from "
-         "theirs, so left and right differ (text, light from one side, things that point one "
-         "way)", CHIRALITY),
+         "no mirrored copies: {f.chirality.right} of {f.chirality.of} pictures could be "
+         "distinguished from theirs, so left and right differ (text, light from one side, things "
+         "that point one way)", CHIRALITY),
     Rule("data.flip", ALWAYS, True,
          "mirrored copies too: {f.alike}. false if left and right differ, as in text", PAPER),
     Rule("data.cache", NO_ROOM, False,
@@ -270,7 +272,7 @@ TRAIN = (
     Rule("train.batch_size", LAB, colours_batch,
          "as in the paper: with batches of one colours fade", SWEEPS),
     Rule("train.batch_size", ON_A_CPU, 1,
-         "a CPU takes as long for 4 at once as one by one, which makes more steps", SWEEPS),
+         "a CPU gains little from more at once, and single pairs make more steps", SWEEPS),
     Rule("train.batch_size", QUARTERED, 1, "as many as fit into memory", STEP),
     Rule("train.batch_size", HALVED, 2, "as many as fit into memory", STEP),
     Rule("train.batch_size", ALWAYS, 4, "faster than 1", SWEEPS),

@@ -18,7 +18,7 @@ from imtrans.data.palette import dominant_colours
 from imtrans.data.pixels.decode import decode
 from imtrans.data.pixels.formats.header import ImageHeader, header
 from imtrans.data.pixels.formats.stored import PixelSpec
-from imtrans.drafting.mirrored import Apart, told_apart
+from imtrans.drafting.chirality import Chirality, chirality
 
 HEADERS = 100  # pictures whose headers are read
 DECODED = 48  # and whose pixels are; of large ones
@@ -38,7 +38,7 @@ class SideSample:
     blurred: list[Colour] = field(default_factory=list)  # of label maps in JPEG
     ink: float = 0.0  # share of pixels that are nearly black or nearly white
     broken: dict[str, str] = field(default_factory=dict)  # files that cannot be read, and why
-    mirrored: Apart = Apart()  # how many can be told from their mirrored copies
+    chirality: Chirality = Chirality()  # how many differ from their mirrored copies
 
     @property
     def kind(self) -> str:
@@ -103,7 +103,7 @@ def _noting(found: SideSample, picture: Picture) -> Iterator[None]:
 def _summarise(found: SideSample, pixels: Sequence[Tensor]) -> None:
     """What the pixels of a side show."""
     views = [viewable(one) for one in pixels]
-    found.mirrored = told_apart(views)
+    found.chirality = chirality(views)
     found.low = min(float(one.min()) for one in pixels)
     found.high = max(float(one.max()) for one in pixels)
     jpeg = any(one.format == "JPEG" for one in found.headers)

@@ -6,8 +6,8 @@ from functools import cached_property
 from statistics import median
 from typing import Any
 
+from imtrans.drafting.chirality import FEWEST, Chirality
 from imtrans.drafting.machine import Cost, Machine
-from imtrans.drafting.mirrored import FEWEST, Apart
 from imtrans.drafting.sample import SideSample
 from imtrans.host.words import size
 
@@ -97,9 +97,8 @@ class Situation:
     @property
     def cached(self) -> int:
         """Bytes of all pairs, decoded and resized."""
-        width, height = self.sizes[0] if self.sizes else (1, 1)
         load = self["data.load_size"] or self.crop
-        long = max(width, height) / min(width, height) if self["data.resize"] else 1
+        long = median(max(s) / min(s) for s in self.sizes) if self["data.resize"] else 1
         deep = sum(side.bytes_of_a_pixel for side in (self.source, self.target))
         return int(self.pairs * load * load * long * deep)
 
@@ -120,19 +119,17 @@ class Situation:
         return {name.lower() for name in self.names} <= HANDED
 
     @property
-    def mirrored(self) -> Apart:
-        """How many pictures are told from their mirrored copies, on the side that shows it best."""
-        return max(self.source.mirrored, self.target.mirrored, key=lambda apart: apart.share)
+    def chirality(self) -> Chirality:
+        """How many pictures differ from their mirrored copies, on the side that shows it best."""
+        return max(self.source.chirality, self.target.chirality, key=lambda one: one.share)
 
     @property
     def alike(self) -> str:
         """Why pictures may be mirrored, in words."""
-        if self.mirrored.of < FEWEST:
+        if self.chirality.of < FEWEST:
             return "too few pictures to see whether left and right differ"
-        return (
-            f"{self.mirrored.right} of {self.mirrored.of} pictures could be told from theirs, and "
-            f"half are by guessing"
-        )
+        right, of = self.chirality
+        return f"{right} of {of} pictures could be distinguished from theirs, half are by guessing"
 
     @property
     def labels_in(self) -> bool:

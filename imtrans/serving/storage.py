@@ -108,9 +108,10 @@ def _remove(path: Path, within: Path) -> None:
 
 
 def _remove_left() -> None:
+    own = getattr(os, "getuid", lambda: 0)()  # there is none on Windows, whose files have owner 0
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with suppress(OSError, Locked):
-            if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+            if folder.is_symlink() or folder.stat().st_uid != own:
                 continue
             if not (folder / LOCK).is_file():
                 continue  # one that begins just now

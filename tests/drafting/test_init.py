@@ -143,6 +143,16 @@ def test_what_cannot_be_drafted_is_explained(imtrans, tmp_path, arguments, said)
     assert not list(tmp_path.glob("*.toml"))
 
 
+def test_train_names_the_command_that_continues(imtrans, tmp_path):
+    stains_in_one_folder(tmp_path / "set")
+    (tmp_path / "set.toml").write_text("mine")
+    code, _, err = imtrans("init", "set", "--train")
+    assert (code, err) == (
+        2,
+        "error: set.toml: is there already. to go on: imtrans train set.toml\n",
+    )
+
+
 def test_hours_shorten_the_training(imtrans, tmp_path):
     stains_in_one_folder(tmp_path / "set")
     imtrans("init", "set")

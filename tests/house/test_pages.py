@@ -117,6 +117,10 @@ def test_links_of_every_page_of_the_repository_lead_somewhere():
     assert {name: links for name, links in wrong.items() if links} == {}
 
 
+def test_no_page_waits_for_a_figure():
+    assert [page for page, text in PAGES.items() if "@@" in text] == []
+
+
 def test_the_readme_is_one_page_with_its_pictures_first():
     text = PAGES["README.md"]
     assert len(text.splitlines()) <= 180

@@ -1,4 +1,4 @@
-"""Whether mirrored pictures can be told from those that are there.
+"""Whether mirrored pictures can be distinguished from those that are there.
 
 Where they can, left and right matter: text, light that always falls from one side, shoes that all
 point the same way. A training on mirrored copies would learn pictures that never occur. The idea is
@@ -24,11 +24,11 @@ LEVELS = (0.5, 2.0)  # standard deviations above which a filter's answer counts
 FOLDS = 8
 DAMPING = 0.1  # of the mean squared feature: pictures are fewer than features
 FEWEST = 10  # pictures: from fewer nothing can be concluded
-SURE, CHANCE = 0.9, 1e-3  # share that must be told apart, and how rarely chance may do as well
+SURE, CHANCE = 0.9, 1e-3  # share that must be right, and how rarely chance may do as well
 
 
-class Apart(NamedTuple):
-    """How many pictures are told from their mirrored copies, by what was learned from others."""
+class Chirality(NamedTuple):
+    """How many pictures are distinguished from their mirrored copies, by what others show."""
 
     right: int = 0
     of: int = 0
@@ -48,11 +48,11 @@ class Apart(NamedTuple):
         return sum(math.comb(self.of, k) for k in range(self.right, self.of + 1)) / 2**self.of
 
 
-def told_apart(views: Sequence[Tensor]) -> Apart:
+def chirality(views: Sequence[Tensor]) -> Chirality:
     """Learn from some of these pictures, uint8 (3, h, w), which way round they are, and try it on
     the others, in turns."""
     if len(views) < FEWEST:
-        return Apart(0, len(views))
+        return Chirality(0, len(views))
     # What speaks for a picture speaks against its mirrored copy, so no constant is learned.
     odd = torch.stack([_odd_features(view) for view in views]).double()
     similar = odd @ odd.T
@@ -65,7 +65,7 @@ def told_apart(views: Sequence[Tensor]) -> Apart:
         ones = torch.ones(int(learned.sum()), dtype=damped.dtype)
         weights = torch.linalg.solve(damped[learned][:, learned], ones)
         right += int((similar[tried][:, learned] @ weights > 0).sum())
-    return Apart(right, len(views))
+    return Chirality(right, len(views))
 
 
 def _odd_features(view: Tensor) -> Tensor:
