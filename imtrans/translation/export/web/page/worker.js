@@ -1,6 +1,6 @@
 // The network, beside the page: while it computes, strokes are drawn as if it did not.
 
-import * as ort from "./runtime/ort.wasm.bundle.min.mjs";
+import * as ort from "./runtime/ort.wasm.bundle.min.js";
 import { normal } from "./noise.js";
 import { toPixels, toSource } from "./pictures.js";
 
@@ -17,15 +17,22 @@ self.onmessage = async ({ data }) => {
 
 async function load(described) {
   model = described;
-  const { file, bytes } = model.model;
+  const { file, bytes, sha256 } = model.model;
   const content = await fetched(new URL(file, import.meta.url), bytes);
   if (content.length !== bytes)
     throw new Error(`${file} has ${content.length} bytes, and had ${bytes} when it was exported. was it copied whole? of Git LFS, a pointer is no model`);
+  if (crypto.subtle && (await digest(content)) !== sha256) // which only https and localhost have
+    throw new Error(`${file} is damaged: it is not the file that was exported. copy it again`);
   // More threads need a server that isolates the page (COOP and COEP); most static ones do not.
   ort.env.wasm.numThreads = self.crossOriginIsolated ? Math.min(navigator.hardwareConcurrency ?? 1, 4) : 1;
   ort.env.logLevel = "error";
   session = await ort.InferenceSession.create(content, { executionProviders: ["wasm"], graphOptimizationLevel: "all" });
   self.postMessage({ ready: true });
+}
+
+async function digest(content) {
+  const found = new Uint8Array(await crypto.subtle.digest("SHA-256", content));
+  return Array.from(found, (value) => value.toString(16).padStart(2, "0")).join("");
 }
 
 /** A file in one piece, and how much of it is here, some times a second. */
