@@ -66,6 +66,7 @@ def translate_batch(
 def translate_file(served: Served, file: str, choice: Draw, storage: Storage) -> Path:
     """The exact result for a file of the server's folder. Raises ImtransError, which names the file
     as the client knows it."""
+    storage.check_open()
     made = served.translated(uploaded(file), choice)
     return served.written(made, file, storage)
 

@@ -3,6 +3,7 @@
 A mistake of a client is one line; nothing else of the server reaches it.
 """
 
+import errno
 import logging
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -15,7 +16,7 @@ from imtrans.api.pictures import Picture
 from imtrans.host.words import readable
 from imtrans.serving.batch import translate_batch, translate_file, uploaded
 from imtrans.serving.drawing import Drawing
-from imtrans.serving.gate import FAULT
+from imtrans.serving.gate import FAULT, NO_DISK
 from imtrans.serving.limits import Limits
 from imtrans.serving.served import Draw, Served
 from imtrans.serving.showing import data_url, shown
@@ -41,6 +42,8 @@ def one_line(call: Callable[P, R]) -> Callable[P, R]:
 def _line(error: Exception) -> str:
     if isinstance(error, ImtransError):
         return " ".join(readable(str(error)).split())
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return NO_DISK
     logging.getLogger(__name__).error("a call failed", exc_info=error)
     return FAULT
 

@@ -5,10 +5,13 @@ reads files by path, and offers to record, to profile and to edit. All but what 
 not found.
 """
 
+import asyncio
+import errno
 import json
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,14 +29,18 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 API = "/gradio_api"
 FILE = f"{API}/file="
 NAME = "[A-Za-z0-9_-]+"
+PUBLIC = "(runs|translate|batch)"  # what programs call; the page's own calls wait in its queue
 UPLOAD = f"{API}/upload"
 READ = re.compile(
     rf"/|/config/?|/theme\.css|/favicon\.ico|/robots\.txt|/manifest\.json|/(assets|static|svelte|board)/.+"
     rf"|{API}/(info|startup-events|queue/data|upload_progress|app_id|user|login_check|theme\.css)/?"
-    rf"|{API}/heartbeat/{NAME}|{API}/call/(v2/)?{NAME}/{NAME}|{re.escape(FILE)}.+"
+    rf"|{API}/heartbeat/{NAME}|{API}/call/(v2/)?{PUBLIC}/{NAME}|{re.escape(FILE)}.+"
 )
-CALL = re.compile(rf"{API}/(queue/join|call/(v2/)?{NAME}|cancel|reset)/?")
+CALL = re.compile(rf"{API}/(queue/join|call/(v2/)?{PUBLIC}|cancel|reset)/?")
 FAULT = "a bug in imtrans or a plugin; the server's own terminal says more"
+NO_UPLOAD = "not an upload: multipart/form-data with files, each named 'files'"
+NO_DISK = "the server's disk is full"
+STALL = 30  # s without a byte of a request that has begun
 LOCAL = ("localhost", "127.0.0.1", "::1")
 # The page runs its own scripts (gradio compiles templates, hence eval) and reaches this server
 # alone; a picture may also be a data URL, or what a camera has taken.
@@ -92,22 +99,22 @@ class Gate:
             return await self.app(scope, receive, send)
         if scope["type"] != "http":
             return None  # a web socket: nothing here speaks that
-        answer = _Answer(send)
+        answer, heard = _Answer(send), _Heard(receive)
         try:
-            receive = await self._admitted(scope, _headers(scope), receive)
-            await self.app(scope, receive, answer.send)
+            with ExitStack() as held:
+                receive = await self._admitted(scope, _headers(scope), heard.receive, held)
+                await self.app(_whole_files(scope), receive, answer.send)
         except _LoggedIn:
             await answer.give(200, b'{"success": true}', {"set-cookie": self.access.cookie})
         except Refusal as refusal:
-            await answer.give(refusal.status, refusal.body, refusal.headers)
+            await answer.refuse(refusal)
         except Exception as error:
-            logging.getLogger(__name__).error("a request failed", exc_info=error)
-            fault = Refusal(500, FAULT)
-            await answer.give(fault.status, fault.body, fault.headers)
+            if not heard.ended:
+                await answer.refuse(_failure(scope["path"], error))
         return None
 
     async def _admitted(
-        self, scope: Message, headers: Mapping[str, str], receive: Receive
+        self, scope: Message, headers: Mapping[str, str], receive: Receive, held: ExitStack
     ) -> Receive:
         """What the application may receive. Raises Refusal."""
         method, path = scope["method"], scope["path"]
@@ -121,39 +128,44 @@ class Gate:
                 raise Refusal(404, "no such file")
             return receive
         if method == "POST" and path == UPLOAD:
-            return self._upload(headers, receive)
+            self._keep_room(headers, held)
+            return receive
         if method == "POST" and CALL.fullmatch(path):
             return await self._call(headers, receive)
         raise Refusal(404, "not found")
 
     def _check_origin(self, headers: Mapping[str, str]) -> None:
-        """A page of another site must not use a server of this machine through its browser."""
-        host = _host(f"//{headers.get('host', '')}")
+        """A page of another site, or of another server of this machine, must not use this one
+        through its browser."""
+        host, port = _host(f"//{headers.get('host', '')}")
         if self.is_local and self.access.is_open and host not in LOCAL:
             raise Refusal(
                 403,
                 f"this server is called {' or '.join(LOCAL[:2])}, or has --auth",
             )
         origin = headers.get("origin")
-        if origin is not None and _host(origin) != host:
-            raise Refusal(403, "a page of another site asks")
+        if origin is not None:
+            other, other_port = _host(origin)
+            # A proxy may have left out its port.
+            if other != host or (port is not None and other_port != port):
+                raise Refusal(403, "a page of another site asks")
 
     async def _log_in(self, headers: Mapping[str, str], receive: Receive) -> None:
         form = await _body(headers, receive, 2**12)
         raise _LoggedIn if await self.access.logs_in(form) else Refusal(401, "wrong credentials")
 
-    def _upload(self, headers: Mapping[str, str], receive: Receive) -> Receive:
-        size = _length(headers)
+    def _keep_room(self, headers: Mapping[str, str], held: ExitStack) -> None:
+        """For an upload. Its length is not counted where it comes in chunks, whatever it says."""
+        size = None if "transfer-encoding" in headers else _length(headers)
         if size is None:
             raise Refusal(411, "say how long the upload is: Content-Length")
         if size > self.limits.upload_bytes:
             most = self.limits.upload_bytes / 10**6
             raise Refusal(413, f"an upload is of {most:g} MB at most; send less at once")
         try:
-            self.storage.make_room(size)
+            held.enter_context(self.storage.room_for(size))
         except ImtransError as error:
             raise Refusal(503, str(error)) from error
-        return receive
 
     async def _call(self, headers: Mapping[str, str], receive: Receive) -> Receive:
         body = await _body(headers, receive, self.limits.request_bytes)
@@ -168,13 +180,39 @@ class _LoggedIn(Exception):
     pass
 
 
+class _Heard:
+    """What a client sends, as long as it goes on sending."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive, self._whole = receive, False
+        self.ended = False  # the client is gone
+
+    async def receive(self) -> Message:
+        try:
+            message = await asyncio.wait_for(self._receive(), None if self._whole else STALL)
+        except TimeoutError:
+            raise Refusal(408, "the request was not sent to its end") from None
+        self._whole = not message.get("more_body")
+        self.ended = message["type"] == "http.disconnect"
+        return message
+
+
 class _Answer:
     """Sends on what the application answers, with the headers of every answer."""
 
     def __init__(self, send: Send) -> None:
-        self._send, self._begun = send, False
+        self._send, self._begun, self._failed = send, False, False
 
     async def send(self, message: Message) -> None:
+        # What starlette says of an exception, which it raises again: the gate has a line for it.
+        self._failed |= message.get("status") == 500 and not self._begun
+        if not self._failed:
+            await self._pass_on(message)
+
+    async def refuse(self, refusal: Refusal) -> None:
+        await self.give(refusal.status, refusal.body, refusal.headers)
+
+    async def _pass_on(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._begun = True
             own = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
@@ -186,19 +224,36 @@ class _Answer:
             return
         lines = {"content-type": "application/json", "content-length": str(len(body)), **headers}
         encoded = [(name.encode(), value.encode()) for name, value in lines.items()]
-        await self.send({"type": "http.response.start", "status": status, "headers": encoded})
-        await self.send({"type": "http.response.body", "body": body})
+        await self._pass_on({"type": "http.response.start", "status": status, "headers": encoded})
+        await self._pass_on({"type": "http.response.body", "body": body})
+
+
+def _failure(path: str, error: Exception) -> Refusal:
+    """What a client hears of an exception; who serves hears of all that no client's data causes."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Refusal(503, NO_DISK)
+    if path == UPLOAD and not isinstance(error, OSError):
+        return Refusal(400, NO_UPLOAD)
+    logging.getLogger(__name__).error("a request failed", exc_info=error)
+    return Refusal(500, FAULT)
+
+
+def _whole_files(scope: Message) -> Message:
+    """The same request for whole files: gradio fails at several ranges, and none is needed."""
+    return {**scope, "headers": [line for line in scope["headers"] if line[0] != b"range"]}
 
 
 def _headers(scope: Message) -> dict[str, str]:
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
 
 
-def _host(address: str) -> str:
+def _host(address: str) -> tuple[str, int | None]:
+    """The name of a host, and the port where the address says it."""
     try:
-        return urlsplit(address).hostname or ""
+        found = urlsplit(address)
+        return found.hostname or "", found.port
     except ValueError:
-        return ""
+        return "", None
 
 
 def _length(headers: Mapping[str, str]) -> int | None:

@@ -11,12 +11,15 @@ from typing import Any
 from imtrans.api.errors import ImtransError
 
 ADDRESS = "the server fetches no addresses; upload the file itself"
+MOST = 20_000  # values of a call: a batch has some thousand, and each takes memory when it is read
 NOT_UPLOADED = "not a file that was uploaded here, or it is no longer kept; upload it again"
 
 
 def check_call(body: bytes, holds: Callable[[str], bool]) -> None:
     """Raise ImtransError for a call that is no JSON object, or brings a file that `holds` does not
     know."""
+    if sum(map(body.count, (b",", b"[", b"{"))) > MOST:
+        raise ImtransError("more values than any call has")
     try:
         found = json.loads(body)
         files = list(_files(found))

@@ -139,7 +139,10 @@ class Served:
         dtype, channels = self.encoding.result_dtype, self.encoding.result_channels
         place = storage.place(kept_name(path, KEPT.suffix_for(".png", channels, dtype)))
         composed = made.given.composed_with.to(made.output.device)
-        encode(self.encoding.result(made.output, composed), place, dtype)
+        try:
+            encode(self.encoding.result(made.output, composed), place, dtype)
+        except ImtransError as error:  # no path of this machine reaches a client
+            raise ImtransError(str(error).replace(str(place), place.name)) from error
         return place
 
     def seen_source(self, picture: Picture) -> Tensor:

@@ -1,9 +1,10 @@
 """The server itself: where it listens, what it consists of, and how it ends."""
 
 import os
+import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,11 +13,13 @@ from typing import Any
 from imtrans.api.errors import ImtransError
 from imtrans.api.extras import imported
 from imtrans.serving.access import Access
+from imtrans.serving.connections import patient_protocol
 from imtrans.serving.drawing import Drawing
 from imtrans.serving.gate import LOCAL, Gate
 from imtrans.serving.limits import Limits
 from imtrans.serving.served import Served
 from imtrans.serving.storage import Storage, opened_storage
+from imtrans.serving.uploads import take_files_alone
 
 PATIENCE = 2  # s: for what is under way when the server ends
 SESSIONS = 64  # pages whose last values gradio keeps
@@ -66,8 +69,9 @@ def serve(
     limits: Limits,
     ready: Callable[[], None],
 ) -> None:
-    """Serve runs until Ctrl-C or SIGTERM. `ready` is called when the page can be opened."""
-    with opened_storage(limits.stored_bytes) as storage:
+    """Serve runs until Ctrl-C, SIGTERM, or the end of its terminal. `ready` is called when the page
+    can be opened."""
+    with _ended_by_signals(), opened_storage(limits.stored_bytes) as storage:
         # Before gradio is imported, which makes folders then.
         os.environ.update(QUIET | {"GRADIO_TEMP_DIR": str(storage.folder)})
         uvicorn = imported("uvicorn", extra="serve")
@@ -79,13 +83,26 @@ def serve(
             timeout_graceful_shutdown=PATIENCE,
             timeout_keep_alive=30,
             server_header=False,
+            http=patient_protocol(),
             ws="none",
         )
-        server = _server(uvicorn, ready)(config)
-        try:
-            server.run(sockets=[listening])
-        except KeyboardInterrupt:  # which uvicorn raises again when all is closed
-            pass
+        _server(uvicorn, ready)(config).run(sockets=[listening])
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """What ends the server ends the block, with everything cleaned up. Uvicorn raises a signal
+    again when all is closed."""
+
+    def end(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has one of them
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, end)
+    with suppress(KeyboardInterrupt):
+        yield
 
 
 def _server(uvicorn: Any, ready: Callable[[], None]) -> Any:
@@ -113,6 +130,7 @@ def application(
     from imtrans.serving.page.building import page
     from imtrans.serving.page.look import look
 
+    take_files_alone()
     blocks = page(runs, drawing, Calls(runs, drawing, storage, limits))
     blocks.state_session_capacity = SESSIONS
     # Answers that nobody fetches, and the names of calls, are kept for the last sessions alone.

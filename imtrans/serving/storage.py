@@ -25,6 +25,7 @@ IN_USE = 60  # s: so young a file may belong to a request that waits
 LOOK = 5  # s between two looks at all files, but for uploads
 FILES = 4000  # that are kept
 LONGEST = 80  # characters of a name that is kept
+ENDED = "the server has ended"
 FULL = "the server has no room for more files now; try again in a minute"
 
 
@@ -39,45 +40,73 @@ class Storage:
 
     def __init__(self, folder: Path, most: int) -> None:
         self.folder, self.most = folder.resolve(), most
-        self._one, self._looked = threading.Lock(), 0.0
+        self._one, self._looked, self._coming = threading.Lock(), 0.0, 0
+        self._open = True
 
     def holds(self, path: str) -> bool:
         """Whether a path that a client sent is that of a file in this folder."""
         try:
             found = Path(path).resolve(strict=True)
-            return found.is_file() and found.is_relative_to(self.folder) and found.name != LOCK
+            return (
+                found.is_file()
+                and found.is_relative_to(self.folder)
+                and found != self.folder / LOCK
+            )
         except (OSError, ValueError, RuntimeError):  # too long, a NUL inside, a loop of links
             return False
 
+    def check_open(self) -> None:
+        """Raise ImtransError once the server has ended: what computes still need not go on."""
+        if not self._open:
+            raise ImtransError(ENDED)
+
+    def close(self) -> None:
+        """Delete all of it."""
+        self._open = False
+        shutil.rmtree(self.folder, ignore_errors=True)
+
     def place(self, name: str) -> Path:
         """Where a file of this name can be written: nobody can guess it."""
+        self.check_open()
         if time.monotonic() - self._looked > LOOK:
             self.make_room()
         folder = self.folder / secrets.token_urlsafe(16)
         folder.mkdir()
         return folder / name
 
-    def make_room(self, size: int = 0) -> None:
-        """Delete what is old, and the oldest until there is room for `size` bytes more. Raises
+    @contextmanager
+    def room_for(self, size: int) -> Iterator[None]:
+        """Keeps room for an upload of `size` bytes while it comes: others come at the same time.
+        Raises ImtransError where there is none."""
+        self._coming += size
+        try:
+            self.make_room()
+            yield
+        finally:
+            self._coming -= size
+
+    def make_room(self) -> None:
+        """Delete what is old, and the oldest until there is room for all that comes. Raises
         ImtransError where only files that are in use are left."""
         with self._one:
             files = sorted(self._files())
-            total, left, now = sum(file.size for file in files), len(files), time.time()
+            total = sum(file.size for file in files) + self._coming
+            left, now = len(files), time.time()
             for file in files:
                 age = now - file.written
-                full = total + size > self.most or left > FILES
+                full = total > self.most or left > FILES
                 if age > OLD or (full and age > IN_USE):
                     _remove(file.path, self.folder)
                     total, left = total - file.size, left - 1
             self._looked = time.monotonic()
-        if total + size > self.most:
+        if total > self.most or left > FILES:
             raise ImtransError(FULL)
 
     def _files(self) -> Iterator[_File]:
         for path in self.folder.rglob("*"):
             with suppress(OSError):  # removed while we look
                 found = path.stat()
-                if path.is_file() and path.name != LOCK:
+                if path.is_file() and path != self.folder / LOCK:
                     yield _File(found.st_mtime, found.st_size, path)
 
 
@@ -85,12 +114,13 @@ class Storage:
 def opened_storage(most: int) -> Iterator[Storage]:
     """A new folder for files, removed in the end; also those that killed servers have left."""
     _remove_left()
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX))  # nobody else may look into it
+    # A folder that nobody else may look into.
+    storage = Storage(Path(tempfile.mkdtemp(prefix=PREFIX)), most)
     try:
-        with locked(folder / LOCK):
-            yield Storage(folder, most)
+        with locked(storage.folder / LOCK):
+            yield storage
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        storage.close()
 
 
 def kept_name(path: str, suffix: str) -> str:

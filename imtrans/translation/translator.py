@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from imtrans.api.errors import ImtransError, is_out_of_memory
 from imtrans.api.pictures import Picture
 from imtrans.data.encoding import Encoding, Given
+from imtrans.data.pixels.formats.stored import LARGE
 from imtrans.data.scale import TrainingScale
 from imtrans.host.devices import Precision, autocast
 from imtrans.translation.forms import in_form_of, picture_of, several
@@ -21,7 +22,7 @@ from imtrans.translation.network.compiled import Compiled
 from imtrans.translation.network.memory import most_pixels
 from imtrans.translation.network.modes import EachByItself, has_norms_of_its_own
 from imtrans.translation.network.noise import Noise, seeded_torch, with_seeded_dropout
-from imtrans.translation.padding import pad_to_multiple
+from imtrans.translation.padding import pad_to_multiple, padded_size
 from imtrans.translation.stream import in_order
 
 BEYOND = 0.01  # share of values outside the range, from which on a picture is unlike training's
@@ -120,9 +121,12 @@ class Translator:
             raise ImtransError(f"{picture}: not enough memory to read it") from error
 
     def _most_pixels(self, width: int, height: int) -> int | None:
-        share = 1.0
-        if self.scale:
-            share = math.prod(self.scale.of(width, height)) / (width * height)
+        sides = self.scale.of(width, height) if self.scale else (width, height)
+        padded = (padded_size(side, self.stride) for side in sides)  # far more of a thin picture
+        taken = math.prod(padded)
+        if max(taken, width * height) <= LARGE:
+            return None
+        share = taken / (width * height)
         return most_pixels(self.module, self.encoding.source_channels, self.device, share)
 
     def result(self, given: Given, seed: int | None = None) -> Tensor:

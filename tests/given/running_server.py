@@ -41,7 +41,8 @@ class RunningServer:
 
 @contextmanager
 def running_server(folder, *arguments, **environment):
-    """Serves until the end of the block, then gets Ctrl-C; whatever it says is in its log."""
+    """Serves until the end of the block, then is ended as a system ends it; whatever it says is in
+    its log."""
     port, log = free_port(), folder / "serve.log"
     temporary = folder / "tmp"
     temporary.mkdir(exist_ok=True)
@@ -62,7 +63,7 @@ def running_server(folder, *arguments, **environment):
             assert time.monotonic() < end, server.said
             time.sleep(0.05)
         yield server
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE) == 0
         assert sorted(temporary.rglob("*")) == []  # uploads and results are gone
     finally:

@@ -2,11 +2,13 @@
 
 import asyncio
 import base64
+import errno
 import json
 
 import pytest
 
 from imtrans.serving import access as passwords
+from imtrans.serving import gate as module
 from imtrans.serving.access import Access
 from imtrans.serving.gate import Gate
 from imtrans.serving.limits import Limits
@@ -74,6 +76,7 @@ def call_of(*data):
         ("GET", "/gradio_api/call/translate/1a2b"),
         ("POST", "/gradio_api/call/translate"),
         ("POST", "/gradio_api/call/v2/translate"),
+        ("POST", "/gradio_api/call/runs"),
         ("POST", "/gradio_api/queue/join"),
         ("POST", "/gradio_api/upload"),
     ],
@@ -89,6 +92,8 @@ def test_what_the_page_and_programs_need_is_reached(ask, method, path):
         ("GET", "/gradio_api/file/etc/passwd"),
         ("POST", "/gradio_api/run/translate"),  # which would not wait in the queue
         ("POST", "/gradio_api/api/translate"),
+        ("POST", "/gradio_api/call/draw"),  # the page's, which waits in its queue
+        ("GET", "/gradio_api/call/draw/1a2b"),
         ("POST", "/gradio_api/component_server"),
         ("POST", "/gradio_api/process_recording"),
         ("POST", "/gradio_api/vibe-edit/"),
@@ -153,11 +158,22 @@ def test_a_call_with_an_upload_reaches_the_application_as_it_was_sent(ask, stora
     assert ask("POST", "/gradio_api/call/translate", body)[1] == f"reached:{body.decode()}"
 
 
-@pytest.mark.parametrize("body", [b"{", b"[1]", b'"x"', b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize("body", [b"{", b"[1]", b'"x"', b"\xff", b"[" * 10_000, b"[]"])
 def test_what_is_no_call_is_refused(ask, body):
     status, answer, _ = ask("POST", "/gradio_api/call/translate", body)
     assert status == 422
     assert "JSON" in json.loads(answer)["detail"][0]["message"]
+
+
+def test_what_would_fill_memory_once_it_is_read_is_refused(ask):
+    body = b'{"data": [' + b"[]," * 30_000 + b"1]}"
+    status, answer, _ = ask("POST", "/gradio_api/call/translate", body)
+    assert (status, "more values than any call has" in answer) == (422, True)
+
+
+def test_an_upload_in_chunks_has_no_length(ask):
+    status, body, _ = ask("POST", "/gradio_api/upload", b"x" * 99, transfer_encoding="chunked")
+    assert (status, "Content-Length" in body) == (411, True)
 
 
 def test_requests_and_uploads_are_bounded_before_they_are_read(ask, storage):
@@ -181,12 +197,17 @@ def test_pages_of_other_sites_are_refused(ask):
     for headers in (
         {"origin": "http://evil.example"},
         {"origin": "null"},
+        {"origin": "http://127.0.0.1:9999"},  # of another server of this machine
+        {"origin": "http://127.0.0.1"},
+        {"origin": "http://127.0.0.1:7860.evil.example"},
         {"host": "evil.example"},  # a name that was made to lead here
         {"host": "127.0.0.1.evil.example"},
         {"host": ""},
     ):
         assert ask("GET", "/", **headers)[0] == 403
     assert ask("GET", "/", local=False, host="lab.example")[0] == 200
+    proxied = {"host": "lab.example", "origin": "https://lab.example:8443"}
+    assert ask("GET", "/", local=False, **proxied)[0] == 200
     assert ask("GET", "/", auth=CREDENTIALS, host="lab.example")[0] == 401
 
 
@@ -244,12 +265,89 @@ def test_every_answer_forbids_the_browser_to_ask_other_hosts(ask):
         assert headers[b"x-content-type-options"] == b"nosniff"
 
 
-def test_what_fails_within_is_one_line_for_the_client(storage, caplog):
-    async def broken(scope, receive, send):
-        raise RuntimeError("/secret/path")
+def failing(error, *, answers=False):
+    """An application that fails, as it is or as starlette lets it."""
 
-    gate = Gate(broken, Access(None), Limits(), storage, is_local=True)
+    async def broken(scope, receive, send):
+        if answers:
+            await send({"type": "http.response.start", "status": 500, "headers": []})
+            await send({"type": "http.response.body", "body": b"Internal Server Error"})
+        raise error
+
+    return broken
+
+
+@pytest.mark.parametrize("answers", [False, True])
+def test_what_fails_within_is_one_line_for_the_client(storage, caplog, answers):
+    app = failing(RuntimeError("/secret/path"), answers=answers)
+    gate = Gate(app, Access(None), Limits(), storage, is_local=True)
     status, body, _ = asyncio.run(asked(gate, "GET", "/", b"", {}))
-    assert status == 500
-    assert "secret" not in body
+    assert (status, json.loads(body)) == (500, {"detail": module.FAULT})
     assert "/secret/path" in caplog.text  # for who serves
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "line"),
+    [
+        (TypeError("no file"), 400, module.NO_UPLOAD),
+        (OSError(errno.ENOSPC, "no space left"), 503, module.NO_DISK),
+    ],
+)
+def test_a_bad_upload_is_one_line_and_no_fault(storage, caplog, error, status, line):
+    gate = Gate(failing(error, answers=True), Access(None), Limits(), storage, is_local=True)
+    answer = asyncio.run(asked(gate, "POST", "/gradio_api/upload", b"x", {}))
+    assert (answer[0], json.loads(answer[1])) == (status, {"detail": line})
+    assert caplog.text == ""
+
+
+def upload_that(receives, storage):
+    """What a gate answers to an upload whose body comes as `receives` says."""
+    sent = []
+
+    async def reads(scope, receive, send):
+        while (message := await receive()).get("more_body"):
+            pass
+        if message["type"] == "http.disconnect":
+            raise RuntimeError("starlette's ClientDisconnect")
+
+    async def send(message):
+        sent.append(message)
+
+    lines = [(b"host", b"localhost"), (b"content-length", b"50")]
+    path = "/gradio_api/upload"
+    scope = {"type": "http", "method": "POST", "path": path, "headers": lines}
+    gate = Gate(reads, Access(None), Limits(), storage, is_local=True)
+    asyncio.run(gate(scope, receives, send))
+    return sent
+
+
+def test_an_upload_that_stops_coming_is_refused_and_its_room_is_free(storage, monkeypatch):
+    monkeypatch.setattr(module, "STALL", 0.01)
+    storage.most = 60
+    for _ in range(2):
+        sent = upload_that(lambda: asyncio.sleep(60), storage)
+        assert sent[0]["status"] == 408
+        assert b"not sent to its end" in sent[1]["body"]
+
+
+def test_a_client_that_goes_is_no_failure(storage, caplog):
+    messages = [{"type": "http.disconnect"}, {"type": "http.request", "more_body": True}]
+
+    async def receive():
+        return messages.pop()
+
+    assert upload_that(receive, storage) == []
+    assert caplog.text == ""
+
+
+def test_files_are_sent_whole(storage):
+    seen = []
+
+    async def app(scope, receive, send):
+        seen.extend(scope["headers"])
+        await echo(scope, receive, send)
+
+    gate = Gate(app, Access(None), Limits(), storage, is_local=True)
+    path = f"/gradio_api/file={storage.folder}/here.png"
+    assert asyncio.run(asked(gate, "GET", path, b"", {"range": "bytes=0-1,2-3"}))[0] == 200
+    assert b"range" not in dict(seen)

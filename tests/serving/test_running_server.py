@@ -15,11 +15,13 @@ from drawn import draw_picture
 from PIL import Image
 from running_server import at_once, running_server
 
+from imtrans.serving.uploads import FILES_ALONE
 from imtrans.translation.loading import load
 
 pytestmark = pytest.mark.thorough
 
 DOCS = Path(__file__).parents[2] / "docs" / "serve.md"
+NO_ARGUMENTS = "not the arguments of this call, all of them and in order; see /gradio_api/info"
 # Of gradio's own client, when a stream that it has not opened yet is closed.
 OF_GRADIO = "Method not implemented."
 
@@ -175,6 +177,14 @@ def test_paths_addresses_and_large_files_are_refused(server, folder):
     (path,) = json.loads(curl(upload, "-F", nasty))
     assert Path(path).is_relative_to(folder / "tmp")
     assert "<" not in path
+    assert curl(upload, "-F", "files=photo.png") == FILES_ALONE  # without the @ of a file
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="no curl here")
+@pytest.mark.parametrize("data", [[], ["photo.png"], ["photo.png", "tiny", None, None], [[5]]])
+def test_arguments_of_another_form_are_one_line(server, data):
+    event, why = called(server, "translate", data)
+    assert (event, why["error"]) == ("error", NO_ARGUMENTS)
 
 
 def test_fifty_requests_at_once_are_answered_or_refused_and_memory_is_flat(server, client, folder):

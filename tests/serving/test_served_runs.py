@@ -17,6 +17,7 @@ from third_party import with_plugin
 
 from imtrans.api.errors import ImtransError
 from imtrans.board.palette import Palette, Swatch
+from imtrans.serving import served as module
 from imtrans.serving.access import user_and_password
 from imtrans.serving.batch import translate_batch, translate_file, uploaded
 from imtrans.serving.drawing import START, Drawing, classes_of
@@ -174,6 +175,23 @@ def test_a_batch_without_a_result_or_of_too_many_is_one_line(served, storage, ph
     ):
         with pytest.raises(ImtransError, match=line):
             translate_batch(served, files, Draw(), storage, Limits(images=3))
+
+
+def test_what_cannot_be_written_names_no_folder(served, storage, photo, monkeypatch):
+    def full(pixels, place, dtype):
+        raise ImtransError(f"{place}: cannot be written: no space left on device")
+
+    monkeypatch.setattr(module, "encode", full)
+    with pytest.raises(ImtransError, match=r"^photo\.png: cannot be written"):
+        translate_file(served, photo(), Draw(), storage)
+
+
+def test_a_batch_ends_with_the_server(served, storage, photo, monkeypatch):
+    file = photo()
+    storage._open = False
+    monkeypatch.setattr(served, "translated", None)
+    with pytest.raises(ImtransError, match="the server has ended"):
+        translate_file(served, file, Draw(), storage)
 
 
 def test_a_run_says_what_goes_in_and_what_comes_out(served):

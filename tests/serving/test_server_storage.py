@@ -7,6 +7,7 @@ import time
 import pytest
 
 from imtrans.api.errors import ImtransError
+from imtrans.serving import storage as module
 from imtrans.serving.storage import IN_USE, OLD, PREFIX, Storage, kept_name, opened_storage
 
 
@@ -58,12 +59,51 @@ def test_the_oldest_make_room_and_what_is_in_use_does_not(temporary):
     with opened_storage(100) as storage:
         oldest = put(storage, "1.png", 40, IN_USE + 20)
         older = put(storage, "2.png", 40, IN_USE + 10)
-        storage.make_room(50)
+        with storage.room_for(50):
+            pass
         assert (oldest.exists(), older.exists()) == (False, True)
         put(storage, "3.png", 40)
-        with pytest.raises(ImtransError, match="no room for more files now"):
-            storage.make_room(90)
+        with (
+            pytest.raises(ImtransError, match="no room for more files now"),
+            storage.room_for(90),
+        ):
+            pass
         assert not older.exists()
+
+
+def test_uploads_at_the_same_time_share_the_room(temporary):
+    with opened_storage(100) as storage, storage.room_for(60):
+        with pytest.raises(ImtransError, match="no room"), storage.room_for(60):
+            pass
+        with storage.room_for(40):
+            pass
+
+
+def test_files_are_bounded_in_number_too(temporary, monkeypatch):
+    monkeypatch.setattr(module, "FILES", 3)
+    with opened_storage(1000) as storage:
+        for name in range(4):
+            put(storage, f"{name}.png", 1)
+        with pytest.raises(ImtransError, match="no room for more files now"):
+            storage.make_room()
+
+
+def test_a_name_hides_no_file(temporary):
+    with opened_storage(100) as storage:
+        place = put(storage, ".lock", 90)
+        assert storage.holds(str(place))
+        assert not storage.holds(str(storage.folder / ".lock"))
+        with pytest.raises(ImtransError, match="no room"), storage.room_for(20):
+            pass
+
+
+def test_once_the_server_has_ended_nothing_is_made_any_more(temporary):
+    with opened_storage(100) as storage:
+        storage.check_open()
+    for late in (storage.check_open, lambda: storage.place("a.png")):
+        with pytest.raises(ImtransError, match="the server has ended"):
+            late()
+    assert list(temporary.iterdir()) == []
 
 
 def test_nobody_can_guess_where_a_result_is(temporary):

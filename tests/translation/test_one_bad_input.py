@@ -79,6 +79,18 @@ def test_what_would_not_fit_is_refused_before_it_is_decoded(folder, tmp_path, mo
     assert translated(Same(), folder, tmp_path / "out").broken == []
 
 
+def test_a_thin_picture_is_as_large_as_the_network_sees_it(folder, tmp_path, monkeypatch):
+    class Wide(Same):
+        stride = 256
+
+    Image.new("L", (40_000, 1)).save(folder / "b.png")
+    monkeypatch.setattr(memory, "free_memory", lambda device: 30_000_000)
+    monkeypatch.setattr(images, "to_tensor", None)
+    outcome = translated(Wide(), folder, tmp_path / "out")
+    (line,) = outcome.broken
+    assert "40000 x 1 px do not fit into memory" in line
+
+
 def test_small_images_are_not_asked_about(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(memory, "free_memory", None)
     assert 4096 * 1025 > LARGE

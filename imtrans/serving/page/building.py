@@ -14,6 +14,7 @@ from imtrans.serving.served import Served
 
 # All that a network computes for waits in one queue, and goes one by one.
 MODEL: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
+NO_ARGUMENTS = "not the arguments of this call, all of them and in order; see /gradio_api/info"
 ANY_SEED = "() => String(Math.floor(Math.random() * 1000))"
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
@@ -35,8 +36,24 @@ def page(runs: Sequence[Served], drawing: Drawing | None, calls: Calls) -> gr.Bl
                 _batch(runs, calls, seed, nfe)
         _about(runs)
         _api(calls)
+    _explain_arguments(blocks)
     blocks.queue(max_size=calls.limits.waiting, default_concurrency_limit=1, api_open=False)
     return blocks
+
+
+def _explain_arguments(blocks: gr.Blocks) -> None:
+    """Arguments that gradio cannot read are a line for the client too."""
+    read = blocks.preprocess_data
+
+    async def explained(*given: Any, **more: Any) -> Any:
+        try:
+            return await read(*given, **more)
+        except gr.Error:
+            raise
+        except Exception:
+            raise gr.Error(NO_ARGUMENTS, print_exception=False) from None
+
+    blocks.preprocess_data = explained  # type: ignore[method-assign]
 
 
 def _choices(runs: Sequence[Served]) -> tuple[gr.Textbox, gr.Textbox]:

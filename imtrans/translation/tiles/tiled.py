@@ -13,6 +13,7 @@ from imtrans.api.pictures import Picture
 from imtrans.data.encoding import Given
 from imtrans.data.pixels.encode import TIFF
 from imtrans.data.pixels.formats.header import header
+from imtrans.data.pixels.formats.stored import LARGE
 from imtrans.data.pixels.rows import CannotWrite, Shape, encode_like, write_rows
 from imtrans.data.pixels.windows import Windows, windows_of
 from imtrans.translation.forms import in_form_of, picture_of, several
@@ -164,7 +165,7 @@ class TiledTranslator:
 
 def _check_room(width: int, height: int) -> None:
     """Refuse what cannot be in memory, although the network sees only tiles of it."""
-    most = most_read()
+    most = most_read() if width * height > LARGE else None
     if most is not None and width * height > most:
         raise ImtransError(
             f"{width} x {height} px do not fit into memory. save it as TIFF and use --size native: "

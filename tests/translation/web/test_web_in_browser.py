@@ -275,8 +275,10 @@ def test_opened_as_a_file_the_page_says_what_to_do(browser, site):
     ("name", "content", "reason"),
     [
         ("model.onnx", b"version https://git-lfs", "model.onnx: 23 bytes, of "),
+        ("model.onnx", ..., "model.onnx is damaged: it is not the file that was exported"),
         ("model.json", None, "model.json cannot be loaded: the server answers 404."),
-        ("runtime/ort.wasm.bundle.min.mjs", None, "The network cannot be started: a file of this"),
+        ("model.json", b"{}", "model.json is not that of this page: "),
+        ("runtime/ort.wasm.bundle.min.js", None, "The network cannot be started: a file of this"),
     ],
 )
 def test_a_folder_that_was_not_copied_whole_is_one_line(
@@ -284,8 +286,12 @@ def test_a_folder_that_was_not_copied_whole_is_one_line(
 ):
     shutil.copytree(site, tmp_path / "site")
     path = tmp_path / "site" / "my" / "page" / name
-    path.unlink()
-    if content is not None:
+    if content is None:
+        path.unlink()
+    elif content is ...:
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-9] + bytes(8) + whole[-1:])
+    else:
         path.write_bytes(content)
     seen = page(tmp_path / "site", problems=2)
     problem = "document.getElementById('problem')"

@@ -28,8 +28,8 @@ BITS = {
 NAMES = {"uint8": "8-bit", "uint16": "16-bit", "float32": "32-bit float"}
 
 
-# Says for a picture of this width and height how many pixels memory has room for; asked for large
-# ones alone, since it takes a moment.
+# Says for a picture of this width and height how many pixels memory has room for; None where that
+# is unknown, or not asked for what is at most LARGE, since it takes a moment.
 Fitting = Callable[[int, int], int | None] | None
 LARGE = 2**22  # pixels
 LARGEST_TILE = 2048  # px; larger ones are of no use
@@ -75,7 +75,7 @@ def check_size(
             f"at most {expected.max_pixels:,} are read. raise "
             + ("--max-pixels" if expected.fixed else "data.max_pixels")
         )
-    if expected.fitting and width * height > LARGE:
+    if expected.fitting:
         most_fitting = expected.fitting(width, height)
         if most_fitting is not None and width * height > most_fitting:
             raise ImtransError(

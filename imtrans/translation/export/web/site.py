@@ -59,7 +59,7 @@ class Site:
         }
         contents = {
             **self._page(described["title"]),
-            **{f"runtime/{name}": content for name, content in self._files.items()},
+            **{f"runtime/{_known(name)}": content for name, content in self._files.items()},
             "model.json": (json.dumps(described, indent=1) + "\n").encode(),
             **parts,
         }
@@ -106,6 +106,11 @@ def described(folder: Path) -> str:
     found = [path for path in folder.rglob("*") if path.is_file()]
     total = size(sum(path.stat().st_size for path in found))
     return f"{total} in {len(found)} files; to look at it: python -m http.server -d '{folder}'"
+
+
+def _known(name: str) -> str:
+    """Under a name that every server sends as JavaScript: older ones do not know .mjs."""
+    return name.replace(".mjs", ".js")
 
 
 def _umask() -> int:

@@ -261,9 +261,14 @@ async function start() {
   } catch (error) {
     return complain(`model.json cannot be loaded: ${error.message}. Was the whole folder copied?`);
   }
-  describe();
+  try {
+    describe();
+    newBoard([model.board.width, model.board.height], model.board.shown);
+  } catch (error) {
+    return complain(`model.json is not that of this page: ${error.message}. Was the whole folder copied?`);
+  }
   by("main").hidden = false;
-  newBoard([model.board.width, model.board.height], model.board.shown);
+  measureTools();
   listen();
   startNetwork();
 }

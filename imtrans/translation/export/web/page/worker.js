@@ -1,6 +1,6 @@
 // The network, beside the page: while it computes, strokes are drawn as if it did not.
 
-import * as ort from "./runtime/ort.wasm.bundle.min.mjs";
+import * as ort from "./runtime/ort.wasm.bundle.min.js";
 import { normal } from "./noise.js";
 import { toPixels, toSource } from "./pictures.js";
 
@@ -25,9 +25,14 @@ async function load(described) {
   self.postMessage({ ready: true });
 }
 
+async function digest(content) {
+  const found = new Uint8Array(await crypto.subtle.digest("SHA-256", content));
+  return Array.from(found, (value) => value.toString(16).padStart(2, "0")).join("");
+}
+
 /** The files of the network in one piece, and how much of it is here, some times a second. */
-async function fetched({ files, bytes }) {
-  const content = new Uint8Array(bytes);
+async function fetched({ files, bytes, sha256 }) {
+  const content = new Uint8Array(bytes), named = files.join(" + ");
   let have = 0, said = 0;
   for (const file of files) {
     const answer = await fetch(new URL(file, import.meta.url));
@@ -41,7 +46,9 @@ async function fetched({ files, bytes }) {
     }
   }
   if (have !== bytes)
-    throw new Error(`${files.join(" + ")}: ${have} bytes, of ${bytes} when it was exported. was it copied whole? of Git LFS, a pointer is no model`);
+    throw new Error(`${named}: ${have} bytes, of ${bytes} when it was exported. was it copied whole? of Git LFS, a pointer is no model`);
+  if (crypto.subtle && (await digest(content)) !== sha256) // which only https and localhost have
+    throw new Error(`${named} is damaged: it is not the file that was exported. copy it again`);
   return content;
 }
 
