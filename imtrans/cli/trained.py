@@ -38,8 +38,11 @@ def _named(recipe: str | None, checkpoint: str | None) -> tuple[str, Path]:
 
 def _no_run(run: Path, recipe: str) -> str:
     runs = sorted(path.name for path in run.parent.glob("*") if path.is_dir())
-    there = f"there are {quoted(runs[:10])}" if runs else f"nothing is in {run.parent}/ yet"
+    there = (
+        f"there are {quoted(runs[:10])}. name one of them, train it"
+        if runs
+        else f"nothing is in {run.parent}/ yet. train it"
+    )
     return (
-        f"{run}: no such run; {there}. name one of them, train it with "
-        f"`imtrans train {quote(recipe)}`, or name a --checkpoint"
+        f"{run}: no such run; {there} with `imtrans train {quote(recipe)}`, or name a --checkpoint"
     )

@@ -65,6 +65,8 @@ def look(root: str, source: str | None, catalog: Catalog) -> Looked:
             f"{without_secrets(root)}: only folders of this machine can be looked at; for an "
             'address, write a recipe with layout = "shards"'
         )
+    if Path(root).is_file():
+        raise ImtransError(f"{root}: is a file. name the folder that the pairs are in")
     if not Path(root).is_dir():
         raise ImtransError(f"{root}: no such folder")
     if checkpoints(Path(root)):

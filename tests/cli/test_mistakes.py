@@ -90,7 +90,7 @@ MISTAKES = [
     (["translate", "photos"], "name the --recipe that you trained, or a --checkpoint"),
     (
         ["translate", "photos", "--recipe", "maps"],
-        "runs/maps: no such run; nothing is in runs/ yet. ",
+        "runs/maps: no such run; nothing is in runs/ yet. train it with `imtrans train maps`, or",
     ),
     (["translate", "photos", "--checkpoint", "none"], "none: no such checkpoint"),
     (["translate", "maps", "photos"], "two inputs; is maps a recipe? use --recipe maps photos"),

@@ -123,6 +123,7 @@ def test_a_further_side_may_be_the_source(imtrans, tmp_path):
     ("arguments", "said"),
     [
         (["absent"], "absent: no such folder"),
+        (["pairs.csv"], "pairs.csv: is a file. name the folder that the pairs are in"),
         (["set", "--source", "ich"], "no side 'ich'; did you mean 'ihc'?; the sides are 'he', 'i"),
         (["set", "-o", "set.txt"], "'set.txt': a recipe is a .toml file"),
         (["empty"], "empty: no pairs there"),
@@ -133,6 +134,7 @@ def test_a_further_side_may_be_the_source(imtrans, tmp_path):
 def test_what_cannot_be_drafted_is_explained(imtrans, tmp_path, arguments, said):
     stains_in_one_folder(tmp_path / "set")
     (tmp_path / "empty").mkdir()
+    (tmp_path / "pairs.csv").touch()
     for side, names in (("A", ("oak", "elm", "ash")), ("B", ("cod", "eel", "bass"))):
         for number, name in enumerate(names):
             save(photo(number), tmp_path / "strangers" / f"train{side}" / f"{name}.png")

@@ -14,6 +14,7 @@ from desks import BEFORE, STARTS, commands_of, fill, hurried, type_before
 from snippets import broken_links, snippets
 
 from imtrans.cli import quickstart_run
+from imtrans.recipe.toml import dumps
 
 ROOT = Path(__file__).parents[2]
 DOCS = {path.name: path.read_text() for path in sorted(ROOT.glob("docs/*.md"))}
@@ -42,8 +43,9 @@ def desks(tmp_path_factory):
         fill(folder, start)
         type_before(folder, start)
         for recipe in folder.glob("*.toml"):  # what a page trains by Python is as narrow
-            narrow = recipe.read_text().replace("\n[generator]\n", "\n[generator]\nwidth = 2\n")
-            recipe.write_text(narrow.replace("\n[train]\n", '\n[train]\nengine = "plain"\n'))
+            values = tomllib.loads(recipe.read_text())
+            values["generator"]["width"], values["train"]["engine"] = 2, "plain"
+            recipe.write_text(dumps(values))
         return folder
 
     return filled
