@@ -75,4 +75,6 @@ def facts_of(looked: Looked, machine: Machine, hours: float | None) -> Situation
 
 def _title(looked: Looked) -> str:
     name = Path(looked.root).resolve().name
-    return name if looked.is_derived else f"{name}: {' to '.join(looked.names)}"
+    # Of a picture's halves left and right say nothing.
+    halves = looked.table["layout"] == "side_by_side"
+    return name if looked.is_derived or halves else f"{name}: {' to '.join(looked.names)}"
