@@ -13,6 +13,7 @@ from pathlib import Path
 # that a test starts read this too.
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["WANDB_MODE"] = "offline"  # nothing is uploaded, wherever somebody is logged in
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import pytest
 import torch

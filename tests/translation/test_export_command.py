@@ -4,6 +4,8 @@ import errno
 import hashlib
 import json
 import os
+import subprocess
+import sys
 import zipfile
 from importlib import util
 
@@ -117,6 +119,17 @@ def test_no_run_is_one_line(imtrans):
     code, _, err = imtrans("export", "--recipe", "nothing", "--format", "pt2")
     assert code == 2
     assert "runs/nothing: no such run" in err
+
+
+@pytest.mark.thorough
+@pytest.mark.skipif(sys.platform != "linux", reason="its cache is elsewhere")
+def test_onnxruntime_keeps_and_sends_nothing_of_its_users(tmp_path):
+    """It identifies a machine by a file in the cache."""
+    code = "from imtrans.translation.export import onnx; onnx.require(); import onnxruntime"
+    inherited = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"}
+    caches = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], env=inherited | caches, check=True, timeout=100)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_without_the_extra_one_line_says_how_to_get_it(imtrans, run, monkeypatch):

@@ -1,5 +1,6 @@
 """A model in ONNX, run by onnxruntime."""
 
+import os
 from collections.abc import Iterable
 from importlib.util import find_spec
 from typing import Any
@@ -63,7 +64,9 @@ class Onnx:
 
 
 def require() -> None:
-    """Raises ImtransError when what ONNX needs is not installed."""
+    """Raises ImtransError when what ONNX needs is not installed. Before onnxruntime is imported: it
+    sends what it is used for to its makers, unless the environment says no."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise ImtransError(
