@@ -18,7 +18,6 @@ from typing import Any
 
 from imtrans.drafting.draft import draft
 from imtrans.drafting.machine import Machine
-from imtrans.drafting.rules import AVERAGES
 from imtrans.recipe import toml
 from imtrans.recipe.catalog import catalog
 
@@ -77,8 +76,6 @@ def _sweep(asked: argparse.Namespace, planned: Path, recipe: dict[str, Any]) -> 
     else:  # both on the labels that the plan found
         palette = {"mean_iou.palette": recipe["data"]["target"]["classes"]}
         tables["evaluate"] = {"data.target.resample": "nearest"} | palette
-    if "ema" in recipe["train"]:  # that of a short training: of 80,000 steps it would be another
-        mine["train.ema"] = AVERAGES[-2][1]
     return tables | {"variants.shipped": small, "variants.planned": mine}
 
 

@@ -83,11 +83,11 @@ ALONE = When("there is one pair", lambda f: f.pairs < 2)
 LARGE_SET = When("20,000 pairs or more, resized", lambda f: f.pairs >= 20_000 and not f.as_they_are)
 HUGE = When("10,000 pairs or more", lambda f: f.pairs >= 10_000)
 FEW = When("fewer than 8 pairs to train on", lambda f: f.trained_on < 8)
-FROM_LABELS = When("a label map becomes a picture", lambda f: f.labels_in and not f.labels_out)
+FROM_PICTURES = When("a picture becomes a picture", lambda f: not (f.labels_in or f.labels_out))
 LAB = When("colours alone are learned (lab)", lambda f: f.derived == "lab")
 ON_A_CPU = When(
-    "a CPU trains, and no side is a label map",
-    lambda f: f.machine.device == "cpu" and not (f.labels_in or f.labels_out),
+    "a CPU trains, and the target is a picture",
+    lambda f: f.machine.device == "cpu" and not f.labels_out,
 )
 
 SMALLER = When(
@@ -123,8 +123,6 @@ SHARES = (0.1, 0.2, 0.5)  # of the pairs, for validation: the first that leaves 
 ENOUGH = 1_000  # pairs for validation, of however many
 BETWEEN = 2_000  # pairs trained on between two validations, of which there are at least
 TIMES = 10
-# Decay of the average of weights, by steps: it remembers an eighth of them at most.
-AVERAGES = ((100_000, 0.999), (1_600, 0.995), (400, 0.98), (0, None))
 
 
 def there(f: Situation) -> str:
@@ -190,11 +188,6 @@ def colours_batch(f: Situation) -> int:
 def halfway(f: Situation) -> int:
     """half of the epochs"""
     return max(1, f["train.epochs"] // 2)
-
-
-def average(f: Situation) -> float | None:
-    """0.98 from 400 steps on, 0.995 from 1,600, 0.999 from 100,000"""
-    return next(decay for steps, decay in AVERAGES if f.steps >= steps)
 
 
 def faster(f: Situation) -> str:
@@ -288,9 +281,6 @@ TRAIN = (
          "from this epoch on the learning rate falls, to 0 at the end", PAPER),
     Rule("train.learning_rate", LABELS_OUT, 1e-3,
          "five times the paper's: no game to upset", SWEEPS),
-    Rule("train.ema", FROM_LABELS, average,
-         "the average of the weights translates; it remembers about {f.remembered:,} steps",
-         SWEEPS),
     Rule("train.precision", FASTER, faster,
          "{f.machine.faster} was faster here than {f.machine.auto}, which auto would be", DOCTOR),
     Rule("train.precision", ALWAYS, "auto", "{f.machine.auto} on {f.machine.name}", DOCTOR),
@@ -311,21 +301,16 @@ NETWORKS = (
          "for small pictures: crop_size need only be a multiple of 4", NETWORK),
     Rule("generator.width", NARROW, 32, "the paper has 64: time or memory is short", STEP),
     Rule("generator.width", NARROWER, 16, "the paper has 64: time or memory is short", STEP),
-    Rule("generator.norm", FROM_LABELS, "instance",
-         "each picture has its own statistics, whatever is in its batch", SWEEPS),
     Rule("generator.norm", LABELS_OUT, "instance",
          "each picture has its own statistics, whatever is in its batch", SWEEPS),
     Rule("generator.norm", ALWAYS, "batch", "with instance norm colours fade", SWEEPS),
-    Rule("generator.upsample", GAME, "resize", "no checkerboard", SWEEPS),
+    Rule("generator.upsample", FROM_PICTURES, "resize", "no checkerboard", SWEEPS),
     Rule("discriminator.name", SMALL_GAME, "patch_16",
          "judges patches of 16 px, in small pictures", NETWORK),
     Rule("discriminator.name", GAME, "patch_70", "judges patches of 70 px", PAPER),
     Rule("discriminator.width", NARROW_GAME, 32, "as the generator", STEP),
     Rule("discriminator.width", NARROWER_GAME, 16, "as the generator", STEP),
-    Rule("discriminator.norm", FROM_LABELS, "instance", "as the generator", SWEEPS),
-    Rule("discriminator.spectral_norm", FROM_LABELS, True, "with the hinge loss", SWEEPS),
     Rule("discriminator.features", GAME, True, "for feature matching", SWEEPS),
-    Rule("adversarial.name", FROM_LABELS, "hinge", "with spectral norm", SWEEPS),
     Rule("adversarial.name", GAME, "vanilla", "with hinge colours fade", SWEEPS),
 )
 

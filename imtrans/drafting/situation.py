@@ -170,11 +170,6 @@ class Situation:
         return int(self["train.epochs"]) * self.batches
 
     @property
-    def remembered(self) -> int:
-        """Steps whose weights are in the average."""
-        return round(1 / (1 - average)) if (average := self["train.ema"]) else 0
-
-    @property
     def seconds(self) -> float | None:
         """Of the whole training."""
         if self.cost is None or self.cost.seconds is None:
