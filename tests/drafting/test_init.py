@@ -43,7 +43,7 @@ def known_machine(monkeypatch):
 
 @pytest.mark.parametrize(
     "kept",
-    [kept if kept in TRAINED else pytest.param(kept, marks=pytest.mark.thorough) for kept in SETS],
+    [kept if kept in TRAINED else pytest.param(kept, marks=pytest.mark.soak) for kept in SETS],
     ids=lambda kept: kept.__name__,
 )
 def test_raw_files_train_with_two_commands(imtrans, tmp_path, kept):
@@ -62,7 +62,10 @@ def test_raw_files_train_with_two_commands(imtrans, tmp_path, kept):
 
 @pytest.mark.parametrize(
     "kept",
-    [stains_in_one_folder, pytest.param(greenhouse, marks=pytest.mark.thorough)],
+    [
+        pytest.param(stains_in_one_folder, marks=pytest.mark.thorough),
+        pytest.param(greenhouse, marks=pytest.mark.soak),
+    ],
     ids=lambda kept: kept.__name__,
 )
 def test_the_recipe_passes_the_checks_as_it_is_written(imtrans, tmp_path, kept):
