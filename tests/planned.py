@@ -31,6 +31,8 @@ def main() -> None:
     text = draft(asked.folder, asked.source, catalog(), machine=Machine()).text
     if asked.derive:
         text = re.sub(r"^derive( +)= .*$", f'derive = "{asked.derive}"', text, flags=re.MULTILINE)
+        if asked.derive != "lab":  # then what is planned for other pictures on a CPU
+            text = re.sub(r"^batch_size( +)= 4", "batch_size = 1", text, flags=re.MULTILINE)
     planned.write_text(text)
     sweep = asked.out / "sweep.toml"
     tables = _sweep(asked, planned.resolve(), tomllib.loads(text))
