@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imtrans.cli.common import a_path, console, installed, not_empty, say, say_wrapped
-from imtrans.cli.new_recipe import check_place, write
+from imtrans.cli.new_recipe import OutputOption, check_place, write
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,16 +24,7 @@ def import_recipe(
             help="train_opt.txt, the folder that holds it, or a file with a command's flags.",
         ),
     ],
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            parser=a_path,
-            metavar="FILE",
-            help="The recipe to write; NAME.toml here by default, NAME being the experiment's.",
-        ),
-    ] = None,
+    output: OutputOption = None,
     root: Annotated[
         str | None,
         typer.Option(

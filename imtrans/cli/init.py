@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imtrans.cli.common import a_path, console, installed, not_empty, say, say_wrapped
-from imtrans.cli.new_recipe import check_place, write
+from imtrans.cli.common import console, installed, not_empty, say, say_wrapped
+from imtrans.cli.new_recipe import OutputOption, check_place, write
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,16 +22,7 @@ def init(
     folder: Annotated[
         str, typer.Argument(parser=not_empty, metavar="FOLDER", help="The folder of pictures.")
     ],
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            parser=a_path,
-            metavar="FILE",
-            help="The recipe to write; FOLDER.toml here by default.",
-        ),
-    ] = None,
+    output: OutputOption = None,
     source: Annotated[
         str | None,
         typer.Option(

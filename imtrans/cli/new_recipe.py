@@ -2,8 +2,24 @@
 
 import os
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from imtrans.api.errors import ImtransError
+from imtrans.cli.common import a_path
+
+OutputOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        parser=a_path,
+        metavar="FILE",
+        help="The recipe to write; by default NAME.toml here, NAME being the folder's or the "
+        "experiment's.",
+    ),
+]
 
 
 def check_place(path: Path) -> None:
